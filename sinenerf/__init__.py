@@ -1,0 +1,35 @@
+"""sinenerf: compact 3D scenes from sine-activated low-rank networks.
+
+`import sinenerf` needs only torch and numpy. Names load on first use, so that the command line starts without torch.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "FactoredLinear": "layers",
+    "LowRankLinear": "layers",
+    "SineLowRankLinear": "layers",
+    "bake": "layers",
+    "built_once": "layers",
+    "make_linear": "layers",
+    "singular_values": "layers",
+    "stable_rank": "layers",
+    "unbake": "layers",
+    "CoordinateMLP": "networks",
+    "LayerSpec": "layers",
+    "PositionalEncoding": "networks",
+}
+
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name: str):
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sinenerf' has no attribute {name!r}")
+    return getattr(import_module(f"sinenerf.{_HOMES[name]}"), name)
+
+
+def __dir__():
+    return sorted(__all__)

@@ -1,0 +1,282 @@
+"""The equation. A linear layer whose weight is never stored, only two thin factors:
+
+    y = W x + b,        W = sin(omega U V^T) / g,        U: (m, k),  V: (n, k),  W: (m, n)
+
+k(m + n) + m numbers stand for m n + m. The sine acts on the weight, never on the activation: for omega large enough,
+rank(sin(omega U V^T)) > rank(U V^T) (Ji, Saratchandran, Gordon, Zhang, Lucey, "Efficient Learning with Sine-Activated
+Low-Rank Matrices", ICLR 2025). `LowRankLinear` (W = U V^T) and `nn.Linear` (W itself) are its two baselines.
+"""
+
+import math
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Iterator, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+LayerKind = Literal["sine", "low-rank", "dense"]
+
+
+class FactoredLinear(nn.Module):
+    """A linear layer whose (out, in) weight is made from factors U (out, rank) and V (in, rank).
+
+    `weight` builds W each time it is read. `built_once` shares one build within a step; `bake` keeps one for inference.
+    """
+
+    def __init__(self, in_features: int, out_features: int, rank: int, bias: bool = True) -> None:
+        super().__init__()
+        largest = min(in_features, out_features)
+        if not 1 <= rank <= largest:
+            raise ValueError(
+                f"rank {rank} does not fit a layer of {in_features} inputs and {out_features} outputs: "
+                f"choose a rank from 1 to {largest}"
+            )
+        self.in_features, self.out_features, self.rank = in_features, out_features, rank
+        self.U = nn.Parameter(torch.empty(out_features, rank))
+        self.V = nn.Parameter(torch.empty(in_features, rank))
+        self.bias = nn.Parameter(torch.zeros(out_features)) if bias else None
+        self._built: Tensor | None = None
+        self._baked = self._sharing = False
+
+    def build(self) -> Tensor:
+        """W from the factors, shape (out_features, in_features)."""
+        raise NotImplementedError
+
+    @property
+    def weight(self) -> Tensor:
+        """W, shape (out_features, in_features)."""
+        if self._built is not None:
+            return self._built
+        weight = self.build()
+        if self._sharing:
+            self._built = weight
+        return weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., in_features) -> (..., out_features)."""
+        return F.linear(x, self.weight, self.bias)
+
+    def bake(self) -> None:
+        """Keep W, so that the layer runs exactly as a dense one. Training again, or loading a state, unbakes."""
+        self._built, self._baked = self.build().detach(), True
+
+    def unbake(self) -> None:
+        """Forget the kept W: the factors speak again."""
+        self._built, self._baked = None, False
+
+    def train(self, mode: bool = True) -> "FactoredLinear":
+        if mode and self._baked:  # a baked layer would train on a weight that no longer follows its factors
+            self.unbake()
+        return super().train(mode)
+
+    def _apply(self, fn, recurse=True):
+        self.unbake()  # the kept W is no parameter: it would stay behind on a move to another device or type
+        return super()._apply(fn, recurse)
+
+    def _load_from_state_dict(self, *args, **kwargs) -> None:
+        self.unbake()
+        super()._load_from_state_dict(*args, **kwargs)
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, out_features={self.out_features}, rank={self.rank}"
+
+
+class SineLowRankLinear(FactoredLinear):
+    """W = sin(omega U V^T) / g.
+
+    Args:
+        rank: k, the width of the factors.
+        omega: frequency; fixed as in the paper unless `learn_omega`.
+        gain: g. By default the one that gives W the variance that `activation` needs; the authors' LoRA code has sqrt(in).
+        activation: what follows the layer ("relu", "linear", "tanh", ...: the names of `torch.nn.init.calculate_gain`).
+        spread: standard deviation of the phase omega U V^T at the start, in radians. It sets the factors' size, and so
+            how many periods of the sine the first W covers, independently of omega and rank.
+        learn_omega, learn_gain: make the scalar trainable.
+
+    Initialisation. The factors are N(0, s^2) with omega s^2 sqrt(k) = spread. Given V, the phase z is normal; over both,
+    E[cos 2z] = (1 + 4 omega^2 s^4)^(-k/2), so that exactly, for any k and omega,
+
+        Var W = E[sin^2 z] / g^2 = (1 - (1 + 4 spread^2 / k)^(-k/2)) / (2 g^2).
+
+    Entries of a row share U but not V, and the sine is odd, so they are uncorrelated: the pre-activation's variance is
+    that of a dense layer. g is solved from Var W = a^2 / in_features with a the activation's gain (He et al. 2015).
+
+    Raises:
+        ValueError: rank outside 1..min(in, out); omega, gain or spread not positive and finite.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        rank: int,
+        omega: float = 100.0,
+        gain: float | None = None,
+        bias: bool = True,
+        activation: str = "relu",
+        spread: float = 1.0,
+        learn_omega: bool = False,
+        learn_gain: bool = False,
+    ) -> None:
+        super().__init__(in_features, out_features, rank, bias)
+        for name, value in (("omega", omega), ("gain", gain), ("spread", spread)):
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise ValueError(f"{name} is {value}: it must be a positive, finite number")
+        if gain is None:
+            variance = target_variance(in_features, activation)
+            gain = math.sqrt(sine_variance(spread, rank) / variance)
+        self._scalar("omega", omega, learn_omega)
+        self._scalar("gain", gain, learn_gain)
+        self.spread = spread
+        self.reset_parameters()
+
+    def _scalar(self, name: str, value: float, learned: bool) -> None:
+        tensor = torch.tensor(float(value))
+        if learned:
+            self.register_parameter(name, nn.Parameter(tensor))
+        else:
+            self.register_buffer(name, tensor)
+
+    def reset_parameters(self) -> None:
+        """Draw new factors (see the class) and zero the bias."""
+        std = math.sqrt(self.spread / (float(self.omega) * math.sqrt(self.rank)))
+        nn.init.normal_(self.U, std=std)
+        nn.init.normal_(self.V, std=std)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    def build(self) -> Tensor:
+        # omega amplifies rounding, so the phase keeps the factors' own precision under autocast
+        with torch.autocast(self.U.device.type, enabled=False):
+            return torch.sin((self.omega * self.U) @ self.V.T) / self.gain
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, omega={float(self.omega):g}, gain={float(self.gain):.4g}"
+
+
+class LowRankLinear(FactoredLinear):
+    """W = U V^T, the plain baseline. The factors are N(0, s^2) with k s^4 the variance that `activation` needs."""
+
+    def __init__(
+        self, in_features: int, out_features: int, rank: int, bias: bool = True, activation: str = "relu"
+    ) -> None:
+        super().__init__(in_features, out_features, rank, bias)
+        self.variance = target_variance(in_features, activation)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw new factors (see the class) and zero the bias."""
+        std = (self.variance / self.rank) ** 0.25
+        nn.init.normal_(self.U, std=std)
+        nn.init.normal_(self.V, std=std)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    def build(self) -> Tensor:
+        return self.U @ self.V.T
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self._baked:
+            return super().forward(x)
+        # one thin product after the other: k(m + n) multiplications a row where W costs m n
+        return F.linear(x @ self.V, self.U, self.bias)
+
+
+@dataclass(frozen=True)
+class LayerSpec:
+    """Which linear layer a network is made of."""
+
+    kind: LayerKind = "sine"
+    """sine: sin(omega U V^T) / g; low-rank: U V^T; dense: nn.Linear."""
+    rank: int = 5
+    """Width k of the factors."""
+    omega: float = 100.0
+    """Frequency of the sine."""
+    spread: float = 1.0
+    """Standard deviation, in radians, of the phase omega U V^T at the start."""
+    learn_omega: bool = False
+    """Train omega too, one for each layer."""
+    learn_gain: bool = False
+    """Train the gain too, one for each layer."""
+
+
+def make_linear(spec: LayerSpec, in_features: int, out_features: int, activation: str = "relu") -> nn.Module:
+    """The layer that `spec` names, with the initialisation that `activation` needs.
+
+    Raises:
+        ValueError: the rank does not fit the layer, or omega is not positive.
+    """
+    if spec.kind == "sine":
+        return SineLowRankLinear(
+            in_features,
+            out_features,
+            spec.rank,
+            spec.omega,
+            activation=activation,
+            spread=spec.spread,
+            learn_omega=spec.learn_omega,
+            learn_gain=spec.learn_gain,
+        )
+    if spec.kind == "low-rank":
+        return LowRankLinear(in_features, out_features, spec.rank, activation=activation)
+    if spec.kind == "dense":
+        layer = nn.Linear(in_features, out_features)
+        nn.init.normal_(layer.weight, std=math.sqrt(target_variance(in_features, activation)))
+        nn.init.zeros_(layer.bias)
+        return layer
+    raise ValueError(f"no layer is called {spec.kind!r}: choose sine, low-rank or dense")
+
+
+def target_variance(in_features: int, activation: str) -> float:
+    """Variance of W that keeps a signal's size through a layer: a^2 / in_features (He et al. 2015)."""
+    return nn.init.calculate_gain(activation) ** 2 / in_features
+
+
+def sine_variance(spread: float, rank: int) -> float:
+    """E[sin^2 z] of a phase z = omega sum_k u v with normal factors and standard deviation `spread`."""
+    return -0.5 * math.expm1(-0.5 * rank * math.log1p(4 * spread**2 / rank))
+
+
+def factored_layers(module: nn.Module) -> Iterator[FactoredLinear]:
+    """The factored layers inside a module, itself included."""
+    return (m for m in module.modules() if isinstance(m, FactoredLinear))
+
+
+@contextmanager
+def built_once(module: nn.Module) -> Iterator[None]:
+    """Within the block, each factored layer builds W at most once, gradients included, however many chunks pass."""
+    layers = [layer for layer in factored_layers(module) if not (layer._baked or layer._sharing)]
+    for layer in layers:
+        layer._sharing = True
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer._sharing, layer._built = False, None
+
+
+def bake(module: nn.Module) -> nn.Module:
+    """Bake every factored layer of a module in place, and return it."""
+    for layer in factored_layers(module):
+        layer.bake()
+    return module
+
+
+def unbake(module: nn.Module) -> nn.Module:
+    """Undo `bake`."""
+    for layer in factored_layers(module):
+        layer.unbake()
+    return module
+
+
+def singular_values(weight: Tensor) -> Tensor:
+    """Singular values of a matrix in falling order, computed in float64. (m, n) -> (min(m, n),)."""
+    return torch.linalg.svdvals(weight.detach().double())
+
+
+def stable_rank(weight: Tensor) -> float:
+    """||W||_F^2 / ||W||_2^2: a rank that rounding cannot change, at most rank(W). 0 for the zero matrix."""
+    s = singular_values(weight)
+    return float((s**2).sum() / s[0] ** 2) if s[0] > 0 else 0.0

@@ -1,0 +1,1 @@
+"""The nerfstudio plugin: the `llff-data` parser and the methods `sine-nerf` and `sine-nerf-small`."""

@@ -1,0 +1,73 @@
+"""The methods that `ns-train` lists."""
+
+from nerfstudio.configs.base_config import MachineConfig, ViewerConfig
+from nerfstudio.data.datamanagers.base_datamanager import VanillaDataManagerConfig
+from nerfstudio.engine.optimizers import AdamOptimizerConfig
+from nerfstudio.pipelines.base_pipeline import VanillaPipelineConfig
+from nerfstudio.plugins.types import MethodSpecification
+
+from sinenerf.device import best_device
+from sinenerf.nerf.dataparser import LLFFDataParserConfig
+from sinenerf.nerf.model import SineNeRFModelConfig
+from sinenerf.nerf.trainer import ExponentialDecayConfig, SineTrainerConfig
+from sinenerf.networks import Trunk
+
+
+def _trainer(name: str, model: SineNeRFModelConfig, *, rays: int, lr: float, steps: int, factor: int | None):
+    return SineTrainerConfig(
+        method_name=name,
+        machine=MachineConfig(device_type=best_device()),
+        max_num_iterations=steps,
+        steps_per_save=500,
+        mixed_precision=False,
+        pipeline=VanillaPipelineConfig(
+            datamanager=VanillaDataManagerConfig(
+                dataparser=LLFFDataParserConfig(downscale_factor=factor),
+                train_num_rays_per_batch=rays,
+                eval_num_rays_per_batch=rays,
+            ),
+            model=model,
+        ),
+        optimizers={
+            "fields": {
+                "optimizer": AdamOptimizerConfig(lr=lr, eps=1e-8),
+                "scheduler": ExponentialDecayConfig(final_ratio=0.1),
+            }
+        },
+        viewer=ViewerConfig(num_rays_per_chunk=4096, websocket_host="127.0.0.1"),
+        vis="viewer",
+    )
+
+
+sine_nerf = MethodSpecification(
+    config=_trainer(
+        "sine-nerf",
+        SineNeRFModelConfig(),
+        rays=1024,
+        lr=1e-3,
+        steps=200_000,
+        factor=None,
+    ),
+    description="NeRF from sine-activated low-rank layers, at the size of the paper. For a GPU.",
+)
+
+sine_nerf_small = MethodSpecification(
+    config=_trainer(
+        "sine-nerf-small",
+        SineNeRFModelConfig(
+            width=128,
+            depth=4,
+            skips=(),
+            sampling="proposal",
+            coarse_samples=48,
+            fine_samples=20,
+            proposal=Trunk(width=32, depth=2, skips=()),
+            density_activation="exp",
+        ),
+        rays=512,
+        lr=5e-3,
+        steps=6_000,
+        factor=8,
+    ),
+    description="The same, smaller and with proposal sampling: minutes on a laptop's CPU.",
+)

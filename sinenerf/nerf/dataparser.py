@@ -1,0 +1,100 @@
+"""`llff-data`: nerfstudio's door to LLFF scenes.
+
+nerfstudio imports this module while its own configs are still loading, so it must not import them, the data managers or
+the engine; the methods' specifications live in `configs.py`.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from nerfstudio.cameras.cameras import Cameras, CameraType
+from nerfstudio.data.dataparsers.base_dataparser import DataParser, DataParserConfig, DataparserOutputs
+from nerfstudio.data.scene_box import SceneBox
+from nerfstudio.plugins.registry_dataparser import DataParserSpecification
+
+from sinenerf.nerf import llff
+
+
+@dataclass
+class LLFFDataParserConfig(DataParserConfig):
+    """LLFF scenes: photographs and `poses_bounds.npy`."""
+
+    _target: type = field(default_factory=lambda: LLFFDataParser)
+    data: Path = Path("data/demo")
+    """Folder with poses_bounds.npy and images."""
+    downscale_factor: int | None = None
+    """Train on images_<factor>, made from the larger ones if missing. Default: the largest under 1100 pixels wide."""
+    hold_every: int = 8
+    """Hold out every n-th view for testing, starting with the first."""
+    spherify: bool = False
+    """For captures around an object: scene box instead of NDC."""
+    bound_factor: float = 0.75
+    """The nearest scene point goes to 1 / bound_factor, so that NDC's near plane at 1 is safely before it."""
+
+
+@dataclass
+class LLFFDataParser(DataParser):
+    """Reads, checks and normalises an LLFF scene. A scene that cannot be trained on ends the program with one line."""
+
+    config: LLFFDataParserConfig
+
+    def _generate_dataparser_outputs(self, split: str = "train", **_) -> DataparserOutputs:
+        try:
+            return self._read(split)
+        except llff.SceneError as error:
+            raise SystemExit(f"sinenerf: {error}") from None
+
+    def _read(self, split: str) -> DataparserOutputs:
+        config = self.config
+        table = config.data / "poses_bounds.npy"
+        if not config.data.is_dir():
+            raise llff.SceneError(f"{config.data}: no such folder. Give the one that holds poses_bounds.npy and images")
+        views = llff.read_poses_bounds(table)
+        factor = config.downscale_factor or llff.default_factor(config.data, float(views.hwf[0, 1]))
+        paths = llff.find_images(config.data, factor)
+        height, width = llff.check_images(paths, views, table)
+        train, test = llff.hold_out(len(paths), config.hold_every)
+        focal = views.hwf[:, 2] * width / views.hwf[:, 1]
+        normalise = llff.spherify if config.spherify else lambda v: llff.recentre(v, config.bound_factor)
+        views, motion, scale = normalise(views)
+
+        keep = train if split == "train" else test
+        cameras = Cameras(
+            camera_to_worlds=torch.from_numpy(views.camera_to_world[keep]).float(),
+            fx=torch.from_numpy(focal[keep]).float()[:, None],
+            fy=torch.from_numpy(focal[keep]).float()[:, None],
+            cx=width / 2,
+            cy=height / 2,
+            width=width,
+            height=height,
+            camera_type=CameraType.PERSPECTIVE,
+        )
+        return DataparserOutputs(
+            image_filenames=[paths[i] for i in keep],
+            cameras=cameras,
+            scene_box=SceneBox(torch.tensor(self._bounding_box(views), dtype=torch.float32)),
+            metadata={} if config.spherify else {"ndc": _ndc(focal, width, height)},
+            dataparser_transform=torch.from_numpy(motion).float(),
+            dataparser_scale=scale,
+        )
+
+    def _bounding_box(self, views: llff.Views) -> np.ndarray:
+        """Two corners, (2, 3): around the object, or around the frusta up to the far bound."""
+        if self.config.spherify:
+            return np.array([[-1.0] * 3, [1.0] * 3])
+        depth = float(views.bounds.max())
+        tangent = 0.5 * (views.hwf[:, 1::-1] / views.hwf[:, 2:]).max(0)  # of half the field of view, across and up
+        reach = np.abs(views.camera_to_world[:, :2, 3]).max(0) + depth * tangent
+        return np.array([[-reach[0], -reach[1], -depth], [reach[0], reach[1], 0.0]])
+
+
+def _ndc(focal: np.ndarray, width: int, height: int) -> dict[str, float]:
+    """The parameters of `warp.NDC`, as plain numbers so that the metadata stays data."""
+    return {"tan_x": width / (2 * float(focal.mean())), "tan_y": height / (2 * float(focal.mean())), "near": 1.0}
+
+
+llff_data = DataParserSpecification(
+    config=LLFFDataParserConfig(), description="LLFF scenes: photographs and poses_bounds.npy, with NDC rays"
+)

@@ -1,0 +1,44 @@
+"""Noticing training that goes wrong: a loss that is no number, a density that collapsed."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+NOTHING = 2e-3
+"""Mean accumulation under which a scene counts as empty."""
+FILLED = 1e-2
+"""Mean depth, as a fraction of the ray, under which a scene counts as filled from the near plane on."""
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss is NaN or infinite. Nothing was updated with it."""
+
+
+def check_finite(losses: dict[str, Tensor]) -> None:
+    """Raise before a bad gradient reaches the weights.
+
+    Raises:
+        TrainingDiverged: naming the losses that are not finite.
+    """
+    bad = [name for name, loss in losses.items() if not torch.isfinite(loss).all()]
+    if bad:
+        raise TrainingDiverged(f"{', '.join(bad)} is NaN or infinite: lower the learning rate, or omega")
+
+
+def collapse(weights: Float[Tensor, "rays samples 1"], position: Float[Tensor, "rays samples 1"]) -> str | None:
+    """Whether a batch of rays sees nothing, or a wall at the very start of each ray.
+
+    Args:
+        weights: rendering weights.
+        position: where on its ray each sample lies, from 0 to 1.
+
+    Returns:
+        what happened, or None.
+    """
+    seen = float(weights.sum(-2).mean())
+    if seen < NOTHING:
+        return f"the density has collapsed to nothing (mean accumulation {seen:.1g})"
+    depth = float((weights * position).sum() / weights.sum())
+    if depth < FILLED:
+        return f"the density fills everything from the near plane on (mean depth {depth:.1g} of the ray)"
+    return None

@@ -1,0 +1,229 @@
+"""LLFF scenes on disk: reading, checking and normalising them. Arrays only, no nerfstudio.
+
+A scene is a folder with photographs (`images`, or `images_4` for the same at a quarter of the size) and
+`poses_bounds.npy`, one row a photograph in the order of the sorted file names: a 3x5 matrix [R | t | (H, W, f)], the
+columns of R pointing down, right and backwards, H, W and f those of the full-size photograph, then near and far.
+Conventions and normalisation are those of Mildenhall et al. 2020 (NeRF), and of its published loader.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg"}
+
+
+class SceneError(ValueError):
+    """A scene that cannot be trained on. The message is one line: the file, the view, what is wrong, how to mend it."""
+
+
+@dataclass
+class Views:
+    """Cameras of a scene, in OpenGL axes: x right, y up, z backwards."""
+
+    camera_to_world: np.ndarray
+    """(N, 3, 4)"""
+    hwf: np.ndarray
+    """(N, 3): height, width and focal length in pixels of the full-size photograph."""
+    bounds: np.ndarray
+    """(N, 2): nearest and farthest scene point along the viewing axis, in world units."""
+
+
+def read_poses_bounds(path: Path) -> Views:
+    """Read and check `poses_bounds.npy`.
+
+    Raises:
+        SceneError: no such file; not a finite (N, 17) array; a rotation that is none; a bad size, focal length or bound.
+    """
+    if not path.is_file():
+        raise SceneError(f"{path}: no such file. An LLFF scene has one; COLMAP poses become one with LLFF's imgs2poses.py")
+    try:
+        table = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise SceneError(f"{path}: not a readable .npy array of numbers ({error})") from None
+    if table.ndim != 2 or table.shape[1] != 17 or not np.issubdtype(table.dtype, np.number):
+        raise SceneError(f"{path}: shape {table.shape} of {table.dtype}, where (views, 17) numbers are needed")
+    poses, bounds = table[:, :15].reshape(-1, 3, 5).astype(np.float64), table[:, 15:].astype(np.float64)
+    for view in range(len(table)):
+        _check_view(f"{path}: view {view}", poses[view], bounds[view])
+    down, right, back, position, hwf = np.moveaxis(poses, 2, 0)
+    return Views(np.stack([right, -down, back, position], axis=2), hwf, bounds)
+
+
+def _check_view(where: str, pose: np.ndarray, bounds: np.ndarray) -> None:
+    if not (np.isfinite(pose).all() and np.isfinite(bounds).all()):
+        raise SceneError(f"{where}: NaN or infinite numbers. Run the pose estimation again, or remove the view")
+    rotation = pose[:, :3]
+    error = np.abs(rotation.T @ rotation - np.eye(3)).max()
+    if error > 1e-2:
+        raise SceneError(f"{where}: the rotation's columns are not orthonormal (off by {error:.2g}, 0.01 allowed)")
+    if np.linalg.det(rotation) < 0:
+        raise SceneError(f"{where}: the rotation is a mirror image (determinant -1): axes must be down, right, backwards")
+    if (pose[:, 4] <= 0).any():
+        raise SceneError(f"{where}: height, width, focal length {pose[:, 4].tolist()} must be positive")
+    if not 0 < bounds[0] < bounds[1]:
+        raise SceneError(f"{where}: near {bounds[0]:g} and far {bounds[1]:g}, where 0 < near < far is needed")
+
+
+def find_images(scene: Path, factor: int) -> list[Path]:
+    """The photographs at 1/factor of the full size, sorted, from `images_<factor>` (or `images` for factor 1).
+
+    A missing `images_<factor>` is made from the largest photographs there are.
+
+    Raises:
+        SceneError: there are no photographs to take or to shrink.
+    """
+    if not scene.is_dir():
+        raise SceneError(f"{scene}: no such folder. Give the folder that holds poses_bounds.npy and images")
+    folder = image_folder(scene, factor)
+    if not list_images(folder):
+        smaller = [n for n in range(1, factor) if factor % n == 0 and list_images(image_folder(scene, n))]
+        if not smaller:
+            raise SceneError(f"{folder}: no photographs there, and none in {image_folder(scene, 1)} to shrink")
+        shrink_images(image_folder(scene, smaller[0]), folder, factor // smaller[0])
+    return list_images(folder)
+
+
+def default_factor(scene: Path, full_width: float, widest: int = 1100) -> int:
+    """The smallest reduction whose photographs are at most `widest` pixels wide: one that is there, or a power of two."""
+    there = [n for n in range(1, 65) if list_images(image_folder(scene, n)) and full_width / n <= widest]
+    if there:
+        return there[0]
+    return 2 ** max(0, int(np.ceil(np.log2(full_width / widest))))
+
+
+def image_folder(scene: Path, factor: int) -> Path:
+    return scene / ("images" if factor == 1 else f"images_{factor}")
+
+
+def list_images(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
+
+
+def shrink_images(source: Path, target: Path, factor: int) -> None:
+    """Write every photograph of `source` at 1/factor of its size to `target`, as PNG: all of them or none."""
+    import shutil
+
+    from PIL import Image
+
+    partial = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir()
+        for path in list_images(source):
+            image = load_image(path)
+            size = (round(image.width / factor), round(image.height / factor))
+            image.resize(size, Image.Resampling.BOX).save(partial / f"{path.stem}.png")
+        partial.rename(target)
+    except OSError as error:
+        raise SceneError(f"{target}: cannot be written ({error}). Make it yourself, or choose a size that is there") from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def load_image(path: Path):
+    """Decode a whole photograph, upright, as a PIL image.
+
+    Raises:
+        SceneError: the file is truncated or no image.
+    """
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return ImageOps.exif_transpose(image)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise SceneError(f"{path}: cannot be decoded ({error}). Copy the photograph again") from None
+
+
+def check_images(paths: list[Path], views: Views, table: Path) -> tuple[int, int]:
+    """Decode every photograph, compare their number and sizes with the poses, and return (height, width).
+
+    Raises:
+        SceneError: counts differ, a photograph is broken, sizes or proportions differ, or there is a single view.
+    """
+    if len(paths) != len(views.bounds):
+        folder = paths[0].parent
+        raise SceneError(f"{folder}: {len(paths)} photographs, but {len(views.bounds)} views in {table}: they must be equal")
+    if len(paths) < 2:
+        raise SceneError(f"{table}: a single view. At least two are needed, one to train on and one to hold out")
+    sizes = [load_image(path).size for path in paths]
+    for view, size in enumerate(sizes):
+        if size != sizes[0]:
+            raise SceneError(
+                f"{paths[view]}: view {view} is {size[0]}x{size[1]}, the first is {sizes[0][0]}x{sizes[0][1]}: "
+                "all photographs must have one size"
+            )
+        height, width, _ = views.hwf[view]
+        if abs(size[0] / size[1] - width / height) > 0.02 * width / height:
+            raise SceneError(
+                f"{paths[view]}: view {view} is {size[0]}x{size[1]}, but its pose is of a {width:g}x{height:g} photograph"
+            )
+    return sizes[0][1], sizes[0][0]
+
+
+def hold_out(count: int, every: int) -> tuple[np.ndarray, np.ndarray]:
+    """(training, held-out) indices: every n-th view is held out, starting with the first (the LLFF protocol).
+
+    Raises:
+        SceneError: one of the two sets would be empty.
+    """
+    if every < 2:
+        raise SceneError(f"hold-out: every {every}th of {count} views leaves nothing to test or to train on: give 2 or more")
+    held = np.arange(0, count, every)
+    return np.setdiff1d(np.arange(count), held), held
+
+
+def average_pose(camera_to_world: np.ndarray) -> np.ndarray:
+    """The pose (4, 4) in the middle of the given ones (N, 3, 4): mean position, mean viewing and up directions."""
+    back = _unit(camera_to_world[:, :, 2].sum(0))
+    right = _unit(np.cross(camera_to_world[:, :, 1].sum(0), back))
+    return _homogeneous(np.stack([right, np.cross(back, right), back, camera_to_world[:, :, 3].mean(0)], axis=1))
+
+
+def recentre(views: Views, bound_factor: float = 0.75) -> tuple[Views, np.ndarray, float]:
+    """NeRF's normalisation of a forward-facing capture: nearest bound at 1 / bound_factor, mean camera at the origin.
+
+    Returns:
+        the views; the rigid motion (3, 4) and the scale, so that x_new = scale * (motion @ [x_old, 1]).
+    """
+    scale = 1.0 / (views.bounds.min() * bound_factor)
+    return _move(views, np.linalg.inv(average_pose(views.camera_to_world)), scale)
+
+
+def spherify(views: Views) -> tuple[Views, np.ndarray, float]:
+    """NeRF's normalisation of an inward-facing capture: the point all cameras look at to the origin, their root mean
+    square distance from it to 1, z up.
+
+    Returns:
+        as `recentre`.
+    """
+    position, axis = views.camera_to_world[:, :, 3], views.camera_to_world[:, :, 2]
+    # the point nearest to all viewing axes, in the sense of least squares
+    across = np.eye(3) - axis[:, :, None] * axis[:, None, :]
+    centre = np.linalg.lstsq(across.sum(0), (across @ position[:, :, None]).sum(0)[:, 0], rcond=None)[0]
+    up = _unit((position - centre).mean(0))
+    first = _unit(np.cross([0.1, 0.2, 0.3], up))
+    frame = np.stack([first, np.cross(up, first), up, centre], axis=1)
+    scale = 1.0 / np.sqrt(((position - centre) ** 2).sum(1).mean())
+    return _move(views, np.linalg.inv(_homogeneous(frame)), scale)
+
+
+def _move(views: Views, motion: np.ndarray, scale: float) -> tuple[Views, np.ndarray, float]:
+    moved = motion @ _homogeneous(views.camera_to_world)
+    moved[:, :3, 3] *= scale
+    return Views(moved[:, :3], views.hwf, views.bounds * scale), motion[:3], float(scale)
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    return vector / np.linalg.norm(vector)
+
+
+def _homogeneous(poses: np.ndarray) -> np.ndarray:
+    """(..., 3, 4) -> (..., 4, 4)."""
+    last = np.broadcast_to(np.array([0.0, 0.0, 0.0, 1.0]), (*poses.shape[:-2], 1, 4))
+    return np.concatenate([poses, last], axis=-2)

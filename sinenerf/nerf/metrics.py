@@ -1,0 +1,41 @@
+"""Image metrics. LPIPS (VGG) is computed only where its weights already lie on disk: it never fetches them."""
+
+from functools import cache
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+VGG_WEIGHTS = "vgg16-397923af.pth"
+"""torchvision's file, in the `checkpoints` folder of `torch.hub.get_dir()`."""
+
+Image = Float[Tensor, "height width 3"]
+
+
+def image_metrics(prediction: Image, truth: Image) -> dict[str, float]:
+    """PSNR in dB, SSIM (Wang et al. 2004, 11x11 Gaussian window) and, where possible, LPIPS of images in [0, 1]."""
+    from torchmetrics.functional import structural_similarity_index_measure
+
+    prediction, truth = (x.float().moveaxis(-1, 0)[None].clamp(0, 1) for x in (prediction, truth))
+    error = torch.mean((prediction - truth) ** 2).clamp(min=1e-10)
+    metrics = {
+        "psnr": float(-10 * torch.log10(error)),
+        "ssim": float(structural_similarity_index_measure(prediction, truth, data_range=1.0)),
+    }
+    lpips = lpips_vgg(prediction.device)
+    if lpips is not None:
+        metrics["lpips"] = float(lpips(prediction, truth))
+    return metrics
+
+
+@cache
+def lpips_vgg(device: torch.device):
+    """The LPIPS network, or None where VGG's weights are not there. Kept outside the model: it is no part of a scene."""
+    weights = Path(torch.hub.get_dir()) / "checkpoints" / VGG_WEIGHTS
+    if not weights.is_file():
+        print(f"LPIPS is left out: put {VGG_WEIGHTS} (download.pytorch.org/models) into {weights.parent} to have it")
+        return None
+    from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+
+    return LearnedPerceptualImagePatchSimilarity(net_type="vgg", normalize=True).to(device).eval()

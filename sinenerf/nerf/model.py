@@ -1,0 +1,256 @@
+"""The radiance field as a nerfstudio model: sample rays in the cube, query the networks, composite."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from nerfstudio.cameras.rays import RayBundle, RaySamples
+from nerfstudio.engine.callbacks import TrainingCallback, TrainingCallbackAttributes, TrainingCallbackLocation
+from nerfstudio.model_components.losses import interlevel_loss
+from nerfstudio.model_components.ray_samplers import PDFSampler, UniformSampler
+from nerfstudio.model_components.renderers import RGBRenderer
+from nerfstudio.models.base_model import Model, ModelConfig
+from nerfstudio.utils import colormaps
+from torch import Tensor
+
+from sinenerf.layers import LayerKind, LayerSpec, built_once
+from sinenerf.nerf.guard import check_finite, collapse
+from sinenerf.nerf.metrics import image_metrics
+from sinenerf.nerf.warp import NDC, Box, Points, Warp
+from sinenerf.networks import DensityMLP, RadianceMLP, Role, Trunk
+
+COLLAPSE_CHECKS = range(100, 501, 100)
+"""Steps at which a collapsed density is looked for."""
+
+
+@dataclass
+class SineNeRFModelConfig(ModelConfig):
+    """A NeRF whose weight matrices are sin(omega U V^T) / g."""
+
+    _target: type = field(default_factory=lambda: SineNeRFModel)
+    layer: LayerKind = "sine"
+    """sine: the method; low-rank: plain U V^T; dense: full matrices."""
+    rank: int = 10
+    """Width k of the factors U and V."""
+    omega: float = 100.0
+    """Frequency of the sine."""
+    spread: float = 1.0
+    """Standard deviation, in radians, of the phase omega U V^T at the start."""
+    learn_omega: bool = False
+    """Train one omega a layer."""
+    learn_gain: bool = False
+    """Train one gain a layer."""
+    factored: tuple[Role, ...] = ("input", "hidden", "head")
+    """Layers that are factored: the first of each trunk, the others of it, what leaves it."""
+    width: int = 256
+    """Neurons of a hidden layer."""
+    depth: int = 8
+    """Hidden layers."""
+    skips: tuple[int, ...] = (4,)
+    """After these layers (from 0) the encoded position joins the features again."""
+    position_frequencies: int = 10
+    """Octaves of the position's encoding."""
+    direction_frequencies: int = 4
+    """Octaves of the viewing direction's encoding."""
+    sampling: Literal["coarse-fine", "proposal"] = "coarse-fine"
+    """coarse-fine: two radiance networks (NeRF); proposal: a small density network places the samples (mip-NeRF 360)."""
+    coarse_samples: int = 64
+    """Samples a ray of the first network."""
+    fine_samples: int = 128
+    """Samples a ray that the first network places for the second."""
+    proposal: Trunk = Trunk(width=32, depth=2, skips=())
+    """Shape of the proposal network."""
+    proposal_frequencies: int = 6
+    """Octaves of the proposal network's encoding."""
+    density_activation: Literal["softplus", "exp"] = "softplus"
+    """What makes the density positive; exp reaches solid surfaces sooner."""
+    background_color: Literal["auto", "last_sample", "white", "black", "random"] = "auto"
+    """What shows where a ray is not full. auto: the ray's last sample with NDC, white in a scene box."""
+    enable_collider: bool = False
+    """Unused: rays are cut by the warp."""
+    eval_num_rays_per_chunk: int = 4096
+    """Rays at once when rendering."""
+
+    def layer_spec(self) -> LayerSpec:
+        return LayerSpec(self.layer, self.rank, self.omega, self.spread, self.learn_omega, self.learn_gain)
+
+
+class SineNeRFModel(Model):
+    """Coarse and fine sampling of one scene, in the cube that its warp makes of it.
+
+    Outputs: rgb, depth (world distance along the ray, median), accumulation, normals (world axes, in [0, 1]).
+    """
+
+    config: SineNeRFModelConfig
+
+    def populate_modules(self) -> None:
+        super().populate_modules()
+        config = self.config
+        metadata = self.kwargs.get("metadata") or {}
+        self.warp: Warp = NDC(**metadata["ndc"]) if "ndc" in metadata else Box.from_aabb(self.scene_box.aabb)
+        try:
+            self.coarse, self.fine = self._networks()
+        except ValueError as error:
+            raise SystemExit(f"sinenerf: {error}") from None
+        merged = config.sampling == "coarse-fine"
+        self.sample_uniform = UniformSampler(config.coarse_samples, single_jitter=not merged)
+        self.sample_pdf = PDFSampler(config.fine_samples, include_original=merged, single_jitter=not merged)
+        background = config.background_color
+        if background == "auto":
+            background = "last_sample" if isinstance(self.warp, NDC) else "white"
+        self.renderer_rgb = RGBRenderer(background_color=background)
+        self.reseeded = False
+
+    def _networks(self) -> tuple[RadianceMLP | DensityMLP, RadianceMLP]:
+        config, spec = self.config, self.config.layer_spec()
+        trunk = Trunk(config.width, config.depth, config.skips, config.factored)
+
+        def radiance():
+            return RadianceMLP(trunk, spec, config.position_frequencies, config.direction_frequencies)
+
+        if config.sampling == "coarse-fine":
+            return radiance(), radiance()
+        return DensityMLP(config.proposal, spec, config.proposal_frequencies), radiance()
+
+    def get_param_groups(self) -> dict[str, list[torch.nn.Parameter]]:
+        return {"fields": [*self.coarse.parameters(), *self.fine.parameters()]}
+
+    def get_outputs(self, ray_bundle: RayBundle) -> dict[str, Tensor]:
+        with built_once(self):
+            return self._render(ray_bundle)
+
+    @torch.no_grad()
+    def get_outputs_for_camera_ray_bundle(self, camera_ray_bundle: RayBundle) -> dict[str, Tensor]:
+        with built_once(self):  # once an image, not once a chunk
+            return super().get_outputs_for_camera_ray_bundle(camera_ray_bundle)
+
+    def _render(self, bundle: RayBundle) -> dict[str, Tensor]:
+        inside = self._enter_cube(bundle)
+        samples = self.sample_uniform(inside)
+        coarse, weights = self._march(self.coarse, bundle, samples)
+        samples_list, weights_list = [samples], [weights]
+        samples = self.sample_pdf(inside, samples, weights.detach())
+        rgb, weights = self._march(self.fine, bundle, samples)
+        samples_list.append(samples)
+        weights_list.append(weights)
+
+        outputs = {"rgb": rgb, "accumulation": weights.sum(-2)}
+        if self.training:
+            if coarse is None:
+                outputs["interlevel"] = interlevel_loss(weights_list, samples_list)
+            else:
+                outputs["rgb_coarse"] = coarse
+            self._latest = weights.detach(), samples.spacing_starts
+            return outputs
+        outputs["depth"] = self._depth(bundle, inside, samples, weights)
+        outputs["normals"] = self._normals(bundle, outputs["depth"])
+        return outputs
+
+    def _enter_cube(self, bundle: RayBundle) -> RayBundle:
+        """The rays inside the cube. Rays that come with bounds of their own (exporters' short ones) stay in the world,
+        since they may start anywhere and point anywhere; `_positions` then warps their samples one by one."""
+        if bundle.nears is not None:
+            return bundle
+        rays = self.warp.warp_rays(bundle.origins, bundle.directions)
+        return RayBundle(rays.origins, rays.directions, bundle.pixel_area, nears=rays.near, fars=rays.far)
+
+    def _positions(self, bundle: RayBundle, samples: RaySamples) -> Points:
+        points = samples.frustums.get_positions()
+        return points if bundle.nears is None else self.warp.warp_points(points)
+
+    def _march(self, network, bundle: RayBundle, samples: RaySamples) -> tuple[Tensor | None, Tensor]:
+        """(colour of each ray, or None where the network has none; weights of its samples)."""
+        positions = self._positions(bundle, samples)
+        if isinstance(network, DensityMLP):
+            return None, samples.get_weights(self._density(network(positions)))
+        features = network.embed(positions)
+        weights = samples.get_weights(self._density(network.raw_density(features)))
+        colour = torch.sigmoid(network.raw_colour(features, bundle.directions))
+        return self.renderer_rgb(rgb=colour, weights=weights), weights
+
+    def _density(self, raw: Tensor) -> Tensor:
+        if self.config.density_activation == "softplus":
+            return F.softplus(raw)
+        return torch.exp(raw.clamp(max=12.0))  # a density of exp(12) is a wall already
+
+    def density(self, points: Points) -> Tensor:
+        """Density (..., 1) of the fine network at points of the cube, in 1 / cube units."""
+        return self._density(self.fine.raw_density(self.fine.embed(points)))
+
+    def colour(self, points: Points, directions: Points) -> Tensor:
+        """Colour (n, 3) in [0, 1] at points (n, 3) of the cube, seen along unit directions (n, 3) of the world."""
+        return torch.sigmoid(self.fine.raw_colour(self.fine.embed(points[:, None]), directions))[:, 0]
+
+    def _depth(self, bundle: RayBundle, inside: RayBundle, samples: RaySamples, weights: Tensor) -> Tensor:
+        """World distance at which half of the ray's accumulation is reached, (rays, 1)."""
+        cumulative = weights[..., 0].cumsum(-1)
+        half = torch.searchsorted(cumulative, cumulative[..., -1:] / 2).clamp(max=cumulative.shape[-1] - 1)
+        middle = ((samples.frustums.starts + samples.frustums.ends) / 2)[..., 0].gather(-1, half)
+        if bundle.nears is not None:
+            return middle
+        rays = self.warp.warp_rays(bundle.origins, bundle.directions)
+        return self.warp.world_distance(bundle.origins, bundle.directions, middle, rays)
+
+    def _normals(self, bundle: RayBundle, depth: Tensor) -> Tensor:
+        """Outward unit normals at the surface, (rays, 3), mapped from [-1, 1] to [0, 1] as nerfstudio shows them."""
+        with torch.enable_grad():
+            points = (bundle.origins + bundle.directions * depth).detach().requires_grad_()
+            raw = self.fine.raw_density(self.fine.embed(self.warp.warp_points(points)))
+            (gradient,) = torch.autograd.grad(raw.sum(), points)
+        return (1 - F.normalize(gradient, dim=-1)) / 2
+
+    def get_metrics_dict(self, outputs: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        truth = self.renderer_rgb.blend_background(batch["image"].to(self.device))
+        return {"psnr": -10 * torch.log10(F.mse_loss(outputs["rgb"].detach(), truth))}
+
+    def get_loss_dict(self, outputs, batch, metrics_dict=None) -> dict[str, Tensor]:
+        losses = {"rgb": self._colour_loss(outputs["rgb"], outputs, batch)}
+        if "rgb_coarse" in outputs:
+            losses["rgb_coarse"] = self._colour_loss(outputs["rgb_coarse"], outputs, batch)
+        if "interlevel" in outputs:
+            losses["interlevel"] = outputs["interlevel"]
+        check_finite(losses)
+        return losses
+
+    def _colour_loss(self, colour: Tensor, outputs: dict[str, Tensor], batch: dict[str, Tensor]) -> Tensor:
+        prediction, truth = self.renderer_rgb.blend_background_for_loss_computation(
+            colour, outputs["accumulation"], batch["image"].to(self.device)
+        )
+        return F.mse_loss(prediction, truth)
+
+    def get_image_metrics_and_images(self, outputs, batch) -> tuple[dict[str, float], dict[str, Tensor]]:
+        truth = self.renderer_rgb.blend_background(batch["image"].to(self.device))
+        images = {
+            "img": torch.cat([truth, outputs["rgb"]], dim=1),
+            "accumulation": colormaps.apply_colormap(outputs["accumulation"]),
+            "depth": colormaps.apply_depth_colormap(outputs["depth"], accumulation=outputs["accumulation"]),
+            "normals": outputs["normals"],
+        }
+        return image_metrics(outputs["rgb"], truth), images
+
+    def get_rgba_image(self, outputs: dict[str, Tensor], output_name: str = "rgb") -> Tensor:
+        """RGB and true alpha, (height, width, 4)."""
+        return torch.cat([outputs[output_name], outputs["accumulation"]], dim=-1)
+
+    def get_training_callbacks(self, attributes: TrainingCallbackAttributes) -> list[TrainingCallback]:
+        def watch(step: int) -> None:
+            if step in COLLAPSE_CHECKS:
+                self._watch(step, attributes)
+
+        return [TrainingCallback([TrainingCallbackLocation.AFTER_TRAIN_ITERATION], watch)]
+
+    def _watch(self, step: int, attributes: TrainingCallbackAttributes) -> None:
+        """Start once again from other random numbers if the density has collapsed; the second time only say so."""
+        trouble = collapse(*self._latest)
+        if trouble is None:
+            return
+        if self.reseeded:
+            print(f"sinenerf: step {step}: {trouble}, again. Try another --machine.seed, or a lower learning rate")
+            return
+        print(f"sinenerf: step {step}: {trouble}: starting again from another seed")
+        self.reseeded = True
+        for old, new in zip((self.coarse, self.fine), self._networks(), strict=True):
+            old.load_state_dict(new.state_dict())
+        for optimizer in attributes.optimizers.optimizers.values():
+            optimizer.state.clear()

@@ -1,0 +1,125 @@
+"""nerfstudio's trainer, made safe: checkpoints appear whole or not at all, and no interruption loses a run."""
+
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from nerfstudio.engine.optimizers import Optimizers
+from nerfstudio.engine.schedulers import Scheduler, SchedulerConfig
+from nerfstudio.engine.trainer import Trainer, TrainerConfig
+from torch.optim.lr_scheduler import LambdaLR
+
+from sinenerf.nerf.guard import TrainingDiverged
+
+
+@dataclass
+class ExponentialDecayConfig(SchedulerConfig):
+    """The learning rate falls evenly in its logarithm, after a linear warm-up.
+
+    nerfstudio's own keeps numpy numbers in its state, which `torch.load(weights_only=True)` refuses.
+    """
+
+    _target: type = field(default_factory=lambda: ExponentialDecay)
+    final_ratio: float = 0.1
+    """Learning rate at the end, as a share of that at the start."""
+    warmup_steps: int = 0
+    """Steps of linear warm-up."""
+    max_steps: int | None = None
+    """Step at which the end is reached; the run's --max-num-iterations by default."""
+
+
+class ExponentialDecay(Scheduler):
+    config: ExponentialDecayConfig
+
+    def get_scheduler(self, optimizer: torch.optim.Optimizer, lr_init: float) -> LambdaLR:
+        config = self.config
+        steps = config.max_steps or 1
+
+        def factor(step: int) -> float:
+            warmup = min(1.0, (step + 1) / (config.warmup_steps + 1))
+            return float(warmup * config.final_ratio ** min(step / steps, 1.0))
+
+        return LambdaLR(optimizer, factor)
+
+
+@dataclass
+class SineTrainerConfig(TrainerConfig):
+    """Training that survives Ctrl-C, kill -9 and a loss that is no number."""
+
+    _target: type = field(default_factory=lambda: SineTrainer)
+
+
+class SineTrainer(Trainer):
+    config: SineTrainerConfig
+
+    def setup(self, test_mode="val") -> None:
+        if self.device.startswith("cuda"):
+            torch.set_float32_matmul_precision("high")  # TF32: same quality, several times the speed
+        try:
+            super().setup(test_mode)
+        except SystemExit:  # bad input: one line has been said, and no trace of the run stays
+            if not self.checkpoint_dir.exists():
+                shutil.rmtree(self.base_dir, ignore_errors=True)
+            raise
+
+    def setup_optimizers(self) -> Optimizers:
+        for group in self.config.optimizers.values():
+            scheduler = group["scheduler"]
+            if isinstance(scheduler, ExponentialDecayConfig) and scheduler.max_steps is None:
+                scheduler.max_steps = self.config.max_num_iterations
+        return super().setup_optimizers()
+
+    def train(self) -> None:
+        try:
+            super().train()
+        except TrainingDiverged as error:
+            kept = sorted(self.checkpoint_dir.glob("step-*.ckpt"))
+            rest = f"the last good checkpoint is {kept[-1]}" if kept else "no checkpoint had been written yet"
+            raise SystemExit(f"sinenerf: stopped at step {self.step}: {error}; {rest}") from None
+        except KeyboardInterrupt:
+            self.save_checkpoint(self.step)
+            print(f"\nsinenerf: stopped at step {self.step}; go on with --load-dir {self.checkpoint_dir}")
+            raise SystemExit(130) from None
+
+    def save_checkpoint(self, step: int) -> None:
+        """Write to a temporary name outside the folder that resuming searches, then replace."""
+        self.checkpoint_dir.mkdir(parents=True, exist_ok=True)
+        target = self.checkpoint_dir / f"step-{step:09d}.ckpt"
+        partial = self.checkpoint_dir.parent / f".{target.name}.partial"
+        state = {
+            "step": step,
+            "pipeline": getattr(self.pipeline, "module", self.pipeline).state_dict(),
+            "optimizers": {name: o.state_dict() for name, o in self.optimizers.optimizers.items()},
+            "schedulers": {name: s.state_dict() for name, s in self.optimizers.schedulers.items()},
+            "scalers": self.grad_scaler.state_dict(),
+        }
+        with partial.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, target)
+        if self.config.save_only_latest_checkpoint:
+            for other in self.checkpoint_dir.glob("step-*.ckpt"):
+                if other != target:
+                    other.unlink()
+
+    def _load_checkpoint(self) -> None:
+        if self.config.load_dir is not None and self.config.load_step is None:
+            self.config.load_step = latest_valid_step(self.config.load_dir)
+        super()._load_checkpoint()
+
+
+def latest_valid_step(folder: Path) -> int:
+    """The step of the newest checkpoint in a folder that can be read; broken ones and stray files are passed over.
+
+    Raises:
+        SystemExit: there is none.
+    """
+    for path in sorted(folder.glob("step-*.ckpt"), reverse=True):
+        try:
+            return int(torch.load(path, map_location="cpu", weights_only=True)["step"])
+        except Exception as error:  # torch raises many kinds for a broken file
+            print(f"sinenerf: {path} is passed over: it cannot be read ({type(error).__name__})")
+    raise SystemExit(f"sinenerf: {folder}: no checkpoint that can be read. Give the folder nerfstudio_models of a run")
