@@ -1,8 +1,8 @@
 """A CUDA build of torchvision beside a CPU build of torch, as package registries hand them out.
 
 torchvision's compiled part then cannot load, and its import dies with "operator torchvision::nms does not exist",
-taking nerfstudio along, though neither nerfstudio nor we call those operators. torch runs `declare_operators` at the end of
-`import torch`, through its documented `torch.backends` entry points, in every environment that sinenerf is installed in.
+taking nerfstudio along, though neither nerfstudio nor we call those operators. torch runs `declare_operators` at the
+end of `import torch`, through its documented `torch.backends` entry points, wherever sinenerf is installed.
 """
 
 from importlib.util import find_spec

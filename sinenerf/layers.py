@@ -8,9 +8,10 @@ Low-Rank Matrices", ICLR 2025). `LowRankLinear` (W = U V^T) and `nn.Linear` (W i
 """
 
 import math
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Iterator, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -89,13 +90,13 @@ class SineLowRankLinear(FactoredLinear):
     Args:
         rank: k, the width of the factors.
         omega: frequency; fixed as in the paper unless `learn_omega`.
-        gain: g. By default the one that gives W the variance that `activation` needs; the authors' LoRA code has sqrt(in).
+        gain: g. By default what gives W the variance that `activation` needs; the authors' LoRA code has sqrt(in).
         activation: what follows the layer ("relu", "linear", "tanh", ...: the names of `torch.nn.init.calculate_gain`).
         spread: standard deviation of the phase omega U V^T at the start, in radians. It sets the factors' size, and so
             how many periods of the sine the first W covers, independently of omega and rank.
         learn_omega, learn_gain: make the scalar trainable.
 
-    Initialisation. The factors are N(0, s^2) with omega s^2 sqrt(k) = spread. Given V, the phase z is normal; over both,
+    Initialisation. The factors are N(0, s^2), omega s^2 sqrt(k) = spread. Given V the phase z is normal; over both,
     E[cos 2z] = (1 + 4 omega^2 s^4)^(-k/2), so that exactly, for any k and omega,
 
         Var W = E[sin^2 z] / g^2 = (1 - (1 + 4 spread^2 / k)^(-k/2)) / (2 g^2).
@@ -106,6 +107,9 @@ class SineLowRankLinear(FactoredLinear):
     Raises:
         ValueError: rank outside 1..min(in, out); omega, gain or spread not positive and finite.
     """
+
+    omega: Tensor
+    gain: Tensor
 
     def __init__(
         self,
@@ -231,7 +235,7 @@ def make_linear(spec: LayerSpec, in_features: int, out_features: int, activation
 
 def target_variance(in_features: int, activation: str) -> float:
     """Variance of W that keeps a signal's size through a layer: a^2 / in_features (He et al. 2015)."""
-    return nn.init.calculate_gain(activation) ** 2 / in_features
+    return nn.init.calculate_gain(activation) ** 2 / in_features  # type: ignore[arg-type]
 
 
 def sine_variance(spread: float, rank: int) -> float:

@@ -75,7 +75,7 @@ class CoordinateMLP(nn.Module):
     def forward(self, x: Float[Tensor, "*batch features"]) -> Float[Tensor, "*batch width"]:
         h = x
         for index, layer in enumerate(self.layers):
-            h = F.relu(layer(h), inplace=True)
+            h = F.relu(layer(h))
             if index in self.skips:
                 h = torch.cat([x, h], dim=-1)
         return h
@@ -121,7 +121,7 @@ class RadianceMLP(nn.Module):
         bias = of_feature @ self.feature.bias + self.view.bias
         per_ray = F.linear(self.encode_direction(directions), of_direction, bias)
         hidden = F.linear(features, weight) + per_ray[:, None]
-        return self.colour(F.relu(hidden, inplace=True))
+        return self.colour(F.relu(hidden))
 
 
 class DensityMLP(nn.Module):

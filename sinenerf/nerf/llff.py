@@ -34,10 +34,12 @@ def read_poses_bounds(path: Path) -> Views:
     """Read and check `poses_bounds.npy`.
 
     Raises:
-        SceneError: no such file; not a finite (N, 17) array; a rotation that is none; a bad size, focal length or bound.
+        SceneError: no such file; not a finite (N, 17) array; a rotation that is none; a bad size, focal length, bound.
     """
     if not path.is_file():
-        raise SceneError(f"{path}: no such file. An LLFF scene has one; COLMAP poses become one with LLFF's imgs2poses.py")
+        raise SceneError(
+            f"{path}: no such file. An LLFF scene has one; COLMAP poses become one with LLFF's imgs2poses.py"
+        )
     try:
         table = np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
@@ -59,7 +61,9 @@ def _check_view(where: str, pose: np.ndarray, bounds: np.ndarray) -> None:
     if error > 1e-2:
         raise SceneError(f"{where}: the rotation's columns are not orthonormal (off by {error:.2g}, 0.01 allowed)")
     if np.linalg.det(rotation) < 0:
-        raise SceneError(f"{where}: the rotation is a mirror image (determinant -1): axes must be down, right, backwards")
+        raise SceneError(
+            f"{where}: the rotation is a mirror image (determinant -1): axes must be down, right, backwards"
+        )
     if (pose[:, 4] <= 0).any():
         raise SceneError(f"{where}: height, width, focal length {pose[:, 4].tolist()} must be positive")
     if not 0 < bounds[0] < bounds[1]:
@@ -86,7 +90,7 @@ def find_images(scene: Path, factor: int) -> list[Path]:
 
 
 def default_factor(scene: Path, full_width: float, widest: int = 1100) -> int:
-    """The smallest reduction whose photographs are at most `widest` pixels wide: one that is there, or a power of two."""
+    """The least reduction whose photographs are at most `widest` pixels wide: one that is there, or a power of two."""
     there = [n for n in range(1, 65) if list_images(image_folder(scene, n)) and full_width / n <= widest]
     if there:
         return there[0]
@@ -119,7 +123,9 @@ def shrink_images(source: Path, target: Path, factor: int) -> None:
             image.resize(size, Image.Resampling.BOX).save(partial / f"{path.stem}.png")
         partial.rename(target)
     except OSError as error:
-        raise SceneError(f"{target}: cannot be written ({error}). Make it yourself, or choose a size that is there") from None
+        raise SceneError(
+            f"{target}: cannot be written ({error}). Make it yourself, or choose a size that is there"
+        ) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -148,7 +154,9 @@ def check_images(paths: list[Path], views: Views, table: Path) -> tuple[int, int
     """
     if len(paths) != len(views.bounds):
         folder = paths[0].parent
-        raise SceneError(f"{folder}: {len(paths)} photographs, but {len(views.bounds)} views in {table}: they must be equal")
+        raise SceneError(
+            f"{folder}: {len(paths)} photographs, but {len(views.bounds)} views in {table}: they must be equal"
+        )
     if len(paths) < 2:
         raise SceneError(f"{table}: a single view. At least two are needed, one to train on and one to hold out")
     sizes = [load_image(path).size for path in paths]
@@ -161,7 +169,7 @@ def check_images(paths: list[Path], views: Views, table: Path) -> tuple[int, int
         height, width, _ = views.hwf[view]
         if abs(size[0] / size[1] - width / height) > 0.02 * width / height:
             raise SceneError(
-                f"{paths[view]}: view {view} is {size[0]}x{size[1]}, but its pose is of a {width:g}x{height:g} photograph"
+                f"{paths[view]}: view {view} is {size[0]}x{size[1]}, but its pose is of a {width:g}x{height:g} one"
             )
     return sizes[0][1], sizes[0][0]
 
@@ -173,7 +181,9 @@ def hold_out(count: int, every: int) -> tuple[np.ndarray, np.ndarray]:
         SceneError: one of the two sets would be empty.
     """
     if every < 2:
-        raise SceneError(f"hold-out: every {every}th of {count} views leaves nothing to test or to train on: give 2 or more")
+        raise SceneError(
+            f"hold-out: every {every}th of {count} views leaves nothing to test or to train on: give 2 or more"
+        )
     held = np.arange(0, count, every)
     return np.setdiff1d(np.arange(count), held), held
 

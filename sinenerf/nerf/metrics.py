@@ -21,7 +21,7 @@ def image_metrics(prediction: Image, truth: Image) -> dict[str, float]:
     error = torch.mean((prediction - truth) ** 2).clamp(min=1e-10)
     metrics = {
         "psnr": float(-10 * torch.log10(error)),
-        "ssim": float(structural_similarity_index_measure(prediction, truth, data_range=1.0)),
+        "ssim": float(torch.as_tensor(structural_similarity_index_measure(prediction, truth, data_range=1.0))),
     }
     lpips = lpips_vgg(prediction.device)
     if lpips is not None:
@@ -34,7 +34,7 @@ def lpips_vgg(device: torch.device):
     """The LPIPS network, or None where VGG's weights are not there. Kept outside the model: it is no part of a scene."""
     weights = Path(torch.hub.get_dir()) / "checkpoints" / VGG_WEIGHTS
     if not weights.is_file():
-        print(f"LPIPS is left out: put {VGG_WEIGHTS} (download.pytorch.org/models) into {weights.parent} to have it")
+        print(f"LPIPS is left out: for it, put {VGG_WEIGHTS} (download.pytorch.org) into {weights.parent}")
         return None
     from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 

@@ -1,6 +1,6 @@
 """The radiance field as a nerfstudio model: sample rays in the cube, query the networks, composite."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -14,6 +14,7 @@ from nerfstudio.models.base_model import Model, ModelConfig
 from nerfstudio.utils import colormaps
 from torch import Tensor
 
+from sinenerf.device import multiplies_bfloat16
 from sinenerf.layers import LayerKind, LayerSpec, built_once
 from sinenerf.nerf.guard import check_finite, collapse
 from sinenerf.nerf.metrics import image_metrics
@@ -54,17 +55,19 @@ class SineNeRFModelConfig(ModelConfig):
     direction_frequencies: int = 4
     """Octaves of the viewing direction's encoding."""
     sampling: Literal["coarse-fine", "proposal"] = "coarse-fine"
-    """coarse-fine: two radiance networks (NeRF); proposal: a small density network places the samples (mip-NeRF 360)."""
+    """coarse-fine: two radiance networks (NeRF); proposal: a density network places the samples (mip-NeRF 360)."""
     coarse_samples: int = 64
     """Samples a ray of the first network."""
     fine_samples: int = 128
     """Samples a ray that the first network places for the second."""
-    proposal: Trunk = Trunk(width=32, depth=2, skips=())
+    proposal: Trunk = field(default_factory=lambda: Trunk(width=32, depth=2, skips=()))
     """Shape of the proposal network."""
     proposal_frequencies: int = 6
     """Octaves of the proposal network's encoding."""
     density_activation: Literal["softplus", "exp"] = "softplus"
     """What makes the density positive; exp reaches solid surfaces sooner."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Number format inside the networks. auto: bfloat16 where the processor multiplies it natively, twice as fast."""
     background_color: Literal["auto", "last_sample", "white", "black", "random"] = "auto"
     """What shows where a ray is not full. auto: the ray's last sample with NDC, white in a scene box."""
     enable_collider: bool = False
@@ -111,7 +114,8 @@ class SineNeRFModel(Model):
 
         if config.sampling == "coarse-fine":
             return radiance(), radiance()
-        return DensityMLP(config.proposal, spec, config.proposal_frequencies), radiance()
+        narrow = replace(spec, rank=min(spec.rank, max(1, config.proposal.width // 4)))  # beyond, factors save nothing
+        return DensityMLP(config.proposal, narrow, config.proposal_frequencies), radiance()
 
     def get_param_groups(self) -> dict[str, list[torch.nn.Parameter]]:
         return {"fields": [*self.coarse.parameters(), *self.fine.parameters()]}
@@ -132,6 +136,7 @@ class SineNeRFModel(Model):
         samples_list, weights_list = [samples], [weights]
         samples = self.sample_pdf(inside, samples, weights.detach())
         rgb, weights = self._march(self.fine, bundle, samples)
+        assert rgb is not None
         samples_list.append(samples)
         weights_list.append(weights)
 
@@ -163,11 +168,20 @@ class SineNeRFModel(Model):
         """(colour of each ray, or None where the network has none; weights of its samples)."""
         positions = self._positions(bundle, samples)
         if isinstance(network, DensityMLP):
-            return None, samples.get_weights(self._density(network(positions)))
-        features = network.embed(positions)
-        weights = samples.get_weights(self._density(network.raw_density(features)))
-        colour = torch.sigmoid(network.raw_colour(features, bundle.directions))
-        return self.renderer_rgb(rgb=colour, weights=weights), weights
+            with self._autocast():
+                raw = network(positions)
+            return None, samples.get_weights(self._density(raw.float()))
+        with self._autocast():
+            features = network.embed(positions)
+            raw, raw_colour = network.raw_density(features), network.raw_colour(features, bundle.directions)
+        weights = samples.get_weights(self._density(raw.float()))
+        return self.renderer_rgb(rgb=torch.sigmoid(raw_colour.float()), weights=weights), weights
+
+    def _autocast(self) -> torch.autocast:
+        """bfloat16 for what lies between the encodings and the raw outputs; all else stays in float32."""
+        kind = self.device.type
+        half = multiplies_bfloat16(kind) if self.config.precision == "auto" else self.config.precision == "bfloat16"
+        return torch.autocast(kind, dtype=torch.bfloat16, enabled=half)
 
     def _density(self, raw: Tensor) -> Tensor:
         if self.config.density_activation == "softplus":

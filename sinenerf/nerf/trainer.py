@@ -35,11 +35,10 @@ class ExponentialDecay(Scheduler):
 
     def get_scheduler(self, optimizer: torch.optim.Optimizer, lr_init: float) -> LambdaLR:
         config = self.config
-        steps = config.max_steps or 1
 
         def factor(step: int) -> float:
             warmup = min(1.0, (step + 1) / (config.warmup_steps + 1))
-            return float(warmup * config.final_ratio ** min(step / steps, 1.0))
+            return float(warmup * config.final_ratio ** min(step / (config.max_steps or 1), 1.0))
 
         return LambdaLR(optimizer, factor)
 
@@ -90,7 +89,7 @@ class SineTrainer(Trainer):
         partial = self.checkpoint_dir.parent / f".{target.name}.partial"
         state = {
             "step": step,
-            "pipeline": getattr(self.pipeline, "module", self.pipeline).state_dict(),
+            "pipeline": (self.pipeline.module if hasattr(self.pipeline, "module") else self.pipeline).state_dict(),
             "optimizers": {name: o.state_dict() for name, o in self.optimizers.optimizers.items()},
             "schedulers": {name: s.state_dict() for name, s in self.optimizers.schedulers.items()},
             "scalers": self.grad_scaler.state_dict(),

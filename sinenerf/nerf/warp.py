@@ -29,7 +29,7 @@ class CubeRays(NamedTuple):
 
 @dataclass(frozen=True)
 class NDC:
-    """Normalised device coordinates: the frustum of a forward-facing camera as a cube (Mildenhall et al. 2020, appendix C).
+    """Normalised device coordinates: a forward-facing camera's frustum as a cube (Mildenhall et al. 2020, appendix C).
 
     Cameras look along -z. A ray runs from the near plane, z' = -1, to infinity, z' = 1, evenly in disparity.
     """

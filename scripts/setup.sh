@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Make .venv in the project's root with everything in it. Safe to run twice, and after a broken first try.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# One torch for everything: without this, a dependency pulls the newest build and gigabytes of CUDA along.
+TORCH="torch==2.13.0"
+PYTORCH_CPU="https://download.pytorch.org/whl/cpu"
+done_mark=.venv/.sinenerf-setup
+
+wanted=$(cat pyproject.toml scripts/setup.sh | cksum)
+if [ -x .venv/bin/sinenerf ] && [ "$(cat "$done_mark" 2>/dev/null)" = "$wanted" ]; then
+    echo "== setup: .venv is complete"
+    exit 0
+fi
+echo "== setup: makes .venv in $PWD: torch, nerfstudio, open3d and sinenerf; 3 to 6 minutes, about 3.5 GB"
+
+python=${PYTHON:-python3}
+if ! "$python" -c 'import sys; sys.exit(not sys.version_info >= (3, 10))'; then
+    echo "sinenerf needs Python 3.10 or newer; $python is $("$python" --version). Try: make setup PYTHON=python3.11" >&2
+    exit 1
+fi
+rm -f "$done_mark"
+if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+    rm -rf .venv
+    if ! "$python" -m venv .venv; then
+        echo "cannot make a virtual environment. On Debian or Ubuntu: sudo apt-get install -y python3-venv" >&2
+        exit 1
+    fi
+fi
+
+pip() { .venv/bin/python -m pip --quiet --disable-pip-version-check "$@"; }
+constraints=$(mktemp)
+trap 'rm -f "$constraints"' EXIT
+echo "$TORCH" >"$constraints"
+extra=()
+if nvidia-smi >/dev/null 2>&1; then
+    echo "   a GPU is there: torch with CUDA"
+elif [ "$(uname)" = Linux ] && "$python" - "$PYTORCH_CPU" <<'PROBE' 2>/dev/null; then
+import sys, urllib.request
+urllib.request.urlopen(sys.argv[1] + "/torch/", timeout=5)
+PROBE
+    extra=(--extra-index-url "$PYTORCH_CPU")
+    echo "   no GPU: torch for the CPU, from $PYTORCH_CPU"
+else
+    echo "   no GPU: torch for the CPU where pip finds such a build"
+fi
+echo "   1/2 torch"
+pip install "$TORCH" ${extra[@]+"${extra[@]}"} --constraint "$constraints"
+echo "   2/2 nerfstudio, open3d, sinenerf"
+pip install --editable ".[dev]" ${extra[@]+"${extra[@]}"} --constraint "$constraints"
+
+# ns-render calls a program named ffmpeg: where the system has none, lend it the one that imageio-ffmpeg brings
+if ! command -v ffmpeg >/dev/null 2>&1; then
+    ln -sf "$(.venv/bin/python -c 'import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())')" .venv/bin/ffmpeg
+fi
+echo "$wanted" >"$done_mark"
+PATH="$PWD/.venv/bin:$PATH" .venv/bin/sinenerf doctor || true

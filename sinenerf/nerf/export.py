@@ -1,0 +1,143 @@
+"""A trained run as a coloured mesh: marching cubes of the density inside the cube, then back to the world."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from rich.progress import track
+from torch import Tensor
+
+from sinenerf.layers import built_once
+from sinenerf.nerf import meshing
+from sinenerf.nerf.runs import open_run
+from sinenerf.nerf.warp import NDC
+
+if TYPE_CHECKING:
+    import trimesh
+
+    from sinenerf.nerf.model import SineNeRFModel
+
+Frame = Literal["scene", "capture"]
+Z_UP_TO_Y_UP = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
+
+_DEPTH_SLACK = 1.05  # a point this much behind the depth of a view still counts as seen by it
+_DEPTH_WIDTH = 160  # pixels across the depth maps that decide what was seen
+
+
+def export_mesh(
+    run: Path,
+    output: Path,
+    resolution: int = 256,
+    level: float | None = None,
+    box: tuple[float, float, float, float, float, float] | None = None,
+    largest_component: bool = False,
+    min_faces: int = 100,
+    seen_only: bool = True,
+    frame: Frame = "scene",
+) -> "trimesh.Trimesh":
+    """Write the surface of a run where its density passes `level`, with vertex colours.
+
+    Args:
+        run: folder of a `sine-nerf` run.
+        output: .glb (y up), .ply, .obj, .stl or .off.
+        resolution: grid samples along the longest side of the cube.
+        level: density of the surface, in 1 / cube unit; by default between empty and solid.
+        box: keep what lies inside (x0, y0, z0, x1, y1, z1), in nerfstudio's scene coordinates.
+        largest_component: keep that alone.
+        min_faces: drop smaller components.
+        seen_only: drop what no training view saw: the field is unconstrained there.
+        frame: nerfstudio's scene coordinates, or those of the capture's own poses.
+
+    Raises:
+        FileNotFoundError: no run there.
+        ValueError: a bad option, or no surface (the message gives the range of densities and a level to try).
+    """
+    if output.suffix.lower() not in meshing.FORMATS:
+        raise ValueError(f"{output}: cannot write '{output.suffix}'. Use one of {', '.join(meshing.FORMATS)}")
+    if box is not None and not np.less(box[:3], box[3:]).all():
+        raise ValueError(f"box {box}: give the smaller corner first, then the larger: x0 y0 z0 x1 y1 z1")
+    pipeline = open_run(run)
+    model = pipeline.model
+    with built_once(model), torch.no_grad():
+        corners = _cube_corners(model)
+        grid = meshing.density_grid(lambda p: model.density(p)[:, 0], resolution, corners, model.device)
+        mesh = meshing.marching_cubes(grid, meshing.suggest_level(grid) if level is None else level, corners)
+        colours = _vertex_colours(model, mesh, (corners[1][0] - corners[0][0]) / resolution)
+        mesh.visual.vertex_colors = colours
+        mesh = meshing.map_vertices(mesh, lambda v: model.warp.unwarp_points(torch.from_numpy(v)).numpy())
+        if seen_only:
+            mesh = _keep_faces(mesh, _seen(pipeline, mesh.vertices)[mesh.faces].any(1), "no view saw the surface")
+    if box is not None:
+        inside = ((mesh.vertices >= box[:3]) & (mesh.vertices <= box[3:])).all(1)
+        mesh = _keep_faces(mesh, inside[mesh.faces].all(1), f"no surface inside the box {box}")
+    mesh = meshing.clean(mesh, largest_component, min_faces)
+    if frame == "capture":
+        mesh.apply_transform(_capture_from_scene(pipeline.datamanager.train_dataparser_outputs))
+    elif output.suffix.lower() == ".glb" and not isinstance(model.warp, NDC):
+        mesh.apply_transform(Z_UP_TO_Y_UP)  # scene boxes are z up, glTF is y up; forward-facing scenes are y up already
+    meshing.save_mesh(mesh, output)
+    return mesh
+
+
+def _cube_corners(model: "SineNeRFModel") -> tuple[list[float], list[float]]:
+    """The part of the cube to search: of an NDC cube, up to the far bound, since beyond lies only background."""
+    if not isinstance(model.warp, NDC):
+        return [-1.0] * 3, [1.0] * 3
+    far = model.scene_box.aabb[0].clone()
+    far[:2] = 0
+    return [-1.0] * 3, [1.0, 1.0, float(model.warp.warp_points(far)[2])]
+
+
+def _vertex_colours(model: "SineNeRFModel", mesh: "trimesh.Trimesh", cell: float) -> np.ndarray:
+    """(n, 4) uint8: each vertex as seen head-on, half a cell inside, where the colour is that of the surface."""
+    normals = torch.from_numpy(np.array(mesh.vertex_normals)).float()
+    points = torch.from_numpy(np.array(mesh.vertices)).float() - 0.5 * cell * normals
+    world = model.warp.unwarp_points(points)
+    # the mean camera of a forward-facing scene is at the origin; around an object, look against the normal
+    directions = F.normalize(world if isinstance(model.warp, NDC) else -normals, dim=-1)
+    chunks = zip(points.split(2**16), directions.split(2**16), strict=True)
+    colours = torch.cat([model.colour(p.to(model.device), d.to(model.device)).cpu() for p, d in chunks])
+    return (F.pad(colours, (0, 1), value=1.0) * 255).round().byte().numpy()
+
+
+def _seen(pipeline, vertices: np.ndarray) -> np.ndarray:
+    """(n,) whether some training view sees each scene point: it projects into the picture, not behind its depth."""
+    cameras = pipeline.datamanager.train_dataset.cameras.to(pipeline.device)
+    points = torch.from_numpy(np.array(vertices)).float()
+    seen = torch.zeros(len(points), dtype=torch.bool)
+    for index in track(range(len(cameras)), description="Depth of views"):
+        camera = cameras[index : index + 1]
+        camera.rescale_output_resolution(min(1.0, _DEPTH_WIDTH / float(camera.width[0])))
+        depth = pipeline.model.get_outputs_for_camera(camera)["depth"][..., 0].cpu()
+        seen |= _in_front(points, camera, depth)
+    return seen.numpy()
+
+
+def _in_front(points: Tensor, camera, depth: Tensor) -> Tensor:
+    """(n,) whether points project into one perspective camera's depth map (height, width) and are not behind it."""
+    to_world = camera.camera_to_worlds[0].cpu()
+    offset = points - to_world[:, 3]
+    x, y, z = (offset @ to_world[:, :3]).unbind(-1)
+    column = (camera.cx[0].cpu() - x / z * camera.fx[0].cpu()).floor().long()
+    row = (camera.cy[0].cpu() + y / z * camera.fy[0].cpu()).floor().long()
+    height, width = depth.shape
+    inside = (z < 0) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    shown = depth[row.clamp(0, height - 1), column.clamp(0, width - 1)]
+    return inside & (offset.norm(dim=-1) <= _DEPTH_SLACK * shown)
+
+
+def _keep_faces(mesh: "trimesh.Trimesh", keep: np.ndarray, otherwise: str) -> "trimesh.Trimesh":
+    if not keep.any():
+        raise meshing.EmptySurface(f"{otherwise}: nothing is left to write")
+    mesh.update_faces(keep)
+    mesh.remove_unreferenced_vertices()
+    return mesh
+
+
+def _capture_from_scene(parsed) -> np.ndarray:
+    """(4, 4): undoes the dataparser's x_scene = scale * (motion @ [x, 1])."""
+    motion = np.eye(4)
+    motion[:3] = parsed.dataparser_transform.numpy()
+    return np.linalg.inv(motion) @ np.diag([1 / parsed.dataparser_scale] * 3 + [1.0])

@@ -1,0 +1,1 @@
+"""Scenes to train on: downloading published ones, generating a synthetic one."""

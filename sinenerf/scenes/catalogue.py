@@ -1,0 +1,70 @@
+"""Published scenes: where their archives are, and how to tell that one has arrived whole.
+
+The authors' own files on Google Drive (16VnMcF1KJYxN9QId6TClMsZRahHNMW5g and 18JxhpWD-4ZmuFKLzKlAw-w5PpzZxXOcG) were
+deleted in 2024 (https://github.com/bmild/nerf/issues/211, https://github.com/ethanweber/nerfiller/issues/16), so copies
+have to serve. Every copy here has a published checksum; the sources are named beside it.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mirror:
+    url: str
+    sha256: str
+    """Of the archive, in hexadecimal. Mirrors with the same one continue each other's downloads."""
+
+
+@dataclass(frozen=True)
+class Published:
+    folder: str
+    """What the unpacked data set is called, the name that papers and scripts know it by."""
+    scenes: tuple[str, ...]
+    key_file: str
+    """Present in the folder of every scene."""
+    mirrors: tuple[Mirror, ...]
+
+    @property
+    def archive(self) -> str:
+        return f"{self.folder}.zip"
+
+
+# The authors' archives, as released again by https://github.com/yxlao/data-mirror. Its nerfmirror.py names these
+# checksums, and so does nerfbaselines for the authors' Google Drive files (nerfbaselines/datasets/llff.py at 0e553c41,
+# nerfbaselines/datasets/blender.py at 85c00d16).
+_RELEASES = "https://github.com/yxlao/nerfmirror/releases/download/20220618"
+# Archives of the same scenes, packed anew (1780545599 and 1676854825 bytes). The checksums are those of the Git LFS
+# pointers in that repository, as its pages show them: blob/7ef0ad1fe3fc5eeeba751dd6b89d3fb214febdfd/nerf_llff_data.zip
+# and commit/3d80caf405540d16337de4fe3219bb69be7cbaa4.
+_HUGGING_FACE = "https://huggingface.co/datasets/YouLiXiya/nerf/resolve/8bb2c1f48e1ee51a94bce0c1634dd04795f92faa"
+
+PUBLISHED = {
+    "llff": Published(
+        folder="nerf_llff_data",
+        scenes=("fern", "flower", "fortress", "horns", "leaves", "orchids", "room", "trex"),
+        key_file="poses_bounds.npy",
+        mirrors=(
+            Mirror(
+                f"{_RELEASES}/nerf_llff_data.zip", "5794b432feaf4f25bcd603addc6ad0270cec588fed6a364b7952001f07466635"
+            ),
+            Mirror(
+                f"{_HUGGING_FACE}/nerf_llff_data.zip",
+                "b8be42c77ce345e647812cb69d1f92d2a85159f2464847e99458e53d13cb1d96",
+            ),
+        ),
+    ),
+    "blender": Published(
+        folder="nerf_synthetic",
+        scenes=("chair", "drums", "ficus", "hotdog", "lego", "materials", "mic", "ship"),
+        key_file="transforms_train.json",
+        mirrors=(
+            Mirror(
+                f"{_RELEASES}/nerf_synthetic.zip", "f01fd1b4ab045b0d453917346f26f898657bb5bec4834b95fdad1f361826e45e"
+            ),
+            Mirror(
+                f"{_HUGGING_FACE}/nerf_synthetic.zip",
+                "5e36e96ba8e3564835e9313a47f088aa26eeb88093dcccc695bdb1adec398efd",
+            ),
+        ),
+    ),
+}

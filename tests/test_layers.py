@@ -1,0 +1,178 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from sinenerf.layers import (
+    LayerSpec,
+    LowRankLinear,
+    SineLowRankLinear,
+    bake,
+    built_once,
+    make_linear,
+    singular_values,
+    stable_rank,
+    unbake,
+)
+
+KINDS = ["sine", "low-rank", "dense"]
+
+
+def test_weight_is_the_papers_equation():
+    layer = SineLowRankLinear(7, 5, rank=2, omega=30.0, gain=1.5)
+    assert layer.U.shape == (5, 2) and layer.V.shape == (7, 2)
+    torch.testing.assert_close(layer.weight, torch.sin(30.0 * layer.U @ layer.V.T) / 1.5)
+    x = torch.randn(3, 7)
+    torch.testing.assert_close(layer(x), x @ layer.weight.T + layer.bias)
+
+
+def test_low_rank_forward_is_its_weight():
+    layer = LowRankLinear(7, 5, rank=2)
+    x = torch.randn(4, 3, 7)
+    torch.testing.assert_close(layer(x), x @ layer.weight.T + layer.bias)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    rank=st.integers(1, 64),
+    omega=st.floats(0.5, 3000),
+    spread=st.floats(0.05, 20),
+    activation=st.sampled_from(["relu", "linear", "tanh"]),
+)
+def test_initial_variance_is_what_the_activation_needs(rank, omega, spread, activation):
+    torch.manual_seed(1)
+    layer = SineLowRankLinear(500, 400, rank, omega, activation=activation, spread=spread)
+    target = nn.init.calculate_gain(activation) ** 2 / 500
+    # at rank 1 the rows share one number each, so that a single draw still varies by several per cent
+    assert float(layer.weight.detach().square().mean()) == pytest.approx(target, rel=0.35 if rank < 4 else 0.15)
+
+
+@pytest.mark.parametrize("rank", [1, 5, 30])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_signal_keeps_its_size_through_eight_relu_layers(kind, rank):
+    torch.manual_seed(2)
+    sizes = []
+    for _ in range(20):
+        layers = [make_linear(LayerSpec(kind, rank), 256, 256, "relu") for _ in range(8)]
+        h = torch.randn(64, 256)
+        for layer in layers:
+            h = torch.relu(layer(h))
+        sizes.append(float(h.square().mean()))
+    if kind == "low-rank" and rank == 1:  # a product of rank-1 layers cannot: the reason why the paper's baseline fails
+        return
+    assert 0.1 < sum(sizes) / len(sizes) < 10
+
+
+def test_theorem_rank_rises_with_omega():
+    """sin(omega U V^T) has a larger rank, and a larger stable rank, than U V^T once omega is large enough."""
+    generator = torch.Generator().manual_seed(3)
+    u, v = (torch.empty(128, 1).uniform_(-1, 1, generator=generator) for _ in range(2))
+    ranks = [stable_rank(torch.sin(omega * u @ v.T)) for omega in (0.1, 10, 30, 100, 400)]
+    assert stable_rank(u @ v.T) == pytest.approx(1)
+    assert ranks == sorted(ranks)
+    assert ranks[0] < 1.01 and ranks[-1] > 10
+    assert torch.linalg.matrix_rank((u @ v.T).double()) == 1
+    assert torch.linalg.matrix_rank(torch.sin(2000 * u @ v.T).double()) == 128
+
+
+@pytest.mark.parametrize("squash", [torch.sigmoid, torch.relu])
+def test_other_functions_in_place_of_sine_collapse(squash):
+    generator = torch.Generator().manual_seed(3)
+    u, v = (torch.empty(128, 1).uniform_(-1, 1, generator=generator) for _ in range(2))
+    assert stable_rank(squash(400 * u @ v.T)) < 4 < stable_rank(torch.sin(400 * u @ v.T))
+
+
+@pytest.mark.parametrize("learn", [False, True])
+def test_gradients_in_float64(learn):
+    layer = SineLowRankLinear(4, 3, 2, omega=5.0, learn_omega=learn, learn_gain=learn).double()
+    names, values = zip(*layer.named_parameters(), strict=True)
+    assert set(names) == {"U", "V", "bias"} | ({"omega", "gain"} if learn else set())
+    x = torch.randn(6, 4, dtype=torch.float64, requires_grad=True)
+
+    def run(x, *values):
+        return torch.func.functional_call(layer, dict(zip(names, values, strict=True)), (x,))
+
+    assert torch.autograd.gradcheck(run, (x, *values))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_baked_equals_unbaked(kind):
+    net = nn.Sequential(make_linear(LayerSpec(kind, 3), 16, 8), nn.ReLU(), make_linear(LayerSpec(kind, 2), 8, 4)).eval()
+    x = torch.randn(10, 16)
+    before = net(x)
+    torch.testing.assert_close(bake(net)(x), before)
+    assert torch.equal(unbake(net)(x), before)
+
+
+def test_a_baked_layer_never_goes_stale():
+    layer = SineLowRankLinear(8, 6, 2)
+    other = SineLowRankLinear(8, 6, 2)
+    layer.bake()
+    layer.load_state_dict(other.state_dict())
+    assert torch.equal(layer.weight, other.weight)
+    layer.bake()
+    layer.train()
+    assert layer.weight.requires_grad
+    layer.bake()
+    assert layer.double().weight.dtype == torch.float64
+
+
+def test_weight_is_built_once_within_a_step(monkeypatch):
+    layer = SineLowRankLinear(8, 6, 2)
+    builds, build = [], SineLowRankLinear.build
+    monkeypatch.setattr(SineLowRankLinear, "build", lambda self: builds.append(1) or build(self))
+    x = torch.randn(9, 8)
+    whole = torch.autograd.grad(layer(x).square().sum(), layer.U)[0]
+    builds.clear()
+    with built_once(layer):
+        chunks = sum(layer(part).square().sum() for part in x.split(3))
+    torch.testing.assert_close(torch.autograd.grad(chunks, layer.U)[0], whole)
+    assert len(builds) == 1
+    layer(x)
+    assert len(builds) == 2
+
+
+def test_autocast_does_not_blur_the_phase():
+    layer = SineLowRankLinear(32, 32, 4, omega=500.0)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(layer.weight, layer.build())
+        assert layer.weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_state_dict_round_trip(kind):
+    spec = LayerSpec(kind, 3, learn_omega=True)
+    first, second = make_linear(spec, 8, 6), make_linear(spec, 8, 6)
+    second.load_state_dict(first.state_dict())
+    assert torch.equal(first.weight, second.weight)
+
+
+def test_parameter_counts():
+    assert sum(p.numel() for p in SineLowRankLinear(256, 128, 5).parameters()) == 5 * (256 + 128) + 128
+    assert sum(p.numel() for p in make_linear(LayerSpec("dense"), 256, 128).parameters()) == 257 * 128
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"rank": 0}, {"rank": 9}, {"omega": 0.0}, {"omega": -1.0}, {"omega": math.nan}, {"gain": 0.0}]
+)
+def test_bad_settings_are_named(wrong):
+    settings = {"rank": 2, **wrong}
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        SineLowRankLinear(8, 12, **settings)
+
+
+def test_unknown_layer_is_named():
+    spec = LayerSpec()
+    object.__setattr__(spec, "kind", "cosine")
+    with pytest.raises(ValueError, match="choose sine, low-rank or dense"):
+        make_linear(spec, 4, 4)
+
+
+def test_singular_values_and_stable_rank():
+    weight = torch.diag(torch.tensor([3.0, 2.0, 1.0]))
+    torch.testing.assert_close(singular_values(weight), torch.tensor([3.0, 2.0, 1.0], dtype=torch.float64))
+    assert stable_rank(weight) == pytest.approx(14 / 9)
+    assert stable_rank(torch.zeros(3, 3)) == 0
