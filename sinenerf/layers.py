@@ -48,11 +48,11 @@ class FactoredLinear(nn.Module):
     @property
     def weight(self) -> Tensor:
         """W, shape (out_features, in_features)."""
-        if self._built is not None:
-            return self._built
-        weight = self.build()
-        if self._sharing:
-            self._built = weight
+        weight = self._built  # read once: a second viewer's thread may end its block meanwhile
+        if weight is None:
+            weight = self.build()
+            if self._sharing:
+                self._built = weight
         return weight
 
     def forward(self, x: Tensor) -> Tensor:
@@ -120,7 +120,7 @@ class SineLowRankLinear(FactoredLinear):
         gain: float | None = None,
         bias: bool = True,
         activation: str = "relu",
-        spread: float = 1.0,
+        spread: float = 0.3,
         learn_omega: bool = False,
         learn_gain: bool = False,
     ) -> None:
@@ -198,7 +198,7 @@ class LayerSpec:
     """Width k of the factors."""
     omega: float = 100.0
     """Frequency of the sine."""
-    spread: float = 1.0
+    spread: float = 0.3
     """Standard deviation, in radians, of the phase omega U V^T at the start."""
     learn_omega: bool = False
     """Train omega too, one for each layer."""

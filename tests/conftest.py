@@ -6,7 +6,7 @@ import pytest
 from jaxtyping import install_import_hook
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
-install_import_hook(["sinenerf.layers", "sinenerf.networks", "sinenerf.nerf"], "beartype.beartype")
+install_import_hook(["sinenerf.layers", "sinenerf.networks", "sinenerf.nerf"], "typechecker.check")
 
 
 @pytest.fixture(autouse=True)

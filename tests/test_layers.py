@@ -69,19 +69,19 @@ def test_a_signal_keeps_its_size_through_eight_relu_layers(kind, rank):
 def test_theorem_rank_rises_with_omega():
     """sin(omega U V^T) has a larger rank, and a larger stable rank, than U V^T once omega is large enough."""
     generator = torch.Generator().manual_seed(3)
-    u, v = (torch.empty(128, 1).uniform_(-1, 1, generator=generator) for _ in range(2))
+    u, v = (torch.rand(128, 1, generator=generator, dtype=torch.float64) * 2 - 1 for _ in range(2))
     ranks = [stable_rank(torch.sin(omega * u @ v.T)) for omega in (0.1, 10, 30, 100, 400)]
     assert stable_rank(u @ v.T) == pytest.approx(1)
     assert ranks == sorted(ranks)
     assert ranks[0] < 1.01 and ranks[-1] > 10
-    assert torch.linalg.matrix_rank((u @ v.T).double()) == 1
-    assert torch.linalg.matrix_rank(torch.sin(2000 * u @ v.T).double()) == 128
+    assert torch.linalg.matrix_rank(u @ v.T) == 1
+    assert torch.linalg.matrix_rank(torch.sin(2000 * u @ v.T)) == 128
 
 
 @pytest.mark.parametrize("squash", [torch.sigmoid, torch.relu])
 def test_other_functions_in_place_of_sine_collapse(squash):
     generator = torch.Generator().manual_seed(3)
-    u, v = (torch.empty(128, 1).uniform_(-1, 1, generator=generator) for _ in range(2))
+    u, v = (torch.rand(128, 1, generator=generator, dtype=torch.float64) * 2 - 1 for _ in range(2))
     assert stable_rank(squash(400 * u @ v.T)) < 4 < stable_rank(torch.sin(400 * u @ v.T))
 
 

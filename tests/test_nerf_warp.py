@@ -86,7 +86,7 @@ def test_box_cuts_rays():
     origins = torch.tensor([[0.0, 0, 4], [0, 0, 4], [0, 0, 0]])
     directions = torch.tensor([[0.0, 0, -1], [0, 1, 0], [0, 0, -1]])
     got = warp.warp_rays(origins, directions)
-    distance = warp.world_distance(origins, directions, torch.cat([got.near, got.far], 1), got)
+    distance = torch.cat([warp.world_distance(origins, directions, t, got) for t in (got.near, got.far)], dim=1)
     torch.testing.assert_close(distance[0], torch.tensor([2.5, 5.5]))
     assert got.near[1] == got.far[1]  # a miss is empty
     torch.testing.assert_close(distance[2], torch.tensor([0.05, 1.5]))

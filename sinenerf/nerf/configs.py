@@ -31,7 +31,7 @@ def _trainer(name: str, model: SineNeRFModelConfig, *, rays: int, lr: float, ste
         optimizers={
             "fields": {
                 "optimizer": AdamOptimizerConfig(lr=lr, eps=1e-8),
-                "scheduler": ExponentialDecayConfig(final_ratio=0.1),
+                "scheduler": ExponentialDecayConfig(final_ratio=0.05, warmup_steps=200),
             }
         },
         viewer=ViewerConfig(num_rays_per_chunk=4096, websocket_host="127.0.0.1"),
@@ -59,13 +59,14 @@ sine_nerf_small = MethodSpecification(
             depth=4,
             skips=(),
             sampling="proposal",
-            coarse_samples=48,
-            fine_samples=20,
+            rank=32,
+            coarse_samples=32,
+            fine_samples=12,
             proposal=Trunk(width=32, depth=2, skips=()),
             density_activation="exp",
         ),
         rays=512,
-        lr=5e-3,
+        lr=2e-3,
         steps=6_000,
         factor=8,
     ),

@@ -98,8 +98,7 @@ def train(trainer: SineTrainer, steps: int) -> float:
         def advance(step: int) -> None:
             progress.update(task, completed=step + 1)
             if step % 50 == 0:
-                psnr = -10 * np.log10(max(float(trainer.latest_loss), 1e-10))
-                progress.update(task, description=f"Training, {psnr:.1f} dB on the batch")
+                progress.update(task, description=f"Training, {float(trainer.latest_psnr):.1f} dB on the batch")
 
         trainer.callbacks.append(TrainingCallback([TrainingCallbackLocation.AFTER_TRAIN_ITERATION], advance))
         start = time.monotonic()

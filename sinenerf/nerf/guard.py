@@ -6,8 +6,8 @@ from torch import Tensor
 
 NOTHING = 2e-3
 """Mean accumulation under which a scene counts as empty."""
-FILLED = 1e-2
-"""Mean depth, as a fraction of the ray, under which a scene counts as filled from the near plane on."""
+FILLED = 0.98
+"""Share of the weights in each ray's first sample above which a scene counts as filled from the near plane on."""
 
 
 class TrainingDiverged(RuntimeError):
@@ -25,12 +25,8 @@ def check_finite(losses: dict[str, Tensor]) -> None:
         raise TrainingDiverged(f"{', '.join(bad)} is NaN or infinite: lower the learning rate, or omega")
 
 
-def collapse(weights: Float[Tensor, "rays samples 1"], position: Float[Tensor, "rays samples 1"]) -> str | None:
-    """Whether a batch of rays sees nothing, or a wall at the very start of each ray.
-
-    Args:
-        weights: rendering weights.
-        position: where on its ray each sample lies, from 0 to 1.
+def collapse(weights: Float[Tensor, "rays samples 1"]) -> str | None:
+    """Whether a batch of rays, by its rendering weights, sees nothing, or a wall at the very start of each ray.
 
     Returns:
         what happened, or None.
@@ -38,7 +34,7 @@ def collapse(weights: Float[Tensor, "rays samples 1"], position: Float[Tensor, "
     seen = float(weights.sum(-2).mean())
     if seen < NOTHING:
         return f"the density has collapsed to nothing (mean accumulation {seen:.1g})"
-    depth = float((weights * position).sum() / weights.sum())
-    if depth < FILLED:
-        return f"the density fills everything from the near plane on (mean depth {depth:.1g} of the ray)"
+    first = float(weights[:, 0].mean()) / seen
+    if first > FILLED:
+        return f"the density fills everything from the near plane on ({100 * first:.0f} % of the weight is there)"
     return None

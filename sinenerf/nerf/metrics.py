@@ -31,7 +31,7 @@ def image_metrics(prediction: Image, truth: Image) -> dict[str, float]:
 
 @cache
 def lpips_vgg(device: torch.device):
-    """The LPIPS network, or None where VGG's weights are not there. Kept outside the model: it is no part of a scene."""
+    """The LPIPS network, or None where VGG's weights are not there. Outside the model: it is no part of a scene."""
     weights = Path(torch.hub.get_dir()) / "checkpoints" / VGG_WEIGHTS
     if not weights.is_file():
         print(f"LPIPS is left out: for it, put {VGG_WEIGHTS} (download.pytorch.org) into {weights.parent}")

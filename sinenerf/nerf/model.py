@@ -36,7 +36,7 @@ class SineNeRFModelConfig(ModelConfig):
     """Width k of the factors U and V."""
     omega: float = 100.0
     """Frequency of the sine."""
-    spread: float = 1.0
+    spread: float = 0.3
     """Standard deviation, in radians, of the phase omega U V^T at the start."""
     learn_omega: bool = False
     """Train one omega a layer."""
@@ -146,7 +146,7 @@ class SineNeRFModel(Model):
                 outputs["interlevel"] = interlevel_loss(weights_list, samples_list)
             else:
                 outputs["rgb_coarse"] = coarse
-            self._latest = weights.detach(), samples.spacing_starts
+            self._latest_weights = weights.detach()
             return outputs
         outputs["depth"] = self._depth(bundle, inside, samples, weights)
         outputs["normals"] = self._normals(bundle, outputs["depth"])
@@ -256,7 +256,7 @@ class SineNeRFModel(Model):
 
     def _watch(self, step: int, attributes: TrainingCallbackAttributes) -> None:
         """Start once again from other random numbers if the density has collapsed; the second time only say so."""
-        trouble = collapse(*self._latest)
+        trouble = collapse(self._latest_weights)
         if trouble is None:
             return
         if self.reseeded:

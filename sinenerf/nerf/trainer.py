@@ -70,6 +70,11 @@ class SineTrainer(Trainer):
                 scheduler.max_steps = self.config.max_num_iterations
         return super().setup_optimizers()
 
+    def train_iteration(self, step: int):
+        loss, losses, metrics = super().train_iteration(step)
+        self.latest_psnr = metrics["psnr"]
+        return loss, losses, metrics
+
     def train(self) -> None:
         try:
             super().train()

@@ -1,0 +1,90 @@
+"""Held-out quality on one LLFF scene: runs and budgets from a file in configs/, pictures side by side.
+
+    python scripts/benchmark_quality.py configs/equal-time.toml --data ../shared/data/llff/fern
+
+Each run is written as soon as it is done; those that are there already are not run again.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import hardware
+import numpy as np
+import tomllib
+import tyro
+from PIL import Image, ImageDraw
+from timed_training import Outcome, configure, train
+
+
+@dataclass
+class Options:
+    plan: Annotated[Path, tyro.conf.Positional]
+    """File with the runs and their budget."""
+    data: Path
+    """LLFF scene."""
+    results: Path = Path("scripts/results")
+    """Where results go, in a folder named after the plan and the scene."""
+
+
+def main(options: Options) -> None:
+    plan = tomllib.loads(options.plan.read_text())
+    folder = options.results / options.plan.stem / options.data.name
+    folder.mkdir(parents=True, exist_ok=True)
+    for run in plan["runs"]:
+        target = folder / f"{run['name']}.json"
+        if target.exists():
+            continue
+        settings = {**plan.get("settings", {}), **run.get("settings", {})}
+        config = configure(run["method"], options.data, settings, {**plan["scene"], **run.get("scene", {})})
+        seconds = 60 * plan["minutes"] if "minutes" in plan else None
+        outcome = train(config, seconds, plan.get("steps"), run.get("scored_pixel_stride", 1))
+        Image.fromarray(to_bytes(outcome.images[0])).save(folder / f"{run['name']}.jpg", quality=90)
+        if run.get("scored_pixel_stride", 1) == 1:
+            Image.fromarray(to_bytes(outcome.truths[0])).save(folder / "truth.jpg", quality=90)
+        target.write_text(json.dumps(as_json(run, settings, outcome), indent=2) + "\n")
+        print(f"{run['name']}: {outcome.psnr:.2f} dB, {outcome.steps} steps", flush=True)
+    side_by_side(plan["runs"], folder)
+
+
+def as_json(run: dict, settings: dict, outcome: Outcome) -> dict:
+    return {
+        "method": run["method"],
+        "settings": settings,
+        "psnr": round(outcome.psnr, 3),
+        # of a picture of which pixels are missing, SSIM would mean something else
+        "ssim": round(outcome.ssim, 4) if run.get("scored_pixel_stride", 1) == 1 else None,
+        "scored_pixel_stride": run.get("scored_pixel_stride", 1),
+        "parameters": outcome.parameters,
+        "steps": outcome.steps,
+        "train_seconds": round(outcome.seconds, 1),
+        "hardware": hardware.describe(),
+    }
+
+
+def to_bytes(image: np.ndarray) -> np.ndarray:
+    return (image.clip(0, 1) * 255).round().astype(np.uint8)
+
+
+def side_by_side(runs: list[dict], folder: Path) -> None:
+    """One picture: the first held-out view, as photographed and as each run renders it."""
+    panels = [("photograph", folder / "truth.jpg")]
+    for run in runs:
+        result = json.loads((folder / f"{run['name']}.json").read_text())
+        label = f"{run['name']}   {result['psnr']:.2f} dB   {result['parameters']:,} parameters"
+        panels.append((label, folder / f"{run['name']}.jpg"))
+    images = [Image.open(path) for _, path in panels]
+    images = [image.resize(images[0].size, Image.Resampling.BICUBIC) for image in images]
+    width, height, bar, columns = images[0].width, images[0].height, 26, min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    sheet = Image.new("RGB", (columns * width, rows * (height + bar)), "white")
+    for index, ((label, _), image) in enumerate(zip(panels, images, strict=True)):
+        corner = (index % columns * width, index // columns * (height + bar))
+        sheet.paste(image, (corner[0], corner[1] + bar))
+        ImageDraw.Draw(sheet).text((corner[0] + 6, corner[1] + 5), label, fill="black", font_size=15)
+    sheet.save(folder / "side_by_side.jpg", quality=85)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))

@@ -1,0 +1,106 @@
+"""Rays per second: sine-nerf against the same network of nn.Linear, and against nerfstudio's vanilla-nerf.
+
+All in one process, the same batch and sample counts, interleaved step by step so that a noisy machine disturbs all
+alike. In float32, as vanilla-nerf computes; ours once more in the precision it would choose itself.
+
+    python scripts/benchmark_speed.py --data ../shared/data/llff/fern
+"""
+
+import json
+import time
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+
+import hardware
+import numpy as np
+import torch
+import tyro
+from timed_training import configure
+
+METHODS = {
+    "sine-nerf": ("sine-nerf", {"pipeline.model.layer": "sine", "pipeline.model.precision": "float32"}),
+    "nn.Linear in the same network": (
+        "sine-nerf",
+        {"pipeline.model.layer": "dense", "pipeline.model.precision": "float32"},
+    ),
+    "nerfstudio vanilla-nerf": ("vanilla-nerf", {}),
+    "sine-nerf, precision auto": ("sine-nerf", {"pipeline.model.layer": "sine"}),
+}
+
+
+@dataclass
+class Options:
+    data: Path
+    """LLFF scene."""
+    rays: int = 256
+    """Rays a batch."""
+    rounds: int = 12
+    """Steps of each method, after two that are not counted."""
+    output: Path = Path("scripts/results/speed.json")
+    """Result file."""
+
+
+def main(options: Options) -> None:
+    trainers = {}
+    for name, (method, overrides) in METHODS.items():
+        rays = {"pipeline.datamanager.train_num_rays_per_batch": options.rays}
+        config = configure(method, options.data, {**overrides, **rays}, {"downscale_factor": 8})
+        with redirect_stdout(StringIO()):
+            trainers[name] = config.setup(local_rank=0, world_size=1)
+            trainers[name].setup("test")
+        trainers[name].pipeline.train()
+    seconds: dict[str, list[float]] = {name: [] for name in trainers}
+    for step in range(options.rounds + 2):
+        for name, trainer in trainers.items():
+            start = time.perf_counter()
+            trainer.train_iteration(step)
+            seconds[name].append(time.perf_counter() - start)
+    median = {name: float(np.median(times[2:])) for name, times in seconds.items()}
+    best = {name: float(np.min(times[2:])) for name, times in seconds.items()}
+    reference = np.array(seconds["sine-nerf"][2:])
+    rows = [
+        {
+            "method": name,
+            "rays_per_second": round(options.rays / median[name], 1),
+            "seconds_per_step": {"median": round(median[name], 3), "min": round(best[name], 3)},
+            # of each round by itself, so that both saw the same machine
+            "sine_nerf_is_faster_by": round(float(np.median(np.array(seconds[name][2:]) / reference)), 3),
+        }
+        for name in trainers
+    ]
+    result = {
+        "batch": {"rays": options.rays, "samples": "64 coarse, 64 + 128 fine"},
+        "rows": rows,
+        "where_the_time_goes": profile(trainers["sine-nerf"]),
+        "hardware": hardware.describe(),
+    }
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+
+
+def profile(trainer) -> dict[str, float]:
+    """Share of a step's CPU time by kind of operation, in per cent; and what building every W costs."""
+    from torch.profiler import ProfilerActivity
+
+    from sinenerf.layers import factored_layers
+
+    with torch.profiler.profile(activities=[ProfilerActivity.CPU]) as recorder:
+        trainer.train_iteration(1000)
+    events = recorder.key_averages()
+    total = sum(event.self_cpu_time_total for event in events)
+    products = sum(e.self_cpu_time_total for e in events if e.key in ("aten::mm", "aten::addmm", "aten::bmm"))
+    start = time.perf_counter()
+    sum(layer.build().sum() for layer in factored_layers(trainer.pipeline.model)).backward()
+    building = time.perf_counter() - start
+    return {
+        "matrix_products_percent": round(100 * products / total, 1),
+        "other_operations_percent": round(100 - 100 * products / total, 1),
+        "building_all_W_and_its_gradient_percent": round(100 * building * 1e6 / total, 2),
+    }
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))

@@ -1,0 +1,227 @@
+"""The nerfstudio model on a tiny generated scene: what it renders, trains, and does when training goes wrong."""
+
+import subprocess
+import sys
+from copy import deepcopy
+
+import numpy as np
+import pytest
+import torch
+
+from sinenerf.layers import FactoredLinear
+
+nerfstudio = pytest.importorskip("nerfstudio", reason="needs nerfstudio")
+
+from nerfstudio.cameras.rays import RayBundle  # noqa: E402
+
+from sinenerf.nerf import metrics  # noqa: E402
+from sinenerf.nerf.configs import sine_nerf, sine_nerf_small  # noqa: E402
+from sinenerf.nerf.trainer import latest_valid_step  # noqa: E402
+
+
+def make_trainer(method, scene, output, steps=4, **model):
+    config = deepcopy(method.config)
+    config.data = config.pipeline.datamanager.data = config.pipeline.datamanager.dataparser.data = scene
+    config.pipeline.datamanager.dataparser.downscale_factor = None
+    config.pipeline.datamanager.train_num_rays_per_batch = 64
+    config.machine.device_type = "cpu"
+    config.max_num_iterations, config.vis, config.output_dir = steps, "tensorboard", output
+    config.logging.local_writer.enable = False
+    config.optimizers["fields"]["scheduler"].warmup_steps = 0
+    config.steps_per_eval_image = config.steps_per_eval_batch = 10**9
+    for name, value in model.items():
+        setattr(config.pipeline.model, name, value)
+    config.set_timestamp()
+    trainer = config.setup(local_rank=0, world_size=1)
+    trainer.setup()
+    return trainer
+
+
+TINY = {
+    "sine-nerf": (sine_nerf, dict(width=16, depth=6, coarse_samples=8, fine_samples=8, rank=4)),
+    "sine-nerf-small": (sine_nerf_small, dict(width=16, depth=3, coarse_samples=8, fine_samples=8, rank=4)),
+}
+
+
+@pytest.fixture(params=TINY)
+def trainer(request, scene, tmp_path):
+    method, shape = TINY[request.param]
+    return make_trainer(method, scene, tmp_path, **shape)
+
+
+@pytest.fixture
+def small(scene, tmp_path):
+    return make_trainer(sine_nerf_small, scene, tmp_path, **TINY["sine-nerf-small"][1])
+
+
+def test_outputs_are_what_nerfstudios_tools_expect(trainer):
+    model = trainer.pipeline.model.eval()
+    camera = trainer.pipeline.datamanager.train_dataset.cameras[:1]
+    outputs = model.get_outputs_for_camera(camera)
+    assert {"rgb", "depth", "accumulation", "normals"} <= set(outputs)
+    assert outputs["rgb"].shape == (36, 48, 3) and outputs["depth"].shape == (36, 48, 1)
+    for name in ("rgb", "accumulation", "normals"):
+        assert outputs[name].min() >= 0 and outputs[name].max() <= 1, name
+    normals = 2 * outputs["normals"] - 1
+    torch.testing.assert_close(normals.norm(dim=-1), torch.ones(36, 48), atol=1e-3, rtol=0)
+    rgba = model.get_rgba_image(outputs)
+    assert torch.equal(rgba[..., 3:], outputs["accumulation"])
+    assert (outputs["depth"] > 0).all()
+
+
+class Wall(torch.nn.Module):
+    """All that lies behind one world depth is solid."""
+
+    def __init__(self, warp, z):
+        super().__init__()
+        self.warp, self.z = warp, z
+
+    def embed(self, points):
+        return points
+
+    def raw_density(self, points):
+        return ((self.z - self.warp.unwarp_points(points)[..., 2:]) * 1000).clamp(-30, 12) + 0 * points[..., 2:]
+
+    def raw_colour(self, points, directions):
+        return points
+
+
+def test_depth_and_normals_are_the_worlds(small):
+    """A wall at one world depth is seen there, facing the camera, from any view, though the field lies in a cube."""
+    model = small.pipeline.model.eval()
+    model.coarse = model.fine = Wall(model.warp, -3.0)
+    model.sample_uniform.num_samples = model.sample_pdf.num_samples = 128
+    for camera in range(3):
+        bundle = small.pipeline.datamanager.train_dataset.cameras.generate_rays(camera).flatten()
+        with torch.no_grad():
+            outputs = model(bundle)
+        points = bundle.origins + outputs["depth"] * bundle.directions
+        torch.testing.assert_close(points[:, 2], torch.full_like(points[:, 2], -3), atol=0.05, rtol=0)
+        torch.testing.assert_close(outputs["accumulation"], torch.ones_like(outputs["accumulation"]))
+
+
+def test_exporters_short_rays_may_point_anywhere(trainer):
+    bundle = RayBundle(
+        origins=torch.tensor([[0.0, 0, -3], [0.1, 0, -4]]),
+        directions=torch.tensor([[0.0, 0, 1], [1, 0, 0]]),
+        pixel_area=torch.ones(2, 1),
+        nears=torch.zeros(2, 1),
+        fars=torch.full((2, 1), 0.2),
+    )
+    with torch.no_grad():
+        outputs = trainer.pipeline.model.eval()(bundle)
+    assert all(torch.isfinite(value).all() for value in outputs.values())
+    assert (outputs["depth"] <= 0.2).all()
+
+
+def test_training_lowers_the_loss(scene, tmp_path):
+    trainer = make_trainer(sine_nerf_small, scene, tmp_path, width=32, depth=3, coarse_samples=16, fine_samples=12)
+    losses = [float(trainer.train_iteration(step)[1]["rgb"]) for step in range(120)]
+    assert np.mean(losses[-20:]) < 0.7 * np.mean(losses[:5])
+
+
+def test_weights_are_built_once_a_step_and_once_an_image(small, monkeypatch):
+    builds = []
+    for layer in (m for m in small.pipeline.model.modules() if isinstance(m, FactoredLinear)):
+        build = layer.build
+        monkeypatch.setattr(layer, "build", lambda build=build: builds.append(1) or build())
+    layers = sum(isinstance(m, FactoredLinear) for m in small.pipeline.model.modules())
+    small.train_iteration(0)
+    assert len(builds) == layers
+    builds.clear()
+    small.pipeline.model.config.eval_num_rays_per_chunk = 100
+    small.pipeline.eval()
+    small.pipeline.model.get_outputs_for_camera(small.pipeline.datamanager.train_dataset.cameras[:1])
+    assert len(builds) == layers
+
+
+def test_checkpoints_hold_the_scene_and_nothing_else(trainer):
+    for step in range(3):
+        trainer.train_iteration(step)
+    trainer.save_checkpoint(2)
+    (path,) = trainer.checkpoint_dir.glob("*")
+    state = torch.load(path, weights_only=True)  # numpy scalars or pickled objects would be refused
+    names = [name for name in state["pipeline"] if "device_indicator" not in name]
+    assert names and all(name.startswith(("_model.coarse.", "_model.fine.")) for name in names)
+    assert not list(trainer.base_dir.glob("*.partial"))
+
+
+def test_only_the_latest_checkpoint_is_kept_and_a_broken_one_is_passed_over(trainer, capsys):
+    trainer.save_checkpoint(1)
+    trainer.save_checkpoint(2)
+    folder = trainer.checkpoint_dir
+    assert [p.name for p in folder.glob("*")] == ["step-000000002.ckpt"]
+    (folder / "step-000000009.ckpt").write_bytes(b"half a file")
+    (folder / "step-000000003.ckpt.tmp").write_bytes(b"")
+    assert latest_valid_step(folder) == 2
+    assert "step-000000009.ckpt is passed over" in capsys.readouterr().out
+    (folder / "step-000000002.ckpt").unlink()
+    with pytest.raises(SystemExit, match="no checkpoint that can be read"):
+        latest_valid_step(folder)
+
+
+def test_nan_stops_with_the_last_good_checkpoint(small, monkeypatch):
+    small.save_checkpoint(0)
+    good = {name: p.clone() for name, p in small.pipeline.model.named_parameters()}
+    render = small.pipeline.model._render
+
+    def spoil(bundle):
+        outputs = render(bundle)
+        return {**outputs, "rgb": outputs["rgb"] * torch.nan}
+
+    monkeypatch.setattr(small.pipeline.model, "_render", spoil)
+    with pytest.raises(SystemExit, match=r"stopped at step 0: rgb is NaN or infinite.*step-000000000.ckpt"):
+        small.train()
+    assert [p.name for p in small.checkpoint_dir.glob("*")] == ["step-000000000.ckpt"]
+    assert all(torch.equal(p, good[name]) for name, p in small.pipeline.model.named_parameters())
+
+
+def test_ctrl_c_saves(small, monkeypatch):
+    def interrupt(step):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(small, "train_iteration", interrupt)
+    with pytest.raises(SystemExit) as stop:
+        small.train()
+    assert stop.value.code == 130
+    assert list(small.checkpoint_dir.glob("step-*.ckpt"))
+
+
+@pytest.mark.parametrize(("bias", "said"), [(-100.0, "nothing"), (100.0, "fills everything")])
+def test_a_collapsed_density_is_seeded_again_once(small, monkeypatch, capsys, bias, said):
+    monkeypatch.setattr("sinenerf.nerf.model.COLLAPSE_CHECKS", range(0, 3))
+    model = small.pipeline.model
+    for network in (model.coarse, model.fine):
+        network.density.bias.data.fill_(bias)
+    small.train()
+    printed = capsys.readouterr().out
+    assert said in printed and printed.count("starting again from another seed") == 1
+    assert model.reseeded and float(model.fine.density.bias.abs().max()) < 1
+
+
+@pytest.mark.parametrize(("setting", "value", "said"), [("rank", 17, "rank 17"), ("omega", 0.0, "omega is 0")])
+def test_settings_that_fit_no_layer_stop_with_one_line(scene, tmp_path, setting, value, said):
+    with pytest.raises(SystemExit, match=said) as stop:
+        make_trainer(sine_nerf, scene, tmp_path, **{**TINY["sine-nerf"][1], setting: value})
+    assert "\n" not in str(stop.value)
+    assert not any(tmp_path.rglob("config.yml"))
+
+
+def test_lpips_never_fetches(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    metrics.lpips_vgg.cache_clear()
+    image = torch.rand(24, 24, 3)
+    assert set(metrics.image_metrics(image, image)) == {"psnr", "ssim"}
+    assert "LPIPS is left out" in capsys.readouterr().out
+    metrics.lpips_vgg.cache_clear()
+
+
+def test_psnr_of_a_known_error():
+    truth = torch.full((24, 24, 3), 0.5)
+    assert metrics.image_metrics(truth + 0.1, truth)["psnr"] == pytest.approx(20, abs=1e-3)
+    assert metrics.image_metrics(truth, truth)["ssim"] == pytest.approx(1)
+
+
+def test_core_imports_without_nerfstudio():
+    code = "import sys; sys.modules['nerfstudio'] = None; import sinenerf; sinenerf.SineLowRankLinear(4, 4, 1)"
+    subprocess.run([sys.executable, "-c", code], check=True)
