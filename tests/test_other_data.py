@@ -33,7 +33,7 @@ def nerfstudio_data(scene, target):
         for name, pose in zip(names(scene), poses, strict=True)
     ]
     (target / "transforms.json").write_text(json.dumps({**camera, "camera_model": "OPENCV", "frames": frames}))
-    return "nerfstudio-data", []
+    return "nerfstudio-data", ["--eval-mode", "interval"]
 
 
 def blender_data(scene, target):
