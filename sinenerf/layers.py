@@ -15,7 +15,10 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
+
+from sinenerf.theory import sine_variance, target_variance
 
 LayerKind = Literal["sine", "low-rank", "dense"]
 
@@ -41,13 +44,13 @@ class FactoredLinear(nn.Module):
         self._built: Tensor | None = None
         self._baked = self._sharing = False
 
-    def build(self) -> Tensor:
-        """W from the factors, shape (out_features, in_features)."""
+    def build(self) -> Float[Tensor, "out in"]:
+        """W from the factors."""
         raise NotImplementedError
 
     @property
-    def weight(self) -> Tensor:
-        """W, shape (out_features, in_features)."""
+    def weight(self) -> Float[Tensor, "out in"]:
+        """W, baked, shared or built anew."""
         weight = self._built  # read once: a second viewer's thread may end its block meanwhile
         if weight is None:
             weight = self.build()
@@ -55,9 +58,14 @@ class FactoredLinear(nn.Module):
                 self._built = weight
         return weight
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., in_features) -> (..., out_features)."""
+    def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
         return F.linear(x, self.weight, self.bias)
+
+    def _draw(self, std: float) -> None:
+        nn.init.normal_(self.U, std=std)
+        nn.init.normal_(self.V, std=std)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
 
     def bake(self) -> None:
         """Keep W, so that the layer runs exactly as a dense one. Training again, or loading a state, unbakes."""
@@ -145,13 +153,9 @@ class SineLowRankLinear(FactoredLinear):
 
     def reset_parameters(self) -> None:
         """Draw new factors (see the class) and zero the bias."""
-        std = math.sqrt(self.spread / (float(self.omega) * math.sqrt(self.rank)))
-        nn.init.normal_(self.U, std=std)
-        nn.init.normal_(self.V, std=std)
-        if self.bias is not None:
-            nn.init.zeros_(self.bias)
+        self._draw(math.sqrt(self.spread / (float(self.omega) * math.sqrt(self.rank))))
 
-    def build(self) -> Tensor:
+    def build(self) -> Float[Tensor, "out in"]:
         # omega amplifies rounding, so the phase keeps the factors' own precision under autocast
         with torch.autocast(self.U.device.type, enabled=False):
             return torch.sin((self.omega * self.U) @ self.V.T) / self.gain
@@ -172,16 +176,12 @@ class LowRankLinear(FactoredLinear):
 
     def reset_parameters(self) -> None:
         """Draw new factors (see the class) and zero the bias."""
-        std = (self.variance / self.rank) ** 0.25
-        nn.init.normal_(self.U, std=std)
-        nn.init.normal_(self.V, std=std)
-        if self.bias is not None:
-            nn.init.zeros_(self.bias)
+        self._draw((self.variance / self.rank) ** 0.25)
 
-    def build(self) -> Tensor:
+    def build(self) -> Float[Tensor, "out in"]:
         return self.U @ self.V.T
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
         if self._baked:
             return super().forward(x)
         # one thin product after the other: k(m + n) multiplications a row where W costs m n
@@ -233,16 +233,6 @@ def make_linear(spec: LayerSpec, in_features: int, out_features: int, activation
     raise ValueError(f"no layer is called {spec.kind!r}: choose sine, low-rank or dense")
 
 
-def target_variance(in_features: int, activation: str) -> float:
-    """Variance of W that keeps a signal's size through a layer: a^2 / in_features (He et al. 2015)."""
-    return nn.init.calculate_gain(activation) ** 2 / in_features  # type: ignore[arg-type]
-
-
-def sine_variance(spread: float, rank: int) -> float:
-    """E[sin^2 z] of a phase z = omega sum_k u v with normal factors and standard deviation `spread`."""
-    return -0.5 * math.expm1(-0.5 * rank * math.log1p(4 * spread**2 / rank))
-
-
 def factored_layers(module: nn.Module) -> Iterator[FactoredLinear]:
     """The factored layers inside a module, itself included."""
     return (m for m in module.modules() if isinstance(m, FactoredLinear))
@@ -273,14 +263,3 @@ def unbake(module: nn.Module) -> nn.Module:
     for layer in factored_layers(module):
         layer.unbake()
     return module
-
-
-def singular_values(weight: Tensor) -> Tensor:
-    """Singular values of a matrix in falling order, computed in float64. (m, n) -> (min(m, n),)."""
-    return torch.linalg.svdvals(weight.detach().double())
-
-
-def stable_rank(weight: Tensor) -> float:
-    """||W||_F^2 / ||W||_2^2: a rank that rounding cannot change, at most rank(W). 0 for the zero matrix."""
-    s = singular_values(weight)
-    return float((s**2).sum() / s[0] ** 2) if s[0] > 0 else 0.0

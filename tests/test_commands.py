@@ -185,7 +185,7 @@ def test_export_mesh(trained, tmp_path):
     said = run("sinenerf", "export-mesh", trained.parent, "--output", output, "--resolution", 48, "--min-faces", 1)
     mesh = trimesh.load(output, force="mesh")
     assert f"{len(mesh.faces):,} faces" in said
-    assert mesh.visual.kind == "vertex" and mesh.visual.vertex_colors[:, :3].std() > 1
+    assert mesh.visual.vertex_attributes["color"][:, :3].std() > 1
     assert (mesh.vertices[:, 2] < 0).all()  # in front of the cameras, y up
 
 

@@ -13,8 +13,6 @@ from sinenerf.layers import (
     bake,
     built_once,
     make_linear,
-    singular_values,
-    stable_rank,
     unbake,
 )
 
@@ -64,25 +62,6 @@ def test_a_signal_keeps_its_size_through_eight_relu_layers(kind, rank):
     if kind == "low-rank" and rank == 1:  # a product of rank-1 layers cannot: the reason why the paper's baseline fails
         return
     assert 0.1 < sum(sizes) / len(sizes) < 10
-
-
-def test_theorem_rank_rises_with_omega():
-    """sin(omega U V^T) has a larger rank, and a larger stable rank, than U V^T once omega is large enough."""
-    generator = torch.Generator().manual_seed(3)
-    u, v = (torch.rand(128, 1, generator=generator, dtype=torch.float64) * 2 - 1 for _ in range(2))
-    ranks = [stable_rank(torch.sin(omega * u @ v.T)) for omega in (0.1, 10, 30, 100, 400)]
-    assert stable_rank(u @ v.T) == pytest.approx(1)
-    assert ranks == sorted(ranks)
-    assert ranks[0] < 1.01 and ranks[-1] > 10
-    assert torch.linalg.matrix_rank(u @ v.T) == 1
-    assert torch.linalg.matrix_rank(torch.sin(2000 * u @ v.T)) == 128
-
-
-@pytest.mark.parametrize("squash", [torch.sigmoid, torch.relu])
-def test_other_functions_in_place_of_sine_collapse(squash):
-    generator = torch.Generator().manual_seed(3)
-    u, v = (torch.rand(128, 1, generator=generator, dtype=torch.float64) * 2 - 1 for _ in range(2))
-    assert stable_rank(squash(400 * u @ v.T)) < 4 < stable_rank(torch.sin(400 * u @ v.T))
 
 
 @pytest.mark.parametrize("learn", [False, True])
@@ -169,10 +148,3 @@ def test_unknown_layer_is_named():
     object.__setattr__(spec, "kind", "cosine")
     with pytest.raises(ValueError, match="choose sine, low-rank or dense"):
         make_linear(spec, 4, 4)
-
-
-def test_singular_values_and_stable_rank():
-    weight = torch.diag(torch.tensor([3.0, 2.0, 1.0]))
-    torch.testing.assert_close(singular_values(weight), torch.tensor([3.0, 2.0, 1.0], dtype=torch.float64))
-    assert stable_rank(weight) == pytest.approx(14 / 9)
-    assert stable_rank(torch.zeros(3, 3)) == 0

@@ -1,24 +1,20 @@
 """Meshes of shapes whose surface is known."""
 
-import os
 import re
 import tracemalloc
 
 import numpy as np
 import pytest
 import torch
-import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sinenerf.nerf.meshing import (
-    FORMATS,
     EmptySurface,
     clean,
     density_grid,
     map_vertices,
     marching_cubes,
-    save_mesh,
     suggest_level,
 )
 from sinenerf.nerf.warp import NDC
@@ -223,39 +219,6 @@ def test_mapped_normals_stay_outward(coloured, function):
 def test_where_the_map_is_flat_it_does_not_vote(sphere):
     mapped = map_vertices(sphere, lambda v: np.column_stack([-v[:, 0], v[:, 1], np.maximum(v[:, 2], 0.2)]))
     assert mapped.volume > 0
-
-
-@pytest.mark.parametrize("suffix", [*FORMATS, ".GLB"])
-def test_saved_mesh_loads_again(coloured, suffix, tmp_path):
-    path = tmp_path / "new" / f"mesh{suffix}"
-    save_mesh(coloured, path)
-    assert [p.name for p in path.parent.iterdir()] == [path.name]
-    loaded = trimesh.load(path, force="mesh", process=False)
-    assert loaded.volume == pytest.approx(coloured.volume, rel=1e-4)
-    assert np.allclose(loaded.triangles, coloured.triangles, atol=1e-6)
-    if suffix not in (".stl", ".off"):
-        assert (loaded.visual.vertex_colors == coloured.visual.vertex_colors).all()
-
-
-@pytest.mark.parametrize("name", ["mesh.xyz", "mesh"])
-def test_unknown_extension(sphere, name, tmp_path):
-    with pytest.raises(ValueError, match=r"\.glb, \.ply, \.obj, \.stl, \.off"):
-        save_mesh(sphere, tmp_path / "new" / name)
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("target", [(trimesh.Trimesh, "export"), (os, "replace")])
-def test_failure_leaves_the_old_file(sphere, target, tmp_path, monkeypatch):
-    def fail(*_, **__):
-        raise OSError("disk full")
-
-    path = tmp_path / "mesh.ply"
-    path.write_bytes(b"old")
-    monkeypatch.setattr(*target, fail)
-    with pytest.raises(OSError, match="disk full"):
-        save_mesh(sphere, path)
-    assert [p.name for p in tmp_path.iterdir()] == ["mesh.ply"]
-    assert path.read_bytes() == b"old"
 
 
 @settings(max_examples=25, deadline=None)

@@ -8,7 +8,7 @@ from nerfstudio.plugins.types import MethodSpecification
 
 from sinenerf.device import best_device
 from sinenerf.nerf.dataparser import LLFFDataParserConfig
-from sinenerf.nerf.model import SineNeRFModelConfig
+from sinenerf.nerf.model_config import SineNeRFModelConfig
 from sinenerf.nerf.trainer import ExponentialDecayConfig, SineTrainerConfig
 from sinenerf.networks import Trunk
 

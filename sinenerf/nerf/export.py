@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sinenerf.layers import built_once
 from sinenerf.nerf import meshing
+from sinenerf.nerf.mesh_files import FORMATS, save_mesh
 from sinenerf.nerf.runs import open_run
 from sinenerf.nerf.warp import NDC
 
@@ -54,8 +55,8 @@ def export_mesh(
         FileNotFoundError: no run there.
         ValueError: a bad option, or no surface (the message gives the range of densities and a level to try).
     """
-    if output.suffix.lower() not in meshing.FORMATS:
-        raise ValueError(f"{output}: cannot write '{output.suffix}'. Use one of {', '.join(meshing.FORMATS)}")
+    if output.suffix.lower() not in FORMATS:
+        raise ValueError(f"{output}: cannot write '{output.suffix}'. Use one of {', '.join(FORMATS)}")
     if box is not None and not np.less(box[:3], box[3:]).all():
         raise ValueError(f"box {box}: give the smaller corner first, then the larger: x0 y0 z0 x1 y1 z1")
     pipeline = open_run(run)
@@ -77,7 +78,7 @@ def export_mesh(
         mesh.apply_transform(_capture_from_scene(pipeline.datamanager.train_dataparser_outputs))
     elif output.suffix.lower() == ".glb" and not isinstance(model.warp, NDC):
         mesh.apply_transform(Z_UP_TO_Y_UP)  # scene boxes are z up, glTF is y up; forward-facing scenes are y up already
-    meshing.save_mesh(mesh, output)
+    save_mesh(mesh, output)
     return mesh
 
 

@@ -1,8 +1,6 @@
-"""From a density to a coloured mesh: sampling on a grid, marching cubes, cleaning, saving."""
+"""From a density to a mesh: sampling on a grid, marching cubes, cleaning."""
 
-import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +11,6 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     import trimesh
-
-FORMATS = (".glb", ".ply", ".obj", ".stl", ".off")
-"""What `save_mesh` can write."""
 
 Density = Callable[[Float[Tensor, "n 3"]], Float[Tensor, "n"]]
 Corners = tuple[Sequence[float], Sequence[float]]
@@ -170,27 +165,6 @@ def clean(mesh: "trimesh.Trimesh", largest_component: bool, min_faces: int) -> "
     cleaned.update_faces(component == sizes.argmax() if largest_component else sizes[component] >= min_faces)
     cleaned.remove_unreferenced_vertices()
     return cleaned
-
-
-def save_mesh(mesh: "trimesh.Trimesh", path: Path) -> None:
-    """Write a mesh, by the extension of its path: whole, or not at all. Makes the folder if there is none.
-
-    GLB and PLY keep RGBA vertex colours and OBJ keeps RGB; STL and, as trimesh writes it, OFF have none.
-
-    Raises:
-        ValueError: the extension is none of `FORMATS`.
-    """
-    suffix = path.suffix.lower()
-    if suffix not in FORMATS:
-        raise ValueError(f"{path}: cannot write '{suffix}'. Use one of {', '.join(FORMATS)}")
-    data = mesh.export(file_type=suffix[1:])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(data.encode() if isinstance(data, str) else data)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _density_range(grid: Grid) -> tuple[float, float]:

@@ -1,0 +1,28 @@
+"""What is known of W = sin(omega U V^T): its variance at the start, and its spectrum."""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+def target_variance(in_features: int, activation: str) -> float:
+    """Variance of W that keeps a signal's size through a layer: a^2 / in_features (He et al. 2015)."""
+    return nn.init.calculate_gain(activation) ** 2 / in_features  # type: ignore[arg-type]
+
+
+def sine_variance(spread: float, rank: int) -> float:
+    """E[sin^2 z] of a phase z = omega sum_k u v with normal factors and standard deviation `spread`."""
+    return -0.5 * math.expm1(-0.5 * rank * math.log1p(4 * spread**2 / rank))
+
+
+def singular_values(weight: Float[Tensor, "m n"]) -> Float[Tensor, " k"]:
+    """Singular values of a matrix in falling order, computed in float64. (m, n) -> (min(m, n),)."""
+    return torch.linalg.svdvals(weight.detach().double())
+
+
+def stable_rank(weight: Float[Tensor, "m n"]) -> float:
+    """||W||_F^2 / ||W||_2^2: a rank that rounding cannot change, at most rank(W). 0 for the zero matrix."""
+    s = singular_values(weight)
+    return float((s**2).sum() / s[0] ** 2) if s[0] > 0 else 0.0
