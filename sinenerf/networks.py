@@ -73,12 +73,13 @@ class CoordinateMLP(nn.Module):
         self.out_features = size
 
     def forward(self, x: Float[Tensor, "*batch features"]) -> Float[Tensor, "*batch width"]:
-        h = x
+        batch = x.shape[:-1]
+        x = h = x.reshape(-1, x.shape[-1])  # linear layers hand out views of more dimensions, which relu_ would copy
         for index, layer in enumerate(self.layers):
-            h = F.relu(layer(h))
+            h = F.relu_(layer(h))
             if index in self.skips:
                 h = torch.cat([x, h], dim=-1)
-        return h
+        return h.reshape(*batch, -1)
 
 
 class RadianceMLP(nn.Module):

@@ -2,14 +2,13 @@
 
 from nerfstudio.configs.base_config import MachineConfig, ViewerConfig
 from nerfstudio.data.datamanagers.base_datamanager import VanillaDataManagerConfig
-from nerfstudio.engine.optimizers import AdamOptimizerConfig
 from nerfstudio.pipelines.base_pipeline import VanillaPipelineConfig
 from nerfstudio.plugins.types import MethodSpecification
 
 from sinenerf.device import best_device
 from sinenerf.nerf.dataparser import LLFFDataParserConfig
 from sinenerf.nerf.model_config import SineNeRFModelConfig
-from sinenerf.nerf.trainer import ExponentialDecayConfig, SineTrainerConfig
+from sinenerf.nerf.trainer import ExponentialDecayConfig, FusedAdamConfig, SineTrainerConfig
 from sinenerf.networks import Trunk
 
 
@@ -30,7 +29,7 @@ def _trainer(name: str, model: SineNeRFModelConfig, *, rays: int, lr: float, ste
         ),
         optimizers={
             "fields": {
-                "optimizer": AdamOptimizerConfig(lr=lr, eps=1e-8),
+                "optimizer": FusedAdamConfig(lr=lr, eps=1e-8),
                 "scheduler": ExponentialDecayConfig(final_ratio=0.05, warmup_steps=200),
             }
         },
@@ -55,11 +54,12 @@ sine_nerf_small = MethodSpecification(
     config=_trainer(
         "sine-nerf-small",
         SineNeRFModelConfig(
-            width=128,
+            width=160,
             depth=4,
             skips=(),
             sampling="proposal",
             rank=32,
+            direction_frequencies=2,
             coarse_samples=32,
             fine_samples=12,
             proposal=Trunk(width=32, depth=2, skips=()),

@@ -6,12 +6,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from nerfstudio.engine.optimizers import Optimizers
+from nerfstudio.engine.optimizers import AdamOptimizerConfig, Optimizers
 from nerfstudio.engine.schedulers import Scheduler, SchedulerConfig
 from nerfstudio.engine.trainer import Trainer, TrainerConfig
 from torch.optim.lr_scheduler import LambdaLR
 
 from sinenerf.nerf.guard import TrainingDiverged
+
+
+@dataclass
+class FusedAdamConfig(AdamOptimizerConfig):
+    """Adam in one kernel: the factors are many and tiny, so that calls cost more than arithmetic."""
+
+    fused: bool = True
+    """One call for all parameters."""
 
 
 @dataclass
