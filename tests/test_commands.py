@@ -285,6 +285,22 @@ def test_demo(scene, tmp_path):
     assert (target / "flythrough.mp4").stat().st_size > 1000
 
 
+def test_demo_goes_on_where_it_was_killed(scene, tmp_path):
+    command = ["sinenerf", "demo", "--scene", scene, "--steps", 2000, "--frames", 2, "--output", tmp_path]
+    command = [str(BIN / command[0]), *map(str, command[1:])]
+    folder = tmp_path / scene.name / "sine-nerf-small" / "run" / "nerfstudio_models"
+    with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as training:
+        deadline = time.monotonic() + 240
+        while not list(folder.glob("step-*.ckpt")) and training.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.2)
+        training.send_signal(signal.SIGKILL)
+    assert not (tmp_path / scene.name / "result.json").exists()
+    command[command.index("2000")] = "520"
+    said = run("sinenerf", *command[1:])
+    assert "from step 501" in said
+    assert (tmp_path / scene.name / "result.json").exists()
+
+
 def test_help_starts_without_heavy_libraries():
     code = (
         "import sys; sys.argv = ['sinenerf', '--help']\n"

@@ -154,7 +154,7 @@ def test_only_the_latest_checkpoint_is_kept_and_a_broken_one_is_passed_over(trai
     (folder / "step-000000009.ckpt").write_bytes(b"half a file")
     (folder / "step-000000003.ckpt.tmp").write_bytes(b"")
     assert latest_valid_step(folder) == 2
-    assert "step-000000009.ckpt is passed over" in capsys.readouterr().out
+    assert "step-000000009.ckpt is passed over" in capsys.readouterr().err
     (folder / "step-000000002.ckpt").unlink()
     with pytest.raises(SystemExit, match="no checkpoint that can be read"):
         latest_valid_step(folder)
@@ -194,7 +194,7 @@ def test_a_collapsed_density_is_seeded_again_once(small, monkeypatch, capsys, bi
     for network in (model.coarse, model.fine):
         network.density.bias.data.fill_(bias)
     small.train()
-    printed = capsys.readouterr().out
+    printed = capsys.readouterr().err
     assert said in printed and printed.count("starting again from another seed") == 1
     assert model.reseeded and float(model.fine.density.bias.abs().max()) < 1
 
@@ -212,7 +212,7 @@ def test_lpips_never_fetches(monkeypatch, tmp_path, capsys):
     metrics.lpips_vgg.cache_clear()
     image = torch.rand(24, 24, 3)
     assert set(metrics.image_metrics(image, image)) == {"psnr", "ssim"}
-    assert "LPIPS is left out" in capsys.readouterr().out
+    assert "LPIPS is left out" in capsys.readouterr().err
     metrics.lpips_vgg.cache_clear()
 
 

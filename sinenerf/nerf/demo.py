@@ -88,8 +88,10 @@ def plan_steps(trainer: SineTrainer, steps: int, minutes: float) -> int:
 
 
 def train(trainer: SineTrainer, steps: int) -> float:
-    """Run the trainer's own loop under a progress bar. Returns seconds."""
-    trainer.config.max_num_iterations = max(0, steps - trainer._start_step)
+    """Run the trainer's own loop, up to so many steps in all, under a progress bar. Returns seconds."""
+    if trainer._start_step >= steps:  # all that an interrupted run still lacked was the rendering
+        return 0.0
+    trainer.config.max_num_iterations = steps - trainer._start_step
     trainer.config.optimizers["fields"]["scheduler"].max_steps = steps
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
     with Progress(*columns, console=CONSOLE) as progress:

@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sinenerf.nerf.guard import say
+
 VGG_WEIGHTS = "vgg16-397923af.pth"
 """torchvision's file, in the `checkpoints` folder of `torch.hub.get_dir()`."""
 
@@ -34,7 +36,7 @@ def lpips_vgg(device: torch.device):
     """The LPIPS network, or None where VGG's weights are not there. Outside the model: it is no part of a scene."""
     weights = Path(torch.hub.get_dir()) / "checkpoints" / VGG_WEIGHTS
     if not weights.is_file():
-        print(f"LPIPS is left out: for it, put {VGG_WEIGHTS} (download.pytorch.org) into {weights.parent}")
+        say(f"LPIPS is left out: for it, put {VGG_WEIGHTS} (download.pytorch.org) into {weights.parent}")
         return None
     from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 

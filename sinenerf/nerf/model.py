@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sinenerf.device import multiplies_bfloat16
 from sinenerf.layers import built_once
-from sinenerf.nerf.guard import check_finite, collapse
+from sinenerf.nerf.guard import check_finite, collapse, say
 from sinenerf.nerf.metrics import image_metrics
 from sinenerf.nerf.model_config import SineNeRFModelConfig
 from sinenerf.nerf.warp import NDC, Box, Points, Warp
@@ -206,9 +206,9 @@ class SineNeRFModel(Model):
         if trouble is None:
             return
         if self.reseeded:
-            print(f"sinenerf: step {step}: {trouble}, again. Try another --machine.seed, or a lower learning rate")
+            say(f"step {step}: {trouble}, again. Try another --machine.seed, or a lower learning rate")
             return
-        print(f"sinenerf: step {step}: {trouble}: starting again from another seed")
+        say(f"step {step}: {trouble}: starting again from another seed")
         self.reseeded = True
         for old, new in zip((self.coarse, self.fine), self._networks(), strict=True):
             old.load_state_dict(new.state_dict())

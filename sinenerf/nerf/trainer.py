@@ -11,7 +11,7 @@ from nerfstudio.engine.schedulers import Scheduler, SchedulerConfig
 from nerfstudio.engine.trainer import Trainer, TrainerConfig
 from torch.optim.lr_scheduler import LambdaLR
 
-from sinenerf.nerf.guard import TrainingDiverged
+from sinenerf.nerf.guard import TrainingDiverged, say
 
 
 @dataclass
@@ -92,7 +92,7 @@ class SineTrainer(Trainer):
             raise SystemExit(f"sinenerf: stopped at step {self.step}: {error}; {rest}") from None
         except KeyboardInterrupt:
             self.save_checkpoint(self.step)
-            print(f"\nsinenerf: stopped at step {self.step}; go on with --load-dir {self.checkpoint_dir}")
+            say(f"stopped at step {self.step}; go on with --load-dir {self.checkpoint_dir}")
             raise SystemExit(130) from None
 
     def save_checkpoint(self, step: int) -> None:
@@ -133,5 +133,5 @@ def latest_valid_step(folder: Path) -> int:
         try:
             return int(torch.load(path, map_location="cpu", weights_only=True)["step"])
         except Exception as error:  # torch raises many kinds for a broken file
-            print(f"sinenerf: {path} is passed over: it cannot be read ({type(error).__name__})")
+            say(f"{path} is passed over: it cannot be read ({type(error).__name__})")
     raise SystemExit(f"sinenerf: {folder}: no checkpoint that can be read. Give the folder nerfstudio_models of a run")
