@@ -41,7 +41,7 @@ def main(options: Options) -> None:
         seconds = 60 * plan["minutes"] if "minutes" in plan else None
         outcome = train(config, seconds, plan.get("steps"), run.get("scored_pixel_stride", 1))
         Image.fromarray(to_bytes(outcome.images[0])).save(folder / f"{run['name']}.jpg", quality=90)
-        if run.get("scored_pixel_stride", 1) == 1:
+        if run.get("scored_pixel_stride", 1) == 1 or not (folder / "truth.jpg").exists():
             Image.fromarray(to_bytes(outcome.truths[0])).save(folder / "truth.jpg", quality=90)
         target.write_text(json.dumps(as_json(run, settings, outcome), indent=2) + "\n")
         print(f"{run['name']}: {outcome.psnr:.2f} dB, {outcome.steps} steps", flush=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torchmetrics.image.lpip
 
 from sinenerf.networks import count_parameters
 
@@ -38,6 +39,8 @@ def configure(method: str, data: Path, overrides: dict, scene_options: dict):
 
     from sinenerf.nerf.dataparser import LLFFDataParserConfig
 
+    # nerfstudio's models fetch LPIPS weights when they are built; no score here needs them
+    torchmetrics.image.lpip.LearnedPerceptualImagePatchSimilarity = torch.nn.Identity
     config = deepcopy(all_methods[method])
     rays = config.pipeline.datamanager.train_num_rays_per_batch
     # one data manager for all: nerfacto's own starts processes, which two cores have no room for
