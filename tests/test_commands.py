@@ -183,7 +183,7 @@ def _words(option):
 def test_export_mesh(trained, tmp_path):
     output = tmp_path / "scene.glb"
     said = run("sinenerf", "export-mesh", trained.parent, "--output", output, "--resolution", 48, "--min-faces", 1)
-    mesh = trimesh.load(output, force="mesh")
+    (mesh,) = trimesh.load(output).geometry.values()
     assert f"{len(mesh.faces):,} faces" in said
     assert mesh.visual.vertex_attributes["color"][:, :3].std() > 1
     assert (mesh.vertices[:, 2] < 0).all()  # in front of the cameras, y up

@@ -57,6 +57,6 @@ def test_glb_shows_the_colours_as_they_are(tmp_path):
     mesh = ball()
     mesh.visual.vertex_colors[:] = [188, 0, 255, 255]  # sRGB 188 is half of the light
     save_mesh(mesh, tmp_path / "ball.glb")
-    loaded = trimesh.load(tmp_path / "ball.glb", force="mesh", process=False)
+    (loaded,) = trimesh.load(tmp_path / "ball.glb", process=False).geometry.values()
     assert (loaded.visual.vertex_attributes["color"] == [128, 0, 255, 255]).all()
     assert b"KHR_materials_unlit" in (tmp_path / "ball.glb").read_bytes()
