@@ -43,10 +43,11 @@ def film(model, cameras: Cameras, target: Path, fps: int = 24) -> None:
     import imageio
 
     partial = target.with_name(f".partial-{target.name}")
-    with imageio.get_writer(partial, fps=fps, macro_block_size=2, quality=8) as writer:
+    with imageio.get_writer(partial, fps=fps, macro_block_size=None, quality=8) as writer:
         for index in track(range(len(cameras)), description="Fly-through"):
             frame = model.get_outputs_for_camera(cameras[index : index + 1].to(model.device))["rgb"]
-            writer.append_data((frame.cpu().numpy() * 255).round().astype(np.uint8))
+            even = frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2]  # H.264 has no odd sides
+            writer.append_data((even.cpu().numpy() * 255).round().astype(np.uint8))
     partial.replace(target)
 
 
