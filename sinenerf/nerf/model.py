@@ -18,7 +18,7 @@ from sinenerf.layers import built_once
 from sinenerf.nerf.guard import check_finite, collapse, say
 from sinenerf.nerf.metrics import image_metrics
 from sinenerf.nerf.model_config import SineNeRFModelConfig
-from sinenerf.nerf.warp import NDC, Box, Points, Warp
+from sinenerf.nerf.warp import NDC, Box, CubeRays, Points, Warp
 from sinenerf.networks import DensityMLP, RadianceMLP, Trunk
 
 COLLAPSE_CHECKS = range(100, 501, 100)
@@ -149,7 +149,7 @@ class SineNeRFModel(Model):
         middle = ((samples.frustums.starts + samples.frustums.ends) / 2)[..., 0].gather(-1, half)
         if bundle.nears is not None:
             return middle
-        rays = self.warp.warp_rays(bundle.origins, bundle.directions)
+        rays = CubeRays(inside.origins, inside.directions, inside.nears, inside.fars)
         return self.warp.world_distance(bundle.origins, bundle.directions, middle, rays)
 
     def _normals(self, bundle: RayBundle, depth: Tensor) -> Tensor:
