@@ -19,6 +19,7 @@ _HOMES = {
     "unbake": "layers",
     "CoordinateMLP": "networks",
     "LayerSpec": "layers",
+    "OccupancyField": "occupancy.field",
     "PositionalEncoding": "networks",
 }
 

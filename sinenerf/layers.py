@@ -99,7 +99,8 @@ class SineLowRankLinear(FactoredLinear):
         rank: k, the width of the factors.
         omega: frequency; fixed as in the paper unless `learn_omega`.
         gain: g. By default what gives W the variance that `activation` needs; the authors' LoRA code has sqrt(in).
-        activation: what follows the layer ("relu", "linear", "tanh", ...: the names of `torch.nn.init.calculate_gain`).
+        activation: what follows the layer ("relu", "linear", "tanh", ...: the names of `torch.nn.init.calculate_gain`),
+            or the factor a itself, for Var W = a^2 / in_features.
         spread: standard deviation of the phase omega U V^T at the start, in radians. It sets the factors' size, and so
             how many periods of the sine the first W covers, independently of omega and rank.
         learn_omega, learn_gain: make the scalar trainable.
@@ -127,7 +128,7 @@ class SineLowRankLinear(FactoredLinear):
         omega: float = 100.0,
         gain: float | None = None,
         bias: bool = True,
-        activation: str = "relu",
+        activation: str | float = "relu",
         spread: float = 0.3,
         learn_omega: bool = False,
         learn_gain: bool = False,
@@ -168,7 +169,7 @@ class LowRankLinear(FactoredLinear):
     """W = U V^T, the plain baseline. The factors are N(0, s^2) with k s^4 the variance that `activation` needs."""
 
     def __init__(
-        self, in_features: int, out_features: int, rank: int, bias: bool = True, activation: str = "relu"
+        self, in_features: int, out_features: int, rank: int, bias: bool = True, activation: str | float = "relu"
     ) -> None:
         super().__init__(in_features, out_features, rank, bias)
         self.variance = target_variance(in_features, activation)
@@ -206,7 +207,9 @@ class LayerSpec:
     """Train the gain too, one for each layer."""
 
 
-def make_linear(spec: LayerSpec, in_features: int, out_features: int, activation: str = "relu") -> nn.Module:
+def make_linear(
+    spec: LayerSpec, in_features: int, out_features: int, activation: str | float = "relu"
+) -> nn.Linear | FactoredLinear:
     """The layer that `spec` names, with the initialisation that `activation` needs.
 
     Raises:

@@ -1,5 +1,7 @@
 """Coordinate networks made of the layers: what maps a point to a feature, a density, a colour or an occupancy."""
 
+import math
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -8,7 +10,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sinenerf.layers import LayerSpec, make_linear
+from sinenerf.activations import Activation, activate, hidden_gain
+from sinenerf.layers import FactoredLinear, LayerSpec, make_linear
 
 Role = Literal["input", "hidden", "head"]
 
@@ -48,9 +51,15 @@ class Trunk:
     """After these layers (from 0) the input joins the features again."""
     factored: tuple[Role, ...] = ("input", "hidden", "head")
     """Which layers the layer spec applies to; the others are dense. input: the first; head: what leaves the trunk."""
+    activation: Activation = "relu"
+    """What stands between the layers."""
+    bandwidth: float = 10.0
+    """b of gaussian, exp(-(b z)^2 / 2), and of sine, sin(b z): larger draws finer detail. relu has none."""
 
 
-def role_linear(spec: LayerSpec, trunk: Trunk, role: Role, in_features: int, out_features: int, activation: str):
+def role_linear(
+    spec: LayerSpec, trunk: Trunk, role: Role, in_features: int, out_features: int, activation: str | float
+) -> nn.Linear | FactoredLinear:
     """The layer of one role: dense where the trunk says so, or where factors would be larger than the matrix itself."""
     larger = spec.rank * (in_features + out_features) >= in_features * out_features
     if role not in trunk.factored or (role == "head" and larger):
@@ -59,24 +68,46 @@ def role_linear(spec: LayerSpec, trunk: Trunk, role: Role, in_features: int, out
 
 
 class CoordinateMLP(nn.Module):
-    """A ReLU trunk over encoded coordinates: (..., in_features) -> (..., width)."""
+    """A trunk over encoded coordinates: (..., in_features) -> (..., width)."""
 
     def __init__(self, in_features: int, trunk: Trunk, spec: LayerSpec) -> None:
         super().__init__()
-        self.skips = trunk.skips
+        self.skips, self.activation, self.bandwidth = trunk.skips, trunk.activation, trunk.bandwidth
+        gain = hidden_gain(trunk.activation, trunk.bandwidth)
         self.layers = nn.ModuleList()
         size = in_features
         for index in range(trunk.depth):
             role: Role = "hidden" if index else "input"
-            self.layers.append(role_linear(spec, trunk, role, size, trunk.width, "relu"))
+            self.layers.append(role_linear(spec, trunk, role, size, trunk.width, gain))
             size = trunk.width + (in_features if index in trunk.skips else 0)
         self.out_features = size
+        if trunk.activation != "relu":
+            self._spread_over_cube()
+
+    @torch.no_grad()
+    def _spread_over_cube(self) -> None:
+        """Each neuron of the first layer draws one wave or ridge: of any direction, somewhere in the cube.
+
+        U(-1, 1) / sqrt(in_features) for weights and biases, as PyTorch's own layers start and the Gaussian and SIREN
+        papers have it for coordinates in [-1, 1]; the bandwidth makes it fine or coarse.
+        """
+        first = self.layers[0]
+        assert isinstance(first, nn.Linear | FactoredLinear)
+        bound = 1 / math.sqrt(first.in_features)
+        if isinstance(first, nn.Linear):
+            nn.init.uniform_(first.weight, -bound, bound)
+        assert first.bias is not None
+        nn.init.uniform_(first.bias, -bound, bound)
 
     def forward(self, x: Float[Tensor, "*batch features"]) -> Float[Tensor, "*batch width"]:
         batch = x.shape[:-1]
         x = h = x.reshape(-1, x.shape[-1])  # linear layers hand out views of more dimensions, which relu_ would copy
         for index, layer in enumerate(self.layers):
-            h = F.relu_(layer(h))
+            # bare coordinates keep their precision under autocast: bfloat16 would round them to a grid of 1/256
+            exact = index == 0 and self.activation != "relu"
+            with torch.autocast(x.device.type, enabled=False) if exact else nullcontext():
+                h = layer(h)
+            h = activate(h, self.activation, self.bandwidth)
             if index in self.skips:
                 h = torch.cat([x, h], dim=-1)
         return h.reshape(*batch, -1)
@@ -125,18 +156,18 @@ class RadianceMLP(nn.Module):
         return self.colour(F.relu(hidden))
 
 
-class DensityMLP(nn.Module):
-    """A small network of density alone, for proposal sampling (Barron et al. 2022, mip-NeRF 360, section 3)."""
+class ScalarMLP(nn.Module):
+    """One number for a point: the density of proposal sampling (Barron et al. 2022, mip-NeRF 360), or an occupancy."""
 
     def __init__(self, trunk: Trunk, spec: LayerSpec, frequencies: int) -> None:
         super().__init__()
         self.encode_position = PositionalEncoding(3, frequencies)
         self.trunk = CoordinateMLP(self.encode_position.out_features, trunk, spec)
-        self.density = role_linear(spec, trunk, "head", self.trunk.out_features, 1, "linear")
+        self.head = role_linear(spec, trunk, "head", self.trunk.out_features, 1, "linear")
 
     def forward(self, positions: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 1"]:
-        """Density before its activation, of points in the cube [-1, 1]^3."""
-        return self.density(self.trunk(self.encode_position(positions)))
+        """The number before its activation, of points in the cube [-1, 1]^3."""
+        return self.head(self.trunk(self.encode_position(positions)))
 
 
 def count_parameters(module: nn.Module) -> int:

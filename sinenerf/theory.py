@@ -7,9 +7,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 
-def target_variance(in_features: int, activation: str) -> float:
-    """Variance of W that keeps a signal's size through a layer: a^2 / in_features (He et al. 2015)."""
-    return nn.init.calculate_gain(activation) ** 2 / in_features  # type: ignore[arg-type]
+def target_variance(in_features: int, activation: str | float) -> float:
+    """Variance of W that keeps a signal's size through a layer: a^2 / in_features (He et al. 2015).
+
+    a is the factor itself, or that of an activation which `torch.nn.init.calculate_gain` knows.
+    """
+    a = nn.init.calculate_gain(activation) if isinstance(activation, str) else activation  # type: ignore[arg-type]
+    return a**2 / in_features
 
 
 def sine_variance(spread: float, rank: int) -> float:

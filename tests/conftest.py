@@ -6,7 +6,10 @@ import pytest
 from jaxtyping import install_import_hook
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
-install_import_hook(["sinenerf.layers", "sinenerf.networks", "sinenerf.nerf"], "typechecker.check")
+install_import_hook(
+    ["sinenerf.layers", "sinenerf.networks", "sinenerf.activations", "sinenerf.nerf", "sinenerf.occupancy"],
+    "typechecker.check",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from sinenerf.layers import LayerSpec, SineLowRankLinear, built_once
-from sinenerf.networks import CoordinateMLP, DensityMLP, PositionalEncoding, RadianceMLP, Trunk, count_parameters
+from sinenerf.networks import CoordinateMLP, PositionalEncoding, RadianceMLP, ScalarMLP, Trunk, count_parameters
 
 PAPER = Trunk(width=256, depth=8, skips=(4,))
 
@@ -56,7 +56,7 @@ def test_choice_of_layers():
 
 def test_rank_above_a_hidden_layer_is_refused():
     with pytest.raises(ValueError, match="choose a rank from 1 to 16"):
-        DensityMLP(Trunk(16, 2, ()), LayerSpec("sine", 17), 6)
+        ScalarMLP(Trunk(16, 2, ()), LayerSpec("sine", 17), 6)
 
 
 @pytest.mark.parametrize("kind", ["sine", "low-rank", "dense"])

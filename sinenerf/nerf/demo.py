@@ -1,7 +1,6 @@
 """The first thing a newcomer sees: one scene trained, scored and rendered."""
 
 import json
-import os
 import shutil
 import time
 import warnings
@@ -17,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from sinenerf.files import replacing
 from sinenerf.nerf.configs import sine_nerf_small
 from sinenerf.nerf.flythrough import film, spiral
 from sinenerf.nerf.trainer import SineTrainer
@@ -47,7 +47,8 @@ def run_demo(scene: Path | None, output: Path, steps: int, minutes: float, frame
     result |= {"steps": planned, "train_seconds": round(seconds, 1), "device": str(trainer.device)}
     cameras = small(trainer.pipeline.datamanager.train_dataset.cameras)
     film(trainer.pipeline.model.eval(), spiral(cameras, frames, focus=4.0), target / "flythrough.mp4")
-    write_atomically(target / "result.json", json.dumps(result, indent=2))
+    with replacing(target / "result.json") as partial:
+        partial.write_text(json.dumps(result, indent=2))
     show(result, target)
     return result
 
@@ -121,9 +122,8 @@ def score(pipeline, picture: Path) -> dict:
         values, images = pipeline.model.get_image_metrics_and_images(outputs, batch)
         metrics.append(values)
         rows.append(torch.cat([images["img"], images["depth"]], dim=1).cpu().numpy())
-    partial = picture.with_name(f".partial-{picture.name}")
-    Image.fromarray((np.concatenate(rows) * 255).round().astype(np.uint8)).save(partial)
-    partial.replace(picture)
+    with replacing(picture) as partial:
+        Image.fromarray((np.concatenate(rows) * 255).round().astype(np.uint8)).save(partial)
     mean = {name: round(float(np.mean([m[name] for m in metrics])), 4) for name in metrics[0]}
     return {**mean, "held_out_views": len(rows), "parameters": count_parameters(pipeline.model)}
 
@@ -145,9 +145,3 @@ def show(result: dict, target: Path) -> None:
     table.add_row("fly-through", str(target / "flythrough.mp4"))
     CONSOLE.print(table)
     CONSOLE.print(f"Fly through it yourself: ns-viewer --load-config {target}/sine-nerf-small/run/config.yml")
-
-
-def write_atomically(path: Path, text: str) -> None:
-    partial = path.with_name(f".partial-{path.name}")
-    partial.write_text(text)
-    os.replace(partial, path)

@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from rich.progress import track
 from torch import Tensor
 
+from sinenerf.files import check_folder
 from sinenerf.layers import built_once
+from sinenerf.mesh_files import check_format, save_mesh
 from sinenerf.nerf import meshing
-from sinenerf.nerf.mesh_files import FORMATS, save_mesh
 from sinenerf.nerf.runs import open_run
 from sinenerf.nerf.warp import NDC
 
@@ -52,11 +53,11 @@ def export_mesh(
         frame: nerfstudio's scene coordinates, or those of the capture's own poses.
 
     Raises:
-        FileNotFoundError: no run there.
+        FileNotFoundError: no run there, or no folder for the output.
         ValueError: a bad option, or no surface (the message gives the range of densities and a level to try).
     """
-    if output.suffix.lower() not in FORMATS:
-        raise ValueError(f"{output}: cannot write '{output.suffix}'. Use one of {', '.join(FORMATS)}")
+    check_format(output)
+    check_folder(output)
     if box is not None and not np.less(box[:3], box[3:]).all():
         raise ValueError(f"box {box}: give the smaller corner first, then the larger: x0 y0 z0 x1 y1 z1")
     pipeline = open_run(run)

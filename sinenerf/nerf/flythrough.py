@@ -8,6 +8,8 @@ import torch
 from nerfstudio.cameras.cameras import Cameras
 from rich.progress import track
 
+from sinenerf.files import replacing
+
 
 def spiral(cameras: Cameras, frames: int, focus: float, turns: int = 1, reach: float = 0.7) -> Cameras:
     """Cameras (frames,) on an ellipse across the captured positions, looking at a point `focus` before their mean.
@@ -42,13 +44,11 @@ def film(model, cameras: Cameras, target: Path, fps: int = 24) -> None:
     """Render each camera and write an mp4, through the ffmpeg that imageio brings."""
     import imageio
 
-    partial = target.with_name(f".partial-{target.name}")
-    with imageio.get_writer(partial, fps=fps, macro_block_size=None, quality=8) as writer:
+    with replacing(target) as partial, imageio.get_writer(partial, fps=fps, macro_block_size=None, quality=8) as writer:
         for index in track(range(len(cameras)), description="Fly-through"):
             frame = model.get_outputs_for_camera(cameras[index : index + 1].to(model.device))["rgb"]
             even = frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2]  # H.264 has no odd sides
             writer.append_data((even.cpu().numpy() * 255).round().astype(np.uint8))
-    partial.replace(target)
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from sinenerf.nerf.guard import check_finite, collapse, say
 from sinenerf.nerf.metrics import image_metrics
 from sinenerf.nerf.model_config import SineNeRFModelConfig
 from sinenerf.nerf.warp import NDC, Box, CubeRays, Points, Warp
-from sinenerf.networks import DensityMLP, RadianceMLP, Trunk
+from sinenerf.networks import RadianceMLP, ScalarMLP, Trunk
 
 COLLAPSE_CHECKS = range(100, 501, 100)
 """Steps at which a collapsed density is looked for."""
@@ -51,7 +51,7 @@ class SineNeRFModel(Model):
         self.renderer_rgb = RGBRenderer(background_color=background)
         self.reseeded = False
 
-    def _networks(self) -> tuple[RadianceMLP | DensityMLP, RadianceMLP]:
+    def _networks(self) -> tuple[RadianceMLP | ScalarMLP, RadianceMLP]:
         config, spec = self.config, self.config.layer_spec()
         trunk = Trunk(config.width, config.depth, config.skips, config.factored)
 
@@ -61,7 +61,7 @@ class SineNeRFModel(Model):
         if config.sampling == "coarse-fine":
             return radiance(), radiance()
         narrow = replace(spec, rank=min(spec.rank, max(1, config.proposal.width // 4)))  # beyond, factors save nothing
-        return DensityMLP(config.proposal, narrow, config.proposal_frequencies), radiance()
+        return ScalarMLP(config.proposal, narrow, config.proposal_frequencies), radiance()
 
     def get_param_groups(self) -> dict[str, list[torch.nn.Parameter]]:
         return {"fields": [*self.coarse.parameters(), *self.fine.parameters()]}
@@ -113,7 +113,7 @@ class SineNeRFModel(Model):
     def _march(self, network, bundle: RayBundle, samples: RaySamples) -> tuple[Tensor | None, Tensor]:
         """(colour of each ray, or None where the network has none; weights of its samples)."""
         positions = self._positions(bundle, samples)
-        if isinstance(network, DensityMLP):
+        if isinstance(network, ScalarMLP):
             with self._autocast():
                 raw = network(positions)
             return None, samples.get_weights(self._density(raw.float()))

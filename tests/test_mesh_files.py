@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from sinenerf.nerf.mesh_files import FORMATS, save_mesh
+from sinenerf.mesh_files import FORMATS, save_mesh
 
 
 def ball():
@@ -21,7 +21,7 @@ def ball():
 @pytest.mark.parametrize("suffix", [*FORMATS, ".GLB"])
 def test_saved_mesh_loads_again(suffix, tmp_path):
     coloured = ball()
-    path = tmp_path / "new" / f"mesh{suffix}"
+    path = tmp_path / f"mesh{suffix}"
     save_mesh(coloured, path)
     assert [p.name for p in path.parent.iterdir()] == [path.name]
     loaded = trimesh.load(path, force="mesh", process=False)
@@ -34,7 +34,7 @@ def test_saved_mesh_loads_again(suffix, tmp_path):
 @pytest.mark.parametrize("name", ["mesh.xyz", "mesh"])
 def test_unknown_extension(name, tmp_path):
     with pytest.raises(ValueError, match=r"\.glb, \.ply, \.obj, \.stl, \.off"):
-        save_mesh(ball(), tmp_path / "new" / name)
+        save_mesh(ball(), tmp_path / name)
     assert not list(tmp_path.iterdir())
 
 

@@ -1,10 +1,11 @@
 """Meshes as files that other programs show as they look here."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from sinenerf.files import replacing
 
 if TYPE_CHECKING:
     import trimesh
@@ -13,29 +14,35 @@ FORMATS = (".glb", ".ply", ".obj", ".stl", ".off")
 """What `save_mesh` can write."""
 
 
+def check_format(path: Path) -> None:
+    """Raise ValueError unless the extension of `path` is one of `FORMATS`."""
+    if path.suffix.lower() not in FORMATS:
+        raise ValueError(f"{path}: cannot write '{path.suffix}'. Use one of {', '.join(FORMATS)}")
+
+
 def save_mesh(mesh: "trimesh.Trimesh", path: Path) -> None:
-    """Write a mesh, by the extension of its path: whole, or not at all. Makes the folder if there is none.
+    """Write a mesh, by the extension of its path: whole, or not at all.
 
     GLB and PLY keep RGBA vertex colours and OBJ keeps RGB; STL and, as trimesh writes it, OFF have none. In GLB the
-    colours are linear, as glTF wants them, and unlit, since a radiance field's colours hold the scene's light already.
+    colours are linear, as glTF wants them, and unlit, since a radiance field's colours hold the scene's light already;
+    a mesh without colours is lit, with smooth normals.
 
     Raises:
         ValueError: the extension is none of `FORMATS`.
+        OSError: the folder is not there, or the disk is full.
     """
+    check_format(path)
     suffix = path.suffix.lower()
-    if suffix not in FORMATS:
-        raise ValueError(f"{path}: cannot write '{suffix}'. Use one of {', '.join(FORMATS)}")
-    data = _glb(mesh) if suffix == ".glb" else mesh.export(file_type=suffix[1:])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
+    if suffix == ".glb":
+        coloured = mesh.visual.kind == "vertex"
+        data = _unlit_glb(mesh) if coloured else mesh.export(file_type="glb", include_normals=True)
+    else:
+        data = mesh.export(file_type=suffix[1:])
+    with replacing(path) as partial:
         partial.write_bytes(data.encode() if isinstance(data, str) else data)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
-def _glb(mesh: "trimesh.Trimesh") -> bytes:
+def _unlit_glb(mesh: "trimesh.Trimesh") -> bytes:
     linear = mesh.copy()
     srgb = np.asarray(mesh.visual.vertex_colors, dtype=np.float64) / 255
     rgb = srgb[:, :3]

@@ -1,0 +1,31 @@
+"""Files are written whole or not at all."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path of the same extension beside `path`. When the block ends well it takes its name, else it goes.
+
+    Raises:
+        FileNotFoundError: the folder is not there.
+        OSError: the file cannot be written; what was there before stays.
+    """
+    check_folder(path)
+    partial = path.with_name(f".partial-{path.name}")
+    try:
+        yield partial
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def check_folder(path: Path) -> None:
+    """Raise FileNotFoundError unless the folder that `path` is to be written into is there."""
+    if not path.absolute().parent.is_dir():
+        raise FileNotFoundError(f"{path}: the folder {path.parent} is not there. Make it first: mkdir -p {path.parent}")

@@ -1,0 +1,268 @@
+"""Fitting a field to a mesh: Adam on the binary cross-entropy of labelled points; what is done survives a kill."""
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sinenerf.device import best_device, multiplies_bfloat16
+from sinenerf.files import check_folder, replacing
+from sinenerf.layers import bake
+from sinenerf.occupancy.field import FieldConfig, OccupancyField
+from sinenerf.occupancy.labels import Placement, Solid
+from sinenerf.occupancy.metrics import iou
+from sinenerf.occupancy.progress import FitProgress, Stop, interruptible
+from sinenerf.occupancy.sampling import SamplerKind, make_sampler
+from sinenerf.occupancy.shapes import prepare_shape
+
+if TYPE_CHECKING:
+    import trimesh
+
+HELD_OUT = 100_000  # uniform points of the cube whose IoU the progress bar shows
+SAVE_EVERY = 20.0  # seconds of training between two checkpoints
+SCORE_EVERY = 5.0  # seconds of training between two looks at the held-out points
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """How a field is fitted."""
+
+    minutes: float | None = None
+    """Train for so long; without steps either, two minutes."""
+    steps: int | None = None
+    """Train for so many steps."""
+    batch: int = 8192
+    """Points a step."""
+    learning_rate: float = 1e-2
+    """Adam's peak rate, after a warm-up; it falls to zero along a cosine."""
+    sampler: SamplerKind = "surface"
+    """surface: mostly near the surface, some anywhere; grid: every voxel of the cube, as in the paper."""
+    pool: int = 1_500_000
+    """Points that the surface sampler labels before training."""
+    resolution: int = 512
+    """Voxels a side of the grid sampler."""
+    loss: Literal["cross-entropy", "mse"] = "cross-entropy"
+    """Of the occupancy against the label. mse is the paper's."""
+    seed: int = 0
+    """Of the network's start and of the training points."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to train. auto: a GPU if there is one."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Number format inside the network. auto: bfloat16 where the processor multiplies it natively."""
+
+    def check(self) -> None:
+        """Raise ValueError on a setting that cannot be."""
+        if self.minutes is not None and self.steps is not None:
+            raise ValueError("give minutes or steps, not both")
+        for name in ("minutes", "steps", "batch", "learning_rate", "pool", "resolution"):
+            value = getattr(self, name)
+            if value is not None and not (value > 0 and math.isfinite(value)):
+                raise ValueError(f"{name} is {value}: it must be positive")
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise ValueError("device cuda: torch sees no such GPU here. Leave --device out, or use cpu")
+
+    def budget(self) -> tuple[float, int]:
+        """(seconds, steps): training ends with the first that is reached."""
+        if self.steps is not None:
+            return math.inf, self.steps
+        return 60 * (2.0 if self.minutes is None else self.minutes), 2**62
+
+
+def split_settings(settings: dict[str, Any]) -> tuple[FieldConfig, FitConfig]:
+    """Keyword settings as the two dataclasses that they belong to.
+
+    Raises:
+        ValueError: a name that neither has.
+    """
+    of_field, of_fit = ({f.name for f in fields(kind)} for kind in (FieldConfig, FitConfig))
+    unknown = set(settings) - of_field - of_fit
+    if unknown:
+        raise ValueError(
+            f"no setting is called {sorted(unknown)[0]!r}: there are {', '.join(sorted(of_field | of_fit))}"
+        )
+    return (
+        FieldConfig(**{name: value for name, value in settings.items() if name in of_field}),
+        FitConfig(**{name: value for name, value in settings.items() if name in of_fit}),
+    )
+
+
+def fit(
+    mesh: "trimesh.Trimesh",
+    architecture: FieldConfig,
+    config: FitConfig,
+    output: Path | None = None,
+    progress: bool = False,
+    history: list[dict[str, float]] | None = None,
+) -> OccupancyField:
+    """Fit a field to a mesh.
+
+    Args:
+        output: write the field there. Beside it a checkpoint is kept while training, and found again by the same call.
+        progress: show what the mesh is like, and a bar with the time left and the IoU of held-out points.
+        history: takes {step, seconds, loss, iou} of every look at the held-out points.
+
+    Returns:
+        the field, baked. After Ctrl-C, as far as it got; the checkpoint stays.
+
+    Raises:
+        ValueError: a bad mesh or setting.
+        FileNotFoundError: the output's folder is not there.
+        RuntimeError: the loss is not finite; the last checkpoint stays.
+    """
+    config.check()
+    if output is not None:
+        check_folder(output)
+    torch.manual_seed(config.seed)
+    mesh, report = prepare_shape(mesh)
+    placement = Placement.of(mesh)
+    field = OccupancyField(architecture, placement)  # impossible settings are refused before any work
+    solid = Solid(mesh, placement)
+    view = FitProgress(progress)
+    view.say(f"{report}; {100 * solid.ambiguous_fraction():.2g} % of the points near the surface are ambiguous")
+    device = best_device() if config.device == "auto" else config.device
+    training = _Training(field.to(device), solid, config, view)
+    checkpoint = None if output is None else output.with_name(f".{output.name}.checkpoint")
+    if checkpoint is not None:
+        training.resume(checkpoint, _fingerprint(mesh, architecture, config))
+    try:
+        with interruptible() as stop, view:
+            for look in training.run(stop):
+                if history is not None:
+                    history.append(look)
+                if checkpoint is not None and training.seconds - training.saved_at > SAVE_EVERY:
+                    training.save(checkpoint)
+    finally:
+        bake(field.cpu().eval())
+    field.complete = training.finished
+    if output is not None and checkpoint is not None:
+        if not training.finished:
+            training.save(checkpoint)
+        field.save(output)
+        if training.finished:
+            checkpoint.unlink(missing_ok=True)
+        else:
+            view.say(f"stopped at step {training.step}: {output} holds the field so far; the same command goes on")
+    training.announce(output)
+    return field
+
+
+class _Training:
+    """The state of a fit: network, optimiser, step, seconds spent."""
+
+    def __init__(self, field: OccupancyField, solid: Solid, config: FitConfig, view: FitProgress) -> None:
+        self.field, self.config, self.view, self.solid = field, config, view, solid
+        self.device = next(field.parameters()).device
+        self.max_seconds, self.max_steps = config.budget()
+        self.step, self.seconds, self.saved_at, self.iou = 0, 0.0, 0.0, 0.0
+        self.fingerprint = ""
+        self.sampler = make_sampler(config.sampler, solid, config.seed, config.pool, config.resolution, view.shown)
+        fast = multiplies_bfloat16(self.device.type) if config.precision == "auto" else config.precision == "bfloat16"
+        self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=fast)
+        self.optimizer = torch.optim.Adam(field.parameters(), lr=config.learning_rate, fused=self.device.type != "mps")
+        points = np.random.default_rng(config.seed + 1).uniform(-1, 1, (HELD_OUT, 3))
+        self.held_out = points, solid.contains(points)
+
+    @property
+    def done_fraction(self) -> float:
+        """How much of the budget is spent, from 0 to 1."""
+        return min(1.0, max(self.step / self.max_steps, self.seconds / self.max_seconds))
+
+    @property
+    def finished(self) -> bool:
+        return self.done_fraction >= 1.0
+
+    def learning_rate(self) -> float:
+        """A warm-up over 2 % of the budget, then half a cosine to zero (Loshchilov and Hutter 2017)."""
+        done = self.done_fraction
+        return self.config.learning_rate * min(1.0, done / 0.02 + 0.01) * 0.5 * (1 + math.cos(math.pi * done))
+
+    def run(self, stop: Stop) -> Iterator[dict[str, float]]:
+        """Train until the budget is spent or `stop` is set; yields at every look at the held-out points."""
+        looked = self.seconds
+        before = time.monotonic()
+        while not (self.finished or stop.wanted):
+            loss = self._train_step()
+            now = time.monotonic()
+            self.seconds, before = self.seconds + now - before, now
+            if self.seconds - looked > SCORE_EVERY or self.finished:
+                yield self._look(float(loss))
+                looked, before = self.seconds, time.monotonic()
+            self.view.update(self.done_fraction, self.seconds, self.step, self.iou)
+
+    def _train_step(self) -> Tensor:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate()
+        points, inside = (tensor.to(self.device) for tensor in self.sampler.batch(self.step, self.config.batch))
+        with self.autocast:
+            logits = self.field.network(points)
+        if self.config.loss == "mse":
+            loss = F.mse_loss(torch.sigmoid(logits.float()), inside)
+        else:
+            loss = F.binary_cross_entropy_with_logits(logits.float(), inside)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.step += 1
+        return loss.detach()
+
+    def _look(self, loss: float) -> dict[str, float]:
+        if not math.isfinite(loss):
+            raise RuntimeError(f"the loss is {loss} at step {self.step}: lower the learning rate, or omega")
+        points, inside = self.held_out
+        self.iou = iou(self.field.evaluate(points) > 0, inside)
+        return {"step": self.step, "seconds": round(self.seconds, 2), "loss": round(loss, 5), "iou": round(self.iou, 4)}
+
+    def save(self, path: Path) -> None:
+        """A checkpoint, whole or not at all."""
+        state = {
+            "fingerprint": self.fingerprint,
+            "step": self.step,
+            "seconds": self.seconds,
+            "network": self.field.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        with replacing(path) as partial:
+            torch.save(state, partial)
+        self.saved_at = self.seconds
+
+    def resume(self, path: Path, fingerprint: str) -> None:
+        """Go on from a checkpoint, if there is one of the same mesh and settings."""
+        self.fingerprint = fingerprint
+        if not path.is_file():
+            return
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+        except Exception as error:  # torch raises many kinds for a broken file
+            self.view.say(f"{path} is passed over: it cannot be read ({type(error).__name__})")
+            return
+        if state["fingerprint"] != fingerprint:
+            self.view.say(f"{path} is of another mesh or other settings: starting anew")
+            return
+        self.field.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.seconds, self.saved_at = state["step"], state["seconds"], state["seconds"]
+        self.view.say(f"going on from step {self.step}")
+
+    def announce(self, output: Path | None) -> None:
+        """The last line."""
+        size = "" if output is None else f"{output}: {output.stat().st_size:,} bytes, "
+        self.view.say(
+            f"{size}{self.field.parameters_count:,} parameters, IoU {self.iou:.4f} on {HELD_OUT:,} held-out points, "
+            f"{self.step:,} steps in {self.seconds:.0f} s"
+        )
+
+
+def _fingerprint(mesh: "trimesh.Trimesh", architecture: FieldConfig, config: FitConfig) -> str:
+    """What must agree for a checkpoint to be gone on with."""
+    digest = hashlib.sha256(np.ascontiguousarray(mesh.triangles, dtype=np.float64).tobytes())
+    digest.update(json.dumps([asdict(architecture), asdict(config)], sort_keys=True).encode())
+    return digest.hexdigest()

@@ -1,0 +1,125 @@
+"""How good a field is, by the definitions that the literature uses.
+
+IoU                  volume of the intersection over that of the union, over points (Mescheder et al. 2019,
+                     Occupancy Networks, section 4)
+Chamfer-L1           mean of accuracy and completeness, the mean distances (not squared) from each surface to the
+                     other (there, supplementary); here as a fraction of the true bounding box's diagonal
+normal consistency   mean |cosine| between a point's normal and that of the nearest point of the other surface,
+                     both ways (there)
+F-score              harmonic mean of precision and recall at a distance (Knapitsch et al. 2017, Tanks and Temples;
+                     Tatarchenko et al. 2019), here 0.5 % and 1 % of the diagonal
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Bool
+
+from sinenerf.occupancy.labels import Solid
+
+if TYPE_CHECKING:
+    import trimesh
+
+    from sinenerf.occupancy.field import OccupancyField
+
+NEAR = 0.02
+"""Standard deviation an axis, in cube units, of points "near the surface"."""
+SURFACE_POINTS = 100_000
+"""Points on each surface."""
+
+
+def iou(predicted: Bool[np.ndarray, " n"], truth: Bool[np.ndarray, " n"]) -> float:
+    """Intersection over union of two sets of points; 1 where both are empty."""
+    union = np.count_nonzero(predicted | truth)
+    return np.count_nonzero(predicted & truth) / union if union else 1.0
+
+
+@dataclass(frozen=True)
+class SurfaceDistance:
+    """How far two surfaces are from each other."""
+
+    chamfer_l1: float
+    """Of the diagonal."""
+    normal_consistency: float
+    f_score_half_percent: float
+    f_score_one_percent: float
+
+
+def surface_distance(
+    mesh: "trimesh.Trimesh", truth: "trimesh.Trimesh", points: int = SURFACE_POINTS, seed: int = 0
+) -> SurfaceDistance:
+    """Compare two surfaces by points spread over each, uniform by area."""
+    import trimesh
+    from scipy.spatial import cKDTree
+
+    (a, face_a), (b, face_b) = (trimesh.sample.sample_surface(m, points, seed=seed) for m in (mesh, truth))
+    normals_a, normals_b = mesh.face_normals[face_a], truth.face_normals[face_b]
+    accuracy, to_b = cKDTree(b).query(a, workers=-1)
+    completeness, to_a = cKDTree(a).query(b, workers=-1)
+    cosines = [abs((normals_a * normals_b[to_b]).sum(1)).mean(), abs((normals_b * normals_a[to_a]).sum(1)).mean()]
+    diagonal = float(np.linalg.norm(truth.extents))
+
+    def f_score(share: float) -> float:
+        precision, recall = (float((d <= share * diagonal).mean()) for d in (accuracy, completeness))
+        return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+    chamfer = float(accuracy.mean() + completeness.mean()) / 2 / diagonal
+    return SurfaceDistance(chamfer, float(np.mean(cosines)), f_score(0.005), f_score(0.01))
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What `sinenerf eval` prints."""
+
+    iou: float
+    """On uniform points of the cube [-1, 1]^3, in which the longest half-extent of the shape is 0.95."""
+    iou_near: float
+    """On points of the true surface, moved by a normal step of 0.02 cube units an axis."""
+    chamfer_l1: float | None
+    """Fraction of the diagonal; None where the field has no surface, here and below."""
+    normal_consistency: float | None
+    f_score_half_percent: float | None
+    f_score_one_percent: float | None
+    bytes: int
+    """Of the file."""
+    parameters: int
+    """Trainable numbers."""
+
+
+def evaluate(
+    field: "OccupancyField",
+    mesh: "trimesh.Trimesh",
+    size: int,
+    points: int = 1_000_000,
+    resolution: int = 256,
+    seed: int = 0,
+) -> Evaluation:
+    """Compare a field with the mesh that it stands for, which must be prepared (`shapes.prepare_shape`).
+
+    Args:
+        size: of the field's file, in bytes.
+        points: uniform points of the cube for the IoU; a fifth as many near the surface.
+        resolution: of the marching cubes for the surface metrics.
+    """
+    from sinenerf.occupancy.meshing import LevelError, extract
+
+    solid = Solid(mesh, field.placement)
+    random = np.random.default_rng(seed)
+    uniform = random.uniform(-1, 1, (points, 3))
+    near = np.clip(solid.near_surface(points // 5, NEAR, random), -1, 1)
+    volume, close = (iou(field.evaluate(p) > 0, solid.contains(p)) for p in (uniform, near))
+    try:
+        distance = surface_distance(extract(field, resolution, 0.5).mesh, mesh, seed=seed)
+    except LevelError:
+        return Evaluation(volume, close, None, None, None, None, size, field.parameters_count)
+    return Evaluation(
+        volume,
+        close,
+        distance.chamfer_l1,
+        distance.normal_consistency,
+        distance.f_score_half_percent,
+        distance.f_score_one_percent,
+        size,
+        field.parameters_count,
+    )

@@ -1,0 +1,111 @@
+"""Training points with their labels. A batch depends on seed and step alone, so that a resumed run goes on alike."""
+
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from rich.progress import track
+from torch import Tensor
+
+from sinenerf.occupancy.labels import Solid
+
+SamplerKind = Literal["surface", "grid"]
+Batch = tuple[Float[Tensor, "n 3"], Float[Tensor, "n 1"]]
+"""Points of the cube, and 1 where they are inside, else 0."""
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """What training draws from."""
+
+    def batch(self, step: int, size: int) -> Batch:
+        """The points of one step."""
+        ...
+
+
+class SurfaceSampler:
+    """A pool of labelled points: most near the surface, where the field decides, the others anywhere in the cube.
+
+    Labels cost more than a step of training, so they are computed once; a step takes the next stretch of the pool.
+
+    Args:
+        count: size of the pool.
+        near: share of points near the surface, half of them at each of two distances.
+        distances: standard deviations of their offset from the surface an axis, in cube units.
+    """
+
+    def __init__(
+        self,
+        solid: Solid,
+        seed: int = 0,
+        count: int = 1_500_000,
+        near: float = 0.7,
+        distances: tuple[float, float] = (0.01, 0.04),
+        progress: bool = False,
+    ) -> None:
+        random = np.random.default_rng(seed)
+        points = np.empty((count, 3))
+        half = round(count * near / 2)
+        points[:half] = solid.near_surface(half, distances[0], random)
+        points[half : 2 * half] = solid.near_surface(half, distances[1], random)
+        points[2 * half :] = random.uniform(-1, 1, (count - 2 * half, 3))
+        random.shuffle(points)
+        inside = np.empty((count, 1), dtype=np.float32)
+        for start in track(range(0, count, 2**16), description="Labels", disable=not progress, transient=True):
+            inside[start : start + 2**16, 0] = solid.contains(points[start : start + 2**16])
+        self.points, self.inside = torch.from_numpy(points.astype(np.float32)), torch.from_numpy(inside)
+
+    def batch(self, step: int, size: int) -> Batch:
+        count = len(self.points)
+        start = step * size % count
+        if start + size <= count:
+            return self.points[start : start + size], self.inside[start : start + size]
+        index = torch.arange(start, start + size) % count
+        return self.points[index], self.inside[index]
+
+
+class GridSampler:
+    """The paper's protocol: every voxel centre of a grid over the cube, once an epoch, in an order without memory.
+
+    Voxel i of an epoch is (a i + b) mod N with a coprime to N and near N / golden ratio: a permutation that needs no
+    table, and whose neighbours in time lie far apart. Labels take one byte a voxel; 512^3 is 134 MB.
+    """
+
+    def __init__(self, solid: Solid, seed: int = 0, resolution: int = 512, progress: bool = False) -> None:
+        if resolution < 2:
+            raise ValueError(f"a grid of resolution {resolution} has no inside and outside: use 2 or more")
+        self.resolution, self.count = resolution, resolution**3
+        self.inside = torch.empty(self.count, dtype=torch.bool)
+        slab = max(1, 2**20 // resolution**2) * resolution**2
+        for start in track(
+            range(0, self.count, slab), description=f"Labels, {resolution}^3", disable=not progress, transient=True
+        ):
+            index = torch.arange(start, min(start + slab, self.count))
+            self.inside[index] = torch.from_numpy(solid.contains(self.centres(index).double().numpy()))
+        self.stride = round(self.count * (5**0.5 - 1) / 2)
+        while np.gcd(self.stride, self.count) != 1:
+            self.stride += 1
+        self.offset = int(np.random.default_rng(seed).integers(self.count))
+
+    def centres(self, index: Tensor) -> Float[Tensor, "n 3"]:
+        """Centres of voxels, numbered with z running fastest."""
+        r = self.resolution
+        cell = torch.stack([index // r**2, index // r % r, index % r], dim=1)
+        return (2 * cell + 1).float() / r - 1
+
+    def batch(self, step: int, size: int) -> Batch:
+        turn = (step * size + torch.arange(size)) % self.count
+        index = (turn * self.stride + self.offset) % self.count
+        return self.centres(index), self.inside[index].float()[:, None]
+
+
+def make_sampler(
+    kind: SamplerKind, solid: Solid, seed: int, pool: int, resolution: int, progress: bool = False
+) -> Sampler:
+    """The sampler of a name."""
+    if kind == "surface":
+        return SurfaceSampler(solid, seed, pool, progress=progress)
+    if kind == "grid":
+        return GridSampler(solid, seed, resolution, progress)
+    raise ValueError(f"no sampler is called {kind!r}: choose surface or grid")

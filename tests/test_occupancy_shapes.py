@@ -1,0 +1,166 @@
+"""Broken meshes: what is refused, what is mended, and which way is out."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+
+from sinenerf.occupancy.labels import Placement, Solid
+from sinenerf.occupancy.shapes import orient, prepare_shape, read_shape
+
+BROKEN = Path(__file__).parents[2] / "shared/data/meshes/broken"
+
+
+def ball(radius=1.0, centre=(0, 0, 0)):
+    mesh = trimesh.creation.icosphere(3, radius)
+    mesh.apply_translation(centre)
+    return mesh
+
+
+def joined(*meshes):
+    return trimesh.util.concatenate(meshes)
+
+
+def inside(mesh, *points):
+    mesh, _ = prepare_shape(mesh)
+    placement = Placement.of(mesh)
+    return Solid(mesh, placement).contains(placement.to_cube(np.array(points, dtype=float))).tolist()
+
+
+def write(path, text):
+    path.write_text(text)
+    return path
+
+
+def test_a_good_mesh_stays_as_it_is():
+    mesh, report = prepare_shape(ball())
+    assert report.watertight and report.flipped_faces == 0 and report.boundary_edges == 0
+    assert mesh.volume == pytest.approx(ball().volume)
+
+
+def test_faces_that_disagree_are_turned():
+    mesh = ball()
+    faces = np.array(mesh.faces)
+    wrong = np.random.default_rng(0).permutation(len(faces))[: len(faces) // 3]
+    faces[wrong] = faces[wrong, ::-1]
+    mended, report = prepare_shape(trimesh.Trimesh(mesh.vertices, faces, process=False))
+    assert report.watertight and report.flipped_faces == len(wrong)
+    assert mended.volume == pytest.approx(mesh.volume)
+
+
+def test_a_mesh_inside_out_is_turned():
+    mesh = ball()
+    mesh.invert()
+    assert inside(mesh, (0, 0, 0), (1.04, 0, 0)) == [True, False]
+
+
+def test_a_cavity_stays_a_cavity_and_a_second_body_a_body():
+    hollow, other = ball(0.5), ball(1, (3, 0, 0))
+    hollow.invert()
+    other.invert()
+    assert inside(joined(ball(), hollow, other), (0, 0, 0), (0.75, 0, 0), (3, 0, 0), (1.5, 0, 0)) == [
+        False,
+        True,
+        True,
+        False,
+    ]
+
+
+def test_a_hole_and_a_self_intersection_do_no_harm():
+    mesh = ball()
+    mesh.update_faces(mesh.triangles_center[:, 2] < 0.9)
+    opened, report = prepare_shape(mesh)
+    assert not report.watertight and report.boundary_edges > 0
+    placement = Placement.of(opened)
+    solid = Solid(opened, placement)
+    assert solid.contains(placement.to_cube(np.array([[0, 0, 0], [0, 0, 0.5], [1.2, 0, 0]]))).tolist() == [
+        True,
+        True,
+        False,
+    ]
+    assert 0 < solid.ambiguous_fraction() < 0.2
+    assert inside(joined(ball(), ball(1, (1, 0, 0))), (0.5, 0, 0), (0, 0, 0), (-1.5, 0, 0)) == [True, True, False]
+
+
+def test_orientation_of_loose_triangles_is_left_alone():
+    mesh = ball()
+    soup = trimesh.Trimesh(mesh.triangles.reshape(-1, 3), np.arange(3 * len(mesh.faces)).reshape(-1, 3), process=False)
+    _, flipped = orient(np.array(soup.vertices), np.array(soup.faces))
+    assert flipped == 0
+
+
+def test_unmerged_vertices_are_merged(tmp_path):
+    ball().export(tmp_path / "ball.stl")
+    mesh, report = read_shape(tmp_path / "ball.stl")
+    assert report.watertight and len(mesh.vertices) == len(ball().vertices)
+
+
+def test_a_scene_of_several_geometries_is_merged(tmp_path):
+    trimesh.Scene([ball(), ball(1, (3, 0, 0))]).export(tmp_path / "two.glb")
+    mesh, report = read_shape(tmp_path / "two.glb")
+    assert report.geometries == 2 and mesh.body_count == 2
+    assert "2 geometries, merged" in str(report)
+
+
+def test_placement_goes_there_and_back():
+    mesh = ball(7, (10, -20, 30))
+    placement = Placement.of(mesh)
+    cube = placement.to_cube(mesh.vertices)
+    assert abs(cube).max() == pytest.approx(0.95)
+    np.testing.assert_allclose(placement.from_cube(cube), mesh.vertices, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "has no faces|cannot be read"),
+        ("v 0 0 0\nv 1 0 0\nv 0 1 0\n", "has no faces"),
+        ("v 0 0 0\nv 1 0 nan\nv 0 1 0\nv 0 0 1\nf 1 2 3\nf 1 3 4\n", "vertex 1 is NaN"),
+        ("v 0 0 0\nv 1 0 0\nv 0 1 0\nv 1 1 0\nf 1 2 3\nf 2 4 3\n", "is flat"),
+        ("v 1 1 1\nv 1 1 1\nv 1 1 1\nf 1 2 3\n", "is flat or a point"),
+    ],
+)
+def test_refused_with_the_reason(text, message, tmp_path):
+    with pytest.raises(ValueError, match=message) as error:
+        read_shape(write(tmp_path / "mesh.obj", text))
+    assert str(tmp_path / "mesh.obj") in str(error.value) and "\n" not in str(error.value)
+
+
+def test_no_volume_is_refused():
+    sheet = trimesh.creation.box((1, 1, 1))
+    sheet.update_faces([0])
+    sheet = trimesh.Trimesh(sheet.vertices + np.arange(24).reshape(8, 3) * 1e-3, sheet.faces)
+    mesh, _ = prepare_shape(sheet)
+    with pytest.raises(ValueError, match="encloses no volume"):
+        Solid(mesh, Placement.of(mesh)).ambiguous_fraction()
+
+
+def test_missing_and_unreadable_files(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nothing\.ply: no such file"):
+        read_shape(tmp_path / "nothing.ply")
+    with pytest.raises(ValueError, match="cannot be read as a mesh"):
+        read_shape(write(tmp_path / "mesh.ply", "this is no mesh"))
+    with pytest.raises(ValueError, match="cannot be read as a mesh"):
+        read_shape(write(tmp_path / "mesh.xyzzy", "this is no mesh"))
+
+
+def test_triangle_strips_are_read(tmp_path):
+    """trimesh loads such a PLY as points and says nothing."""
+    mesh = trimesh.creation.box((1, 1, 1))
+    strips = np.concatenate([np.append(face, -1) for face in mesh.faces]).astype("<i4")
+    header = (
+        "ply\nformat binary_little_endian 1.0\nelement vertex 8\nproperty float x\nproperty float y\nproperty float z\n"
+        "element tristrips 1\nproperty list int int vertex_indices\nend_header\n"
+    )
+    body = mesh.vertices.astype("<f4").tobytes() + np.int32(len(strips)).tobytes() + strips.tobytes()
+    (tmp_path / "strips.ply").write_bytes(header.encode() + body)
+    read, report = read_shape(tmp_path / "strips.ply")
+    assert report.watertight and read.volume == pytest.approx(1)
+
+
+@pytest.mark.skipif(not BROKEN.is_dir(), reason="needs ../shared/data")
+@pytest.mark.parametrize("name", ["bunny_open", "dragon_1473_pieces", "igea_tristrips"])
+def test_real_broken_meshes_have_an_inside(name):
+    mesh, _ = read_shape(BROKEN / f"{name}.ply")
+    assert Solid(mesh, Placement.of(mesh)).ambiguous_fraction(5000) < 0.5
