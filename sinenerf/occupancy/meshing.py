@@ -63,24 +63,25 @@ def extract(field: "OccupancyField", resolution: int = 512, level: float = 0.5) 
     if not 0 < level < 1:
         raise LevelError(f"level is {level:g}: occupancy lies between 0 and 1. Try --level 0.5")
     grid = _Grid(field, resolution, math.log(level / (1 - level)))
-    cells = grid.search()
-    keys, index = grid.corners(cells)
-    vertices = grid.points(keys)
-    values = grid.values(keys)
+    keys, index = np.unique(grid.corners(grid.search()), return_inverse=True)
+    vertices, values = grid.points(keys), grid.values(keys)
     # libigl calls what is below the level inside
-    surface, faces, _ = igl.marching_cubes(-values.astype(np.float64), vertices, index, 0.0)
+    surface, faces, _ = igl.marching_cubes(-values.astype(np.float64), vertices, index.reshape(-1, 8), 0.0)
     mesh = trimesh.Trimesh(field.placement.from_cube(surface), faces, process=False)
     return Extraction(mesh, grid.evaluations)
 
 
 class _Grid:
-    """The finest grid, its vertices numbered, and the field's logit over the level at those that were asked for."""
+    """The finest grid, its vertices numbered, and the field's logit over the level at those that were asked for.
+
+    The arrays span the whole grid, but memory is taken only where they are written, and nothing has to be sorted.
+    """
 
     def __init__(self, field: "OccupancyField", resolution: int, threshold: float) -> None:
         self.field, self.resolution, self.threshold = field, resolution, threshold
         self.evaluations = 0
-        self._keys = np.empty(0, dtype=np.int64)
-        self._values = np.empty(0, dtype=np.float32)
+        self._known = np.zeros((resolution + 1) ** 3, dtype=bool)
+        self._values = np.zeros((resolution + 1) ** 3, dtype=np.float32)
 
     def points(self, keys: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n 3"]:
         """Vertices in the cube."""
@@ -88,61 +89,52 @@ class _Grid:
         cell = np.stack([keys // side**2, keys // side % side, keys % side], axis=1)
         return 2 * cell / self.resolution - 1
 
-    def corners(self, cells: Cells, stride: int = 1) -> tuple[Int[np.ndarray, " v"], Int[np.ndarray, "_ 8"]]:
-        """(keys of the distinct corners, in order; where the corners of each cell are among them)."""
+    def corners(self, cells: Cells, stride: int = 1) -> Int[np.ndarray, "_ 8"]:
+        """Numbers of the vertices at the corners of each cell."""
         side = self.resolution + 1
-        corner = np.minimum(cells[:, None] + stride * CORNERS, self.resolution)  # the last coarse cells may be cut
-        keys, index = np.unique(((corner[..., 0] * side) + corner[..., 1]) * side + corner[..., 2], return_inverse=True)
-        return keys, index.reshape(-1, 8)
+        ends = np.stack([cells, np.minimum(cells + stride, self.resolution)], 1)  # the last coarse cells may be cut
+        x, y, z = np.moveaxis(ends * np.array([side * side, side, 1]), 2, 0)
+        return x[:, CORNERS[:, 0]] + y[:, CORNERS[:, 1]] + z[:, CORNERS[:, 2]]
 
-    def values(self, keys: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    def values(self, keys: Int[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
         """Logit over the threshold at vertices, each evaluated once. The cube's wall counts as just outside."""
-        place = np.searchsorted(self._keys, keys)
-        known = np.zeros(len(keys), dtype=bool)
-        if len(self._keys):
-            known = self._keys[np.minimum(place, len(self._keys) - 1)] == keys
-        if not known.all():
-            self._remember(keys[~known], self._evaluate(keys[~known]))
-            place = np.searchsorted(self._keys, keys)
-        return self._values[place]
+        missing = self._distinct(keys[~self._known[keys]])
+        if len(missing):
+            points = self.points(missing)
+            values = self.field.evaluate(points) - np.float32(self.threshold)
+            outside = (abs(points) >= 1).any(1)
+            self._values[missing] = np.where(outside, np.minimum(values, np.float32(-1e-3)), values)
+            self._known[missing] = True
+            self.evaluations += len(missing)
+        return self._values[keys]
 
-    def _remember(self, keys: np.ndarray, values: np.ndarray) -> None:
-        merged = np.concatenate([self._keys, keys])
-        order = np.argsort(merged, kind="stable")
-        self._keys, self._values = merged[order], np.concatenate([self._values, values])[order]
-
-    def _evaluate(self, keys: np.ndarray) -> np.ndarray:
-        self.evaluations += len(keys)
-        points = self.points(keys)
-        values = self.field.evaluate(points) - np.float32(self.threshold)
-        return np.where((abs(points) >= 1).any(1), np.minimum(values, np.float32(-1e-3)), values)
+    def _distinct(self, keys: Int[np.ndarray, " n"]) -> Int[np.ndarray, " _"]:
+        asked = np.zeros_like(self._known)
+        asked[keys] = True
+        return np.flatnonzero(asked)
 
     def search(self) -> Cells:
         """The cells of the finest grid that the surface passes."""
         stride = 2 ** max(0, int(math.log2(self.resolution / COARSE)))
         ticks = np.arange(0, self.resolution, stride)
         cells = np.stack(np.meshgrid(ticks, ticks, ticks, indexing="ij"), axis=-1).reshape(-1, 3)
-        keys, _ = self.corners(cells, stride)
-        self._check_range(self.values(keys))
+        self._check_range(self.values(self.corners(cells, stride)))
         while stride > 1:
-            near = self._crossed(cells, stride) | self._steep(cells, stride)
+            near = self._near(cells, stride)
             stride //= 2
             cells = (cells[near][:, None] + stride * CORNERS).reshape(-1, 3)
             cells = cells[(cells < self.resolution).all(1)]
         return self._follow(cells)
 
-    def _crossed(self, cells: Cells, stride: int) -> Bool[np.ndarray, " _"]:
-        """Whether the corners of cells lie on both sides."""
-        keys, index = self.corners(cells, stride)
-        positive = (self.values(keys) > 0)[index]
-        return positive.any(1) & ~positive.all(1)
-
-    def _steep(self, cells: Cells, stride: int) -> Bool[np.ndarray, " _"]:
-        """Whether the slope at some corner of a cell could bring the field to the threshold inside the cell."""
-        keys, index = self.corners(cells, stride)
-        values = self.values(keys)
+    def _near(self, cells: Cells, stride: int) -> Bool[np.ndarray, " _"]:
+        """Whether the surface passes a cell, or the slope at a corner could bring it there."""
+        keys = self.corners(cells, stride)
+        near = _crossed(self.values(keys))
+        distinct, index = np.unique(keys[~near], return_inverse=True)
         diagonal = math.sqrt(3) * 2 * stride / self.resolution
-        return (abs(values) <= self._slopes(keys) * diagonal)[index].any(1)
+        steep = abs(self._values[distinct]) <= self._slopes(distinct) * diagonal
+        near[~near] = steep[index.reshape(-1, 8)].any(1)
+        return near
 
     def _slopes(self, keys: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """Length of the field's gradient, in logits per cube unit."""
@@ -157,22 +149,22 @@ class _Grid:
 
     def _follow(self, cells: Cells) -> Cells:
         """The crossed cells among these, and all that the surface reaches from them through the faces of cells."""
-        found = np.empty((0, 3), dtype=np.int64)
-        seen = np.empty(0, dtype=np.int64)
+        found = [np.empty((0, 3), dtype=np.int64)]
+        seen = np.zeros(self.resolution**3, dtype=bool)
         while len(cells):
-            seen = np.union1d(seen, self._numbers(cells))
-            keys, index = self.corners(cells)
-            positive = (self.values(keys) > 0)[index]
-            crossed = positive.any(1) & ~positive.all(1)
-            cells, positive = cells[crossed], positive[crossed]
-            found = np.concatenate([found, cells])
+            seen[self._numbers(cells)] = True
+            values = self.values(self.corners(cells))
+            crossed = _crossed(values)
+            cells, positive = cells[crossed], values[crossed] > 0
+            found.append(cells)
             on_face = positive[:, FACES]
             cell, face = np.nonzero(on_face.any(2) & ~on_face.all(2))
             behind = cells[cell] + BEHIND[face]
             behind = behind[((behind >= 0) & (behind < self.resolution)).all(1)]
-            numbers, first = np.unique(self._numbers(behind), return_index=True)
-            cells = behind[first[~np.isin(numbers, seen, assume_unique=True)]]
-        return found[np.argsort(self._numbers(found))]
+            behind = behind[~seen[self._numbers(behind)]]
+            _, first = np.unique(self._numbers(behind), return_index=True)
+            cells = behind[first]
+        return np.concatenate(found)
 
     def _numbers(self, cells: Cells) -> Int[np.ndarray, " _"]:
         return (cells[:, 0] * self.resolution + cells[:, 1]) * self.resolution + cells[:, 2]
@@ -190,3 +182,8 @@ class _Grid:
             f"no surface at level {level:g}: the occupancy runs from {low:.3g} to {high:.3g}. "
             f"Try --level {(low + high) / 2:.3g}"
         )
+
+
+def _crossed(values: Float[np.ndarray, "n 8"]) -> Bool[np.ndarray, " n"]:
+    """Whether the corners of cells lie on both sides of the level."""
+    return (values.max(1) > 0) & (values.min(1) <= 0)
