@@ -17,6 +17,7 @@ from nerfstudio.cameras.rays import RayBundle  # noqa: E402
 from sinenerf.nerf import metrics  # noqa: E402
 from sinenerf.nerf.configs import sine_nerf, sine_nerf_small  # noqa: E402
 from sinenerf.nerf.trainer import latest_valid_step  # noqa: E402
+from sinenerf.networks import ScalarMLP
 
 
 def make_trainer(method, scene, output, steps=4, **model):
@@ -192,7 +193,8 @@ def test_a_collapsed_density_is_seeded_again_once(small, monkeypatch, capsys, bi
     monkeypatch.setattr("sinenerf.nerf.model.COLLAPSE_CHECKS", range(0, 3))
     model = small.pipeline.model
     for network in (model.coarse, model.fine):
-        network.density.bias.data.fill_(bias)
+        head = network.head if isinstance(network, ScalarMLP) else network.density
+        head.bias.data.fill_(bias)
     small.train()
     printed = capsys.readouterr().err
     assert said in printed and printed.count("starting again from another seed") == 1
