@@ -17,7 +17,7 @@ from nerfstudio.cameras.rays import RayBundle  # noqa: E402
 from sinenerf.nerf import metrics  # noqa: E402
 from sinenerf.nerf.configs import sine_nerf, sine_nerf_small  # noqa: E402
 from sinenerf.nerf.trainer import latest_valid_step  # noqa: E402
-from sinenerf.networks import ScalarMLP
+from sinenerf.networks import ScalarMLP  # noqa: E402
 
 
 def make_trainer(method, scene, output, steps=4, **model):
