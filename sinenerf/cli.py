@@ -78,6 +78,8 @@ def fit(
     spread: float | None = None,
     activation: Literal["gaussian", "sine", "relu"] | None = None,
     bandwidth: float | None = None,
+    bits: float | None = None,
+    bytes: int | None = None,
     minutes: float | None = None,
     steps: int | None = None,
     batch: int | None = None,
@@ -104,6 +106,8 @@ def fit(
         spread: of the phase omega U V^T at the start, in radians.
         activation: between the layers.
         bandwidth: of the activation; larger draws finer detail.
+        bits: size of the file in bits a parameter, all counted; 8 if no bytes are given. 32 keeps float32.
+        bytes: size of the file instead.
         minutes: train for so long; 2 if no steps are given.
         steps: train for so many steps instead.
         batch: points a step.
@@ -137,6 +141,7 @@ def mesh(
     level: float = 0.5,
     up: Literal["y", "z"] = "y",
     metres_per_unit: float = 1.0,
+    largest_component: bool = False,
 ) -> None:
     """Write the surface of an occupancy field as a closed mesh, where the fitted mesh lay.
 
@@ -147,10 +152,11 @@ def mesh(
         level: occupancy of the surface, between 0 and 1.
         up: axis that points up in the fitted mesh. Only for .glb, which is turned so that y is up.
         metres_per_unit: length of the fitted mesh's unit. Only for .glb, which is in metres.
+        largest_component: keep only the connected piece with the most faces.
     """
     from sinenerf.occupancy.export import export_mesh as export
 
-    made = export(field, output, resolution, level, up, metres_per_unit)
+    made = export(field, output, resolution, level, up, metres_per_unit, largest_component)
     size = output.stat().st_size
     print(
         f"{output}: {len(made.mesh.vertices):,} vertices, {len(made.mesh.faces):,} faces, {size:,} bytes; the field "
@@ -181,6 +187,47 @@ def evaluate(
     from sinenerf.occupancy.export import print_evaluation
 
     print_evaluation(field, mesh, json, points, resolution, seed)
+
+
+def info(path: Annotated[Path, tyro.conf.Positional], /, json: bool = False) -> None:
+    """Say what a .sine file is, and what its bytes are spent on, tensor by tensor.
+
+    Args:
+        path: a .sine file.
+        json: print JSON in place of a table.
+    """
+    from sinenerf.fields import print_info
+
+    print_info(path, json)
+
+
+def compress(
+    field: Annotated[Path, tyro.conf.Positional],
+    /,
+    output: Path,
+    bits: float | None = None,
+    bytes: int | None = None,
+    mesh: Path | None = None,
+    minutes: float | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+) -> None:
+    """Make a field's file smaller: its numbers are rounded while it is trained on, within a budget.
+
+    Args:
+        field: a .sine file.
+        output: .sine file to write.
+        bits: size of the new file in bits a parameter, all counted; 8 if no bytes are given.
+        bytes: size of the new file.
+        mesh: the mesh that the field was fitted to; without it, the field's own surface is the truth.
+        minutes: train for so long; 1 if no steps are given.
+        steps: train for so many steps instead.
+        seed: of the training points.
+    """
+    from sinenerf.occupancy.compress import compress_field
+
+    if not compress_field(field, output, bits, bytes, mesh, minutes, steps, seed).complete:
+        sys.exit(130)
 
 
 def make_scene(
@@ -234,6 +281,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "fit": fit,
     "mesh": mesh,
     "eval": evaluate,
+    "compress": compress,
+    "info": info,
     "make-scene": make_scene,
     "download": download,
     "doctor": doctor,
@@ -242,8 +291,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
 DESCRIPTION = """Compact 3D scenes from sine-activated low-rank networks: W = sin(omega U V^T) / g.
 
 First steps: sinenerf demo. With photographs of your own: ns-train sine-nerf-small --data SCENE, then ns-viewer or
-sinenerf export-mesh RUN --output scene.glb. With a mesh: sinenerf fit MESH --output shape.field, then sinenerf mesh
-shape.field --output shape.glb and sinenerf eval shape.field MESH."""
+sinenerf export-mesh RUN --output scene.glb. With a mesh: sinenerf fit MESH --output shape.sine, then sinenerf mesh
+shape.sine --output shape.glb and sinenerf eval shape.sine MESH."""
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ def export_mesh(
     level: float = 0.5,
     up: Literal["y", "z"] = "y",
     metres_per_unit: float = 1.0,
+    largest_component: bool = False,
 ) -> Extraction:
     """Write a field's surface where the fitted mesh lay. Only GLB is turned and scaled: glTF is y-up and in metres.
 
@@ -35,7 +36,7 @@ def export_mesh(
     check_folder(output)
     if not metres_per_unit > 0:
         raise ValueError(f"metres per unit is {metres_per_unit}: it must be positive")
-    made = extract(OccupancyField.load(path), resolution, level)
+    made = extract(OccupancyField.load(path), resolution, level, largest_component)
     shown = made.mesh
     if output.suffix.lower() == ".glb":
         shown = shown.copy()

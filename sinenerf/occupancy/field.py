@@ -1,8 +1,5 @@
 """An occupancy field: a coordinate network that says inside or outside for any point, and where in space it lies."""
 
-import json
-import math
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,58 +8,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sinenerf.activations import Activation
+from sinenerf.codec.container import OCCUPANCY, Coded, Container, Stored, pack, values_of
+from sinenerf.codec.entropy import CodecError
 from sinenerf.files import replacing
-from sinenerf.layers import LayerKind, LayerSpec, bake
-from sinenerf.networks import ScalarMLP, Trunk, count_parameters
+from sinenerf.layers import bake
+from sinenerf.networks import count_parameters
+from sinenerf.occupancy.architecture import FieldConfig
+from sinenerf.occupancy.file import header_of, read_header, shapes_of, tensors_of
 from sinenerf.occupancy.labels import Placement
 
 if TYPE_CHECKING:
     import trimesh
 
-FORMAT = "sinenerf occupancy field"
-VERSION = 1
 CHUNK = 2**15  # points at once: their activations stay within a processor's cache
-
-
-@dataclass(frozen=True)
-class FieldConfig:
-    """Architecture of an occupancy field. The paper's is 3-256-256-256-1 with the two square matrices factored."""
-
-    layer: LayerKind = "sine"
-    """sine: sin(omega U V^T) / g; low-rank: U V^T; dense: nn.Linear."""
-    rank: int = 4
-    """Width k of the factors."""
-    width: int = 128
-    """Neurons of a hidden layer."""
-    depth: int = 3
-    """Hidden layers; all after the first are factored."""
-    omega: float = 30.0
-    """Frequency of the sine."""
-    spread: float = 10.0
-    """Standard deviation, in radians, of the phase omega U V^T at the start."""
-    activation: Activation = "gaussian"
-    """What stands between the layers."""
-    bandwidth: float = 10.0
-    """b of gaussian, exp(-(b z)^2 / 2), and of sine, sin(b z)."""
-    learn_omega: bool = False
-    """Train one omega a layer."""
-    learn_gain: bool = False
-    """Train one gain a layer."""
-
-    def network(self) -> ScalarMLP:
-        """A new network of this architecture.
-
-        Raises:
-            ValueError: a size that is not positive, or a rank that does not fit.
-        """
-        for name in ("rank", "width", "depth", "omega", "spread", "bandwidth"):
-            value = getattr(self, name)
-            if not (value > 0 and math.isfinite(value)):
-                raise ValueError(f"{name} is {value}: it must be positive")
-        spec = LayerSpec(self.layer, self.rank, self.omega, self.spread, self.learn_omega, self.learn_gain)
-        trunk = Trunk(self.width, self.depth, (), ("hidden",), self.activation, self.bandwidth)
-        return ScalarMLP(trunk, spec, frequencies=0)
 
 
 class OccupancyField(nn.Module):
@@ -78,6 +36,7 @@ class OccupancyField(nn.Module):
         self.config, self.placement = config, placement
         self.network = config.network()
         self.complete = True  # False after a fit that was interrupted
+        self.coded: dict[str, Coded] = {}  # the integers behind the numbers, after training with quantisation
 
     @classmethod
     def fit(cls, mesh: "trimesh.Trimesh", **settings: Any) -> "OccupancyField":
@@ -116,24 +75,30 @@ class OccupancyField(nn.Module):
             values[start : start + CHUNK] = self.logits(chunk.to(device)).float().cpu().numpy()
         return values
 
-    def mesh(self, resolution: int = 512, level: float = 0.5) -> "trimesh.Trimesh":
+    def mesh(self, resolution: int = 512, level: float = 0.5, largest_component: bool = False) -> "trimesh.Trimesh":
         """The surface where the occupancy passes `level`; see `sinenerf.occupancy.meshing.extract`."""
         from sinenerf.occupancy.meshing import extract
 
-        return extract(self, resolution, level).mesh
+        return extract(self, resolution, level, largest_component).mesh
+
+    def to_bytes(self) -> bytes:
+        """The field as a .sine file: entropy-coded integers where it was trained with quantisation, else float32."""
+        values = self.network.state_dict()
+        stored: list[Stored] = []
+        for name, shape in tensors_of(self.config).items():
+            exact = values[name].detach().cpu().float().numpy().reshape(shape)
+            coded = self.coded.get(name)
+            # numbers that were changed since are kept as they are
+            stored.append(coded if coded is not None and np.array_equal(coded.values(), exact) else exact)
+        return pack(OCCUPANCY, header_of(self.config, self.placement), stored)
 
     def save(self, path: str | Path) -> None:
-        """Write the field, whole or not at all: tensors in the safetensors format, architecture and placement as JSON.
+        """Write the field, whole or not at all.
 
         Raises:
             OSError: the folder is not there, or the disk is full.
         """
-        from safetensors.torch import save
-
-        about = {"config": asdict(self.config), "placement": asdict(self.placement)}
-        header = {"format": FORMAT, "version": str(VERSION), "field": json.dumps(about)}
-        tensors = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
-        data = save(tensors, metadata=header)
+        data = self.to_bytes()
         with replacing(Path(path)) as partial:
             partial.write_bytes(data)
 
@@ -143,30 +108,24 @@ class OccupancyField(nn.Module):
 
         Raises:
             FileNotFoundError: no such file.
-            ValueError: the file is no field, is damaged, or comes from a newer version.
+            CodecError: a ValueError: the file is no field, is damaged, or comes from a newer version.
         """
-        from safetensors import SafetensorError, safe_open
+        container = Container.open(Path(path))
+        try:
+            return cls.of_container(container)
+        except CodecError as error:
+            raise CodecError(f"{path}: {error}") from None
 
-        path = Path(path)
-        if not path.is_file():
-            raise FileNotFoundError(f"{path}: no such file")
-        try:
-            with safe_open(path, framework="pt") as file:
-                header = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except SafetensorError as error:
-            raise ValueError(f"{path}: is not a field of sinenerf, or is damaged ({error})") from None
-        if header.get("format") != FORMAT:
-            raise ValueError(f"{path}: is not a field of sinenerf. Make one with: sinenerf fit MESH --output {path}")
-        if header.get("version") != str(VERSION):
-            raise ValueError(f"{path}: is of version {header.get('version')}; this sinenerf reads version {VERSION}")
-        try:
-            about = json.loads(header["field"])
-            place = about["placement"]
-            field = cls(FieldConfig(**about["config"]), Placement(tuple(place["centre"]), float(place["scale"])))
-            field.load_state_dict(tensors)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise ValueError(f"{path}: the field is damaged ({str(error).splitlines()[0]})") from None
+    @classmethod
+    def of_container(cls, container: Container) -> "OccupancyField":
+        """The field in a .sine file that was opened."""
+        config, placement = read_header(container)
+        tensors = dict(zip(tensors_of(config), container.tensors(shapes_of(config)), strict=True))
+        field = cls(config, placement)
+        field.coded = {name: tensor for name, tensor in tensors.items() if isinstance(tensor, Coded)}
+        with torch.no_grad():
+            for name, parameter in field.network.named_parameters():
+                parameter.copy_(torch.from_numpy(values_of(tensors[name])))
         return bake(field.eval())  # type: ignore[return-value]
 
 

@@ -14,10 +14,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sinenerf.codec.container import OCCUPANCY, pack
+from sinenerf.codec.quantise import Quantiser
 from sinenerf.device import best_device, multiplies_bfloat16
 from sinenerf.files import check_folder, replacing
 from sinenerf.layers import bake
-from sinenerf.occupancy.field import FieldConfig, OccupancyField
+from sinenerf.occupancy.architecture import FieldConfig
+from sinenerf.occupancy.field import OccupancyField
+from sinenerf.occupancy.file import header_of, overhead
 from sinenerf.occupancy.labels import Placement, Solid
 from sinenerf.occupancy.metrics import iou
 from sinenerf.occupancy.progress import FitProgress, Stop, interruptible
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
 HELD_OUT = 100_000  # uniform points of the cube whose IoU the progress bar shows
 SAVE_EVERY = 20.0  # seconds of training between two checkpoints
 SCORE_EVERY = 5.0  # seconds of training between two looks at the held-out points
+QUANTISE_FROM = 0.3  # of the budget: before it numbers are free
 
 
 @dataclass(frozen=True)
@@ -58,17 +63,30 @@ class FitConfig:
     """Where to train. auto: a GPU if there is one."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Number format inside the network. auto: bfloat16 where the processor multiplies it natively."""
+    bits: float | None = None
+    """Size of the file, all counted, in bits a parameter; 32 stores float32. Without bytes either, 8."""
+    bytes: int | None = None
+    """Size of the file in bytes."""
 
     def check(self) -> None:
         """Raise ValueError on a setting that cannot be."""
         if self.minutes is not None and self.steps is not None:
             raise ValueError("give minutes or steps, not both")
-        for name in ("minutes", "steps", "batch", "learning_rate", "pool", "resolution"):
+        if self.bits is not None and self.bytes is not None:
+            raise ValueError("give bits or bytes, not both")
+        for name in ("minutes", "steps", "batch", "learning_rate", "pool", "resolution", "bits", "bytes"):
             value = getattr(self, name)
             if value is not None and not (value > 0 and math.isfinite(value)):
                 raise ValueError(f"{name} is {value}: it must be positive")
         if self.device == "cuda" and not torch.cuda.is_available():
             raise ValueError("device cuda: torch sees no such GPU here. Leave --device out, or use cpu")
+
+    def file_size(self, parameters: int) -> int | None:
+        """Bytes that the file may have; None for float32."""
+        if self.bytes is not None:
+            return self.bytes
+        bits = 8.0 if self.bits is None else self.bits
+        return int(bits * parameters / 8) if bits < 32 else None
 
     def budget(self) -> tuple[float, int]:
         """(seconds, steps): training ends with the first that is reached."""
@@ -102,12 +120,14 @@ def fit(
     output: Path | None = None,
     progress: bool = False,
     history: list[dict[str, float]] | None = None,
+    start: OccupancyField | None = None,
 ) -> OccupancyField:
     """Fit a field to a mesh.
 
     Args:
         output: write the field there. Beside it a checkpoint is kept while training, and found again by the same call.
         progress: show what the mesh is like, and a bar with the time left and the IoU of held-out points.
+        start: go on from this field's numbers, in its placement, and quantise from the first step.
         history: takes {step, seconds, loss, iou} of every look at the held-out points.
 
     Returns:
@@ -123,29 +143,30 @@ def fit(
         check_folder(output)
     torch.manual_seed(config.seed)
     mesh, report = prepare_shape(mesh)
-    placement = Placement.of(mesh)
+    placement = Placement.of(mesh) if start is None else start.placement
     field = OccupancyField(architecture, placement)  # impossible settings are refused before any work
+    _check_file_size(field, config)
+    if start is not None:
+        field.load_state_dict(start.state_dict())
     solid = Solid(mesh, placement)
     view = FitProgress(progress)
     view.say(f"{report}; {100 * solid.ambiguous_fraction():.2g} % of the points near the surface are ambiguous")
     device = best_device() if config.device == "auto" else config.device
-    training = _Training(field.to(device), solid, config, view)
+    training = _Training(field.to(device), solid, config, view, QUANTISE_FROM if start is None else 0.0)
     checkpoint = None if output is None else output.with_name(f".{output.name}.checkpoint")
     if checkpoint is not None:
-        training.resume(checkpoint, _fingerprint(mesh, architecture, config))
-    try:
-        with interruptible() as stop, view:
-            for look in training.run(stop):
-                if history is not None:
-                    history.append(look)
-                if checkpoint is not None and training.seconds - training.saved_at > SAVE_EVERY:
-                    training.save(checkpoint)
-    finally:
-        bake(field.cpu().eval())
+        training.resume(checkpoint, _fingerprint(mesh, architecture, config, start))
+    with interruptible() as stop, view:
+        for look in training.run(stop):
+            if history is not None:
+                history.append(look)
+            if checkpoint is not None and training.seconds - training.saved_at > SAVE_EVERY:
+                training.save(checkpoint)
+    if checkpoint is not None and not training.finished:
+        training.save(checkpoint)
+    training.finish()
     field.complete = training.finished
     if output is not None and checkpoint is not None:
-        if not training.finished:
-            training.save(checkpoint)
         field.save(output)
         if training.finished:
             checkpoint.unlink(missing_ok=True)
@@ -158,18 +179,32 @@ def fit(
 class _Training:
     """The state of a fit: network, optimiser, step, seconds spent."""
 
-    def __init__(self, field: OccupancyField, solid: Solid, config: FitConfig, view: FitProgress) -> None:
+    def __init__(
+        self, field: OccupancyField, solid: Solid, config: FitConfig, view: FitProgress, quantise_from: float
+    ) -> None:
         self.field, self.config, self.view, self.solid = field, config, view, solid
         self.device = next(field.parameters()).device
         self.max_seconds, self.max_steps = config.budget()
         self.step, self.seconds, self.saved_at, self.iou = 0, 0.0, 0.0, 0.0
-        self.fingerprint = ""
+        self.fingerprint, self.quantise_from = "", quantise_from
         self.sampler = make_sampler(config.sampler, solid, config.seed, config.pool, config.resolution, view.shown)
         fast = multiplies_bfloat16(self.device.type) if config.precision == "auto" else config.precision == "bfloat16"
         self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=fast)
-        self.optimizer = torch.optim.Adam(field.parameters(), lr=config.learning_rate, fused=self.device.type != "mps")
+        self.optimizer = self._adam([{"params": list(field.parameters())}])
+        self.file_size = config.file_size(field.parameters_count)
+        self.quantiser: Quantiser | None = None
         points = np.random.default_rng(config.seed + 1).uniform(-1, 1, (HELD_OUT, 3))
         self.held_out = points, solid.contains(points)
+
+    def _adam(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        return torch.optim.Adam(groups, lr=self.config.learning_rate, fused=self.device.type != "mps")
+
+    def quantise(self) -> None:
+        """From now on train what the file can hold."""
+        assert self.file_size is not None
+        bits = 8 * (self.file_size - overhead(self.field.config))
+        self.quantiser = Quantiser(self.field.network, bits)
+        self.optimizer = self._adam(self.quantiser.parameter_groups())
 
     @property
     def done_fraction(self) -> float:
@@ -199,8 +234,10 @@ class _Training:
             self.view.update(self.done_fraction, self.seconds, self.step, self.iou)
 
     def _train_step(self) -> Tensor:
+        if self.quantiser is None and self.file_size is not None and self.done_fraction >= self.quantise_from:
+            self.quantise()
         for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate()
+            group["lr"] = self.learning_rate() * group.get("scale", 1.0)
         points, inside = (tensor.to(self.device) for tensor in self.sampler.batch(self.step, self.config.batch))
         with self.autocast:
             logits = self.field.network(points)
@@ -208,18 +245,38 @@ class _Training:
             loss = F.mse_loss(torch.sigmoid(logits.float()), inside)
         else:
             loss = F.binary_cross_entropy_with_logits(logits.float(), inside)
+        if self.quantiser is not None:
+            self._check_finite(float(loss.detach()))
+            loss = loss + self.quantiser.penalty()
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
         self.step += 1
         return loss.detach()
 
-    def _look(self, loss: float) -> dict[str, float]:
+    def _check_finite(self, loss: float) -> None:
         if not math.isfinite(loss):
             raise RuntimeError(f"the loss is {loss} at step {self.step}: lower the learning rate, or omega")
+
+    def _look(self, loss: float) -> dict[str, float]:
+        self._check_finite(loss)
         points, inside = self.held_out
         self.iou = iou(self.field.evaluate(points) > 0, inside)
         return {"step": self.step, "seconds": round(self.seconds, 2), "loss": round(loss, 5), "iou": round(self.iou, 4)}
+
+    def finish(self) -> None:
+        """The field as it is now, baked, on the CPU."""
+        if self.quantiser is not None and self.file_size is not None:
+            header = header_of(self.field.config, self.field.placement)
+            while True:  # a short training may end over the budget
+                coded = self.quantiser.tensors()
+                excess = len(pack(OCCUPANCY, header, list(coded.values()))) - self.file_size
+                if excess <= 0:
+                    break
+                self.quantiser.coarsen(8 * excess)
+            self.quantiser.finish()
+            self.field.coded, self.quantiser = coded, None
+        bake(self.field.cpu().eval())
 
     def save(self, path: Path) -> None:
         """A checkpoint, whole or not at all."""
@@ -227,6 +284,7 @@ class _Training:
             "fingerprint": self.fingerprint,
             "step": self.step,
             "seconds": self.seconds,
+            "multiplier": None if self.quantiser is None else self.quantiser.log_multiplier,
             "network": self.field.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
@@ -247,6 +305,10 @@ class _Training:
         if state["fingerprint"] != fingerprint:
             self.view.say(f"{path} is of another mesh or other settings: starting anew")
             return
+        if state["multiplier"] is not None:
+            self.quantise()
+            assert self.quantiser is not None
+            self.quantiser.log_multiplier = state["multiplier"]
         self.field.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds, self.saved_at = state["step"], state["seconds"], state["seconds"]
@@ -261,8 +323,22 @@ class _Training:
         )
 
 
-def _fingerprint(mesh: "trimesh.Trimesh", architecture: FieldConfig, config: FitConfig) -> str:
+def _check_file_size(field: OccupancyField, config: FitConfig) -> None:
+    """Raise ValueError where not even one bit a number fits the budget."""
+    size, smallest = config.file_size(field.parameters_count), overhead(field.config) + field.parameters_count // 8
+    if size is not None and size < smallest:
+        raise ValueError(
+            f"{size} bytes are too few for {field.parameters_count:,} parameters: "
+            f"at least {smallest}, or a smaller network (--width {max(1, field.config.width // 2)})"
+        )
+
+
+def _fingerprint(
+    mesh: "trimesh.Trimesh", architecture: FieldConfig, config: FitConfig, start: OccupancyField | None
+) -> str:
     """What must agree for a checkpoint to be gone on with."""
     digest = hashlib.sha256(np.ascontiguousarray(mesh.triangles, dtype=np.float64).tobytes())
     digest.update(json.dumps([asdict(architecture), asdict(config)], sort_keys=True).encode())
+    if start is not None:
+        digest.update(start.to_bytes())
     return digest.hexdigest()

@@ -36,7 +36,7 @@ class Placement:
         """The placement that gives the longest side of the bounding box a half-extent of 0.95."""
         low, high = np.asarray(mesh.bounds, dtype=np.float64)
         x, y, z = ((low + high) / 2).tolist()
-        return cls((x, y, z), float((high - low).max() / 2 / HALF_EXTENT))
+        return cls((x, y, z), float(np.float32((high - low).max() / 2 / HALF_EXTENT)))  # as a file keeps it
 
     def to_cube(self, points: Points) -> Points:
         """From the mesh's coordinates to the cube's, in float64."""

@@ -43,13 +43,16 @@ class Extraction:
     """Points at which the field was evaluated."""
 
 
-def extract(field: "OccupancyField", resolution: int = 512, level: float = 0.5) -> Extraction:
+def extract(
+    field: "OccupancyField", resolution: int = 512, level: float = 0.5, largest_component: bool = False
+) -> Extraction:
     """The closed surface where the occupancy passes a level; what is solid at the cube's wall is capped there.
 
     Args:
         field: baked, for speed (`OccupancyField.load` and `fit` return it so).
         resolution: cells along a side of the cube.
         level: occupancy between 0 and 1.
+        largest_component: keep only the connected piece with the most faces, so that nothing floats.
 
     Raises:
         LevelError: the field does not reach the level, or nowhere falls below it.
@@ -67,7 +70,11 @@ def extract(field: "OccupancyField", resolution: int = 512, level: float = 0.5) 
     vertices, values = grid.points(keys), grid.values(keys)
     # libigl calls what is below the level inside
     surface, faces, _ = igl.marching_cubes(-values.astype(np.float64), vertices, index.reshape(-1, 8), 0.0)
+    if largest_component:
+        piece = trimesh.graph.connected_component_labels(trimesh.graph.face_adjacency(faces), node_count=len(faces))
+        faces = faces[piece == np.bincount(piece).argmax()]
     mesh = trimesh.Trimesh(field.placement.from_cube(surface), faces, process=False)
+    mesh.remove_unreferenced_vertices()
     return Extraction(mesh, grid.evaluations)
 
 

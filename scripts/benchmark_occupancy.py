@@ -1,0 +1,109 @@
+"""Speed of fitting and of meshing occupancy fields, side by side in one process, step by step in turn.
+
+    python scripts/benchmark_occupancy.py --field dragon.sine
+
+Prints training points a second of the sine layer and of nn.Linear, 256 wide, in the same loop, and what the machine's
+own matrix product would allow for the same multiplications; then the time from a file to a mesh, 512 cells a side.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import hardware
+import numpy as np
+import torch
+import torch.nn.functional as F
+import tyro
+
+from sinenerf.occupancy.architecture import FieldConfig
+
+WIDTH = 256
+
+
+@dataclass
+class Options:
+    field: Path | None = None
+    """.sine file to mesh; without one only training is measured."""
+    batch: int = 8192
+    """Points a step."""
+    rounds: int = 30
+    """Steps of each kind, after three that are not counted."""
+    output: Path = Path("scripts/results/occupancy-speed.json")
+    """Result file."""
+
+
+def main(options: Options) -> None:
+    result = {
+        "width": WIDTH,
+        "batch": options.batch,
+        "float32": training(options, torch.float32),
+        "bfloat16": training(options, torch.bfloat16),
+        "meshing": None if options.field is None else meshing(options.field),
+        "hardware": hardware.describe(),
+    }
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+
+
+def training(options: Options, dtype: torch.dtype) -> dict[str, float]:
+    """Medians over steps in turn, so that a noisy machine disturbs all alike."""
+    steps = {name: training_step(FieldConfig(name, 1, WIDTH), options.batch, dtype) for name in ("sine", "dense")}
+    a, b = torch.randn(options.batch, WIDTH), torch.randn(WIDTH, WIDTH)
+    steps["product"] = lambda: a @ b
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(options.rounds + 3):
+        for name, step in steps.items():
+            start = time.perf_counter()
+            step()
+            seconds[name].append(time.perf_counter() - start)
+    median = {name: float(np.median(times[3:])) for name, times in seconds.items()}
+    # forward; gradients of the weights; gradients of the inputs, which the first layer does not need
+    square, first, head = WIDTH * WIDTH, 3 * WIDTH, WIDTH
+    products = 3 * 2 * square + 2 * first + 3 * head
+    allowed = options.batch / (median["product"] * products / square)
+    sine, dense = (options.batch / median[name] for name in ("sine", "dense"))
+    return {
+        "sine_points_per_second": round(sine),
+        "nn_linear_points_per_second": round(dense),
+        "sgemm_would_allow": round(allowed),
+        "sine_to_nn_linear": round(sine / dense, 3),
+        "sine_to_sgemm": round(sine / allowed, 3),
+    }
+
+
+def training_step(config: FieldConfig, batch: int, dtype: torch.dtype):
+    """One step of a fit, sampling left out: it is a slice of a pool."""
+    torch.manual_seed(0)
+    network = config.network()
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, fused=True)
+    points, inside = torch.rand(batch, 3) * 2 - 1, (torch.rand(batch, 1) > 0.5).float()
+
+    def step() -> None:
+        with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+            logits = network(points)
+        loss = F.binary_cross_entropy_with_logits(logits.float(), inside)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+def meshing(field: Path) -> dict[str, float | str]:
+    """The command, from its start to the file."""
+    with TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "sinenerf", "mesh", str(field), "--output", f"{folder}/out.ply"]
+        start = time.perf_counter()
+        said = subprocess.run([*command, "--resolution", "512"], capture_output=True, text=True, check=True).stdout
+        seconds = time.perf_counter() - start
+    return {"seconds": round(seconds, 1), "said": said.partition(": ")[2].strip()}
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))

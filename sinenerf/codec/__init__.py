@@ -1,0 +1,1 @@
+"""Numbers to bytes and back: quantisation in training, entropy coding, the container. Knows no field."""

@@ -1,0 +1,211 @@
+"""The .sine file: magic, version, a bounded header, a table of tensors, their numbers, a checksum. See docs/format.md.
+
+Nothing in a file is executed, and no size in it is believed before it was checked against the bounds below.
+"""
+
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from sinenerf.codec.entropy import CodecError, EntropyModel, decode, encode
+
+MAGIC = b"SINE"
+VERSION = 1
+OCCUPANCY = 1
+"""Kind of a file that holds an occupancy field."""
+RADIANCE = 2
+"""Kind of a file that holds a radiance field."""
+
+LARGEST_FILE = 2**26
+LARGEST_HEADER = 2**20
+LARGEST_COUNT = 2**22
+"""Numbers in all tensors together."""
+
+Shapes = Sequence[tuple[int, ...]]
+
+
+@dataclass
+class Coded:
+    """A tensor as integers: values = integers * step."""
+
+    integers: Int[np.ndarray, "*shape"]
+    step: float
+    """A positive bfloat16."""
+
+    def values(self) -> Float[np.ndarray, "*shape"]:
+        """The tensor, in float32."""
+        with np.errstate(over="ignore"):  # a step may be chosen so that it overflows: the reader checks
+            return np.asarray(self.integers.astype(np.float32) * np.float32(self.step))
+
+
+Stored = Coded | np.ndarray
+"""A tensor in a file: integers with their step, or float32."""
+
+
+def values_of(tensor: Stored) -> Float[np.ndarray, "*shape"]:
+    """A tensor of a file in float32."""
+    return tensor.values() if isinstance(tensor, Coded) else tensor
+
+
+def pack(kind: int, header: bytes, tensors: Sequence[Stored]) -> bytes:
+    """A file, whole.
+
+    Raises:
+        CodecError: an integer, a size or a step that the format does not have.
+    """
+    table, raw, coded = b"", b"", []
+    for tensor in tensors:
+        if isinstance(tensor, Coded):
+            model = EntropyModel.fit(tensor.integers)
+            table += _step_bits(tensor.step) + _varint(model.bound) + bytes([model.a, model.c])
+            coded.append((tensor.integers.ravel(), model))
+        else:
+            table += b"\0\0"
+            raw += np.ascontiguousarray(tensor, dtype="<f4").tobytes()
+    if len(header) > LARGEST_HEADER:
+        raise CodecError(f"a header of {len(header):,} bytes is beyond the format's bound of {LARGEST_HEADER:,}")
+    body = MAGIC + bytes([VERSION, kind]) + _varint(len(header)) + header + table + raw + encode(coded)
+    return body + struct.pack("<I", zlib.crc32(body))
+
+
+@dataclass(frozen=True)
+class Container:
+    """A file whose checksum is right."""
+
+    kind: int
+    header: bytes
+    body: bytes
+    """Table and numbers."""
+    size: int
+    """Bytes of the whole file."""
+
+    @classmethod
+    def open(cls, path: Path) -> "Container":
+        """Read a file.
+
+        Raises:
+            FileNotFoundError: no such file.
+            CodecError: not a .sine file, damaged, or of a newer version.
+        """
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: no such file")
+        if path.stat().st_size > LARGEST_FILE:
+            raise CodecError(f"{path}: is no .sine file: it is larger than {LARGEST_FILE >> 20} MiB")
+        try:
+            return cls.parse(path.read_bytes())
+        except CodecError as error:
+            raise CodecError(f"{path}: {error}") from None
+
+    @classmethod
+    def parse(cls, data: bytes) -> "Container":
+        """Check the frame of a file's bytes."""
+        if data[:4] != MAGIC or len(data) < 11:
+            raise CodecError("is not a .sine file. Make one with: sinenerf fit MESH --output shape.sine")
+        if data[4] != VERSION:
+            raise CodecError(f"is of version {data[4]}; this sinenerf reads version {VERSION}. Upgrade sinenerf")
+        if len(data) > LARGEST_FILE or zlib.crc32(data[:-4]) != struct.unpack("<I", data[-4:])[0]:
+            raise CodecError("is damaged: its checksum is wrong")
+        length, start = _read_varint(data[:-4], 6)
+        if length > LARGEST_HEADER or start + length > len(data) - 4:
+            raise CodecError("is damaged: its header is cut off")
+        return cls(data[5], data[start : start + length], data[start + length : -4], len(data))
+
+    def tensors(self, shapes: Shapes) -> list[Stored]:
+        """The tensors, whose shapes the header tells.
+
+        Raises:
+            CodecError: the numbers are not exactly these tensors, or are not finite.
+        """
+        counts, table, place = *self._table(shapes), 0
+        place = sum(entry.table_bytes for entry in table)
+        coded = [(count, entry.model) for count, entry in zip(counts, table, strict=True) if entry.model]
+        raw_bytes = 4 * sum(count for count, entry in zip(counts, table, strict=True) if not entry.model)
+        if place + raw_bytes > len(self.body):
+            raise CodecError("is damaged: its numbers are cut off")
+        decoded = iter(decode(self.body[place + raw_bytes :], coded))
+        tensors: list[Stored] = []
+        for shape, count, entry in zip(shapes, counts, table, strict=True):
+            if entry.model:
+                tensors.append(Coded(next(decoded).reshape(shape), entry.step))
+            else:
+                values = np.frombuffer(self.body, "<f4", count, place).astype(np.float32)
+                tensors.append(values.reshape(shape))
+                place += 4 * count
+            if not np.isfinite(values_of(tensors[-1])).all():
+                raise CodecError("is damaged: it holds numbers that are not finite")
+        return tensors
+
+    def sizes(self, shapes: Shapes) -> list[tuple[float, int]]:
+        """(bits of the numbers, bytes of the table) of each tensor."""
+        counts, table = self._table(shapes)
+        tensors = self.tensors(shapes)
+        return [
+            (e.model.bits(t.integers) if e.model and isinstance(t, Coded) else 32.0 * n, e.table_bytes)
+            for n, e, t in zip(counts, table, tensors, strict=True)
+        ]
+
+    def _table(self, shapes: Shapes) -> tuple[list[int], list["_Entry"]]:
+        counts = [int(np.prod(shape, dtype=object)) for shape in shapes]
+        if sum(counts) > LARGEST_COUNT:
+            raise CodecError(f"holds {sum(counts):,} numbers: the format's bound is {LARGEST_COUNT:,}")
+        table, place = [], 0
+        for _ in shapes:
+            entry = _Entry.read(self.body, place)
+            place += entry.table_bytes
+            table.append(entry)
+        return counts, table
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """What the table says of one tensor."""
+
+    step: float
+    model: EntropyModel | None
+    table_bytes: int
+
+    @classmethod
+    def read(cls, body: bytes, place: int) -> "_Entry":
+        if place + 2 > len(body):
+            raise CodecError("is damaged: its table is cut off")
+        (bits,) = struct.unpack_from("<H", body, place)
+        if not bits:
+            return cls(0.0, None, 2)
+        if bits >= 0x7F80:
+            raise CodecError("is damaged: a step is not a positive number")
+        bound, end = _read_varint(body, place + 2)
+        if end + 2 > len(body):
+            raise CodecError("is damaged: its table is cut off")
+        (step,) = struct.unpack("<f", struct.pack("<I", bits << 16))
+        return cls(step, EntropyModel(bound, body[end], body[end + 1]), end + 2 - place)
+
+
+def _step_bits(step: float) -> bytes:
+    """A step's bfloat16: the upper half of its float32."""
+    (bits,) = struct.unpack("<I", struct.pack("<f", step))
+    if bits & 0xFFFF or not 0 < bits < 0x7F800000:
+        raise CodecError(f"a step of {step} is no positive bfloat16")
+    return struct.pack("<H", bits >> 16)
+
+
+def _varint(value: int) -> bytes:
+    """Seven bits a byte, the lowest first; the highest bit says that more follow (LEB128)."""
+    data = b""
+    while value > 127:
+        data, value = data + bytes([value & 127 | 128]), value >> 7
+    return data + bytes([value])
+
+
+def _read_varint(data: bytes, place: int) -> tuple[int, int]:
+    """(value, place after it), of at most four bytes."""
+    value = 0
+    for index, byte in enumerate(data[place : place + 4]):
+        value |= (byte & 127) << 7 * index
+        if byte < 128:
+            return value, place + index + 1
+    raise CodecError("is damaged: a length is cut off or too large")

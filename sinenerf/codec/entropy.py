@@ -1,0 +1,154 @@
+"""Entropy coding of integers: a two-number model for each tensor, and constriction's asymmetric numeral systems.
+
+The model of an integer q is log-concave and symmetric,
+
+    p(q) ~ A^|q| C^(|q| (|q| - 1) / 2)      0 < A < 1,  0 < C <= 1
+
+from Laplace (C = 1) to Gaussian (C = A^2) and beyond. A and C are two bytes that the file carries for each tensor, and
+the table of frequencies is made from them by integer arithmetic alone, so that every machine decodes the same integers.
+docs/format.md says the same for a reader in another language.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from jaxtyping import Int
+
+PRECISION = 24
+"""Frequencies of a table sum to 2^24, as constriction's coders have it."""
+LARGEST = 2**14
+"""Bound on |q|: a table stays below 33,000 entries."""
+FINE = 8
+"""Codes for each factor of two in 1 - A and 1 - C."""
+ROOTS = [math.isqrt(math.isqrt(math.isqrt(2 ** (8 * 32 - i)))) for i in range(FINE)]
+"""floor(2^(32 - i/8))."""
+
+
+class CodecError(ValueError):
+    """The bytes are no .sine file, are damaged, or break a bound of the format."""
+
+
+def ratio(code: int) -> int:
+    """1 - 2^(-code/8) in units of 2^-32: what a byte says of A or C."""
+    return 2**32 - (ROOTS[code % FINE] >> code // FINE)
+
+
+@dataclass(frozen=True)
+class EntropyModel:
+    """How likely each integer from -bound to bound is."""
+
+    bound: int
+    """Largest |q|."""
+    a: int
+    """Code of A, 0 to 255."""
+    c: int
+    """Code of C."""
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.bound <= LARGEST and 0 <= self.a < 256 and 0 <= self.c < 256):
+            raise CodecError(f"an entropy model of {self} is outside the format's bounds")
+
+    def frequencies(self) -> Int[np.ndarray, " n"]:
+        """Of -bound..bound, each at least 1, in sum 2^24."""
+        side = _weights(self.bound, self.a, self.c)
+        weights = np.concatenate([side[:0:-1], side])
+        total, spare = int(weights.sum()), 2**PRECISION - len(weights)
+        frequencies = 1 + weights * spare // total  # weights stay at 2^31 at most, so the product fits 64 bits
+        frequencies[self.bound] += 2**PRECISION - int(frequencies.sum())
+        return frequencies
+
+    def bits(self, values: Int[np.ndarray, "*shape"]) -> float:
+        """Length of values in this code."""
+        return float(PRECISION * values.size - np.log2(self.frequencies()[values.ravel() + self.bound]).sum())
+
+    @classmethod
+    def fit(cls, values: Int[np.ndarray, "*shape"]) -> "EntropyModel":
+        """The shortest code for values.
+
+        Raises:
+            CodecError: a value beyond 2^14.
+        """
+        bound = int(np.abs(values).max()) if values.size else 0
+        if bound > LARGEST:
+            raise CodecError(f"an integer of {bound:,} is beyond the format's bound of {LARGEST:,}")
+        if not bound:
+            return cls(0, 0, 0)
+        used = np.abs(values.ravel()).astype(np.float64)
+        sums = used.sum(), (used * (used - 1) / 2).sum()
+        # log p is linear in log A and log C: the length is convex in both, so a grid can be refined
+        a = c = 128
+        for stride in (8, 2, 1):
+            reach = np.arange(-16, 16) if stride == 8 else np.arange(-5, 6)
+            rows, columns = (np.unique(np.clip(code + stride * reach, 0, 255)) for code in (a, c))
+            a, c = _shortest(rows, columns, bound, values.size, *sums)
+        return cls(bound, a, c)
+
+
+def _shortest(
+    rows: np.ndarray, columns: np.ndarray, bound: int, count: int, total: float, pairs: float
+) -> tuple[int, int]:
+    """The codes (a, c), of these, that make `count` integers with these sums of |q| and |q|(|q| - 1)/2 the shortest."""
+    q = np.arange(bound + 1, dtype=np.float64)
+    a, c = (np.log([max(ratio(code), 1) / 2**32 for code in codes]) for codes in (rows, columns))
+    norms = np.array([2 * np.exp(x * q[:, None] + c * (q * (q - 1) / 2)[:, None]).sum(0) - 1 for x in a])
+    lengths = count * np.log(norms) - a[:, None] * total - c * pairs
+    row, column = np.unravel_index(int(lengths.argmin()), lengths.shape)
+    return int(rows[row]), int(columns[column])
+
+
+@lru_cache(maxsize=64)
+def _weights(largest: int, a: int, c: int) -> Int[np.ndarray, " n"]:
+    """p(0), p(1), ..., p(largest) unnormalised, from 2^31 down, by integer arithmetic."""
+    weight, step, bend = 2**31, ratio(a), ratio(c)
+    weights = np.zeros(largest + 1, dtype=np.int64)
+    for q in range(largest + 1):
+        weights[q] = weight
+        weight, step = weight * step >> 32, step * bend >> 32
+        if not weight:
+            break
+    return weights
+
+
+def _model(frequencies: Int[np.ndarray, " n"]):
+    import constriction
+
+    # constriction gives each symbol one of 2^24 slots and shares out the others by these: exactly, as they are integers
+    return constriction.stream.model.Categorical((frequencies - 1).astype(np.float64), perfect=False)
+
+
+def encode(tensors: list[tuple[Int[np.ndarray, " _"], EntropyModel]]) -> bytes:
+    """Integers, tensor after tensor, as one string of bytes."""
+    import constriction
+
+    coder = constriction.stream.stack.AnsCoder()
+    for values, model in reversed(tensors):  # a stack: what goes in last comes out first
+        if values.size and model.bound:
+            coder.encode_reverse((values + model.bound).astype(np.int32), _model(model.frequencies()))
+    return coder.get_compressed().astype("<u4").tobytes()
+
+
+def decode(data: bytes, tensors: list[tuple[int, EntropyModel]]) -> list[Int[np.ndarray, " _"]]:
+    """The integers of `encode`, from the number of each tensor's values and its model.
+
+    Raises:
+        CodecError: the bytes are not exactly such a code.
+    """
+    import constriction
+
+    if len(data) % 4:
+        raise CodecError("the coded integers are cut off")
+    words = np.frombuffer(data, dtype="<u4").astype(np.uint32)
+    if len(words) and not words[-1]:
+        raise CodecError("the coded integers end in a zero word")
+    coder, decoded = constriction.stream.stack.AnsCoder(words), []
+    for count, model in tensors:
+        if count and model.bound:
+            symbols = coder.decode(_model(model.frequencies()), count).astype(np.int64)
+        else:
+            symbols = np.full(count, model.bound, dtype=np.int64)
+        decoded.append(symbols - model.bound)
+    if not coder.is_empty():
+        raise CodecError("the coded integers do not end where they should")
+    return decoded

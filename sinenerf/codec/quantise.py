@@ -1,0 +1,127 @@
+"""Quantisation in training: every tensor is rounded to multiples of a step of its own, and both learn from it.
+
+    theta -> s round(theta / s)
+
+Gradients pass the rounding as if it were not there, and reach the step s too (LSQ, Esser et al. 2020). The rate, in
+bits, is that of the very model that the file's entropy coder uses, with its two numbers learned along:
+
+    R = -log2 p(q),  log p(q) = -a |q| - c q^2 / 2 - log Z
+
+The loss to minimise is D + lambda R. lambda rises while R is above the budget, and falls while it is below.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from sinenerf.codec.container import Coded
+from sinenerf.codec.entropy import LARGEST
+
+START_BITS = 1.5
+"""A tensor starts with so many bits a number more than the budget; the rate then takes them."""
+
+
+class FakeQuantise(nn.Module):
+    """One tensor's rounding: a parametrization of `torch.nn.utils.parametrize`."""
+
+    def __init__(self, values: Tensor, bits: float) -> None:
+        super().__init__()
+        spread = float(values.detach().square().mean().sqrt()) or 1.0
+        # a Gaussian of standard deviation t steps takes log2(t sqrt(2 pi e)) bits
+        in_steps = 2**bits / math.sqrt(2 * math.pi * math.e)
+        self.log_step = nn.Parameter(torch.tensor(math.log(spread / in_steps)))
+        self.log_a = nn.Parameter(torch.tensor(math.log(0.5 / in_steps)))
+        self.log_c = nn.Parameter(torch.tensor(math.log(0.5 / in_steps**2)))
+
+    @property
+    def step(self) -> Float[Tensor, ""]:
+        """s as a file keeps it: bfloat16, with gradients as if it were exact."""
+        exact = self.log_step.exp()
+        return exact + (exact.bfloat16().float() - exact).detach()
+
+    def integers(self, values: Tensor) -> Tensor:
+        """q = round(theta / s), with the gradient of theta / s."""
+        scaled = (values / self.step).clamp(-LARGEST, LARGEST)
+        return scaled + (scaled.round() - scaled).detach()
+
+    def forward(self, values: Tensor) -> Tensor:
+        return self.integers(values) * self.step
+
+    def right_inverse(self, values: Tensor) -> Tensor:
+        """Values are kept as they are when the parametrization is set up."""
+        return values
+
+    def bits(self, values: Tensor) -> Float[Tensor, ""]:
+        """R, the estimated length of a tensor."""
+        q = self.integers(values)
+        a, c = self.log_a.exp(), self.log_c.exp()
+        largest = int(q.detach().abs().max())
+        support = torch.arange(-largest, largest + 1, device=q.device, dtype=q.dtype)
+        norm = torch.logsumexp(-a * support.abs() - c * support.square() / 2, 0)
+        return (a * q.abs() + c * q.square() / 2 + norm).sum() / math.log(2)
+
+
+class Quantiser:
+    """Rounds every trainable tensor of a module from now on, and steers the rate to a budget.
+
+    Args:
+        budget: bits in all, of the entropy-coded integers.
+    """
+
+    def __init__(self, module: nn.Module, budget: float) -> None:
+        self.module, self.budget = module, budget
+        named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
+        self.count = sum(p.numel() for _, p in named)
+        bits = max(1.5, budget / self.count + START_BITS)
+        self._places = []
+        for name, parameter in named:
+            path, _, leaf = name.rpartition(".")
+            owner = module.get_submodule(path)
+            parametrize.register_parametrization(owner, leaf, FakeQuantise(parameter, bits).to(parameter.device))
+            self._places.append((name, owner, leaf))
+        self.log_multiplier = math.log(1e-3)
+        self.last_rate = math.inf
+
+    def _each(self) -> Iterator[tuple[str, FakeQuantise, Tensor]]:
+        """(name, rounding, unrounded values) of every tensor."""
+        for name, owner, leaf in self._places:
+            entry: Any = owner.get_submodule("parametrizations")
+            yield name, entry[leaf][0], entry[leaf].original
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """For an optimiser: the tensors; their steps and models, which are logarithms and take a rate of their own."""
+        values = [original for _, _, original in self._each()]
+        models = [p for _, rounding, _ in self._each() for p in rounding.parameters()]
+        return [{"params": values}, {"params": models, "scale": 1.0}]
+
+    def penalty(self) -> Float[Tensor, ""]:
+        """lambda R / n, for n numbers in all."""
+        rate = torch.stack([rounding.bits(original) for _, rounding, original in self._each()]).sum()
+        self.last_rate = float(rate.detach())
+        excess = self.last_rate / self.budget - 1
+        self.log_multiplier += 0.02 * max(-1.0, min(1.0, 10 * excess))
+        return math.exp(self.log_multiplier) * rate / self.count
+
+    @torch.no_grad()
+    def tensors(self) -> dict[str, Coded]:
+        """Every tensor as integers."""
+        return {
+            name: Coded(rounding.integers(original).round().long().cpu().numpy(), float(rounding.step))
+            for name, rounding, original in self._each()
+        }
+
+    @torch.no_grad()
+    def coarsen(self, bits: float) -> None:
+        """Make every step larger, by what saves about so many bits in all."""
+        for _, rounding, _ in self._each():
+            rounding.log_step.add_(max(0.01, math.log(2) * bits / self.count))
+
+    def finish(self) -> None:
+        """Leave the rounded values behind as plain parameters."""
+        for _, owner, leaf in self._places:
+            parametrize.remove_parametrizations(owner, leaf, leave_parametrized=True)

@@ -1,0 +1,115 @@
+"""Any .sine file: the field in it, and what its bytes are spent on."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sinenerf.codec.container import VERSION, Container
+from sinenerf.codec.entropy import CodecError
+from sinenerf.occupancy.field import OccupancyField
+from sinenerf.occupancy.file import read_header, shapes_of, tensors_of
+
+
+def load(path: str | Path) -> OccupancyField:
+    """The field in a .sine file, baked. Nothing in the file is executed.
+
+    Raises:
+        FileNotFoundError: no such file.
+        CodecError: a ValueError: no .sine file, damaged, or of a newer version.
+    """
+    return OccupancyField.load(path)
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """What one tensor takes."""
+
+    name: str
+    shape: tuple[int, ...]
+    step: float | None
+    """None where the tensor is float32."""
+    bytes: float
+    """Of its numbers, in fractions: the tensors share one code."""
+    table_bytes: int
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """What a .sine file is and what its bytes are spent on."""
+
+    version: int
+    kind: str
+    architecture: dict[str, str | int | float | bool]
+    bytes: int
+    parameters: int
+    bits_per_parameter: float
+    """All bytes of the file counted."""
+    header_bytes: int
+    """Header and frame: magic, version, kind, checksum."""
+    tensors: list[TensorInfo]
+
+
+def describe(path: Path) -> FileInfo:
+    """What `sinenerf info` prints.
+
+    Raises:
+        FileNotFoundError, CodecError: as `load`.
+    """
+    container = Container.open(path)
+    try:
+        config, _ = read_header(container)
+        sizes = container.sizes(shapes_of(config))
+        stored = container.tensors(shapes_of(config))
+    except CodecError as error:
+        raise CodecError(f"{path}: {error}") from None
+    tensors = [
+        TensorInfo(name, shape, getattr(tensor, "step", None), bits / 8, table)
+        for (name, shape), (bits, table), tensor in zip(tensors_of(config).items(), sizes, stored, strict=True)
+    ]
+    parameters = sum(tensor.size if hasattr(tensor, "size") else tensor.integers.size for tensor in stored)
+    return FileInfo(
+        VERSION,
+        "occupancy field",
+        asdict(config),
+        container.size,
+        parameters,
+        8 * container.size / parameters,
+        container.size - len(container.body),
+        tensors,
+    )
+
+
+def print_info(path: Path, as_json: bool) -> None:
+    """Print what a file is, as a table or as JSON."""
+    from rich.console import Console
+    from rich.table import Table
+
+    info = describe(path)
+    if as_json:
+        print(json.dumps(asdict(info), indent=2))
+        return
+    table = Table(title=f"{path}: {info.kind}, version {info.version}", show_footer=True)
+    coded = sum(t.bytes for t in info.tensors)
+    tables = sum(t.table_bytes for t in info.tensors)
+    table.add_column("tensor", footer="sum")
+    table.add_column("shape", footer=f"{info.parameters:,}", justify="right")
+    table.add_column("step", justify="right")
+    table.add_column("bytes", footer=f"{coded:,.1f}", justify="right")
+    table.add_column("bits each", footer=f"{8 * coded / info.parameters:.2f}", justify="right")
+    table.add_column("table bytes", footer=f"{tables}", justify="right")
+    for tensor in info.tensors:
+        count = 1
+        for side in tensor.shape:
+            count *= side
+        step = "float32" if tensor.step is None else f"{tensor.step:.3g}"
+        shape = " x ".join(map(str, tensor.shape)) or "1"
+        bits = 8 * tensor.bytes / count
+        table.add_row(tensor.name, shape, step, f"{tensor.bytes:.1f}", f"{bits:.2f}", f"{tensor.table_bytes}")
+    console = Console()
+    console.print(table)
+    console.print(", ".join(f"{name} {value}" for name, value in info.architecture.items()))
+    rest = info.bytes - coded - tables - info.header_bytes
+    console.print(
+        f"{info.bytes:,} bytes, {info.bits_per_parameter:.2f} bits a parameter, all counted: {coded:,.0f} of numbers, "
+        f"{tables} of tables, {info.header_bytes} of header and checksum, {rest:.0f} that the coder rounds up"
+    )

@@ -1,0 +1,48 @@
+"""What an occupancy field is made of."""
+
+import math
+from dataclasses import dataclass
+
+from sinenerf.activations import Activation
+from sinenerf.layers import LayerKind, LayerSpec
+from sinenerf.networks import ScalarMLP, Trunk
+
+
+@dataclass(frozen=True)
+class FieldConfig:
+    """Architecture of an occupancy field. The paper's is 3-256-256-256-1 with the two square matrices factored."""
+
+    layer: LayerKind = "sine"
+    """sine: sin(omega U V^T) / g; low-rank: U V^T; dense: nn.Linear."""
+    rank: int = 4
+    """Width k of the factors."""
+    width: int = 128
+    """Neurons of a hidden layer."""
+    depth: int = 3
+    """Hidden layers; all after the first are factored."""
+    omega: float = 30.0
+    """Frequency of the sine."""
+    spread: float = 10.0
+    """Standard deviation, in radians, of the phase omega U V^T at the start."""
+    activation: Activation = "gaussian"
+    """What stands between the layers."""
+    bandwidth: float = 10.0
+    """b of gaussian, exp(-(b z)^2 / 2), and of sine, sin(b z)."""
+    learn_omega: bool = False
+    """Train one omega a layer."""
+    learn_gain: bool = False
+    """Train one gain a layer."""
+
+    def network(self) -> ScalarMLP:
+        """A new network of this architecture.
+
+        Raises:
+            ValueError: a size that is not positive, or a rank that does not fit.
+        """
+        for name in ("rank", "width", "depth", "omega", "spread", "bandwidth"):
+            value = getattr(self, name)
+            if not (value > 0 and math.isfinite(value)):
+                raise ValueError(f"{name} is {value}: it must be positive")
+        spec = LayerSpec(self.layer, self.rank, self.omega, self.spread, self.learn_omega, self.learn_gain)
+        trunk = Trunk(self.width, self.depth, (), ("hidden",), self.activation, self.bandwidth)
+        return ScalarMLP(trunk, spec, frequencies=0)

@@ -1,0 +1,239 @@
+"""The codec: exact round trips, models, damage, golden files, and a second reader."""
+
+import hashlib
+import struct
+import zlib
+from pathlib import Path
+
+import independent_reader
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from sinenerf.codec.container import MAGIC, Coded, Container, pack
+from sinenerf.codec.entropy import LARGEST, CodecError, EntropyModel, decode, encode
+from sinenerf.codec.quantise import Quantiser
+from sinenerf.layers import SineLowRankLinear
+from sinenerf.occupancy.field import OccupancyField
+from sinenerf.occupancy.file import HEADER, overhead
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def bfloat16(value):
+    return float(torch.tensor(float(value)).bfloat16())
+
+
+INTEGERS = arrays.arrays(
+    np.int64,
+    arrays.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=9),
+    elements=st.one_of(st.integers(-3, 3), st.integers(-200, 200), st.integers(-LARGEST, LARGEST)),
+)
+CODED = st.builds(lambda q, step: Coded(q, bfloat16(step)), INTEGERS, st.floats(1e-6, 1e3))
+FLOATS = arrays.arrays(
+    np.float32, arrays.array_shapes(min_dims=0), elements=st.floats(allow_nan=False, allow_infinity=False, width=32)
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.one_of(CODED, FLOATS), max_size=5), st.binary(max_size=300))
+def test_any_tensors_survive(tensors, header):
+    data = pack(1, header, tensors)
+    container = Container.parse(data)
+    assert container.header == header and container.size == len(data)
+    back = container.tensors([t.integers.shape if isinstance(t, Coded) else t.shape for t in tensors])
+    for before, after in zip(tensors, back, strict=True):
+        if isinstance(before, Coded):
+            assert np.array_equal(before.integers, after.integers) and before.step == after.step
+        else:
+            assert np.array_equal(before, after)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 300), st.integers(0, 255), st.integers(0, 255))
+def test_frequencies_are_those_of_the_second_reader(bound, a, c):
+    table = EntropyModel(bound, a, c).frequencies()
+    assert table.tolist() == independent_reader.frequencies(bound, a, c)
+    assert table.sum() == 2**24 and table.min() >= 1 and np.array_equal(table, table[::-1])
+
+
+@pytest.mark.parametrize("draw", ["normal", "laplace", "uniform", "zero"])
+def test_the_model_is_near_the_entropy(draw):
+    random = np.random.default_rng(0)
+    values = {
+        "normal": random.normal(0, 12, 4000),
+        "laplace": random.laplace(0, 7, 4000),
+        "uniform": random.uniform(-30, 30, 4000),
+        "zero": np.zeros(4000),
+    }[draw]
+    values = values.round().astype(np.int64)
+    _, counts = np.unique(values, return_counts=True)
+    entropy = -(counts * np.log2(counts / len(values))).sum()
+    model = EntropyModel.fit(values)
+    data = encode([(values, model)])
+    assert model.bits(values) < 1.02 * entropy + 60  # the empirical entropy knows the counts, which are not in the file
+    assert abs(8 * len(data) - model.bits(values)) < 70
+    assert np.array_equal(decode(data, [(len(values), model)])[0], values)
+
+
+def test_an_integer_beyond_the_bound():
+    with pytest.raises(CodecError, match="beyond the format's bound"):
+        EntropyModel.fit(np.array([LARGEST + 1]))
+
+
+def test_steps_are_bfloat16():
+    with pytest.raises(CodecError, match="no positive bfloat16"):
+        pack(1, b"", [Coded(np.array([1]), 0.1)])
+
+
+def resealed(data):
+    return data[:-4] + struct.pack("<I", zlib.crc32(data[:-4]))
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.sine")), ids=lambda path: path.stem)
+def test_golden_files_decode_to_the_same_integers(path):
+    """Files of the first version, for ever. hashes.txt was written along with them."""
+    hashes = dict(line.split() for line in (GOLDEN / "hashes.txt").read_text().splitlines())
+    field = OccupancyField.load(path)
+    digest = hashlib.sha256()
+    _, tensors = independent_reader.read(path.read_bytes())
+    for name, (integers, values) in tensors.items():
+        digest.update(name.encode() + np.ascontiguousarray(values, dtype="<f4").tobytes())
+        if integers is not None:
+            assert np.array_equal(field.coded[name].integers, integers)
+    assert digest.hexdigest() == hashes[path.stem]
+    assert field.to_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.sine")), ids=lambda path: path.stem)
+def test_the_second_reader_sees_the_same_field(path):
+    config, tensors = independent_reader.read(path.read_bytes())
+    cube = np.random.default_rng(0).uniform(-1, 1, (500, 3)).astype(np.float32)
+    ours = OccupancyField.load(path).evaluate(cube)
+    np.testing.assert_allclose(independent_reader.occupancy(config, tensors, cube), ours, atol=2e-3)
+
+
+def test_golden_files_are_there():
+    assert len(list(GOLDEN.glob("*.sine"))) >= 4
+
+
+def test_the_overhead_is_small():
+    for path in GOLDEN.glob("*.sine"):
+        field = OccupancyField.load(path)
+        if field.coded:
+            bits = sum(EntropyModel.fit(t.integers).bits(t.integers) for t in field.coded.values())
+            extra = path.stat().st_size - bits / 8
+            assert extra < (140 if field.config.learn_omega else 120), path  # learned scalars are tensors, too
+            assert extra <= overhead(field.config) + 1
+
+
+def damaged(random, data):
+    """Some bytes changed, cut, or added; half of the time with a checksum that is right again."""
+    data = bytearray(data)
+    for _ in range(random.integers(1, 6)):
+        place = int(random.integers(0, len(data)))
+        kind = random.integers(0, 5)
+        if kind <= 1:
+            data[place] = random.integers(0, 256)
+        elif kind == 2:
+            data[place] ^= 1 << random.integers(0, 8)
+        elif kind == 3:
+            del data[place : place + int(random.integers(1, 40))]
+        else:
+            data[place:place] = random.bytes(int(random.integers(1, 40)))
+        if len(data) < 8:
+            break
+    return resealed(bytes(data)) if random.random() < 0.7 and len(data) > 8 else bytes(data)
+
+
+def test_damaged_files_are_refused_or_valid():
+    """20,000 cases: the decoder's own error, or a field of finite numbers. Nothing else."""
+    random, refused = np.random.default_rng(1), 0
+    files = [path.read_bytes() for path in sorted(GOLDEN.glob("*.sine"))]
+    cube = np.random.default_rng(0).uniform(-1, 1, (3, 3))
+    for case in range(20_000):
+        data = damaged(random, files[case % len(files)])
+        try:
+            field = OccupancyField.of_container(Container.parse(data))
+        except CodecError:
+            refused += 1
+            continue
+        assert sum(p.numel() for p in field.parameters()) < 2**22
+        assert field.evaluate(cube).shape == (3,)
+    assert 5_000 < refused < 20_000
+
+
+def test_sizes_that_are_lies_take_no_memory():
+    data = next(iter(sorted(GOLDEN.glob("*.sine")))).read_bytes()
+    for width, depth, rank in ((65535, 255, 65535), (65535, 1, 1), (4096, 1, 4096), (1000, 16, 1000)):
+        header = bytearray(data[7 : 7 + HEADER.size])
+        struct.pack_into("<HBH", header, 1, width, depth, rank)
+        with pytest.raises(CodecError):
+            OccupancyField.of_container(Container.parse(resealed(data[:7] + bytes(header) + data[7 + HEADER.size :])))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "is not a .sine file. Make one with"),
+        (b"SINE", "is not a .sine file"),
+        (b"something else entirely", "is not a .sine file"),
+        (resealed(MAGIC + bytes([7, 1, 0]) + bytes(8)), "is of version 7; this sinenerf reads version 1"),
+        (resealed(MAGIC + bytes([1, 9, 0]) + bytes(8)), "holds no occupancy field"),
+        (MAGIC + bytes([1, 1, 0]) + bytes(8), "its checksum is wrong"),
+        (resealed(MAGIC + bytes([1, 1, 100]) + bytes(8)), "its header is cut off"),
+        (resealed(MAGIC + bytes([1, 1, 2]) + bytes(8)), "its header has another length"),
+    ],
+)
+def test_what_is_no_field(data, message, tmp_path):
+    path = tmp_path / "x.sine"
+    path.write_bytes(data)
+    with pytest.raises(CodecError, match=message) as caught:
+        OccupancyField.load(path)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_rounding_is_to_multiples_and_gradients_pass():
+    torch.manual_seed(0)
+    layer = SineLowRankLinear(20, 12, rank=2)
+    plain = layer.U.detach().clone()
+    quantiser = Quantiser(layer, budget=8.0 * 76)
+    coded = quantiser.tensors()
+    assert list(coded) == ["U", "V", "bias"]
+    assert np.array_equal(coded["U"].values(), layer.U.detach().numpy())
+    assert abs(layer.U.detach() - plain).max() <= 0.501 * coded["U"].step
+    (layer(torch.rand(5, 20)).square().sum() + quantiser.penalty()).backward()
+    groups = quantiser.parameter_groups()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for group in groups for p in group["params"])
+    quantiser.finish()
+    assert np.array_equal(coded["U"].values(), layer.U.detach().numpy())
+    assert [name for name, _ in layer.named_parameters()] and not list(layer.children())
+
+
+def test_the_step_learns_by_lsq():
+    """d (s round(x / s)) / ds = round(x / s) - x / s (Esser et al. 2020, equation 3)."""
+    layer = torch.nn.Linear(4, 3, bias=False)
+    quantiser = Quantiser(layer, budget=60)
+    _, rounding, original = next(iter(quantiser._each()))
+    layer.weight.sum().backward()
+    x = (original / rounding.step).detach()
+    expected = (x.round() - x).sum() * rounding.log_step.detach().exp()
+    torch.testing.assert_close(rounding.log_step.grad, expected)
+
+
+def test_the_estimated_rate_is_the_coded_length():
+    """Once its two numbers are learned, the rate that training sees is what the coder takes."""
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(64, 64, bias=False)
+    quantiser = Quantiser(layer, budget=5.0 * 4096)
+    models = quantiser.parameter_groups()[1]["params"]
+    optimizer = torch.optim.Adam([p for p in models if p is not models[0]], lr=0.05)
+    for _ in range(200):
+        optimizer.zero_grad()
+        quantiser.penalty().backward()
+        optimizer.step()
+    (coded,) = quantiser.tensors().values()
+    assert EntropyModel.fit(coded.integers).bits(coded.integers) == pytest.approx(quantiser.last_rate, rel=0.01)
