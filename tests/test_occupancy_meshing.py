@@ -6,10 +6,12 @@ import igl
 import numpy as np
 import pytest
 import torch
+import trimesh
 
-from sinenerf.occupancy.field import FieldConfig, OccupancyField
+from sinenerf.occupancy.architecture import FieldConfig
+from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.labels import Placement
-from sinenerf.occupancy.meshing import LevelError, extract
+from sinenerf.occupancy.meshing import SMALLEST, LevelError, extract
 
 
 class Analytic(OccupancyField):
@@ -40,6 +42,7 @@ def dense(field, resolution, level=0.5):
     values = field.evaluate(points) - np.float32(math.log(level / (1 - level)))
     wall = (abs(points) >= 1).any(1)
     values[wall] = np.minimum(values[wall], np.float32(-1e-3))
+    values = np.where(values > 0, np.maximum(values, SMALLEST), np.minimum(values, -SMALLEST))
     number = np.arange(len(points)).reshape([resolution + 1] * 3)
     corners = [(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 0, 1), (1, 0, 1), (1, 1, 1), (0, 1, 1)]
     r = resolution
@@ -55,6 +58,13 @@ def triangles(vertices, faces):
     turned = np.stack([np.take_along_axis(corners, ((first + i) % 3)[:, None, None], 1)[:, 0] for i in range(3)], 1)
     flat = turned.reshape(len(faces), 9)
     return flat[np.lexsort(np.round(flat, 9).T)]
+
+
+def test_no_two_vertices_coincide_in_a_file():
+    """A surface through grid points: its triangles there shrink to nothing, and a reader would merge their corners."""
+    field = Analytic(lambda p: 1e-7 * (p[..., 0] + p[..., 1] + p[..., 2]) + 50 * (0.5 - abs(p).amax(-1)).clamp(max=0))
+    mesh = extract(field, 32).mesh
+    assert trimesh.Trimesh(np.asarray(mesh.vertices, dtype=np.float32), mesh.faces).is_watertight
 
 
 @pytest.mark.parametrize("level", [0.5, 0.3])

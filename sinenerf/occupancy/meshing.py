@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 COARSE = 64
 """Cells a side where the search starts, or up to twice as many."""
+SMALLEST = 1e-3
+"""Least distance of a grid value from the level, in logits."""
 # corner order of libigl's marching cubes: round the lower face, then round the upper
 CORNERS = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 1], [1, 0, 1], [1, 1, 1], [0, 1, 1]])
 FACES = np.array([[0, 3, 4, 7], [1, 2, 5, 6], [0, 1, 4, 5], [2, 3, 6, 7], [0, 1, 2, 3], [4, 5, 6, 7]])
@@ -68,6 +70,8 @@ def extract(
     grid = _Grid(field, resolution, math.log(level / (1 - level)))
     keys, index = np.unique(grid.corners(grid.search()), return_inverse=True)
     vertices, values = grid.points(keys), grid.values(keys)
+    # no vertex may lie on another in a file's float32: a reader that merges them would see holes
+    values = np.where(values > 0, np.maximum(values, SMALLEST), np.minimum(values, -SMALLEST))
     # libigl calls what is below the level inside
     surface, faces, _ = igl.marching_cubes(-values.astype(np.float64), vertices, index.reshape(-1, 8), 0.0)
     if largest_component:
