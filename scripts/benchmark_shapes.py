@@ -50,7 +50,7 @@ def one_run(mesh, settings: dict) -> dict:
     """Fit and evaluate; `history` shows whether training had converged."""
     history: list[dict[str, float]] = []
     with TemporaryDirectory() as folder:
-        output = Path(folder) / "shape.field"
+        output = Path(folder) / "shape.sine"
         field = fit(mesh, *split_settings(settings), output, history=history)
         quality = evaluate(field, mesh, output.stat().st_size)
     return {"settings": settings, "quality": asdict(quality), "history": history}

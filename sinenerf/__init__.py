@@ -21,6 +21,7 @@ _HOMES = {
     "LayerSpec": "layers",
     "OccupancyField": "occupancy.field",
     "PositionalEncoding": "networks",
+    "load": "fields",
 }
 
 __all__ = [*_HOMES, "__version__"]

@@ -127,6 +127,3 @@ class OccupancyField(nn.Module):
             for name, parameter in field.network.named_parameters():
                 parameter.copy_(torch.from_numpy(values_of(tensors[name])))
         return bake(field.eval())  # type: ignore[return-value]
-
-
-load = OccupancyField.load
