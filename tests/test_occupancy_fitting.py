@@ -246,7 +246,7 @@ def command(*arguments, **options):
 def test_from_mesh_to_field_to_mesh(torus_file, tmp_path):
     """The README's three commands, as a user types them."""
     field, glb = tmp_path / "torus.sine", tmp_path / "torus.glb"
-    done = command("fit", torus_file, "--output", field, "--steps", 300, "--width", 48)
+    done = command("fit", torus_file, "--output", field, "--steps", 300, "--width", 48, "--omega", 3, "--spread", 3)
     assert done.returncode == 0, done.stderr
     assert "watertight" in done.stderr and "ambiguous" in done.stderr and "IoU 0.9" in done.stderr
     one = ("--resolution", 64, "--largest-component")
