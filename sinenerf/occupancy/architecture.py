@@ -20,9 +20,9 @@ class FieldConfig:
     """Neurons of a hidden layer."""
     depth: int = 3
     """Hidden layers; all after the first are factored."""
-    omega: float = 30.0
+    omega: float = 3.0
     """Frequency of the sine."""
-    spread: float = 10.0
+    spread: float = 5.0
     """Standard deviation, in radians, of the phase omega U V^T at the start."""
     activation: Activation = "gaussian"
     """What stands between the layers."""
