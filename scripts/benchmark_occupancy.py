@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import hardware
 import numpy as np
 import torch
 import torch.nn.functional as F
 import tyro
 
 from sinenerf.occupancy.architecture import FieldConfig
+from sinenerf.rd import hardware
 
 WIDTH = 256
 

@@ -6,16 +6,17 @@ Each run is written as soon as it is done; those that are there already are not 
 """
 
 import json
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import hardware
 import numpy as np
-import tomllib
 import tyro
 from PIL import Image, ImageDraw
 from timed_training import Outcome, configure, train
+
+from sinenerf.rd import hardware
 
 
 @dataclass

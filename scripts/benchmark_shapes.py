@@ -6,18 +6,18 @@ Each run is written as soon as it is done; those that are there already are not 
 """
 
 import json
+import tomllib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
-import hardware
-import tomllib
 import tyro
 
 from sinenerf.occupancy.fitting import fit, split_settings
 from sinenerf.occupancy.metrics import evaluate
 from sinenerf.occupancy.shapes import read_shape
+from sinenerf.rd import hardware
 
 
 @dataclass

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
-import hardware
 import numpy as np
 import torch
 import tyro
 from timed_training import configure
+
+from sinenerf.rd import hardware
 
 METHODS = {
     "sine-nerf": ("sine-nerf", {"pipeline.model.layer": "sine", "pipeline.model.precision": "float32"}),

@@ -230,6 +230,28 @@ def compress(
         sys.exit(130)
 
 
+def sweep(
+    plan: Annotated[Path, tyro.conf.Positional],
+    /,
+    data: Path | None = None,
+    output: Path = Path("results"),
+    dry_run: bool = False,
+) -> None:
+    """Run the jobs of a sweep that have no result yet: scenes x methods x settings, each at the same budget.
+
+    Ctrl-C or a crash loses nothing: the same command goes on where it stopped.
+
+    Args:
+        plan: a file of configs/, such as configs/quick-shapes.toml.
+        data: folder of the scenes, in place of the plan's own.
+        output: folder of the results.
+        dry_run: only list the missing jobs and the time that they take.
+    """
+    from sinenerf.rd.commands import sweep as run
+
+    sys.exit(run(plan, data, output, dry_run))
+
+
 def make_scene(
     target: Annotated[Path, tyro.conf.Positional],
     /,
@@ -283,6 +305,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "eval": evaluate,
     "compress": compress,
     "info": info,
+    "sweep": sweep,
     "make-scene": make_scene,
     "download": download,
     "doctor": doctor,

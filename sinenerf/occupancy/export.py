@@ -78,5 +78,5 @@ def _rows(result: Evaluation) -> dict[str, str]:
         "F-score at 0.5 % of the diagonal": number(result.f_score_half_percent),
         "F-score at 1 % of the diagonal": number(result.f_score_one_percent),
         "bytes": f"{result.bytes:,}",
-        "parameters": f"{result.parameters:,}",
+        "parameters": f"{result.parameters or 0:,}",
     }

@@ -121,6 +121,7 @@ def fit(
     progress: bool = False,
     history: list[dict[str, float]] | None = None,
     start: OccupancyField | None = None,
+    solid: Solid | None = None,
 ) -> OccupancyField:
     """Fit a field to a mesh.
 
@@ -128,6 +129,7 @@ def fit(
         output: write the field there. Beside it a checkpoint is kept while training, and found again by the same call.
         progress: show what the mesh is like, and a bar with the time left and the IoU of held-out points.
         start: go on from this field's numbers, in its placement, and quantise from the first step.
+        solid: the mesh's own, where it is there already: then its labelled points are kept from fit to fit.
         history: takes {step, seconds, loss, iou} of every look at the held-out points.
 
     Returns:
@@ -148,7 +150,7 @@ def fit(
     _check_file_size(field, config)
     if start is not None:
         field.load_state_dict(start.state_dict())
-    solid = Solid(mesh, placement)
+    solid = Solid(mesh, placement) if solid is None else solid
     view = FitProgress(progress)
     view.say(f"{report}; {100 * solid.ambiguous_fraction():.2g} % of the points near the surface are ambiguous")
     device = best_device() if config.device == "auto" else config.device

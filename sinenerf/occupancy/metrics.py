@@ -10,13 +10,14 @@ F-score              harmonic mean of precision and recall at a distance (Knapit
                      Tatarchenko et al. 2019), here 0.5 % and 1 % of the diagonal
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool
 
-from sinenerf.occupancy.labels import Solid
+from sinenerf.occupancy.labels import Placement, Points, Solid
 
 if TYPE_CHECKING:
     import trimesh
@@ -83,8 +84,62 @@ class Evaluation:
     f_score_one_percent: float | None
     bytes: int
     """Of the file."""
-    parameters: int
-    """Trainable numbers."""
+    parameters: int | None
+    """Trainable numbers; None for a mesh."""
+
+
+class Truth:
+    """A mesh with labelled points, drawn once: what any number of fields or meshes are compared with.
+
+    Args:
+        mesh: prepared (`shapes.prepare_shape`).
+        placement: of the cube in which the points lie.
+        points: uniform points of the cube for the IoU; a fifth as many near the surface.
+    """
+
+    def __init__(self, mesh: "trimesh.Trimesh", placement: Placement, points: int = 1_000_000, seed: int = 0) -> None:
+        self.mesh, self.placement, self.seed = mesh, placement, seed
+        self.solid = Solid(mesh, placement)
+        random = np.random.default_rng(seed)
+        uniform = random.uniform(-1, 1, (points, 3))
+        near = np.clip(self.solid.near_surface(points // 5, NEAR, random), -1, 1)
+        self.samples = [(p, self.solid.contains(p)) for p in (uniform, near)]
+
+    def of_field(self, field: "OccupancyField", size: int, resolution: int = 256) -> Evaluation:
+        """Evaluate a field of this placement, whose file has `size` bytes; `resolution` is its surface's."""
+        from sinenerf.occupancy.meshing import LevelError, extract
+
+        try:
+            surface = extract(field, resolution, 0.5).mesh
+        except LevelError:
+            surface = None
+        return self._compare(lambda points: field.evaluate(points) > 0, surface, size, field.parameters_count)
+
+    def of_mesh(self, mesh: "trimesh.Trimesh", size: int) -> Evaluation:
+        """Evaluate another mesh, whose file has `size` bytes."""
+        return self._compare(Solid(mesh, self.placement).contains, mesh, size, None)
+
+    def _compare(
+        self,
+        occupied: Callable[[Points], Bool[np.ndarray, " n"]],
+        surface: "trimesh.Trimesh | None",
+        size: int,
+        parameters: int | None,
+    ) -> Evaluation:
+        volume, close = (iou(occupied(points), inside) for points, inside in self.samples)
+        if surface is None:
+            return Evaluation(volume, close, None, None, None, None, size, parameters)
+        distance = surface_distance(surface, self.mesh, seed=self.seed)
+        return Evaluation(
+            volume,
+            close,
+            distance.chamfer_l1,
+            distance.normal_consistency,
+            distance.f_score_half_percent,
+            distance.f_score_one_percent,
+            size,
+            parameters,
+        )
 
 
 def evaluate(
@@ -102,24 +157,4 @@ def evaluate(
         points: uniform points of the cube for the IoU; a fifth as many near the surface.
         resolution: of the marching cubes for the surface metrics.
     """
-    from sinenerf.occupancy.meshing import LevelError, extract
-
-    solid = Solid(mesh, field.placement)
-    random = np.random.default_rng(seed)
-    uniform = random.uniform(-1, 1, (points, 3))
-    near = np.clip(solid.near_surface(points // 5, NEAR, random), -1, 1)
-    volume, close = (iou(field.evaluate(p) > 0, solid.contains(p)) for p in (uniform, near))
-    try:
-        distance = surface_distance(extract(field, resolution, 0.5).mesh, mesh, seed=seed)
-    except LevelError:
-        return Evaluation(volume, close, None, None, None, None, size, field.parameters_count)
-    return Evaluation(
-        volume,
-        close,
-        distance.chamfer_l1,
-        distance.normal_consistency,
-        distance.f_score_half_percent,
-        distance.f_score_one_percent,
-        size,
-        field.parameters_count,
-    )
+    return Truth(mesh, field.placement, points, seed).of_field(field, size, resolution)

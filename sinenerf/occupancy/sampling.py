@@ -1,5 +1,6 @@
 """Training points with their labels. A batch depends on seed and step alone, so that a resumed run goes on alike."""
 
+from functools import lru_cache
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -100,12 +101,17 @@ class GridSampler:
         return self.centres(index), self.inside[index].float()[:, None]
 
 
+@lru_cache(maxsize=1)  # a sweep fits many fields to one solid
+def _surface_sampler(solid: Solid, seed: int, pool: int, progress: bool) -> SurfaceSampler:
+    return SurfaceSampler(solid, seed, pool, progress=progress)
+
+
 def make_sampler(
     kind: SamplerKind, solid: Solid, seed: int, pool: int, resolution: int, progress: bool = False
 ) -> Sampler:
     """The sampler of a name."""
     if kind == "surface":
-        return SurfaceSampler(solid, seed, pool, progress=progress)
+        return _surface_sampler(solid, seed, pool, progress)
     if kind == "grid":
         return GridSampler(solid, seed, resolution, progress)
     raise ValueError(f"no sampler is called {kind!r}: choose surface or grid")

@@ -2,7 +2,7 @@
 
 import platform
 import subprocess
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,10 +15,10 @@ def describe() -> dict[str, str | int]:
         "processor": _gpu() or _cpu(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
-        "nerfstudio": version("nerfstudio"),
+        "sinenerf": version("sinenerf"),
         "python": platform.python_version(),
         "commit": _git("rev-parse", "--short", "HEAD") + ("+changes" if _git("status", "--porcelain") else ""),
-        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
 
 

@@ -1,0 +1,1 @@
+"""Rate-distortion: sweeps, their result files, and what is made of them."""

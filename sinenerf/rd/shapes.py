@@ -1,0 +1,120 @@
+"""Programs for shapes: our occupancy fields, and quadric decimation + Draco, the best that compressed meshes can do."""
+
+import math
+import time
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sinenerf.files import replacing
+from sinenerf.occupancy.fitting import fit, split_settings
+from sinenerf.occupancy.labels import Placement
+from sinenerf.occupancy.metrics import Evaluation, Truth
+from sinenerf.occupancy.shapes import read_shape
+from sinenerf.rd.results import Result, Settings
+
+MESH_SUFFIXES = (".ply", ".obj", ".stl", ".glb", ".off")
+
+
+def find_mesh(folder: Path, name: str) -> Path:
+    """folder/name with the first extension that is there; .ply where none is."""
+    places = [folder / f"{name}{suffix}" for suffix in MESH_SUFFIXES]
+    return next((place for place in places if place.is_file()), places[0])
+
+
+@lru_cache(maxsize=1)  # jobs come scene by scene
+def truth_of(path: Path) -> Truth:
+    """A scene's mesh with its labelled points."""
+    mesh, _ = read_shape(path)
+    return Truth(mesh, Placement.of(mesh))
+
+
+def _result(settings: Settings, made: Evaluation, parts: dict[str, float], seconds: float, history: list) -> Result:
+    quality = {k: v for k, v in asdict(made).items() if k not in ("bytes", "parameters")}
+    return Result("", "", "", "", settings, quality, parts, made.parameters, round(seconds, 2), history)
+
+
+class FieldProgram:
+    """An occupancy field, as `sinenerf fit` makes it: settings are those of FieldConfig and FitConfig."""
+
+    trains = True
+
+    def resolve(self, given: Settings) -> Settings:
+        architecture, config = split_settings(given)
+        config.check()
+        architecture.network()
+        settings = asdict(architecture) | asdict(config)
+        return {name: value for name, value in settings.items() if name not in ("device", "precision")}
+
+    def estimate(self, settings: Settings) -> float:
+        _, config = split_settings(settings)
+        seconds, steps = config.budget()
+        # 4e9 multiplications a second in training is what two shared cores make
+        work = steps * config.batch * settings["width"] ** 2 * settings["depth"] * 3 / 4e9
+        return (work if math.isinf(seconds) else seconds) + 6
+
+    def run(self, scene: Path, settings: Settings, artefact: Path) -> Result | None:
+        from sinenerf.fields import describe
+
+        truth, history = truth_of(scene), []  # type: ignore[var-annotated]
+        field = fit(truth.mesh, *split_settings(settings), artefact, history=history, solid=truth.solid)
+        if not field.complete:
+            return None
+        info = describe(artefact)
+        tables = sum(tensor.table_bytes for tensor in info.tensors)
+        parts: dict[str, float] = {"total": info.bytes, "header": info.header_bytes, "tables": tables}
+        parts["numbers"] = info.bytes - info.header_bytes - tables
+        return _result(settings, truth.of_field(field, info.bytes), parts, history[-1]["seconds"], history)
+
+
+class DracoProgram:
+    """Quadric decimation (Garland and Heckbert 1997) by fast-simplification, then Google's Draco at its smallest.
+
+    Settings: faces, how many are kept; bits, to which positions are rounded.
+    """
+
+    trains = False
+
+    def resolve(self, given: Settings) -> Settings:
+        if unknown := set(given) - {"faces", "bits"}:
+            raise ValueError(f"no setting of draco is called {sorted(unknown)[0]!r}: there are faces and bits")
+        settings = {"faces": given.get("faces", 2000), "bits": given.get("bits", 10)}
+        if not (isinstance(settings["faces"], int) and settings["faces"] >= 4):
+            raise ValueError(f"faces is {settings['faces']}: it must be a whole number of at least 4")
+        if not (isinstance(settings["bits"], int) and 1 <= settings["bits"] <= 30):
+            raise ValueError(f"bits is {settings['bits']}: it must be a whole number from 1 to 30")
+        return settings
+
+    def estimate(self, settings: Settings) -> float:
+        return 3.0
+
+    def run(self, scene: Path, settings: Settings, artefact: Path) -> Result | None:
+        truth, begin = truth_of(scene), time.monotonic()
+        data = draco(truth.mesh, settings["faces"], settings["bits"])
+        seconds = time.monotonic() - begin
+        with replacing(artefact.with_suffix(".drc")) as partial:
+            partial.write_bytes(data)
+        return _result(settings, truth.of_mesh(undraco(data), len(data)), {"total": len(data)}, seconds, [])
+
+
+def draco(mesh: Any, faces: int, bits: int) -> bytes:
+    """A trimesh decimated to so many faces, as a Draco file with positions of so many bits."""
+    import DracoPy
+    import fast_simplification
+
+    vertices, kept = mesh.vertices, mesh.faces
+    if faces < len(kept):
+        vertices, kept = fast_simplification.simplify(
+            vertices.astype("float32"), kept.astype("int32"), target_count=faces
+        )
+    return DracoPy.encode(vertices, kept, quantization_bits=bits, compression_level=10)
+
+
+def undraco(data: bytes) -> Any:
+    """The trimesh in a Draco file."""
+    import DracoPy
+    import trimesh
+
+    decoded = DracoPy.decode(data)
+    return trimesh.Trimesh(decoded.points, decoded.faces, process=False)
