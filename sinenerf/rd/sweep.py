@@ -80,7 +80,6 @@ def run_sweep(plan: Plan, results: Path, say: Callable[[str], None] = print) -> 
         TextColumn("Sweep"),
         BarColumn(),
         MofNCompleteColumn(),
-        TimeElapsedColumn(),
         TextColumn("{task.description}"),
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
