@@ -202,7 +202,7 @@ def info(path: Annotated[Path, tyro.conf.Positional], /, json: bool = False) -> 
 
 
 def compress(
-    field: Annotated[Path, tyro.conf.Positional],
+    source: Annotated[Path, tyro.conf.Positional],
     /,
     output: Path,
     bits: float | None = None,
@@ -212,22 +212,57 @@ def compress(
     steps: int | None = None,
     seed: int = 0,
 ) -> None:
-    """Make a field's file smaller: its numbers are rounded while it is trained on, within a budget.
+    """Make a small file of a trained scene or shape: its numbers are rounded while it is trained on, within a budget.
+
+    Open only runs of your own: nerfstudio's config.yml can execute code. A .sine file is safe.
 
     Args:
-        field: a .sine file.
+        source: a .sine file of a shape, or the folder of a run of ns-train.
         output: .sine file to write.
-        bits: size of the new file in bits a parameter, all counted; 8 if no bytes are given.
+        bits: size of the new file in bits a parameter, all counted; 8 if no bytes are given. 32 keeps a run's float32.
         bytes: size of the new file.
-        mesh: the mesh that the field was fitted to; without it, the field's own surface is the truth.
+        mesh: the mesh that a shape was fitted to; without it, the field's own surface is the truth.
         minutes: train for so long; 1 if no steps are given.
         steps: train for so many steps instead.
         seed: of the training points.
     """
+    if source.is_dir() or source.suffix == ".yml":
+        from sinenerf.nerf.pack import compress_run
+
+        made = compress_run(source, output, bits, bytes, minutes, steps, seed)
+        print(f"{output}: {output.stat().st_size:,} bytes, {made.parameters_count:,} parameters")
+        if not made.complete:
+            sys.exit(130)
+        return
     from sinenerf.occupancy.compress import compress_field
 
-    if not compress_field(field, output, bits, bytes, mesh, minutes, steps, seed).complete:
+    if not compress_field(source, output, bits, bytes, mesh, minutes, steps, seed).complete:
         sys.exit(130)
+
+
+def render(
+    scene: Annotated[Path, tyro.conf.Positional],
+    /,
+    output: Path,
+    cameras: Path | None = None,
+    frames: int = 48,
+    scale: float = 1.0,
+    what: Literal["rgb", "depth", "accumulation", "normals"] = "rgb",
+) -> None:
+    """Render a .sine file of a scene: one picture a camera, or a film along a path around where it was captured.
+
+    Args:
+        scene: what ns-train or sinenerf compress wrote.
+        output: folder for one PNG a view, or a film: .mp4 or .gif.
+        cameras: transforms.json or poses_bounds.npy of the capture; without it, a path of its own.
+        frames: of that path.
+        scale: size of the pictures; 1 is that of the photographs.
+        what: rgb, depth (as nearness), accumulation or normals.
+    """
+    from sinenerf.nerf.render import render_file
+
+    made = render_file(scene, output, cameras, frames, scale, what)
+    print(f"{output}: {len(made)} files" if output.is_dir() else f"{output}: {output.stat().st_size:,} bytes")
 
 
 def sweep(
@@ -250,6 +285,80 @@ def sweep(
     from sinenerf.rd.commands import sweep as run
 
     sys.exit(run(plan, data, output, dry_run))
+
+
+def plot(
+    results: Annotated[Path, tyro.conf.Positional],
+    /,
+    output: Path | None = None,
+    quality: str | None = None,
+    html: Path | None = None,
+) -> None:
+    """Draw a sweep: quality against bytes, parameters and seconds, as PNG and SVG, with a CSV of every point.
+
+    Args:
+        results: folder of a sweep's results, of one dataset.
+        output: folder for the pictures; by default the results' own.
+        quality: the measure to draw: iou, chamfer_l1, ...; psnr, ssim, ...
+        html: write one self-contained page too, where pointing at a point shows its settings and its picture.
+    """
+    from sinenerf.rd.commands import plot as run
+
+    run(results, output, quality, html)
+
+
+def bd(
+    anchor: Annotated[str, tyro.conf.Positional],
+    test: Annotated[str, tyro.conf.Positional],
+    results: Annotated[Path, tyro.conf.Positional],
+    /,
+    quality: str | None = None,
+    json: bool = False,
+) -> None:
+    """Bjontegaard deltas: how many bytes less a method needs at equal quality, and its gain at equal bytes.
+
+    Args:
+        anchor: the method to compare with, such as draco.
+        test: the method to judge, such as sine.
+        results: folder of a sweep's results.
+        quality: the measure: iou, chamfer_l1, ...; psnr, ssim, ...
+        json: print JSON in place of a table.
+    """
+    from sinenerf.rd.commands import bd as run
+
+    sys.exit(run(anchor, test, results, quality, json))
+
+
+def find(
+    results: Annotated[Path, tyro.conf.Positional],
+    /,
+    bytes: int | None = None,
+    psnr: float | None = None,
+    iou: float | None = None,
+    scene: str | None = None,
+    method: str | None = None,
+    plan: Path | None = None,
+    data: Path | None = None,
+) -> None:
+    """The setting nearest to a target: the best within so many bytes, or the smallest of such a quality.
+
+    Args:
+        results: folder of a sweep's results.
+        bytes: size that the file may have.
+        psnr: quality in dB that it must have.
+        iou: quality that it must have.
+        scene: only this one.
+        method: only this one.
+        plan: a sweep's file: run what is missing of it towards the target.
+        data: folder of the scenes, in place of the plan's own.
+    """
+    from sinenerf.rd.commands import find as run
+
+    given = {"bytes": bytes, "psnr": psnr, "iou": iou}
+    targets = [(name, float(value)) for name, value in given.items() if value is not None]
+    if len(targets) != 1:
+        raise ValueError("give one target: --bytes N, --psnr X or --iou X")
+    sys.exit(run(results, targets[0], scene, method, plan, data))
 
 
 def make_scene(
@@ -305,7 +414,11 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "eval": evaluate,
     "compress": compress,
     "info": info,
+    "render": render,
     "sweep": sweep,
+    "plot": plot,
+    "bd": bd,
+    "find": find,
     "make-scene": make_scene,
     "download": download,
     "doctor": doctor,

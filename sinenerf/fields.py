@@ -3,21 +3,33 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from sinenerf.codec.container import VERSION, Container
+from sinenerf.codec.container import RADIANCE, VERSION, Container
 from sinenerf.codec.entropy import CodecError
+from sinenerf.nerf import file as radiance_file
+from sinenerf.nerf.architecture import RadianceConfig
+from sinenerf.nerf.radiance import RadianceField
+from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.field import OccupancyField
-from sinenerf.occupancy.file import read_header, shapes_of, tensors_of
+from sinenerf.occupancy.file import read_header, tensors_of
+
+Field = OccupancyField | RadianceField
 
 
-def load(path: str | Path) -> OccupancyField:
-    """The field in a .sine file, baked. Nothing in the file is executed.
+def load(path: str | Path) -> Field:
+    """The field in a .sine file, baked: of a shape or of a scene. Nothing in the file is executed.
 
     Raises:
         FileNotFoundError: no such file.
         CodecError: a ValueError: no .sine file, damaged, or of a newer version.
     """
-    return OccupancyField.load(path)
+    path = Path(path)
+    container = Container.open(path)
+    try:
+        return (RadianceField if container.kind == RADIANCE else OccupancyField).of_container(container)
+    except CodecError as error:
+        raise CodecError(f"{path}: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -39,7 +51,7 @@ class FileInfo:
 
     version: int
     kind: str
-    architecture: dict[str, str | int | float | bool]
+    architecture: dict[str, Any]
     bytes: int
     parameters: int
     bits_per_parameter: float
@@ -57,19 +69,19 @@ def describe(path: Path) -> FileInfo:
     """
     container = Container.open(path)
     try:
-        config, _ = read_header(container)
-        sizes = container.sizes(shapes_of(config))
-        stored = container.tensors(shapes_of(config))
+        kind, config, shapes = _contents(container)
+        sizes = container.sizes(list(shapes.values()))
+        stored = container.tensors(list(shapes.values()))
     except CodecError as error:
         raise CodecError(f"{path}: {error}") from None
     tensors = [
         TensorInfo(name, shape, getattr(tensor, "step", None), bits / 8, table)
-        for (name, shape), (bits, table), tensor in zip(tensors_of(config).items(), sizes, stored, strict=True)
+        for (name, shape), (bits, table), tensor in zip(shapes.items(), sizes, stored, strict=True)
     ]
     parameters = sum(tensor.size if hasattr(tensor, "size") else tensor.integers.size for tensor in stored)
     return FileInfo(
         VERSION,
-        "occupancy field",
+        kind,
         asdict(config),
         container.size,
         parameters,
@@ -77,6 +89,15 @@ def describe(path: Path) -> FileInfo:
         container.size - len(container.body),
         tensors,
     )
+
+
+def _contents(container: Container) -> tuple[str, FieldConfig | RadianceConfig, dict[str, tuple[int, ...]]]:
+    """Kind, architecture, and shapes by name."""
+    if container.kind == RADIANCE:
+        of_scene, *_ = radiance_file.read_header(container)
+        return "radiance field", of_scene, of_scene.tensors()
+    config, _ = read_header(container)
+    return "occupancy field", config, tensors_of(config)
 
 
 def print_info(path: Path, as_json: bool) -> None:

@@ -17,7 +17,7 @@ from nerfstudio.cameras.rays import RayBundle  # noqa: E402
 from sinenerf.nerf import metrics  # noqa: E402
 from sinenerf.nerf.configs import sine_nerf, sine_nerf_small  # noqa: E402
 from sinenerf.nerf.trainer import latest_valid_step  # noqa: E402
-from sinenerf.networks import ScalarMLP  # noqa: E402
+from sinenerf.networks import RadianceMLP, ScalarMLP  # noqa: E402
 
 
 def make_trainer(method, scene, output, steps=4, **model):
@@ -70,11 +70,11 @@ def test_outputs_are_what_nerfstudios_tools_expect(trainer):
     assert (outputs["depth"] > 0).all()
 
 
-class Wall(torch.nn.Module):
+class Wall(RadianceMLP):
     """All that lies behind one world depth is solid."""
 
     def __init__(self, warp, z):
-        super().__init__()
+        torch.nn.Module.__init__(self)
         self.warp, self.z = warp, z
 
     def embed(self, points):
@@ -90,7 +90,7 @@ class Wall(torch.nn.Module):
 def test_depth_and_normals_are_the_worlds(small):
     """A wall at one world depth is seen there, facing the camera, from any view, though the field lies in a cube."""
     model = small.pipeline.model.eval()
-    model.coarse = model.fine = Wall(model.warp, -3.0)
+    model.field.coarse = model.field.fine = Wall(model.warp, -3.0)
     model.sample_uniform.num_samples = model.sample_pdf.num_samples = 128
     for camera in range(3):
         bundle = small.pipeline.datamanager.train_dataset.cameras.generate_rays(camera).flatten()
@@ -143,7 +143,7 @@ def test_checkpoints_hold_the_scene_and_nothing_else(trainer):
     (path,) = trainer.checkpoint_dir.glob("*")
     state = torch.load(path, weights_only=True)  # numpy scalars or pickled objects would be refused
     names = [name for name in state["pipeline"] if "device_indicator" not in name]
-    assert names and all(name.startswith(("_model.coarse.", "_model.fine.")) for name in names)
+    assert names and all(name.startswith(("_model.field.coarse.", "_model.field.fine.")) for name in names)
     assert not list(trainer.base_dir.glob("*.partial"))
 
 
@@ -192,13 +192,13 @@ def test_ctrl_c_saves(small, monkeypatch):
 def test_a_collapsed_density_is_seeded_again_once(small, monkeypatch, capsys, bias, said):
     monkeypatch.setattr("sinenerf.nerf.model.COLLAPSE_CHECKS", range(0, 3))
     model = small.pipeline.model
-    for network in (model.coarse, model.fine):
+    for network in (model.field.coarse, model.field.fine):
         head = network.head if isinstance(network, ScalarMLP) else network.density
         head.bias.data.fill_(bias)
     small.train()
     printed = capsys.readouterr().err
     assert said in printed and printed.count("starting again from another seed") == 1
-    assert model.reseeded and float(model.fine.density.bias.abs().max()) < 1
+    assert model.reseeded and float(model.field.fine.density.bias.abs().max()) < 1
 
 
 @pytest.mark.parametrize(("setting", "value", "said"), [("rank", 17, "rank 17"), ("omega", 0.0, "omega is 0")])

@@ -11,7 +11,7 @@ The loss to minimise is D + lambda R. lambda rises while R is above the budget, 
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -19,24 +19,56 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from sinenerf.codec.container import Coded
+from sinenerf.codec.container import Coded, Stored
 from sinenerf.codec.entropy import LARGEST
 
 START_BITS = 1.5
 """A tensor starts with so many bits a number more than the budget; the rate then takes them."""
 
+QUANTISE_FROM = 0.3
+"""Share of a training before which numbers are free."""
+
+
+def file_size(parameters: int, bits: float | None, bytes: int | None) -> int | None:
+    """Bytes that a file may have, from one of two settings; None for float32: neither is given, or 32 bits.
+
+    Raises:
+        ValueError: both are given, or one is not positive.
+    """
+    if bits is not None and bytes is not None:
+        raise ValueError("give bits or bytes, not both")
+    for name, value in (("bits", bits), ("bytes", bytes)):
+        if value is not None and not (value > 0 and math.isfinite(value)):
+            raise ValueError(f"{name} is {value}: it must be positive")
+    if bytes is not None:
+        return bytes
+    return int(bits * parameters / 8) if bits is not None and bits < 32 else None
+
 
 class FakeQuantise(nn.Module):
-    """One tensor's rounding: a parametrization of `torch.nn.utils.parametrize`."""
+    """One tensor's rounding: a parametrization of `torch.nn.utils.parametrize`. Until `start` it does nothing."""
 
-    def __init__(self, values: Tensor, bits: float) -> None:
+    def __init__(self) -> None:
         super().__init__()
+        self.active = False
+        self.log_step, self.log_a, self.log_c = (nn.Parameter(torch.tensor(0.0)) for _ in range(3))
+
+    @torch.no_grad()
+    def start(self, values: Tensor, bits: float) -> None:
+        """Round from now on, at first to so many bits a number."""
         spread = float(values.detach().square().mean().sqrt()) or 1.0
         # a Gaussian of standard deviation t steps takes log2(t sqrt(2 pi e)) bits
         in_steps = 2**bits / math.sqrt(2 * math.pi * math.e)
-        self.log_step = nn.Parameter(torch.tensor(math.log(spread / in_steps)))
-        self.log_a = nn.Parameter(torch.tensor(math.log(0.5 / in_steps)))
-        self.log_c = nn.Parameter(torch.tensor(math.log(0.5 / in_steps**2)))
+        self.log_step.fill_(math.log(spread / in_steps))
+        self.log_a.fill_(math.log(0.5 / in_steps))
+        self.log_c.fill_(math.log(0.5 / in_steps**2))
+        self.active = True
+
+    def get_extra_state(self) -> dict[str, bool]:
+        return {"active": self.active}
+
+    def set_extra_state(self, state: dict[str, bool]) -> None:
+        self.active = state["active"]
 
     @property
     def step(self) -> Float[Tensor, ""]:
@@ -50,7 +82,7 @@ class FakeQuantise(nn.Module):
         return scaled + (scaled.round() - scaled).detach()
 
     def forward(self, values: Tensor) -> Tensor:
-        return self.integers(values) * self.step
+        return self.integers(values) * self.step if self.active else values
 
     def right_inverse(self, values: Tensor) -> Tensor:
         """Values are kept as they are when the parametrization is set up."""
@@ -67,25 +99,43 @@ class FakeQuantise(nn.Module):
 
 
 class Quantiser:
-    """Rounds every trainable tensor of a module from now on, and steers the rate to a budget.
+    """Rounds every trainable tensor of a module, and steers the rate to a budget.
 
     Args:
         budget: bits in all, of the entropy-coded integers.
+        active: from now on; else from `start` on.
+
+    Raises:
+        ValueError: a budget of less than one bit a number.
     """
 
-    def __init__(self, module: nn.Module, budget: float) -> None:
+    def __init__(self, module: nn.Module, budget: float, active: bool = True) -> None:
         self.module, self.budget = module, budget
         named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
         self.count = sum(p.numel() for _, p in named)
-        bits = max(1.5, budget / self.count + START_BITS)
+        if budget < self.count:
+            raise ValueError(f"too few for {self.count:,} parameters: less than a bit for each. Give more, or fewer")
         self._places = []
         for name, parameter in named:
             path, _, leaf = name.rpartition(".")
             owner = module.get_submodule(path)
-            parametrize.register_parametrization(owner, leaf, FakeQuantise(parameter, bits).to(parameter.device))
+            parametrize.register_parametrization(owner, leaf, FakeQuantise().to(parameter.device))
             self._places.append((name, owner, leaf))
         self.log_multiplier = math.log(1e-3)
         self.last_rate = math.inf
+        if active:
+            self.start()
+
+    @property
+    def active(self) -> bool:
+        """Whether numbers are rounded."""
+        return all(rounding.active for _, rounding, _ in self._each())
+
+    def start(self) -> None:
+        """Round from now on."""
+        bits = max(1.5, self.budget / self.count + START_BITS)
+        for _, rounding, original in self._each():
+            rounding.start(original, bits)
 
     def _each(self) -> Iterator[tuple[str, FakeQuantise, Tensor]]:
         """(name, rounding, unrounded values) of every tensor."""
@@ -120,6 +170,15 @@ class Quantiser:
         """Make every step larger, by what saves about so many bits in all."""
         for _, rounding, _ in self._each():
             rounding.log_step.add_(max(0.01, math.log(2) * bits / self.count))
+
+    def within(self, size: int, pack: Callable[[list[Stored]], bytes]) -> dict[str, Coded]:
+        """Every tensor as integers that make a file of at most `size` bytes: a short training may end above it."""
+        while True:
+            coded = self.tensors()
+            excess = len(pack(list(coded.values()))) - size
+            if excess <= 0:
+                return coded
+            self.coarsen(8 * excess)
 
     def finish(self) -> None:
         """Leave the rounded values behind as plain parameters."""

@@ -9,7 +9,6 @@ from sinenerf.device import best_device
 from sinenerf.nerf.dataparser import LLFFDataParserConfig
 from sinenerf.nerf.model_config import SineNeRFModelConfig
 from sinenerf.nerf.trainer import ExponentialDecayConfig, FusedAdamConfig, SineTrainerConfig
-from sinenerf.networks import Trunk
 
 
 def _trainer(name: str, model: SineNeRFModelConfig, *, rays: int, lr: float, steps: int, factor: int | None):
@@ -31,7 +30,12 @@ def _trainer(name: str, model: SineNeRFModelConfig, *, rays: int, lr: float, ste
             "fields": {
                 "optimizer": FusedAdamConfig(lr=lr, eps=1e-8),
                 "scheduler": ExponentialDecayConfig(final_ratio=0.05, warmup_steps=200),
-            }
+            },
+            # steps and models of the entropy coder, all of them logarithms; used with bits or bytes alone
+            "codec": {
+                "optimizer": FusedAdamConfig(lr=1e-2, eps=1e-8),
+                "scheduler": ExponentialDecayConfig(final_ratio=0.05),
+            },
         },
         viewer=ViewerConfig(num_rays_per_chunk=4096, websocket_host="127.0.0.1"),
         vis="viewer",
@@ -62,7 +66,6 @@ sine_nerf_small = MethodSpecification(
             direction_frequencies=2,
             coarse_samples=32,
             fine_samples=12,
-            proposal=Trunk(width=32, depth=2, skips=()),
             density_activation="exp",
         ),
         rays=512,

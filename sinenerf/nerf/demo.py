@@ -18,11 +18,13 @@ from rich.table import Table
 
 from sinenerf.files import replacing
 from sinenerf.nerf.configs import sine_nerf_small
-from sinenerf.nerf.flythrough import film, spiral
+from sinenerf.nerf.flythrough import cameras_of, film
+from sinenerf.nerf.pack import capture_of_run
 from sinenerf.nerf.trainer import SineTrainer
 from sinenerf.networks import count_parameters
 
 CONSOLE = Console()
+FILM_WIDTH = 252  # pixels: renders in a fraction of a second
 WARM_UP, TIMED = 5, 25  # steps that measure the machine's speed
 
 
@@ -45,8 +47,9 @@ def run_demo(scene: Path | None, output: Path, steps: int, minutes: float, frame
     CONSOLE.print("Scoring the held-out views")
     result = {"scene": str(scene), **score(trainer.pipeline, target / "truth_and_prediction.png")}
     result |= {"steps": planned, "train_seconds": round(seconds, 1), "device": str(trainer.device)}
-    cameras = small(trainer.pipeline.datamanager.train_dataset.cameras)
-    film(trainer.pipeline.model.eval(), spiral(cameras, frames, focus=4.0), target / "flythrough.mp4")
+    capture = capture_of_run(trainer.pipeline)
+    views = [view.resized(min(1.0, FILM_WIDTH / view.width)) for view in capture.spiral(frames)]
+    film(trainer.pipeline.model.eval(), cameras_of(views), target / "flythrough.mp4")
     with replacing(target / "result.json") as partial:
         partial.write_text(json.dumps(result, indent=2))
     show(result, target)
@@ -126,13 +129,6 @@ def score(pipeline, picture: Path) -> dict:
         Image.fromarray((np.concatenate(rows) * 255).round().astype(np.uint8)).save(partial)
     mean = {name: round(float(np.mean([m[name] for m in metrics])), 4) for name in metrics[0]}
     return {**mean, "held_out_views": len(rows), "parameters": count_parameters(pipeline.model)}
-
-
-def small(cameras, width: int = 252):
-    """The cameras at a size that renders in a fraction of a second."""
-    cameras = deepcopy(cameras)
-    cameras.rescale_output_resolution(min(1.0, width / float(cameras.width[0])))
-    return cameras
 
 
 def show(result: dict, target: Path) -> None:

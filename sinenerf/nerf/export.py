@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from rich.progress import track
 from torch import Tensor
 
@@ -14,12 +13,11 @@ from sinenerf.layers import built_once
 from sinenerf.mesh_files import check_format, save_mesh
 from sinenerf.nerf import meshing
 from sinenerf.nerf.runs import open_run
+from sinenerf.nerf.surface import raw_surface
 from sinenerf.nerf.warp import NDC
 
 if TYPE_CHECKING:
     import trimesh
-
-    from sinenerf.nerf.model import SineNeRFModel
 
 Frame = Literal["scene", "capture"]
 Z_UP_TO_Y_UP = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
@@ -62,13 +60,8 @@ def export_mesh(
         raise ValueError(f"box {box}: give the smaller corner first, then the larger: x0 y0 z0 x1 y1 z1")
     pipeline = open_run(run)
     model = pipeline.model
+    mesh = raw_surface(model.field, resolution, level, progress=True)
     with built_once(model), torch.no_grad():
-        corners = _cube_corners(model)
-        grid = meshing.density_grid(lambda p: model.density(p)[:, 0], resolution, corners, model.device)
-        mesh = meshing.marching_cubes(grid, meshing.suggest_level(grid) if level is None else level, corners)
-        colours = _vertex_colours(model, mesh, (corners[1][0] - corners[0][0]) / resolution)
-        mesh.visual.vertex_colors = colours
-        mesh = meshing.map_vertices(mesh, lambda v: model.warp.unwarp_points(torch.from_numpy(v)).numpy())
         if seen_only:
             mesh = _keep_faces(mesh, _seen(pipeline, mesh.vertices)[mesh.faces].any(1), "no view saw the surface")
     if box is not None:
@@ -81,27 +74,6 @@ def export_mesh(
         mesh.apply_transform(Z_UP_TO_Y_UP)  # scene boxes are z up, glTF is y up; forward-facing scenes are y up already
     save_mesh(mesh, output)
     return mesh
-
-
-def _cube_corners(model: "SineNeRFModel") -> tuple[list[float], list[float]]:
-    """The part of the cube to search: of an NDC cube, up to the far bound, since beyond lies only background."""
-    if not isinstance(model.warp, NDC):
-        return [-1.0] * 3, [1.0] * 3
-    far = model.scene_box.aabb[0].clone()
-    far[:2] = 0
-    return [-1.0] * 3, [1.0, 1.0, float(model.warp.warp_points(far)[2])]
-
-
-def _vertex_colours(model: "SineNeRFModel", mesh: "trimesh.Trimesh", cell: float) -> np.ndarray:
-    """(n, 4) uint8: each vertex as seen head-on, half a cell inside, where the colour is that of the surface."""
-    normals = torch.from_numpy(np.array(mesh.vertex_normals)).float()
-    points = torch.from_numpy(np.array(mesh.vertices)).float() - 0.5 * cell * normals
-    world = model.warp.unwarp_points(points)
-    # the mean camera of a forward-facing scene is at the origin; around an object, look against the normal
-    directions = F.normalize(world if isinstance(model.warp, NDC) else -normals, dim=-1)
-    chunks = zip(points.split(2**16), directions.split(2**16), strict=True)
-    colours = torch.cat([model.colour(p.to(model.device), d.to(model.device)).cpu() for p, d in chunks])
-    return (F.pad(colours, (0, 1), value=1.0) * 255).round().byte().numpy()
 
 
 def _seen(pipeline, vertices: np.ndarray) -> np.ndarray:

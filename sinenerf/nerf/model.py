@@ -1,7 +1,5 @@
 """The radiance field as a nerfstudio model: sample rays in the cube, query the networks, composite."""
 
-from dataclasses import replace
-
 import torch
 import torch.nn.functional as F
 from nerfstudio.cameras.rays import RayBundle, RaySamples
@@ -13,13 +11,15 @@ from nerfstudio.models.base_model import Model
 from nerfstudio.utils import colormaps
 from torch import Tensor
 
-from sinenerf.device import multiplies_bfloat16
+from sinenerf.codec.quantise import QUANTISE_FROM, Quantiser, file_size
 from sinenerf.layers import built_once
+from sinenerf.nerf.file import overhead
 from sinenerf.nerf.guard import check_finite, collapse, say
 from sinenerf.nerf.metrics import image_metrics
 from sinenerf.nerf.model_config import SineNeRFModelConfig
+from sinenerf.nerf.radiance import RadianceField
+from sinenerf.nerf.rays import median
 from sinenerf.nerf.warp import NDC, Box, CubeRays, Points, Warp
-from sinenerf.networks import RadianceMLP, ScalarMLP, Trunk
 
 COLLAPSE_CHECKS = range(100, 501, 100)
 """Steps at which a collapsed density is looked for."""
@@ -39,32 +39,43 @@ class SineNeRFModel(Model):
         metadata = self.kwargs.get("metadata") or {}
         self.warp: Warp = NDC(**metadata["ndc"]) if "ndc" in metadata else Box.from_aabb(self.scene_box.aabb)
         try:
-            self.coarse, self.fine = self._networks()
+            self.field = RadianceField(config.architecture(isinstance(self.warp, NDC)), self.warp, self._far())
         except ValueError as error:
             raise SystemExit(f"sinenerf: {error}") from None
+        self.field.precision = config.precision
+        self.quantiser = self._quantiser()
         merged = config.sampling == "coarse-fine"
         self.sample_uniform = UniformSampler(config.coarse_samples, single_jitter=not merged)
         self.sample_pdf = PDFSampler(config.fine_samples, include_original=merged, single_jitter=not merged)
-        background = config.background_color
-        if background == "auto":
-            background = "last_sample" if isinstance(self.warp, NDC) else "white"
+        background = "random" if config.background_color == "random" else self.field.config.background
         self.renderer_rgb = RGBRenderer(background_color=background)
         self.reseeded = False
 
-    def _networks(self) -> tuple[RadianceMLP | ScalarMLP, RadianceMLP]:
-        config, spec = self.config, self.config.layer_spec()
-        trunk = Trunk(config.width, config.depth, config.skips, config.factored)
+    def _far(self) -> float:
+        """z of the cube at the scene's far bound."""
+        if not isinstance(self.warp, NDC):
+            return 1.0
+        far = self.scene_box.aabb[0].clone()
+        far[:2] = 0
+        return float(self.warp.warp_points(far)[2])
 
-        def radiance():
-            return RadianceMLP(trunk, spec, config.position_frequencies, config.direction_frequencies)
-
-        if config.sampling == "coarse-fine":
-            return radiance(), radiance()
-        narrow = replace(spec, rank=min(spec.rank, max(1, config.proposal.width // 4)))  # beyond, factors save nothing
-        return ScalarMLP(config.proposal, narrow, config.proposal_frequencies), radiance()
+    def _quantiser(self) -> Quantiser | None:
+        """Rounding of all numbers, which waits for its turn in the training; None where a run keeps float32."""
+        size = file_size(self.field.parameters_count, self.config.bits, self.config.bytes)
+        if size is None:
+            return None
+        budget = 8 * (size - overhead(self.field.config))
+        try:
+            return Quantiser(self.field, budget, active=False)
+        except ValueError as error:
+            raise SystemExit(f"sinenerf: {size} bytes: {error}") from None
 
     def get_param_groups(self) -> dict[str, list[torch.nn.Parameter]]:
-        return {"fields": [*self.coarse.parameters(), *self.fine.parameters()]}
+        groups = {"fields": list(self.field.parameters())}
+        if self.quantiser is not None:
+            values, models = (group["params"] for group in self.quantiser.parameter_groups())
+            groups = {"fields": values, "codec": models}
+        return groups
 
     def get_outputs(self, ray_bundle: RayBundle) -> dict[str, Tensor]:
         with built_once(self):
@@ -78,10 +89,10 @@ class SineNeRFModel(Model):
     def _render(self, bundle: RayBundle) -> dict[str, Tensor]:
         inside = self._enter_cube(bundle)
         samples = self.sample_uniform(inside)
-        coarse, weights = self._march(self.coarse, bundle, samples)
+        coarse, weights = self._march(self.field.coarse, bundle, samples)
         samples_list, weights_list = [samples], [weights]
         samples = self.sample_pdf(inside, samples, weights.detach())
-        rgb, weights = self._march(self.fine, bundle, samples)
+        rgb, weights = self._march(self.field.fine, bundle, samples)
         assert rgb is not None
         samples_list.append(samples)
         weights_list.append(weights)
@@ -112,41 +123,13 @@ class SineNeRFModel(Model):
 
     def _march(self, network, bundle: RayBundle, samples: RaySamples) -> tuple[Tensor | None, Tensor]:
         """(colour of each ray, or None where the network has none; weights of its samples)."""
-        positions = self._positions(bundle, samples)
-        if isinstance(network, ScalarMLP):
-            with self._autocast():
-                raw = network(positions)
-            return None, samples.get_weights(self._density(raw.float()))
-        with self._autocast():
-            features = network.embed(positions)
-            raw, raw_colour = network.raw_density(features), network.raw_colour(features, bundle.directions)
-        weights = samples.get_weights(self._density(raw.float()))
-        return self.renderer_rgb(rgb=torch.sigmoid(raw_colour.float()), weights=weights), weights
-
-    def _autocast(self) -> torch.autocast:
-        """bfloat16 for what lies between the encodings and the raw outputs; all else stays in float32."""
-        kind = self.device.type
-        half = multiplies_bfloat16(kind) if self.config.precision == "auto" else self.config.precision == "bfloat16"
-        return torch.autocast(kind, dtype=torch.bfloat16, enabled=half)
-
-    def _density(self, raw: Tensor) -> Tensor:
-        if self.config.density_activation == "softplus":
-            return F.softplus(raw)
-        return torch.exp(raw.clamp(max=12.0))  # a density of exp(12) is a wall already
-
-    def density(self, points: Points) -> Tensor:
-        """Density (..., 1) of the fine network at points of the cube, in 1 / cube units."""
-        return self._density(self.fine.raw_density(self.fine.embed(points)))
-
-    def colour(self, points: Points, directions: Points) -> Tensor:
-        """Colour (n, 3) in [0, 1] at points (n, 3) of the cube, seen along unit directions (n, 3) of the world."""
-        return torch.sigmoid(self.fine.raw_colour(self.fine.embed(points[:, None]), directions))[:, 0]
+        density, colour = self.field.query(network, self._positions(bundle, samples), bundle.directions)
+        weights = samples.get_weights(density)
+        return None if colour is None else self.renderer_rgb(rgb=colour, weights=weights), weights
 
     def _depth(self, bundle: RayBundle, inside: RayBundle, samples: RaySamples, weights: Tensor) -> Tensor:
         """World distance at which half of the ray's accumulation is reached, (rays, 1)."""
-        cumulative = weights[..., 0].cumsum(-1)
-        half = torch.searchsorted(cumulative, cumulative[..., -1:] / 2).clamp(max=cumulative.shape[-1] - 1)
-        middle = ((samples.frustums.starts + samples.frustums.ends) / 2)[..., 0].gather(-1, half)
+        middle = median((samples.frustums.starts + samples.frustums.ends) / 2, weights)
         if bundle.nears is not None:
             return middle
         rays = CubeRays(inside.origins, inside.directions, inside.nears, inside.fars)
@@ -154,11 +137,7 @@ class SineNeRFModel(Model):
 
     def _normals(self, bundle: RayBundle, depth: Tensor) -> Tensor:
         """Outward unit normals at the surface, (rays, 3), mapped from [-1, 1] to [0, 1] as nerfstudio shows them."""
-        with torch.enable_grad():
-            points = (bundle.origins + bundle.directions * depth).detach().requires_grad_()
-            raw = self.fine.raw_density(self.fine.embed(self.warp.warp_points(points)))
-            (gradient,) = torch.autograd.grad(raw.sum(), points)
-        return (1 - F.normalize(gradient, dim=-1)) / 2
+        return (1 + self.field.normals(bundle.origins + bundle.directions * depth)) / 2
 
     def get_metrics_dict(self, outputs: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
         truth = self.renderer_rgb.blend_background(batch["image"].to(self.device))
@@ -171,6 +150,8 @@ class SineNeRFModel(Model):
         if "interlevel" in outputs:
             losses["interlevel"] = outputs["interlevel"]
         check_finite(losses)
+        if self.training and self.quantiser is not None and self.quantiser.active:
+            losses["rate"] = self.quantiser.penalty()
         return losses
 
     def _colour_loss(self, colour: Tensor, outputs: dict[str, Tensor], batch: dict[str, Tensor]) -> Tensor:
@@ -198,7 +179,15 @@ class SineNeRFModel(Model):
             if step in COLLAPSE_CHECKS:
                 self._watch(step, attributes)
 
-        return [TrainingCallback([TrainingCallbackLocation.AFTER_TRAIN_ITERATION], watch)]
+        def quantise(step: int) -> None:
+            trainer = attributes.trainer
+            if trainer is None or self.quantiser is None or self.quantiser.active:
+                return
+            if step >= QUANTISE_FROM * (trainer._start_step + trainer.config.max_num_iterations):
+                self.quantiser.start()
+
+        before = TrainingCallback([TrainingCallbackLocation.BEFORE_TRAIN_ITERATION], quantise)
+        return [before, TrainingCallback([TrainingCallbackLocation.AFTER_TRAIN_ITERATION], watch)]
 
     def _watch(self, step: int, attributes: TrainingCallbackAttributes) -> None:
         """Start once again from other random numbers if the density has collapsed; the second time only say so."""
@@ -210,7 +199,10 @@ class SineNeRFModel(Model):
             return
         say(f"step {step}: {trouble}: starting again from another seed")
         self.reseeded = True
-        for old, new in zip((self.coarse, self.fine), self._networks(), strict=True):
-            old.load_state_dict(new.state_dict())
+        fresh = RadianceField(self.field.config, self.warp)
+        with torch.no_grad():
+            values = self.get_param_groups()["fields"]
+            for parameter, new in zip(values, fresh.parameters(), strict=True):
+                parameter.copy_(new)
         for optimizer in attributes.optimizers.optimizers.values():
             optimizer.state.clear()

@@ -1,12 +1,13 @@
 """Every setting of the radiance field, each with what it does: `ns-train sine-nerf --help` shows them."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, cast
 
 from nerfstudio.models.base_model import ModelConfig
 
-from sinenerf.layers import LayerKind, LayerSpec
-from sinenerf.networks import Role, Trunk
+from sinenerf.layers import LayerKind
+from sinenerf.nerf.architecture import Background, RadianceConfig
+from sinenerf.networks import Role
 
 
 def _model() -> type:
@@ -50,8 +51,10 @@ class SineNeRFModelConfig(ModelConfig):
     """Samples a ray of the first network."""
     fine_samples: int = 128
     """Samples a ray that the first network places for the second."""
-    proposal: Trunk = field(default_factory=lambda: Trunk(width=32, depth=2, skips=()))
-    """Shape of the proposal network."""
+    proposal_width: int = 32
+    """Neurons of a hidden layer of the proposal network."""
+    proposal_depth: int = 2
+    """Hidden layers of the proposal network."""
     proposal_frequencies: int = 6
     """Octaves of the proposal network's encoding."""
     density_activation: Literal["softplus", "exp"] = "softplus"
@@ -65,5 +68,33 @@ class SineNeRFModelConfig(ModelConfig):
     eval_num_rays_per_chunk: int = 4096
     """Rays at once when rendering."""
 
-    def layer_spec(self) -> LayerSpec:
-        return LayerSpec(self.layer, self.rank, self.omega, self.spread, self.learn_omega, self.learn_gain)
+    bits: float | None = None
+    """Round all numbers in training, so that the run's scene.sine takes so many bits a parameter. Default: float32."""
+    bytes: int | None = None
+    """Size of the run's scene.sine instead."""
+
+    def architecture(self, ndc: bool) -> RadianceConfig:
+        """What the field itself needs of this; `ndc` says whether the scene is forward-facing."""
+        background = {"auto": "last_sample" if ndc else "white", "random": "black"}
+        return RadianceConfig(
+            self.layer,
+            self.rank,
+            self.omega,
+            self.spread,
+            self.learn_omega,
+            self.learn_gain,
+            self.factored,
+            self.width,
+            self.depth,
+            self.skips,
+            self.position_frequencies,
+            self.direction_frequencies,
+            self.sampling,
+            self.coarse_samples,
+            self.fine_samples,
+            self.proposal_width,
+            self.proposal_depth,
+            self.proposal_frequencies,
+            self.density_activation,
+            cast(Background, background.get(self.background_color, self.background_color)),
+        )

@@ -1,5 +1,6 @@
 """Finding and opening a training run that nerfstudio wrote."""
 
+import warnings
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -26,12 +27,13 @@ def open_run(run: Path):
         FileNotFoundError: no run there.
         ValueError: the run is of another method.
     """
-    from nerfstudio.utils.eval_utils import eval_setup
-
-    from sinenerf.nerf.model import SineNeRFModel
-
     config = find_config(run)
-    with redirect_stdout(StringIO()):
+    with warnings.catch_warnings(), redirect_stdout(StringIO()):
+        warnings.simplefilter("ignore")  # nerfstudio's and its libraries' own, when they are imported
+        from nerfstudio.utils.eval_utils import eval_setup
+
+        from sinenerf.nerf.model import SineNeRFModel
+
         _, pipeline, _, _ = eval_setup(config)
     if not isinstance(pipeline.model, SineNeRFModel):
         raise ValueError(f"{config}: a run of {type(pipeline.model).__name__}, where one of sine-nerf is needed")

@@ -86,6 +86,7 @@ class SineTrainer(Trainer):
     def train(self) -> None:
         try:
             super().train()
+            self._write_scene()
         except TrainingDiverged as error:
             kept = sorted(self.checkpoint_dir.glob("step-*.ckpt"))
             rest = f"the last good checkpoint is {kept[-1]}" if kept else "no checkpoint had been written yet"
@@ -94,6 +95,16 @@ class SineTrainer(Trainer):
             self.save_checkpoint(self.step)
             say(f"stopped at step {self.step}; go on with --load-dir {self.checkpoint_dir}")
             raise SystemExit(130) from None
+
+    def _write_scene(self) -> None:
+        """A run that was trained with quantisation leaves its file beside its checkpoints."""
+        if self.pipeline.model.quantiser is None:
+            return
+        from sinenerf.nerf.pack import field_of
+
+        target = self.base_dir / "scene.sine"
+        field_of(self.pipeline).save(target)
+        say(f"{target}: {target.stat().st_size:,} bytes")
 
     def save_checkpoint(self, step: int) -> None:
         """Write to a temporary name outside the folder that resuming searches, then replace."""

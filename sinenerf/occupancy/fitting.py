@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sinenerf.codec.container import OCCUPANCY, pack
-from sinenerf.codec.quantise import Quantiser
+from sinenerf.codec.quantise import QUANTISE_FROM, Quantiser, file_size
 from sinenerf.device import best_device, multiplies_bfloat16
 from sinenerf.files import check_folder, replacing
 from sinenerf.layers import bake
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 HELD_OUT = 100_000  # uniform points of the cube whose IoU the progress bar shows
 SAVE_EVERY = 20.0  # seconds of training between two checkpoints
 SCORE_EVERY = 5.0  # seconds of training between two looks at the held-out points
-QUANTISE_FROM = 0.3  # of the budget: before it numbers are free
 
 
 @dataclass(frozen=True)
@@ -72,9 +71,8 @@ class FitConfig:
         """Raise ValueError on a setting that cannot be."""
         if self.minutes is not None and self.steps is not None:
             raise ValueError("give minutes or steps, not both")
-        if self.bits is not None and self.bytes is not None:
-            raise ValueError("give bits or bytes, not both")
-        for name in ("minutes", "steps", "batch", "learning_rate", "pool", "resolution", "bits", "bytes"):
+        file_size(1, self.bits, self.bytes)
+        for name in ("minutes", "steps", "batch", "learning_rate", "pool", "resolution"):
             value = getattr(self, name)
             if value is not None and not (value > 0 and math.isfinite(value)):
                 raise ValueError(f"{name} is {value}: it must be positive")
@@ -83,10 +81,8 @@ class FitConfig:
 
     def file_size(self, parameters: int) -> int | None:
         """Bytes that the file may have; None for float32."""
-        if self.bytes is not None:
-            return self.bytes
-        bits = 8.0 if self.bits is None else self.bits
-        return int(bits * parameters / 8) if bits < 32 else None
+        bits = 8.0 if self.bits is None and self.bytes is None else self.bits
+        return file_size(parameters, bits, self.bytes)
 
     def budget(self) -> tuple[float, int]:
         """(seconds, steps): training ends with the first that is reached."""
@@ -270,12 +266,7 @@ class _Training:
         """The field as it is now, baked, on the CPU."""
         if self.quantiser is not None and self.file_size is not None:
             header = header_of(self.field.config, self.field.placement)
-            while True:  # a short training may end over the budget
-                coded = self.quantiser.tensors()
-                excess = len(pack(OCCUPANCY, header, list(coded.values()))) - self.file_size
-                if excess <= 0:
-                    break
-                self.quantiser.coarsen(8 * excess)
+            coded = self.quantiser.within(self.file_size, lambda tensors: pack(OCCUPANCY, header, tensors))
             self.quantiser.finish()
             self.field.coded, self.quantiser = coded, None
         bake(self.field.cpu().eval())

@@ -1,10 +1,22 @@
 """What the commands of this room print."""
 
+import json
+import sys
+from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
+
+from sinenerf.rd.curves import FALLING, Delta, bjontegaard_delta, front, measure_of, points_of
+from sinenerf.rd.find import best_within, run_towards, smallest_of
+from sinenerf.rd.page import save_page
 from sinenerf.rd.plan import read_plan
+from sinenerf.rd.plot import Axis, save_plots
 from sinenerf.rd.programs import PROGRAMS
-from sinenerf.rd.sweep import estimate, missing, run_sweep, title
+from sinenerf.rd.results import Result, check_comparable, read_results
+from sinenerf.rd.sweep import estimate, line, missing, run_sweep, title
+
+AXES: tuple[Axis, ...] = ("bytes", "parameters", "seconds")
 
 
 def sweep(plan: Path, data: Path | None, output: Path, dry_run: bool) -> int:
@@ -21,3 +33,105 @@ def sweep(plan: Path, data: Path | None, output: Path, dry_run: bool) -> int:
     for job, reason in report.failed:
         print(f"failed: {title(job)}: {reason}")
     return 1 if report.failed else 0 if report.complete else 130
+
+
+def _read(folder: Path) -> list[Result]:
+    """The results of a folder that can be compared; lines on the others go to standard error."""
+    results, problems = read_results(folder)
+    for problem in problems:
+        print(f"sinenerf: passed over: {problem}", file=sys.stderr)
+    check_comparable(results)
+    return results
+
+
+def plot(results: Path, output: Path | None, quality: str | None, html: Path | None) -> None:
+    """`sinenerf plot`."""
+    read = _read(results)
+    measure = measure_of(read, quality)
+    for path in save_plots(read, measure, output or results, AXES):
+        print(path)
+    if html is not None:
+        save_page(read, measure, html, AXES)
+        print(html)
+
+
+def bd(anchor: str, test: str, results: Path, quality: str | None, as_json: bool) -> int:
+    """`sinenerf bd`: 0 when at least one scene has a delta."""
+    read = _read(results)
+    measure = measure_of(read, quality)
+    methods = {r.method for r in read}
+    for name in (anchor, test):
+        if name not in methods:
+            raise ValueError(f"{results} has no method {name!r}: there are {', '.join(sorted(methods))}")
+    deltas, refused = [], []
+    for scene in dict.fromkeys(r.scene for r in read):
+        one, two = (front(points_of(read, scene, name, measure), measure in FALLING) for name in (anchor, test))
+        try:
+            deltas.append(bjontegaard_delta(one, two, scene))
+        except ValueError as error:
+            refused.append(str(error))
+    if as_json:
+        mean = {"rate": np.mean([d.rate for d in deltas]), "quality": np.mean([d.quality for d in deltas])}
+        content = {"anchor": anchor, "test": test, "measure": measure, "scenes": [asdict(d) for d in deltas]}
+        print(json.dumps(content | {"mean": mean if deltas else None, "refused": refused}, indent=2))
+    else:
+        _print_deltas(anchor, test, measure, deltas)
+        for reason in refused:
+            print(f"refused: {reason}")
+    return 0 if deltas else 1
+
+
+def _print_deltas(anchor: str, test: str, measure: str, deltas: list[Delta]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{test} against {anchor}, {measure}")
+    for name in ("scene", "BD-rate", "BD-quality", "over", "overlap"):
+        table.add_column(name, justify="left" if name == "scene" else "right")
+    for d in deltas:
+        table.add_row(
+            d.scene, f"{d.rate:+.1f} %", f"{d.quality:+.4f}", f"{d.low:.4g} to {d.high:.4g}", f"{100 * d.overlap:.0f} %"
+        )
+    if len(deltas) > 1:
+        rate, quality = np.mean([d.rate for d in deltas]), np.mean([d.quality for d in deltas])
+        table.add_section()
+        table.add_row(f"mean of {len(deltas)}", f"{rate:+.1f} %", f"{quality:+.4f}", "", "")
+    Console().print(table)
+
+
+Target = tuple[str, float]
+"""Name of a measure, and the quality wanted; or "bytes" and a size."""
+
+
+def find(
+    results: Path,
+    target: Target,
+    scene: str | None,
+    method: str | None,
+    plan: Path | None,
+    data: Path | None,
+) -> int:
+    """`sinenerf find`: 0 when every scene has a setting that meets the target."""
+    planned = read_plan(plan, data) if plan is not None else None
+    empty = not (results.is_dir() and any(results.rglob("*.json")))
+    found = [] if planned and empty else _read(results)
+    scenes = (
+        [scene] if scene else list(dict.fromkeys([r.scene for r in found] + list(planned.scenes if planned else ())))
+    )
+    answers = 0
+    for name in scenes:
+        here = [r for r in found if r.scene == name and method in (None, r.method)]
+        if planned is not None:
+            size = int(target[1]) if target[0] == "bytes" else None
+            here += run_towards(planned, results, name, method, size, lambda r: _nearest([r], target) is not None)
+        best = _nearest(here, target)
+        print(line(best) if best else f"{name}: nothing meets {target[0]} {target[1]:g}: sweep more, or give --plan")
+        answers += best is not None
+    return 0 if scenes and answers == len(scenes) else 1
+
+
+def _nearest(results: list[Result], target: Target) -> Result | None:
+    name, value = target
+    if name != "bytes":
+        return smallest_of(results, value, name)
+    return best_within(results, int(value), measure_of(results, None)) if results else None

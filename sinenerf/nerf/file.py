@@ -1,0 +1,161 @@
+"""A radiance field as a .sine file: its header. See docs/format.md."""
+
+import math
+import struct
+from typing import get_args
+
+import numpy as np
+
+from sinenerf.codec.container import RADIANCE, Container
+from sinenerf.codec.entropy import CodecError
+from sinenerf.layers import LayerKind
+from sinenerf.nerf.architecture import Background, DensityActivation, RadianceConfig, Sampling
+from sinenerf.nerf.views import Capture, View
+from sinenerf.nerf.warp import NDC, Box, Warp
+from sinenerf.networks import Role
+
+SIZES = struct.Struct("<HHBHHBBHHHBB")
+"""choices, width, depth, rank, skips, frequencies of position and direction, samples (two), proposal (three)."""
+NUMBERS = struct.Struct("<38f2H")
+"""omega, spread; warp (7), far; motion (12), scale; home's pose (12), radii... see `header_of`."""
+LAYERS, SAMPLINGS, DENSITIES = get_args(LayerKind), get_args(Sampling), get_args(DensityActivation)
+BACKGROUNDS, ROLES = get_args(Background), get_args(Role)
+LARGEST_BAKED = 2**24
+"""Bound on the weights that a decoder builds."""
+LARGEST_SAMPLES, LARGEST_DEPTH, LARGEST_OCTAVES = 1024, 16, 24
+
+
+def header_of(config: RadianceConfig, warp: Warp, far: float, capture: Capture) -> bytes:
+    """What a decoder must know besides the tensors."""
+    choices = LAYERS.index(config.layer) | SAMPLINGS.index(config.sampling) << 2
+    choices |= DENSITIES.index(config.density_activation) << 3 | BACKGROUNDS.index(config.background) << 4
+    choices |= config.learn_omega << 6 | config.learn_gain << 7 | isinstance(warp, Box) << 11
+    choices |= sum(1 << 8 + ROLES.index(role) for role in set(config.factored))
+    sizes = SIZES.pack(
+        choices,
+        config.width,
+        config.depth,
+        config.rank,
+        sum(1 << skip for skip in set(config.skips)),
+        config.position_frequencies,
+        config.direction_frequencies,
+        config.coarse_samples,
+        config.fine_samples,
+        config.proposal_width,
+        config.proposal_depth,
+        config.proposal_frequencies,
+    )
+    if isinstance(warp, Box):
+        box = [*warp.centre, *warp.half, warp.near]
+    else:
+        box = [warp.tan_x, warp.tan_y, warp.near, 0.0, 0.0, 0.0, 0.0]
+    home = capture.home
+    lens = [home.fx, home.fy, home.cx, home.cy]
+    place = [*capture.motion.ravel(), capture.scale, *_compact(home.pose), *capture.radii, capture.focus]
+    return sizes + NUMBERS.pack(config.omega, config.spread, *box, far, *place, *lens, home.width, home.height)
+
+
+def read_header(container: Container) -> tuple[RadianceConfig, Warp, float, Capture]:
+    """Architecture, warp, far bound and capture, all within the format's bounds.
+
+    Raises:
+        CodecError: a header that is none, or out of bounds.
+    """
+    if container.kind != RADIANCE:
+        raise CodecError("holds no radiance field")
+    if len(container.header) != SIZES.size + NUMBERS.size:
+        raise CodecError("is damaged: its header has another length")
+    sizes = SIZES.unpack_from(container.header)
+    *numbers, width, height = NUMBERS.unpack_from(container.header, SIZES.size)
+    if not all(map(math.isfinite, numbers)) or max(map(abs, numbers)) > 1e9:
+        raise CodecError("is damaged: its header holds a number that is not finite")
+    config = _config(sizes, *numbers[:2])
+    warp = _warp(bool(sizes[0] >> 11 & 1), numbers[2:9])
+    return config, warp, _short(numbers[9]), _capture(numbers[10:], width, height)
+
+
+def _config(sizes: tuple[int, ...], omega: float, spread: float) -> RadianceConfig:
+    choices, width, depth, rank, skips, position, direction, coarse, fine, narrow, shallow, octaves = sizes
+    layer, background = choices & 3, choices >> 4 & 3
+    known = layer < len(LAYERS) and background < len(BACKGROUNDS) and not choices >> 12
+    positive = min(width, depth, rank, coarse, fine, narrow, shallow) >= 1 and rank <= width
+    small = max(coarse, fine) <= LARGEST_SAMPLES and max(depth, shallow) <= LARGEST_DEPTH
+    small = small and max(position, direction, octaves) <= LARGEST_OCTAVES and skips >> depth == 0
+    if not (known and positive and small and all(1e-3 <= value <= 1e6 for value in (omega, spread))):
+        raise CodecError("is damaged: its header is out of bounds")
+    config = RadianceConfig(
+        LAYERS[layer],
+        rank,
+        _short(omega),
+        _short(spread),
+        bool(choices & 64),
+        bool(choices & 128),
+        tuple(role for index, role in enumerate(ROLES) if choices >> 8 + index & 1),
+        width,
+        depth,
+        tuple(index for index in range(depth) if skips >> index & 1),
+        position,
+        direction,
+        SAMPLINGS[choices >> 2 & 1],
+        coarse,
+        fine,
+        narrow,
+        shallow,
+        octaves,
+        DENSITIES[choices >> 3 & 1],
+        BACKGROUNDS[background],
+    )
+    if config.baked_size > LARGEST_BAKED:
+        raise CodecError("is damaged: its header is out of bounds")
+    try:
+        config.tensors()
+    except ValueError as error:  # a rank may fit the hidden layers and not the first
+        raise CodecError(f"is damaged: {error}") from None
+    return config
+
+
+def _warp(box: bool, numbers: list[float]) -> Warp:
+    if box:
+        cx, cy, cz, hx, hy, hz, near = map(_short, numbers)
+        warp: Warp = Box((cx, cy, cz), (hx, hy, hz), near)
+    else:
+        warp = NDC(*map(_short, numbers[:3]))
+    if min(numbers[3:7] if box else numbers[:3]) <= 0:
+        raise CodecError("is damaged: its scene has no extent")
+    return warp
+
+
+def _capture(numbers: list[float], width: int, height: int) -> Capture:
+    motion, scale, pose = np.reshape(numbers[:12], (3, 4)), numbers[12], _expand(numbers[13:20])
+    fx, fy, cx, cy = numbers[24:28]
+    if not (min(scale, fx, fy) > 0 and 0 < width <= 2**14 and 0 < height <= 2**14):
+        raise CodecError("is damaged: its camera is none")
+    return Capture(motion, scale, View(pose, fx, fy, cx, cy, width, height), np.array(numbers[20:23]), numbers[23])
+
+
+def _compact(pose: np.ndarray) -> list[float]:
+    """A pose as a unit quaternion (w, x, y, z) and a position."""
+    from scipy.spatial.transform import Rotation
+
+    x, y, z, w = Rotation.from_matrix(pose[:, :3]).as_quat()
+    return [w, x, y, z, *pose[:, 3]]
+
+
+def _expand(numbers: list[float]) -> np.ndarray:
+    from scipy.spatial.transform import Rotation
+
+    w, x, y, z = numbers[:4]
+    if w * w + x * x + y * y + z * z < 0.5:
+        raise CodecError("is damaged: its camera is none")
+    return np.column_stack([Rotation.from_quat([x, y, z, w]).as_matrix(), numbers[4:7]])
+
+
+def _short(value: float) -> float:
+    """The shortest decimal of a float32: 0.1, where float64 would make 0.10000000149 of it."""
+    return float(f"{value:.7g}")
+
+
+def overhead(config: RadianceConfig) -> int:
+    """Bytes of a file beyond the coded integers: frame, header, table; and what the coder may round up to."""
+    frame, entry, coder = 12, 6, 6
+    return frame + SIZES.size + NUMBERS.size + entry * len(config.tensors()) + coder

@@ -1,0 +1,85 @@
+"""What the command `sinenerf render` does: pictures or a film of a .sine file, without nerfstudio."""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import UInt8
+from rich.progress import track
+from torch import Tensor
+
+from sinenerf.fields import load
+from sinenerf.files import check_folder, replacing
+from sinenerf.nerf.radiance import RadianceField
+from sinenerf.nerf.views import View, read_views
+
+Output = Literal["rgb", "depth", "accumulation", "normals"]
+FILMS = (".mp4", ".gif")
+
+
+def render_file(
+    path: Path, output: Path, cameras: Path | None, frames: int, scale: float, what: Output = "rgb", fps: int = 24
+) -> list[Path]:
+    """Render a radiance field from given cameras, or along a path around its home view.
+
+    Args:
+        output: a folder for one PNG a view, or a film: .mp4, .gif.
+        cameras: transforms.json or poses_bounds.npy of the capture; the path where it is None.
+        frames: of the path.
+        scale: size of the pictures, 1 for that of the photographs.
+
+    Returns:
+        the files written.
+
+    Raises:
+        FileNotFoundError: no such file, or no folder for the film.
+        ValueError: no radiance field, no cameras, or a scale or number of frames that is not positive.
+    """
+    if not (scale > 0 and frames > 0):
+        raise ValueError(f"scale is {scale} and frames {frames}: both must be positive")
+    field = load(path)
+    if not isinstance(field, RadianceField) or field.capture is None:
+        raise ValueError(f"{path}: holds a shape, not a radiance field. For it: sinenerf mesh, sinenerf view")
+    views = field.capture.spiral(frames) if cameras is None else read_views(cameras, field.capture)
+    views = [view.resized(scale) for view in views]
+    if output.suffix.lower() in FILMS:
+        return [_film(field, views, output, what, fps)]
+    output.mkdir(parents=True, exist_ok=True)
+    return [_picture(field, view, output / f"{view.name}.png", what) for view in track(views, description="Rendering")]
+
+
+def picture(field: RadianceField, view: View, what: Output = "rgb") -> UInt8[np.ndarray, "height width 3"]:
+    """One output of a view as a picture; depth as nearness over the view's own range, normals as colours."""
+    outputs = field.render(view, normals=what == "normals")
+    return (_shown(outputs[what], what).expand(-1, -1, 3).numpy() * 255).round().astype(np.uint8)
+
+
+def _shown(values: Tensor, what: Output) -> Tensor:
+    if what == "normals":
+        return (1 + values) / 2
+    if what == "depth":
+        nearness = 1 / values.clamp(min=1e-6)
+        low, high = nearness.min(), nearness.max()
+        return (nearness - low) / (high - low).clamp(min=1e-12)
+    return values.clamp(0, 1)
+
+
+def _picture(field: RadianceField, view: View, path: Path, what: Output) -> Path:
+    from PIL import Image
+
+    image = picture(field, view, what)
+    with replacing(path) as partial:
+        Image.fromarray(image).save(partial)
+    return path
+
+
+def _film(field: RadianceField, views: list[View], output: Path, what: Output, fps: int) -> Path:
+    import imageio
+
+    check_folder(output)
+    options = {"macro_block_size": None, "quality": 8} if output.suffix.lower() == ".mp4" else {"loop": 0}
+    with replacing(output) as partial, imageio.get_writer(partial, fps=fps, **options) as writer:
+        for view in track(views, description="Rendering"):
+            image = picture(field, view, what)
+            writer.append_data(image[: len(image) // 2 * 2, : image.shape[1] // 2 * 2])  # H.264 has no odd sides
+    return output

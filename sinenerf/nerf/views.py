@@ -1,0 +1,168 @@
+"""Cameras without nerfstudio: what a .sine file keeps of a capture, and reading views to render."""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Pose = Float[np.ndarray, "3 4"]
+"""Camera to world, in OpenGL axes: x right, y up, z backwards."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A pinhole camera in scene coordinates."""
+
+    pose: Pose
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    width: int
+    height: int
+    name: str = ""
+
+    def rays(self) -> tuple[Float[Tensor, "rays 3"], Float[Tensor, "rays 3"]]:
+        """(origins, unit directions) through the pixels' middles, row by row."""
+        y, x = np.mgrid[: self.height, : self.width] + 0.5
+        local = np.stack([(x - self.cx) / self.fx, -(y - self.cy) / self.fy, -np.ones_like(x)], -1).reshape(-1, 3)
+        directions = local @ self.pose[:, :3].T
+        directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
+        origins = np.broadcast_to(self.pose[:, 3], directions.shape)
+        return torch.from_numpy(origins.astype(np.float32)), torch.from_numpy(directions.astype(np.float32))
+
+    def resized(self, factor: float) -> "View":
+        """The same view in factor times as many pixels across and down."""
+        width, height = max(1, round(self.width * factor)), max(1, round(self.height * factor))
+        x, y = width / self.width, height / self.height
+        return View(self.pose, self.fx * x, self.fy * y, self.cx * x, self.cy * y, width, height, self.name)
+
+
+@dataclass(frozen=True)
+class Capture:
+    """What is kept of the photographs' cameras: where the scene lies in the capture's coordinates, and a place to look
+    from."""
+
+    motion: Pose
+    """From the capture's coordinates to the scene's: x_scene = scale * (motion @ [x, 1])."""
+    scale: float
+    home: View
+    """The middle of the cameras, with the first one's lens."""
+    radii: Float[np.ndarray, "3"]
+    """How far the cameras lie from it along its axes."""
+    focus: float
+    """How far before it the scene's middle lies."""
+
+    def spiral(self, frames: int, turns: int = 1, reach: float = 0.7) -> list[View]:
+        """Views on an ellipse around the middle, all looking at one point, after NeRF's published code; closed."""
+        right, up, back, middle = self.home.pose.T
+        target = middle - self.focus * back
+        path: list[View] = []
+        for angle in np.linspace(0, 2 * math.pi * turns, frames, endpoint=False):
+            offset = reach * self.radii * [math.cos(angle), math.sin(angle), 0.5 * math.sin(2 * angle)]
+            position = middle + offset @ np.stack([right, up, back])
+            pose = look_at(position, target, up)
+            path.append(_with_pose(self.home, pose, f"{len(path):05d}"))
+        return path
+
+    def to_scene(self, poses: Float[np.ndarray, "n 3 4"]) -> Float[np.ndarray, "n 3 4"]:
+        """Poses of the capture in scene coordinates."""
+        rotation, shift = self.motion[:, :3], self.motion[:, 3:]
+        moved = np.concatenate([rotation @ poses[:, :, :3], rotation @ poses[:, :, 3:] + shift], axis=2)
+        moved[:, :, 3] *= self.scale
+        return moved
+
+
+def capture_of(
+    poses: Float[np.ndarray, "n 3 4"], lens: View, motion: Pose, scale: float, forward_facing: bool
+) -> Capture:
+    """What to keep of cameras in scene coordinates."""
+    middle = poses[:, :, 3].mean(0)
+    right, up, back = (_unit(poses[:, :, axis].mean(0)) for axis in range(3))
+    right = _unit(np.cross(up, back))
+    home = np.stack([right, np.cross(back, right), back, middle], axis=1)
+    radii = np.abs((poses[:, :, 3] - middle) @ home[:, :3]).max(0)
+    # forward-facing scenes have their nearest point at 4/3, others their middle near the origin
+    focus = 4.0 if forward_facing else max(1e-3, float(np.linalg.norm(middle)))
+    return Capture(motion, scale, _with_pose(lens, home, ""), radii, focus)
+
+
+def look_at(position: np.ndarray, target: np.ndarray, up: np.ndarray) -> Pose:
+    """The pose of a camera at a position that looks at a target."""
+    z = _unit(position - target)
+    x = _unit(np.cross(up, z))
+    return np.stack([x, np.cross(z, x), z, position], axis=1)
+
+
+def read_views(path: Path, capture: Capture) -> list[View]:
+    """The views of a transforms.json (nerfstudio's or Blender's) or a poses_bounds.npy of the capture.
+
+    Views without a size of their own get that of the training photographs. Lens distortion is not rendered.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not such a file.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    if path.suffix == ".npy":
+        return _read_llff(path, capture)
+    if path.suffix == ".json":
+        return _read_transforms(path, capture)
+    raise ValueError(f"{path}: cameras are read from transforms.json or poses_bounds.npy")
+
+
+def _read_llff(path: Path, capture: Capture) -> list[View]:
+    from sinenerf.nerf.llff import read_poses_bounds
+
+    read, home = read_poses_bounds(path), capture.home
+    poses = capture.to_scene(read.camera_to_world)
+    focal = read.hwf[:, 2] * home.width / read.hwf[:, 1]
+    return [
+        View(pose, f, f, home.width / 2, home.height / 2, home.width, home.height, f"{i:05d}")
+        for i, (pose, f) in enumerate(zip(poses, focal.tolist(), strict=True))
+    ]
+
+
+def _read_transforms(path: Path, capture: Capture) -> list[View]:
+    try:
+        content = json.loads(path.read_text())
+        poses = np.array([frame["transform_matrix"] for frame in content["frames"]], dtype=np.float64)[:, :3, :4]
+        poses = capture.to_scene(poses)
+        views = [
+            _view(pose, {**content, **frame}, capture.home, f"{i:05d}")
+            for i, (pose, frame) in enumerate(zip(poses, content["frames"], strict=True))
+        ]
+    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, IndexError, TypeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ValueError(f"{path}: is no transforms.json with frames and their transform_matrix ({reason})") from None
+    if not np.isfinite(poses).all():
+        raise ValueError(f"{path}: a transform_matrix is not finite")
+    return views
+
+
+def _view(pose: Pose, keys: dict, home: View, name: str) -> View:
+    width, height = int(keys.get("w", home.width)), int(keys.get("h", home.height))
+    if not (0 < width <= 2**14 and 0 < height <= 2**14):
+        raise ValueError(f"a picture of {width} x {height}")
+    if "fl_x" in keys:
+        fx = float(keys["fl_x"])
+    elif "camera_angle_x" in keys:
+        fx = width / (2 * math.tan(float(keys["camera_angle_x"]) / 2))
+    else:
+        fx = home.fx * width / home.width
+    centre = float(keys.get("cx", width / 2)), float(keys.get("cy", height / 2))
+    return View(pose, fx, float(keys.get("fl_y", fx)), *centre, width, height, name)
+
+
+def _with_pose(view: View, pose: Pose, name: str) -> View:
+    return View(pose, view.fx, view.fy, view.cx, view.cy, view.width, view.height, name)
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    return vector / np.linalg.norm(vector)

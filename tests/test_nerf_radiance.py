@@ -1,0 +1,311 @@
+"""The field that renders without nerfstudio: to bytes and back, from a run to a file, to pictures."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import sinenerf
+from sinenerf.codec.container import RADIANCE, Container, pack, values_of
+from sinenerf.codec.entropy import CodecError
+from sinenerf.nerf.architecture import RadianceConfig
+from sinenerf.nerf.file import NUMBERS, SIZES, overhead
+from sinenerf.nerf.radiance import RadianceField
+from sinenerf.nerf.rays import composite, histogram_samples, median, uniform_bins, weights_of
+from sinenerf.nerf.views import View, capture_of, look_at, read_views
+from sinenerf.nerf.warp import NDC, Box
+
+SMALL = dict(
+    layer="sine",
+    rank=3,
+    omega=30.0,
+    spread=0.3,
+    learn_omega=False,
+    learn_gain=False,
+    factored=("input", "hidden", "head"),
+    width=16,
+    depth=2,
+    skips=(),
+    position_frequencies=4,
+    direction_frequencies=2,
+    sampling="proposal",
+    coarse_samples=8,
+    fine_samples=6,
+    proposal_width=8,
+    proposal_depth=2,
+    proposal_frequencies=3,
+    density_activation="exp",
+    background="last_sample",
+)
+
+
+def a_capture(forward=True):
+    angles = np.linspace(-0.3, 0.3, 5)
+    if forward:
+        poses = [look_at(np.array([a, 0.1 * a, 0.0]), np.array([0.0, 0, -4]), np.array([0.0, 1, 0])) for a in angles]
+    else:
+        poses = [
+            look_at(3 * np.array([math.sin(a), 0.2, math.cos(a)]), np.zeros(3), np.array([0.0, 1, 0])) for a in angles
+        ]
+    lens = View(poses[0], 20.0, 21.0, 12.0, 9.0, 24, 18)
+    motion = np.array([[0.0, -1, 0, 0.5], [1, 0, 0, -1], [0, 0, 1, 2]])
+    return capture_of(np.stack(poses), lens, motion, 0.5, forward)
+
+
+def a_field(warp=None, **changes):
+    warp = warp or NDC(0.6, 0.45)
+    return RadianceField(RadianceConfig(**{**SMALL, **changes}), warp, 0.9, a_capture(isinstance(warp, NDC))).eval()
+
+
+CASES = [
+    {},
+    {"layer": "dense"},
+    {"layer": "low-rank", "background": "white"},
+    {"sampling": "coarse-fine", "depth": 3, "skips": (1,), "density_activation": "softplus", "learn_omega": True},
+    {"factored": ("hidden",), "learn_gain": True, "background": "black"},
+]
+
+
+@pytest.mark.parametrize("changes", CASES)
+@pytest.mark.parametrize("warp", [NDC(0.6, 0.45), Box((0.1, 0.2, 0.3), (1.0, 0.8, 0.6), 0.1)])
+def test_to_bytes_and_back(changes, warp, tmp_path):
+    field = a_field(warp, **changes)
+    field.precision = "float32"
+    field.save(tmp_path / "scene.sine")
+    read = sinenerf.load(tmp_path / "scene.sine")
+    assert isinstance(read, RadianceField)
+    read.precision = "float32"
+    assert read.config == field.config and read.warp == warp and read.far == 0.9
+    for name, value in field.state_dict().items():
+        torch.testing.assert_close(read.state_dict()[name], value, rtol=0, atol=0)
+    np.testing.assert_allclose(read.capture.home.pose, field.capture.home.pose, atol=1e-6)
+    np.testing.assert_allclose(read.capture.motion, field.capture.motion, atol=1e-6)
+    view = field.capture.home.resized(0.5)
+    for name, picture in field.render(view, normals=True).items():
+        again = read.render(
+            View(view.pose, *(getattr(view, k) for k in ("fx", "fy", "cx", "cy", "width", "height"))), True
+        )
+        torch.testing.assert_close(again[name], picture, rtol=1e-3, atol=1e-3)
+
+
+def test_renders_without_nerfstudio(tmp_path):
+    a_field().save(tmp_path / "scene.sine")
+    code = """
+import sys
+sys.modules["nerfstudio"] = None
+import sinenerf
+field = sinenerf.load(sys.argv[1])
+print(field.render(field.capture.home)["rgb"].shape)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "scene.sine")], capture_output=True, text=True, check=False
+    )
+    assert "torch.Size([18, 24, 3])" in run.stdout, run.stderr
+
+
+def test_every_damaged_header_is_an_error_or_a_field():
+    data = a_field().to_bytes()
+    container = Container.parse(data)
+    stored = container.tensors(list(RadianceConfig(**SMALL).tensors().values()))
+    random = np.random.default_rng(0)
+    errors = 0
+    for _ in range(400):
+        header = bytearray(container.header)
+        for place in random.integers(len(header), size=random.integers(1, 4)):
+            header[place] = random.integers(256)
+        try:
+            field = RadianceField.of_container(Container.parse(pack(RADIANCE, bytes(header), stored)))
+        except CodecError:
+            errors += 1
+        else:
+            assert field.config.baked_size <= 2**24
+    assert errors > 100
+
+
+def test_overhead_counts_every_byte():
+    field = a_field()
+    size = len(field.to_bytes()) - 4 * field.parameters_count
+    assert size <= overhead(field.config)
+    assert SIZES.size + NUMBERS.size < 200
+
+
+def test_other_kinds_are_refused(tmp_path):
+    from sinenerf.occupancy.field import OccupancyField
+
+    a_field().save(tmp_path / "scene.sine")
+    with pytest.raises(CodecError, match="holds no occupancy field"):
+        OccupancyField.load(tmp_path / "scene.sine")
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=30, deadline=None)
+def test_sampling_follows_the_histogram(seed):
+    """Half of a ray's samples lie where half of its weight is, up to the padding."""
+    random = torch.Generator().manual_seed(seed)
+    weights = torch.rand(3, 16, 1, generator=random) * 10
+    bins = uniform_bins(16, 3)
+    edges = histogram_samples(bins, weights, 999, merge=False)
+    assert (edges.diff() >= 0).all() and edges.min() >= 0 and edges.max() <= 1
+    padded = (weights[..., 0] + 0.01) / (weights[..., 0] + 0.01).sum(-1, keepdim=True)
+    drawn = torch.stack([torch.histc(e, 16, 0, 1) for e in edges]) / 1000
+    torch.testing.assert_close(drawn, padded, atol=3e-3, rtol=0)
+    merged = histogram_samples(bins, weights, 10, merge=True)
+    assert merged.shape == (3, 28) and (merged.diff() >= 0).all()
+
+
+def test_weights_and_median_of_a_wall():
+    edges = uniform_bins(10, 2)
+    density = torch.zeros(2, 10, 1)
+    density[:, 4] = 1e4
+    weights = weights_of(density, edges)
+    torch.testing.assert_close(weights.sum(-2), torch.ones(2, 1))
+    middles = ((edges[:, 1:] + edges[:, :-1]) / 2)[..., None]
+    torch.testing.assert_close(median(middles, weights), torch.full((2, 1), 0.45))
+    grey = torch.full((2, 10, 3), 0.5)
+    torch.testing.assert_close(composite(grey, weights, "white"), torch.full((2, 3), 0.5))
+    torch.testing.assert_close(composite(grey, 0 * weights, "white"), torch.ones(2, 3))
+
+
+def test_rays_go_through_the_pixels_middles():
+    view = View(np.eye(4)[:3], 10.0, 10.0, 2.0, 1.0, 4, 2)
+    origins, directions = view.rays()
+    assert origins.shape == directions.shape == (8, 3)
+    torch.testing.assert_close(directions[0] / -directions[0, 2:], torch.tensor([-0.15, 0.05, -1.0]))
+    half = view.resized(0.5)
+    assert (half.width, half.height, half.fx, half.cx) == (2, 1, 5.0, 1.0)
+
+
+def test_the_path_stays_near_home_and_looks_at_the_scene():
+    capture = a_capture()
+    path = capture.spiral(12)
+    for view in path:
+        offset = view.pose[:, 3] - capture.home.pose[:, 3]
+        assert np.abs(offset).max() <= 0.31
+        np.testing.assert_allclose(view.pose[:, :3].T @ view.pose[:, :3], np.eye(3), atol=1e-9)
+        target = capture.home.pose[:, 3] - capture.focus * capture.home.pose[:, 2]
+        forward = (target - view.pose[:, 3]) / np.linalg.norm(target - view.pose[:, 3])
+        np.testing.assert_allclose(-view.pose[:, 2], forward, atol=1e-9)
+
+
+def test_transforms_json(tmp_path):
+    capture = a_capture()
+    pose = np.eye(4)
+    pose[:3, 3] = [1, 2, 3]
+    path = tmp_path / "transforms.json"
+    frame = {"transform_matrix": pose.tolist()}
+    path.write_text(json.dumps({"camera_angle_x": 1.0, "frames": [frame, {**frame, "fl_x": 7.0, "w": 10, "h": 8}]}))
+    first, second = read_views(path, capture)
+    np.testing.assert_allclose(first.pose[:, 3], 0.5 * (capture.motion @ [1, 2, 3, 1]))
+    np.testing.assert_allclose(first.pose[:, :3], capture.motion[:, :3])
+    assert first.fx == pytest.approx(24 / (2 * math.tan(0.5))) and (first.width, first.height) == (24, 18)
+    assert (second.fx, second.width, second.cx) == (7.0, 10, 5.0)
+    path.write_text(json.dumps({"frames": [{}]}))
+    with pytest.raises(ValueError, match="is no transforms"):
+        read_views(path, capture)
+    with pytest.raises(FileNotFoundError):
+        read_views(tmp_path / "none.json", capture)
+
+
+TRAIN = """
+ns-train sine-nerf-small --vis tensorboard --max-num-iterations 40 --steps-per-eval-image 0 --steps-per-eval-batch 0
+--steps-per-eval-all-images 0 --steps-per-save 20 --timestamp run --viewer.quit-on-train-completion True
+--pipeline.model.width 24 --pipeline.model.rank 3 --pipeline.model.coarse-samples 8 --pipeline.model.fine-samples 6
+--pipeline.model.bits 10 --pipeline.datamanager.train-num-rays-per-batch 64 --output-dir {output}
+llff-data --data {scene} --downscale-factor 1
+"""
+
+
+def command(*arguments):
+    program = [sys.executable, "-m", "sinenerf", *map(str, arguments)]
+    return subprocess.run(program, capture_output=True, text=True, timeout=200, check=False)
+
+
+@pytest.fixture(scope="module")
+def run(scene, tmp_path_factory):
+    """A run that was trained with quantisation."""
+    output = tmp_path_factory.mktemp("runs")
+    program, *arguments = TRAIN.format(output=output, scene=scene).split()
+    program = str(Path(sys.executable).with_name(program))
+    made = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=300, check=False)
+    assert made.returncode == 0, made.stderr[-3000:]
+    return next(output.rglob("config.yml")).parent
+
+
+def test_a_run_leaves_a_file_that_shows_what_it_shows(run, scene, tmp_path):
+    from sinenerf.nerf.runs import open_run
+
+    path = run / "scene.sine"
+    described = json.loads(command("info", path, "--json").stdout)
+    assert described["kind"] == "radiance field" and described["bits_per_parameter"] <= 10
+    field, pipeline = sinenerf.load(path), open_run(run)
+    assert pipeline.model.quantiser.active
+    field.precision = pipeline.model.field.precision = "float32"
+    views = read_views(scene / "poses_bounds.npy", field.capture)
+    kept = [i for i in range(len(views)) if i % 8]
+    for index, wanted in enumerate(kept[:2]):
+        camera = pipeline.datamanager.train_dataset.cameras[index : index + 1]
+        with torch.no_grad():
+            truth = pipeline.model.get_outputs_for_camera(camera)
+        shown = field.render(views[wanted], normals=True)
+        torch.testing.assert_close(shown["rgb"], truth["rgb"], atol=2e-3, rtol=0)
+        torch.testing.assert_close(shown["accumulation"], truth["accumulation"], atol=2e-3, rtol=0)
+    assert set(field.coded) == {name for name, _ in field.named_parameters()}
+
+    made = command("render", path, "--output", tmp_path / "views", "--cameras", scene / "poses_bounds.npy")
+    assert made.returncode == 0 and len(list((tmp_path / "views").glob("*.png"))) == 9, made.stderr
+    for what in ("depth", "normals"):
+        film = command("render", path, "--output", tmp_path / f"{what}.mp4", "--frames", 3, "--what", what)
+        assert film.returncode == 0 and (tmp_path / f"{what}.mp4").stat().st_size > 500, film.stderr
+
+
+def test_a_run_is_compressed_within_a_budget(run, tmp_path):
+    path = tmp_path / "small.sine"
+    made = command("compress", run, "--output", path, "--bytes", 4500, "--steps", 20)
+    assert made.returncode == 0 and path.stat().st_size <= 4500, made.stderr
+    exact = command("compress", run, "--output", tmp_path / "exact.sine", "--bits", 32)
+    assert exact.returncode == 0, exact.stderr
+    field = sinenerf.load(tmp_path / "exact.sine")
+    assert not field.coded and (tmp_path / "exact.sine").stat().st_size > 4 * field.parameters_count
+    same = command("compress", run, "--output", tmp_path / "same.sine")
+    assert same.returncode == 0 and (tmp_path / "same.sine").read_bytes() == (run / "scene.sine").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("compress", "{run}", "--output", "{tmp}/x.sine", "--bytes", "300"), "300 bytes: too few for"),
+        (("compress", "{tmp}", "--output", "{tmp}/x.sine"), "no run there"),
+        (("compress", "{run}", "--output", "{tmp}/no/x.sine"), "the folder"),
+        (("render", "{run}/scene.sine", "--output", "{tmp}/x.mp4", "--scale", "0"), "must be positive"),
+        (("render", "{golden}", "--output", "{tmp}/x.mp4"), "holds a shape, not a radiance field"),
+        (("render", "{run}/scene.sine", "--output", "{tmp}/x", "--cameras", "{golden}"), "cameras are read from"),
+    ],
+)
+def test_bad_input_is_one_line(run, tmp_path, arguments, said):
+    golden = Path(__file__).parent / "golden" / "sine.sine"
+    made = command(*(a.format(run=run, tmp=tmp_path, golden=golden) for a in arguments))
+    assert made.returncode == 1 and said in made.stderr, made.stderr
+    assert made.stderr.count("\n") == 1 and not (tmp_path / "x.sine").exists()
+
+
+def test_a_scene_meshes(run, tmp_path):
+    field = sinenerf.load(run / "scene.sine")
+    try:
+        mesh = field.mesh(32, min_faces=1)
+    except ValueError as error:  # forty steps may leave no surface
+        assert "level" in str(error) or "range" in str(error) or "runs from" in str(error)
+    else:
+        assert len(mesh.faces) and mesh.visual.vertex_colors.shape[1] == 4
+
+
+def test_values_of_files_are_finite():
+    container = Container.parse(a_field().to_bytes())
+    shapes = list(RadianceConfig(**SMALL).tensors().values())
+    assert all(np.isfinite(values_of(tensor)).all() for tensor in container.tensors(shapes))

@@ -1,0 +1,281 @@
+"""Sweeps end to end on a tiny shape, and what is made of results."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import trimesh
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sinenerf.rd.curves import bjontegaard_delta, front, mean_curve, measure_of, points_of
+from sinenerf.rd.find import best_within, smallest_of
+from sinenerf.rd.page import save_page
+from sinenerf.rd.plan import read_plan
+from sinenerf.rd.plot import figure, save_plots
+from sinenerf.rd.results import Job, Result, check_comparable, read_results
+from sinenerf.rd.shapes import draco, undraco
+from sinenerf.rd.sweep import missing, run_sweep
+
+PLAN = """
+dataset = "shapes"
+scenes = ["ball"]
+
+[settings]
+steps = 20
+batch = 256
+pool = 2000
+
+[[methods]]
+name = "sine"
+settings = { layer = "sine", width = 16 }
+points = [{ rank = 1 }, { rank = 2 }]
+grid = { bits = [16, 32] }
+
+[[methods]]
+name = "draco"
+program = "draco"
+grid = { faces = [100], bits = [8] }
+"""
+
+
+@pytest.fixture
+def data(tmp_path):
+    folder = tmp_path / "meshes"
+    folder.mkdir()
+    trimesh.creation.icosphere(subdivisions=3).export(folder / "ball.ply")
+    return folder
+
+
+@pytest.fixture
+def plan(tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_text(PLAN)
+    return path
+
+
+def sinenerf(*arguments, **options):
+    command = [sys.executable, "-m", "sinenerf", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)
+
+
+def result(size=1000, iou=0.9, scene="ball", method="sine", **changes):
+    made = Result(
+        "shapes", scene, method, "field", {"minutes": 1.0, "width": size}, {"iou": iou}, {"total": size}, 9, 60.0
+    )
+    return replace(made, **changes)
+
+
+def test_sweep_plots_and_delta_from_the_command_line(plan, data, tmp_path):
+    output = tmp_path / "results"
+    listed = sinenerf("sweep", plan, "--data", data, "--output", output, "--dry-run")
+    assert listed.returncode == 0 and listed.stdout.startswith(f"{plan}: 5 jobs, 5 to run"), listed.stderr
+    assert not output.exists()
+
+    run = sinenerf("sweep", plan, "--data", data, "--output", output)
+    assert run.returncode == 0 and "5 done, 0 were there, 0 failed" in run.stdout, run.stderr
+    assert len(list(output.glob("shapes/ball/*.json"))) == 5
+    results, problems = read_results(output)
+    assert not problems
+    for made in results:
+        artefact = made.source.with_suffix(".sine" if made.program == "field" else ".drc")
+        assert artefact.stat().st_size == made.size
+        if made.program == "field":
+            assert made.size == made.bytes["header"] + made.bytes["tables"] + made.bytes["numbers"]
+    assert sum(made.settings.get("bits") == 16 for made in results) == 2
+
+    again = sinenerf("sweep", plan, "--data", data, "--output", output)
+    assert "0 done, 5 were there" in again.stdout
+
+    drawn = sinenerf("plot", output, "--html", tmp_path / "page.html")
+    assert drawn.returncode == 0, drawn.stderr
+    assert {p.name for p in output.glob("iou*")} == {
+        *(f"iou-{axis}.{suffix}" for axis in ("bytes", "parameters", "seconds") for suffix in ("png", "svg")),
+        "iou.csv",
+    }
+    assert len((output / "iou.csv").read_text().splitlines()) == 6
+    refused = sinenerf("bd", "draco", "sine", output)
+    assert refused.returncode == 1 and "too few" in refused.stdout
+    found = sinenerf("find", output, "--bytes", 2000, "--method", "draco")
+    assert found.returncode == 0 and "draco faces=100 bits=8" in found.stdout
+
+
+def test_find_runs_what_is_missing(plan, data, tmp_path):
+    run = sinenerf("find", tmp_path / "r", "--iou", 0.1, "--plan", plan, "--data", data, "--method", "draco")
+    assert run.returncode == 0 and "draco faces=100" in run.stdout, run.stderr
+    assert sinenerf("find", tmp_path / "r", "--iou", 0.999).returncode == 1
+
+
+def test_killed_sweep_goes_on(plan, data, tmp_path):
+    output = tmp_path / "results"
+    plan.write_text(PLAN.replace("steps = 20", "steps = 900"))
+    command = [sys.executable, "-m", "sinenerf", "sweep", plan, "--data", data, "--output", output]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while not list(output.glob("shapes/ball/*.json")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGKILL)
+    before = {path: path.stat().st_mtime_ns for path in output.glob("shapes/ball/*.json")}
+    assert before
+    run = sinenerf("sweep", plan, "--data", data, "--output", output)
+    assert run.returncode == 0, run.stderr
+    assert len(list(output.glob("shapes/ball/*.json"))) == 5
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
+
+
+def test_failing_job_leaves_the_others(plan, data, tmp_path):
+    plan.write_text(PLAN.replace('["ball"]', '["ball", "absent"]'))
+    run = sinenerf("sweep", plan, "--data", data, "--output", tmp_path / "results")
+    assert run.returncode == 1
+    assert "5 done, 0 were there, 5 failed" in run.stdout
+    assert f"failed: absent, draco faces=100 bits=8: {data}/absent.ply: no such file" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("batch = 256", "batches = 256", "method 'sine': no setting is called 'batches'"),
+        ("{ rank = 2 }", "{ rank = 99 }", "method 'sine': rank 99 does not fit a layer of 16 inputs"),
+        ("points", "pionts", "method 'sine' has an unknown key 'pionts'"),
+        ('scenes = ["ball"]', "", "the file lacks the key 'scenes'"),
+        ('"shapes"', '"shops"', "no dataset is called 'shops': choose shapes"),
+        ('program = "draco"', 'program = "zip"', "no program is called 'zip'"),
+        ("faces = [100]", "faces = [1]", "faces is 1: it must be a whole number of at least 4"),
+        ("[settings]", "[settings", "is not TOML"),
+    ],
+)
+def test_bad_plan_is_refused_before_anything_runs(plan, data, tmp_path, old, new, message):
+    plan.write_text(PLAN.replace(old, new, 1))
+    run = sinenerf("sweep", plan, "--data", data, "--output", tmp_path / "results")
+    assert run.returncode == 1 and run.stderr.count("\n") == 1
+    assert run.stderr.startswith(f"sinenerf: {plan}: ") and message in run.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_key_follows_the_settings(plan, data):
+    jobs = read_plan(plan, data).jobs
+    assert len({job.key for job in jobs}) == len(jobs)
+    turned = dict(reversed(jobs[0].settings.items()))
+    assert Job(jobs[0].dataset, "else", jobs[0].method, jobs[0].program, turned).key == jobs[0].key
+
+
+def test_damaged_result_is_run_again_and_passed_over(plan, data, tmp_path):
+    output = tmp_path / "results"
+    read = read_plan(plan, data)
+    assert run_sweep(read, output).done == 5
+    paths = [job.path(output) for job in read.jobs]
+    paths[0].write_text(paths[0].read_text()[:-20])
+    paths[1].write_text(json.dumps({"format": 2}))
+    paths[2].write_text("[1, 2]")
+    (output / "note.json").write_text("{}")
+    results, problems = read_results(output)
+    assert len(results) == 2 and len(problems) == 4
+    for reason in ("is damaged: it is not JSON", "is of another version; this sinenerf reads format 1", "is no result"):
+        assert sum(reason in p for p in problems) == 1 + (reason == "is no result")
+    assert len(missing(read, output)) == 3
+
+
+def test_different_budgets_are_not_compared():
+    same = [result(), result(2000)]
+    check_comparable(same)
+    with pytest.raises(ValueError, match=r"disagree on minutes: 1\.0 and 2\.0"):
+        check_comparable([*same, result(settings={"minutes": 2.0})])
+
+
+def test_empty_folder_says_what_to_do(tmp_path):
+    with pytest.raises(FileNotFoundError, match="sinenerf sweep"):
+        read_results(tmp_path)
+
+
+@given(st.lists(st.tuples(st.integers(1, 50), st.integers(0, 50)), min_size=1, max_size=30))
+def test_front_holds_exactly_what_no_point_beats(pairs):
+    points = [(float(x), float(y), result()) for x, y in pairs]
+    best = front(points)
+    chosen = {(p[0], p[1]) for p in best}
+    for x, y, _ in points:
+        beaten = any(a <= x and b >= y and (a, b) != (x, y) for a, b, _ in points)
+        assert ((x, y) in chosen) != beaten
+    assert [p[0] for p in best] == sorted(p[0] for p in best)
+
+
+def test_delta_of_known_curves():
+    sizes = [1000, 2000, 4000, 8000, 16000]
+    anchor = [(s, 0.5 + 0.03 * np.log2(s), result()) for s in sizes]
+    half = [(s / 2, q, r) for s, q, r in anchor]
+    delta = bjontegaard_delta(anchor, half, "ball")
+    assert delta.rate == pytest.approx(-50, abs=0.01)
+    assert delta.quality == pytest.approx(0.03, abs=1e-4)
+    assert delta.overlap == pytest.approx(1)
+
+
+def test_delta_is_refused_where_it_would_mean_nothing():
+    low = [(s, 0.1 + s / 1e5, result()) for s in (1000, 2000, 3000, 4000)]
+    high = [(s, 0.8 + s / 1e5, result()) for s in (1000, 2000, 3000, 4000)]
+    with pytest.raises(ValueError, match="share 0 %"):
+        bjontegaard_delta(low, high, "ball")
+    with pytest.raises(ValueError, match="the second method has 3 points"):
+        bjontegaard_delta(low, low[:3], "ball")
+
+
+def test_mean_curve_covers_what_all_scenes_cover():
+    a = [(s, q, result()) for s, q in ((100, 0.1), (1000, 0.3))]
+    b = [(s, q, result()) for s, q in ((200, 0.2), (2000, 0.2))]
+    x, y = mean_curve([a, b])
+    assert x[0] == pytest.approx(200) and x[-1] == pytest.approx(1000)
+    assert y[-1] == pytest.approx(0.25)
+    assert mean_curve([a, []]) is None
+
+
+def test_measures(tmp_path):
+    with pytest.raises(ValueError, match="no result has a quality 'psnr': there are iou"):
+        measure_of([result()], "psnr")
+    with pytest.raises(ValueError, match="several datasets"):
+        measure_of([result(), result(dataset="photographs")], None)
+
+
+def test_finding():
+    results = [result(1000, 0.90), result(2000, 0.95), result(1500, 0.85)]
+    assert best_within(results, 1999, "iou").size == 1000
+    assert best_within(results, 999, "iou") is None
+    assert smallest_of(results, 0.91, "iou").size == 2000
+    assert smallest_of(results, 0.96, "iou") is None
+
+
+def test_plot_marks_every_point_and_page_tells_its_settings(tmp_path):
+    settings = {"minutes": 1.0, "name": "</script>"}
+    results = [
+        result(
+            size,
+            1 - (20 + 20 * m) / size,
+            scene,
+            name,
+            settings=settings,
+            source=tmp_path / f"{scene}{name}{size}.json",
+        )
+        for scene in ("a", "b")
+        for m, name in enumerate(("sine", "draco"))
+        for size in (1000, 2000, 4000)
+    ]
+    made, shown = figure(results, "iou", "bytes")
+    assert len(shown) == 12 and len(made.axes) == 3
+    mean = made.axes[2].lines
+    assert len(mean) == 2 and mean[0].get_ydata().min() > mean[1].get_ydata().min()
+    (tmp_path / "asine1000.png").write_bytes(b"png")
+    save_page(results, "iou", tmp_path / "page.html", ("bytes",))
+    page = (tmp_path / "page.html").read_text()
+    assert all(f'id="point-bytes-{i}"' in page for i in range(12))
+    assert page.count("</script>") == 1 and "data:image/png;base64" in page and "http" not in page.split("<script>")[1]
+    assert len(save_plots(results, "iou", tmp_path / "out", ("bytes",))) == 3
+
+
+def test_draco_keeps_the_shape():
+    ball = trimesh.creation.icosphere(subdivisions=4)
+    small, fine = draco(ball, 200, 8), draco(ball, 2000, 12)
+    assert len(small) < len(fine) < 6000
+    assert abs(undraco(fine).volume / ball.volume - 1) < 0.01
+    assert points_of([result()], "ball", "sine", "iou")[0][0] == 1000
