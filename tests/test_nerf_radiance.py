@@ -239,6 +239,7 @@ def run(scene, tmp_path_factory):
 
 
 def test_a_run_leaves_a_file_that_shows_what_it_shows(run, scene, tmp_path):
+    from sinenerf.nerf.pack import field_of
     from sinenerf.nerf.runs import open_run
 
     path = run / "scene.sine"
@@ -246,6 +247,7 @@ def test_a_run_leaves_a_file_that_shows_what_it_shows(run, scene, tmp_path):
     assert described["kind"] == "radiance field" and described["bits_per_parameter"] <= 10
     field, pipeline = sinenerf.load(path), open_run(run)
     assert pipeline.model.quantiser.active
+    assert field_of(pipeline).to_bytes() == path.read_bytes()  # rounds the run's own numbers to the budget, too
     field.precision = pipeline.model.field.precision = "float32"
     views = read_views(scene / "poses_bounds.npy", field.capture)
     kept = [i for i in range(len(views)) if i % 8]

@@ -31,6 +31,10 @@ steps = 20
 batch = 256
 pool = 2000
 
+[evaluation]
+points = 20000
+resolution = 32
+
 [[methods]]
 name = "sine"
 settings = { layer = "sine", width = 16 }
@@ -145,8 +149,10 @@ def test_failing_job_leaves_the_others(plan, data, tmp_path):
         ('scenes = ["ball"]', "", "the file lacks the key 'scenes'"),
         ('"shapes"', '"shops"', "no dataset is called 'shops': choose shapes"),
         ('program = "draco"', 'program = "zip"', "no program is called 'zip'"),
+        ("points = 20000", "dots = 5", "no setting is called 'eval_dots'"),
         ("faces = [100]", "faces = [1]", "faces is 1: it must be a whole number of at least 4"),
         ("[settings]", "[settings", "is not TOML"),
+        ("resolution = 32", "resolution = 1", "eval_resolution is 1: it must be a whole number of at least 8"),
     ],
 )
 def test_bad_plan_is_refused_before_anything_runs(plan, data, tmp_path, old, new, message):

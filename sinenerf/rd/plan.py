@@ -7,6 +7,10 @@ scenes = ["dragon", "armadillo"]
 [settings]                              # of every method that trains
 minutes = 1.0
 
+[evaluation]                            # of all methods; these are the defaults
+points = 1_000_000
+resolution = 256
+
 [[methods]]
 name = "sine"                           # of its curve
 settings = { layer = "sine" }
@@ -28,7 +32,7 @@ from typing import Any
 from sinenerf.rd.programs import DATASETS, PROGRAMS
 from sinenerf.rd.results import Job, Settings
 
-KEYS = {"dataset", "data", "scenes", "settings", "methods"}
+KEYS = {"dataset", "data", "scenes", "settings", "evaluation", "methods"}
 METHOD_KEYS = {"name", "program", "settings", "points", "grid"}
 
 
@@ -72,7 +76,7 @@ def _plan(content: dict[str, Any], data: Path | None) -> Plan:
     scenes = {scene: dataset.place(folder, scene) for scene in content["scenes"]}
     jobs: dict[str, Job] = {}
     for method in content["methods"]:
-        for settings, program in _expand(method, content.get("settings", {}), dataset.program):
+        for settings, program in _expand(method, content, dataset.program):
             for scene in scenes:
                 job = Job(name, scene, method["name"], program, settings)
                 jobs[f"{scene}/{job.key}"] = job  # the same point twice is one job
@@ -80,7 +84,7 @@ def _plan(content: dict[str, Any], data: Path | None) -> Plan:
     return Plan(sorted(jobs.values(), key=lambda job: list(scenes).index(job.scene)), scenes)
 
 
-def _expand(method: dict[str, Any], shared: Settings, default: str) -> list[tuple[Settings, str]]:
+def _expand(method: dict[str, Any], content: dict[str, Any], default: str) -> list[tuple[Settings, str]]:
     """(settings, program) of each point of a method."""
     where = f"method {method.get('name', '?')!r}"
     _check_keys(where, method, METHOD_KEYS, {"name"})
@@ -88,7 +92,8 @@ def _expand(method: dict[str, Any], shared: Settings, default: str) -> list[tupl
     if program not in PROGRAMS:
         raise ValueError(f"{where}: no program is called {program!r}: choose {', '.join(PROGRAMS)}")
     grid = method.get("grid", {})
-    shared = shared if PROGRAMS[program].trains else {}
+    shared = {f"eval_{name}": value for name, value in content.get("evaluation", {}).items()}
+    shared |= content.get("settings", {}) if PROGRAMS[program].trains else {}
     expanded = []
     for point in method.get("points", [{}]):
         for values in itertools.product(*grid.values()):

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from sinenerf.files import replacing
-from sinenerf.occupancy.fitting import fit, split_settings
+from sinenerf.occupancy.architecture import FieldConfig
+from sinenerf.occupancy.fitting import FitConfig, fit, split_settings
 from sinenerf.occupancy.labels import Placement
 from sinenerf.occupancy.metrics import Evaluation, Truth
 from sinenerf.occupancy.shapes import read_shape
@@ -23,11 +24,24 @@ def find_mesh(folder: Path, name: str) -> Path:
     return next((place for place in places if place.is_file()), places[0])
 
 
+EVALUATION = {"eval_points": 1_000_000, "eval_resolution": 256}
+"""Of every program: uniform points for the IoU, and cells a side of the surface for the other measures."""
+
+
 @lru_cache(maxsize=1)  # jobs come scene by scene
-def truth_of(path: Path) -> Truth:
+def truth_of(path: Path, points: int) -> Truth:
     """A scene's mesh with its labelled points."""
     mesh, _ = read_shape(path)
-    return Truth(mesh, Placement.of(mesh))
+    return Truth(mesh, Placement.of(mesh), points)
+
+
+def _evaluation(given: Settings) -> Settings:
+    """The settings of the evaluation, checked and taken out of `given`."""
+    settings = {name: given.pop(name, default) for name, default in EVALUATION.items()}
+    for name, value in settings.items():
+        if not (isinstance(value, int) and value >= 8):
+            raise ValueError(f"{name} is {value}: it must be a whole number of at least 8")
+    return settings
 
 
 def _result(settings: Settings, made: Evaluation, parts: dict[str, float], seconds: float, history: list) -> Result:
@@ -41,14 +55,16 @@ class FieldProgram:
     trains = True
 
     def resolve(self, given: Settings) -> Settings:
+        given = dict(given)
+        evaluation = _evaluation(given)
         architecture, config = split_settings(given)
         config.check()
         architecture.network()
-        settings = asdict(architecture) | asdict(config)
+        settings = asdict(architecture) | asdict(config) | evaluation
         return {name: value for name, value in settings.items() if name not in ("device", "precision")}
 
     def estimate(self, settings: Settings) -> float:
-        _, config = split_settings(settings)
+        _, config = _fit_settings(settings)
         seconds, steps = config.budget()
         # 4e9 multiplications a second in training is what two shared cores make
         work = steps * config.batch * settings["width"] ** 2 * settings["depth"] * 3 / 4e9
@@ -57,15 +73,20 @@ class FieldProgram:
     def run(self, scene: Path, settings: Settings, artefact: Path) -> Result | None:
         from sinenerf.fields import describe
 
-        truth, history = truth_of(scene), []  # type: ignore[var-annotated]
-        field = fit(truth.mesh, *split_settings(settings), artefact, history=history, solid=truth.solid)
+        truth, history = truth_of(scene, settings["eval_points"]), []  # type: ignore[var-annotated]
+        field = fit(truth.mesh, *_fit_settings(settings), artefact, history=history, solid=truth.solid)
         if not field.complete:
             return None
         info = describe(artefact)
         tables = sum(tensor.table_bytes for tensor in info.tensors)
         parts: dict[str, float] = {"total": info.bytes, "header": info.header_bytes, "tables": tables}
         parts["numbers"] = info.bytes - info.header_bytes - tables
-        return _result(settings, truth.of_field(field, info.bytes), parts, history[-1]["seconds"], history)
+        made = truth.of_field(field, info.bytes, settings["eval_resolution"])
+        return _result(settings, made, parts, history[-1]["seconds"], history)
+
+
+def _fit_settings(settings: Settings) -> tuple[FieldConfig, FitConfig]:
+    return split_settings({name: value for name, value in settings.items() if name not in EVALUATION})
 
 
 class DracoProgram:
@@ -77,6 +98,8 @@ class DracoProgram:
     trains = False
 
     def resolve(self, given: Settings) -> Settings:
+        given = dict(given)
+        evaluation = _evaluation(given)
         if unknown := set(given) - {"faces", "bits"}:
             raise ValueError(f"no setting of draco is called {sorted(unknown)[0]!r}: there are faces and bits")
         settings = {"faces": given.get("faces", 2000), "bits": given.get("bits", 10)}
@@ -84,13 +107,13 @@ class DracoProgram:
             raise ValueError(f"faces is {settings['faces']}: it must be a whole number of at least 4")
         if not (isinstance(settings["bits"], int) and 1 <= settings["bits"] <= 30):
             raise ValueError(f"bits is {settings['bits']}: it must be a whole number from 1 to 30")
-        return settings
+        return settings | evaluation
 
     def estimate(self, settings: Settings) -> float:
         return 3.0
 
     def run(self, scene: Path, settings: Settings, artefact: Path) -> Result | None:
-        truth, begin = truth_of(scene), time.monotonic()
+        truth, begin = truth_of(scene, settings["eval_points"]), time.monotonic()
         data = draco(truth.mesh, settings["faces"], settings["bits"])
         seconds = time.monotonic() - begin
         with replacing(artefact.with_suffix(".drc")) as partial:
