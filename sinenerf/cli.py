@@ -361,6 +361,26 @@ def find(
     sys.exit(run(results, targets[0], scene, method, plan, data))
 
 
+def spectrum(
+    field: Annotated[Path | None, tyro.conf.Positional] = None,
+    /,
+    output: Path = Path("spectrum.png"),
+    widths: tuple[int, ...] = (128, 64, 256),
+    ranks: tuple[int, ...] = (1, 2, 4, 8),
+) -> None:
+    """Draw singular values and stable rank of sin(omega U V^T), and measure the omega that a width and rank need.
+
+    Args:
+        field: a .sine file: draw its trained layers in place of random ones.
+        output: picture to write: .png, .svg or .pdf.
+        widths: of the random matrices; the first is drawn.
+        ranks: of their factors.
+    """
+    from sinenerf.rd.commands import spectrum as run
+
+    run(field, output, widths, ranks)
+
+
 def make_scene(
     target: Annotated[Path, tyro.conf.Positional],
     /,
@@ -419,6 +439,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "plot": plot,
     "bd": bd,
     "find": find,
+    "spectrum": spectrum,
     "make-scene": make_scene,
     "download": download,
     "doctor": doctor,

@@ -13,7 +13,7 @@ import trimesh
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinenerf.rd.curves import bjontegaard_delta, front, mean_curve, measure_of, points_of
+from sinenerf.rd.curves import bjontegaard_delta, front, hull, mean_curve, measure_of, points_of
 from sinenerf.rd.find import best_within, smallest_of
 from sinenerf.rd.page import save_page
 from sinenerf.rd.plan import read_plan
@@ -211,17 +211,41 @@ def test_front_holds_exactly_what_no_point_beats(pairs):
 
 def test_delta_of_known_curves():
     sizes = [1000, 2000, 4000, 8000, 16000]
-    anchor = [(s, 0.5 + 0.03 * np.log2(s), result()) for s in sizes]
+    anchor = [(s, 1 - 50 / s, result()) for s in sizes]
     half = [(s / 2, q, r) for s, q, r in anchor]
     delta = bjontegaard_delta(anchor, half, "ball")
     assert delta.rate == pytest.approx(-50, abs=0.01)
-    assert delta.quality == pytest.approx(0.03, abs=1e-4)
-    assert delta.overlap == pytest.approx(1)
+    assert 0 < delta.quality < 0.025
+    errors = [[(s, 1 - q, r) for s, q, r in points] for points in (anchor, half)]
+    mirrored = bjontegaard_delta(*errors, "ball", falling=True)
+    assert mirrored.rate == pytest.approx(delta.rate) and mirrored.quality == pytest.approx(-delta.quality)
+    assert delta.overlap > 0.97
+
+
+@given(st.lists(st.tuples(st.floats(100, 1e5), st.floats(0, 1)), min_size=1, max_size=30), st.booleans())
+def test_hull_is_concave_and_nothing_lies_above_it(pairs, falling):
+    points = [(x, y, result()) for x, y in pairs]
+    best = hull(points, falling)
+    sign = -1 if falling else 1
+    xs, ys = np.log([p[0] for p in best]), sign * np.array([p[1] for p in best])
+    assert (np.diff(xs) > 0).all() and (np.diff(ys) > 0).all()
+    slopes = np.diff(ys) / np.diff(xs)
+    assert (np.diff(slopes) < 0).all()
+    for x, y, _ in points:
+        if np.log(x) >= xs[0]:
+            assert sign * y <= np.interp(np.log(x), xs, ys) + 1e-9
+
+
+def test_near_twins_do_not_disturb_a_delta():
+    """Two sizes that differ by a byte made the interpolation overshoot."""
+    anchor = [(s, 1 - 50 / s, result()) for s in (1000, 2000, 4000, 8000, 16000)]
+    twins = sorted([*anchor, (4001, 1 - 49 / 4000, result())], key=lambda p: p[0])
+    assert abs(bjontegaard_delta(anchor, twins, "ball").quality) < 1e-3
+    assert abs(bjontegaard_delta(anchor, twins, "ball").rate) < 3
 
 
 def test_delta_is_refused_where_it_would_mean_nothing():
-    low = [(s, 0.1 + s / 1e5, result()) for s in (1000, 2000, 3000, 4000)]
-    high = [(s, 0.8 + s / 1e5, result()) for s in (1000, 2000, 3000, 4000)]
+    low, high = ([(s, q - 50 / s, result()) for s in (1000, 2000, 3000, 4000)] for q in (0.5, 0.9))
     with pytest.raises(ValueError, match="share 0 %"):
         bjontegaard_delta(low, high, "ball")
     with pytest.raises(ValueError, match="the second method has 3 points"):

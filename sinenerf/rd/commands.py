@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sinenerf.rd.curves import FALLING, Delta, bjontegaard_delta, front, measure_of, points_of
+from sinenerf.fields import load
+from sinenerf.layers import FactoredLinear
+from sinenerf.rd.curves import FALLING, Delta, bjontegaard_delta, measure_of, points_of
 from sinenerf.rd.find import best_within, run_towards, smallest_of
 from sinenerf.rd.page import save_page
 from sinenerf.rd.plan import read_plan
@@ -65,9 +67,9 @@ def bd(anchor: str, test: str, results: Path, quality: str | None, as_json: bool
             raise ValueError(f"{results} has no method {name!r}: there are {', '.join(sorted(methods))}")
     deltas, refused = [], []
     for scene in dict.fromkeys(r.scene for r in read):
-        one, two = (front(points_of(read, scene, name, measure), measure in FALLING) for name in (anchor, test))
+        one, two = (points_of(read, scene, name, measure) for name in (anchor, test))
         try:
-            deltas.append(bjontegaard_delta(one, two, scene))
+            deltas.append(bjontegaard_delta(one, two, scene, measure in FALLING))
         except ValueError as error:
             refused.append(str(error))
     if as_json:
@@ -135,3 +137,27 @@ def _nearest(results: list[Result], target: Target) -> Result | None:
     if name != "bytes":
         return smallest_of(results, value, name)
     return best_within(results, int(value), measure_of(results, None)) if results else None
+
+
+def spectrum(field: Path | None, output: Path, widths: tuple[int, ...], ranks: tuple[int, ...]) -> None:
+    """`sinenerf spectrum`."""
+    from sinenerf.rd.spectrum import draw, draw_layers, measure_rule, omega_of
+
+    if output.suffix not in (".png", ".svg", ".pdf"):
+        raise ValueError(f"{output}: pictures are written as .png, .svg or .pdf")
+    if field is not None:
+        layers = {name: layer for name, layer in load(field).named_modules() if isinstance(layer, FactoredLinear)}
+        if not layers:
+            raise ValueError(f"{field}: has no factored layers, only dense ones")
+        for name, value in draw_layers(layers, output).items():
+            print(f"{name}: {layers[name].extra_repr()}, stable rank {value:.1f}")
+        print(output)
+        return
+    if min(*widths, *ranks) < 1 or max(ranks) > min(widths):
+        raise ValueError(f"ranks {ranks} do not fit widths {widths}: each rank from 1 to the smallest width")
+    draw(output, widths[0], ranks, (100, 200, 400, 2000))
+    rule = measure_rule(widths, ranks)
+    for (width, rank), measured in rule.spreads.items():
+        print(f"width {width}, k = {rank}: spread {measured:.2f}, or omega {omega_of(measured, rank):.0f}")
+    print(f"spread = {rule.factor:.3g} * width^{rule.of_width:.2f} * k^{rule.of_rank:.2f}; omega = 3 sqrt(k) spread")
+    print(output)

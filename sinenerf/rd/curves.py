@@ -12,7 +12,7 @@ from sinenerf.rd.results import Result
 FALLING = ("chamfer_l1", "lpips")
 """Measures where less is better."""
 FEWEST_POINTS = 4
-"""Of a front, for a Bjontegaard delta: what the method was published with (Bjontegaard 2001)."""
+"""Of a hull, for a Bjontegaard delta: what the method was published with (Bjontegaard 2001)."""
 LEAST_OVERLAP = 0.5
 """Of the shorter curve's range of quality, for a Bjontegaard delta."""
 
@@ -43,6 +43,25 @@ def front(points: Iterable[tuple[float, float, Result]], falling: bool = False) 
         if not best or (point[1] < best[-1][1] if falling else point[1] > best[-1][1]):
             best.append(point)
     return best
+
+
+def hull(points: Points, falling: bool = False) -> Points:
+    """The upper hull of a front over log x: what the best choice of settings reaches, without the points just below it.
+
+    A method with several knobs has fronts with steps and near-twins, between which an interpolation overshoots
+    wildly; codecs with many settings are compared by their hulls (Katsavounidis and Guo 2018).
+    """
+    sign = -1.0 if falling else 1.0
+    kept: Points = []
+    for point in front(points, falling):
+        while len(kept) > 1 and _slope(kept[-2], kept[-1], sign) <= _slope(kept[-2], point, sign):
+            kept.pop()
+        kept.append(point)
+    return kept
+
+
+def _slope(a: tuple[float, float, Result], b: tuple[float, float, Result], sign: float) -> float:
+    return sign * (b[1] - a[1]) / float(np.log(b[0] / a[0]))
 
 
 def points_of(results: Iterable[Result], scene: str, method: str, measure: str, axis: str = "bytes") -> Points:
@@ -85,18 +104,19 @@ class Delta:
     """Share of the shorter curve's range that this is."""
 
 
-def bjontegaard_delta(anchor: Points, test: Points, scene: str) -> Delta:
-    """Akima-interpolated deltas (Bjontegaard 2001; Herglotz et al. 2022) between two fronts, bytes on a log axis.
+def bjontegaard_delta(anchor: Points, test: Points, scene: str, falling: bool = False) -> Delta:
+    """Akima-interpolated deltas (Bjontegaard 2001; Herglotz et al. 2022) between the hulls of two methods' points.
 
     Raises:
-        ValueError: fewer than four points on a front, or curves that overlap over less than half of the shorter one.
+        ValueError: fewer than four points on a hull, or curves that overlap over less than half of the shorter one.
     """
     import bjontegaard
 
+    anchor, test = hull(anchor, falling), hull(test, falling)
     for name, points in (("first", anchor), ("second", test)):
         if len(points) < FEWEST_POINTS:
             raise ValueError(
-                f"{scene}: the {name} method has {len(points)} points on its front, too few: "
+                f"{scene}: the {name} method has {len(points)} points on its hull, too few: "
                 f"{FEWEST_POINTS} are needed. Sweep more sizes"
             )
     ends = [sorted((points[0][1], points[-1][1])) for points in (anchor, test)]
@@ -107,9 +127,12 @@ def bjontegaard_delta(anchor: Points, test: Points, scene: str) -> Delta:
             f"{scene}: the two curves share {100 * overlap:.0f} % of the shorter one's range of quality, too little "
             f"for a delta. Sweep sizes that meet"
         )
-    curves = [[p[0] for p in anchor], [p[1] for p in anchor], [p[0] for p in test], [p[1] for p in test]]
+    sign = -1.0 if falling else 1.0  # the package wants qualities that rise
+    curves = []
+    for points in (anchor, test):
+        curves += [[p[0] for p in points], [sign * p[1] for p in points]]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a small overlap: it is printed anyway
         rate = bjontegaard.bd_rate(*curves, method="akima", require_matching_points=False, min_overlap=0)
         quality = bjontegaard.bd_psnr(*curves, method="akima", require_matching_points=False, min_overlap=0)
-    return Delta(scene, float(rate), float(quality), low, high, overlap)
+    return Delta(scene, float(rate), sign * float(quality), low, high, overlap)

@@ -40,7 +40,8 @@ def figure(results: list[Result], measure: str, axis: Axis) -> tuple["Figure", l
     """The plot, and the results whose marks have the ids point-0, point-1, ... in its SVG."""
     from matplotlib.figure import Figure
 
-    scenes, methods = _order(r.scene for r in results), _order(r.method for r in results)
+    scenes = list(dict.fromkeys(r.scene for r in results))
+    methods = sorted({r.method for r in results}, key=lambda name: (name != "sine", name))
     panels = len(scenes) + (len(scenes) > 1 and axis != "seconds")
     columns = min(panels, 3)
     rows = -(-panels // columns)
@@ -96,10 +97,6 @@ def save_table(results: list[Result], path: Path) -> None:
             values = [*map(r.quality.get, qualities), *map(r.settings.get, settings)]
             source = "" if r.source is None else r.source.name
             writer.writerow([r.scene, r.method, r.size, r.parameters, r.seconds, *values, source])
-
-
-def _order(names: Any) -> list[str]:
-    return list(dict.fromkeys(names))
 
 
 def _colour(index: int) -> str:

@@ -1,0 +1,55 @@
+"""The spectrum: the theorem's claim on random matrices, and the command."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sinenerf.rd.spectrum import SPREADS, dense_stable_rank, measure_rule, omega_of, random_weight, stable_ranks
+
+
+def test_spread_is_the_phases_standard_deviation():
+    for rank in (1, 4, 16):
+        random = torch.Generator().manual_seed(0)
+        U, V = ((2 * torch.rand(400, rank, generator=random) - 1) / rank**0.5 for _ in "UV")
+        assert float((omega_of(2.0, rank) * U @ V.T).std()) == pytest.approx(2.0, rel=0.1)
+
+
+def test_the_sine_lifts_the_rank():
+    assert torch.linalg.matrix_rank(random_weight(32, 1, 2000)) > 20
+    ranks = stable_ranks(48, 1)
+    assert ranks[0] < 1.1 and ranks[-1] > 0.8 * dense_stable_rank(48)
+    assert np.corrcoef(np.log(SPREADS), ranks)[0, 1] > 0.8
+
+
+def test_a_rule_says_what_was_measured():
+    rule = measure_rule((24, 48), (1, 2, 4))
+    for (width, rank), spread in rule.spreads.items():
+        assert rule.spread(width, rank) == pytest.approx(spread, rel=0.8)
+    assert rule.of_rank < 0  # more columns need less
+    with pytest.raises(ValueError, match="carries no rule|larger widths"):
+        measure_rule((24,), (1,))
+
+
+def test_command(tmp_path):
+    def sinenerf(*arguments):
+        command = [sys.executable, "-m", "sinenerf", "spectrum", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+    made = sinenerf("--output", tmp_path / "a.png", "--widths", 24, 32, "--ranks", 1, 2)
+    assert made.returncode == 0 and "spread = " in made.stdout and (tmp_path / "a.png").stat().st_size > 5000, (
+        made.stderr
+    )
+    golden = Path(__file__).parent / "golden"
+    field = sinenerf(golden / "sine.sine", "--output", tmp_path / "b.svg")
+    assert field.returncode == 0 and "stable rank" in field.stdout and (tmp_path / "b.svg").is_file(), field.stderr
+    for arguments, said in (
+        ((golden / "dense.sine",), "has no factored layers"),
+        (("--ranks", 99, "--widths", 24), "do not fit widths"),
+        (("--output", tmp_path / "x.txt"), "pictures are written as"),
+    ):
+        refused = sinenerf(*arguments)
+        assert refused.returncode == 1 and said in refused.stderr and refused.stderr.count("\n") == 1
