@@ -17,8 +17,10 @@ from sinenerf.codec.container import MAGIC, Coded, Container, pack
 from sinenerf.codec.entropy import LARGEST, CodecError, EntropyModel, decode, encode
 from sinenerf.codec.quantise import Quantiser
 from sinenerf.layers import SineLowRankLinear
+from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.file import HEADER, overhead
+from sinenerf.occupancy.labels import Placement
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -237,3 +239,9 @@ def test_the_estimated_rate_is_the_coded_length():
         optimizer.step()
     (coded,) = quantiser.tensors().values()
     assert EntropyModel.fit(coded.integers).bits(coded.integers) == pytest.approx(quantiser.last_rate, rel=0.01)
+
+
+def test_a_dense_field_may_be_narrower_than_the_rank_it_has_no_use_for(tmp_path):
+    field = OccupancyField(FieldConfig("dense", rank=4, width=3), Placement((0.0, 0.0, 0.0), 1.0))
+    field.save(tmp_path / "thin.sine")
+    assert OccupancyField.load(tmp_path / "thin.sine").config.width == 3

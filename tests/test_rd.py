@@ -145,7 +145,7 @@ def test_failing_job_leaves_the_others(plan, data, tmp_path):
     [
         ("batch = 256", "batches = 256", "method 'sine': no setting is called 'batches'"),
         ("{ rank = 2 }", "{ rank = 99 }", "method 'sine': rank 99 does not fit a layer of 16 inputs"),
-        ("points", "pionts", "method 'sine' has an unknown key 'pionts'"),
+        ("points = [{", "pionts = [{", "method 'sine' has an unknown key 'pionts'"),
         ('scenes = ["ball"]', "", "the file lacks the key 'scenes'"),
         ('"shapes"', '"shops"', "no dataset is called 'shops': choose shapes"),
         ('program = "draco"', 'program = "zip"', "no program is called 'zip'"),
@@ -309,3 +309,49 @@ def test_draco_keeps_the_shape():
     assert len(small) < len(fine) < 6000
     assert abs(undraco(fine).volume / ball.volume - 1) < 0.01
     assert points_of([result()], "ball", "sine", "iou")[0][0] == 1000
+
+
+PHOTOGRAPHS = """
+dataset = "photographs"
+scenes = ["scene"]
+
+[settings]
+steps = 12
+width = 16
+coarse_samples = 8
+fine_samples = 4
+bits = 12
+
+[[methods]]
+name = "sine"
+settings = { layer = "sine", rank = 2 }
+
+[[methods]]
+name = "thin dense"
+settings = { layer = "dense" }
+grid = { width = [12] }
+"""
+
+
+def test_photographs_are_swept(scene, tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_text(PHOTOGRAPHS)
+    run = sinenerf("sweep", path, "--data", scene.parent, "--output", tmp_path / "results")
+    assert run.returncode == 0 and "2 done, 0 were there, 0 failed" in run.stdout, run.stdout + run.stderr
+    assert "Warning" not in run.stderr and "Exception" not in run.stderr
+    results, _ = read_results(tmp_path / "results")
+    for made in results:
+        artefact = made.source.with_suffix(".sine")
+        assert artefact.stat().st_size == made.size <= 12 * made.parameters / 8
+        assert made.quality["psnr"] > 3 and 0 < made.quality["ssim"] < 1
+        assert made.source.with_suffix(".jpg").is_file()
+    assert not [p for p in (tmp_path / "results").rglob(".*") if p.is_dir()]
+    for old, new, said in (
+        ("steps = 12", "stepts = 12", "no setting is called 'stepts'"),
+        ("width = 16", "width = -1", "width is -1: it must be positive"),
+        ("rank = 2", "rank = 17", "rank 17 does not fit"),
+        ("steps = 12", "", "give minutes or steps"),
+    ):
+        path.write_text(PHOTOGRAPHS.replace(old, new))
+        refused = sinenerf("sweep", path, "--data", scene.parent, "--output", tmp_path / "results")
+        assert refused.returncode == 1 and said in refused.stderr and refused.stderr.count("\n") == 1

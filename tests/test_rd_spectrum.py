@@ -28,9 +28,9 @@ def test_the_sine_lifts_the_rank():
 def test_a_rule_says_what_was_measured():
     rule = measure_rule((24, 48), (1, 2, 4))
     for (width, rank), spread in rule.spreads.items():
-        assert rule.spread(width, rank) == pytest.approx(spread, rel=0.8)
+        assert 1 / 3 < rule.spread(width, rank) / spread < 3
     assert rule.of_rank < 0  # more columns need less
-    with pytest.raises(ValueError, match="carries no rule|larger widths"):
+    with pytest.raises(ValueError, match=r"larger widths"):
         measure_rule((24,), (1,))
 
 

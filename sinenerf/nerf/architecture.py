@@ -44,8 +44,11 @@ class RadianceConfig:
         """(what places the samples, what is seen), new.
 
         Raises:
-            ValueError: a rank that does not fit, or an omega or spread that is not positive.
+            ValueError: a rank that does not fit, or a size, omega or spread that is not positive.
         """
+        for name in ("rank", "width", "depth", "coarse_samples", "fine_samples", "proposal_width", "proposal_depth"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: it must be positive")
         spec = LayerSpec(self.layer, self.rank, self.omega, self.spread, self.learn_omega, self.learn_gain)
         trunk = Trunk(self.width, self.depth, self.skips, self.factored)
 

@@ -2,30 +2,23 @@
 
 import json
 import shutil
-import time
 import warnings
-from contextlib import redirect_stdout
-from copy import deepcopy
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import torch
-from nerfstudio.engine.callbacks import TrainingCallback, TrainingCallbackLocation
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from sinenerf.files import replacing
-from sinenerf.nerf.configs import sine_nerf_small
 from sinenerf.nerf.flythrough import cameras_of, film
 from sinenerf.nerf.pack import capture_of_run
-from sinenerf.nerf.trainer import SineTrainer
+from sinenerf.nerf.training import make_trainer, plan_steps, train
 from sinenerf.networks import count_parameters
 
 CONSOLE = Console()
+METHOD = "sine-nerf-small"
 FILM_WIDTH = 252  # pixels: renders in a fraction of a second
-WARM_UP, TIMED = 5, 25  # steps that measure the machine's speed
 
 
 def run_demo(scene: Path | None, output: Path, steps: int, minutes: float, frames: int) -> dict:
@@ -38,11 +31,15 @@ def run_demo(scene: Path | None, output: Path, steps: int, minutes: float, frame
         scene = generate_scene(Path("data/demo"))
     name = scene.resolve().name
     target = output / name
+    done = target / "result.json"
+    if done.exists():  # a demo that ended starts anew
+        shutil.rmtree(target / METHOD / "run", ignore_errors=True)
+        done.unlink()
     trainer = make_trainer(scene, output, steps)
     resumed = trainer._start_step
     planned = plan_steps(trainer, steps, minutes)
     CONSOLE.print(f"Training: {planned} steps on {trainer.device}" + (f", from step {resumed}" if resumed else ""))
-    seconds = train(trainer, planned)
+    seconds = train(trainer, planned, CONSOLE)
 
     CONSOLE.print("Scoring the held-out views")
     result = {"scene": str(scene), **score(trainer.pipeline, target / "truth_and_prediction.png")}
@@ -54,63 +51,6 @@ def run_demo(scene: Path | None, output: Path, steps: int, minutes: float, frame
         partial.write_text(json.dumps(result, indent=2))
     show(result, target)
     return result
-
-
-def make_trainer(scene: Path, output: Path, steps: int) -> SineTrainer:
-    """A trainer for the scene, going on from an unfinished run in the same folder if there is one."""
-    config = deepcopy(sine_nerf_small.config)
-    config.data = config.pipeline.datamanager.data = config.pipeline.datamanager.dataparser.data = scene
-    config.pipeline.datamanager.dataparser.downscale_factor = None if not (scene / "images_8").is_dir() else 8
-    config.max_num_iterations = steps
-    config.vis = "tensorboard"
-    config.logging.local_writer.enable = False
-    config.output_dir, config.experiment_name, config.timestamp = output, scene.resolve().name, "run"
-    checkpoints = config.get_checkpoint_dir()
-    if (output / config.experiment_name / "result.json").exists():
-        shutil.rmtree(config.get_base_dir(), ignore_errors=True)
-        (output / config.experiment_name / "result.json").unlink()
-    if any(checkpoints.glob("step-*.ckpt")):
-        config.load_dir = checkpoints
-    torch.manual_seed(config.machine.seed)
-    np.random.seed(config.machine.seed)
-    with redirect_stdout(StringIO()):
-        config.save_config()
-        trainer = config.setup(local_rank=0, world_size=1)
-        trainer.setup("test")
-    return trainer
-
-
-def plan_steps(trainer: SineTrainer, steps: int, minutes: float) -> int:
-    """The steps asked for, or those that fit into the minutes at the speed of this machine."""
-    for step in range(WARM_UP):
-        trainer.train_iteration(step)
-    start = time.monotonic()
-    for step in range(TIMED):
-        trainer.train_iteration(step)
-    fit = int(60 * minutes * TIMED / (time.monotonic() - start))
-    return max(1, min(steps, fit))
-
-
-def train(trainer: SineTrainer, steps: int) -> float:
-    """Run the trainer's own loop, up to so many steps in all, under a progress bar. Returns seconds."""
-    if trainer._start_step >= steps:  # all that an interrupted run still lacked was the rendering
-        return 0.0
-    trainer.config.max_num_iterations = steps - trainer._start_step
-    trainer.config.optimizers["fields"]["scheduler"].max_steps = steps
-    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
-    with Progress(*columns, console=CONSOLE) as progress:
-        task = progress.add_task("Training", total=steps, completed=trainer._start_step)
-
-        def advance(step: int) -> None:
-            progress.update(task, completed=step + 1)
-            if step % 50 == 0:
-                progress.update(task, description=f"Training, {float(trainer.latest_psnr):.1f} dB on the batch")
-
-        trainer.callbacks.append(TrainingCallback([TrainingCallbackLocation.AFTER_TRAIN_ITERATION], advance))
-        start = time.monotonic()
-        with redirect_stdout(StringIO()):
-            trainer.train()
-        return time.monotonic() - start
 
 
 @torch.no_grad()

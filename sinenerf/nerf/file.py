@@ -78,7 +78,7 @@ def _config(sizes: tuple[int, ...], omega: float, spread: float) -> RadianceConf
     choices, width, depth, rank, skips, position, direction, coarse, fine, narrow, shallow, octaves = sizes
     layer, background = choices & 3, choices >> 4 & 3
     known = layer < len(LAYERS) and background < len(BACKGROUNDS) and not choices >> 12
-    positive = min(width, depth, rank, coarse, fine, narrow, shallow) >= 1 and rank <= width
+    positive = min(width, depth, rank, coarse, fine, narrow, shallow) >= 1
     small = max(coarse, fine) <= LARGEST_SAMPLES and max(depth, shallow) <= LARGEST_DEPTH
     small = small and max(position, direction, octaves) <= LARGEST_OCTAVES and skips >> depth == 0
     if not (known and positive and small and all(1e-3 <= value <= 1e6 for value in (omega, spread))):
@@ -109,7 +109,7 @@ def _config(sizes: tuple[int, ...], omega: float, spread: float) -> RadianceConf
         raise CodecError("is damaged: its header is out of bounds")
     try:
         config.tensors()
-    except ValueError as error:  # a rank may fit the hidden layers and not the first
+    except ValueError as error:  # a rank that does not fit its layers
         raise CodecError(f"is damaged: {error}") from None
     return config
 

@@ -49,7 +49,13 @@ def read_header(container: Container) -> tuple[FieldConfig, Placement]:
     layer, activation = choices & 3, choices >> 2 & 3
     if layer >= len(LAYERS) or activation >= len(ACTIVATIONS) or choices >> 6:
         raise CodecError("is damaged: it has a layer or an activation that the format does not know")
-    sizes = width >= 1 and depth >= 1 and 1 <= rank <= width and width * width * depth <= LARGEST_BAKED
+    sizes = (
+        width >= 1
+        and depth >= 1
+        and rank >= 1
+        and (rank <= width or LAYERS[layer] == "dense")
+        and width * width * depth <= LARGEST_BAKED
+    )
     scalars = all(1e-3 <= value <= 1e6 for value in (omega, spread, bandwidth))
     if not (sizes and scalars and all(map(math.isfinite, (x, y, z, scale))) and scale > 0):
         raise CodecError("is damaged: its header is out of bounds")

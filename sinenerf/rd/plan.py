@@ -92,7 +92,8 @@ def _expand(method: dict[str, Any], content: dict[str, Any], default: str) -> li
     if program not in PROGRAMS:
         raise ValueError(f"{where}: no program is called {program!r}: choose {', '.join(PROGRAMS)}")
     grid = method.get("grid", {})
-    shared = {f"eval_{name}": value for name, value in content.get("evaluation", {}).items()}
+    evaluation = content.get("evaluation", {})
+    shared: Settings = {f"eval_{name}": value for name, value in evaluation.items()}
     shared |= content.get("settings", {}) if PROGRAMS[program].trains else {}
     expanded = []
     for point in method.get("points", [{}]):

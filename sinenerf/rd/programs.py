@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from sinenerf.rd.photographs import NerfProgram, find_scene
 from sinenerf.rd.results import Result, Settings
 from sinenerf.rd.shapes import DracoProgram, FieldProgram, find_mesh
 
@@ -48,5 +49,5 @@ class Dataset:
     """The measure that plots show by default."""
 
 
-PROGRAMS: dict[str, Program] = {"field": FieldProgram(), "draco": DracoProgram()}
-DATASETS = {"shapes": Dataset("field", find_mesh, "iou")}
+PROGRAMS: dict[str, Program] = {"field": FieldProgram(), "draco": DracoProgram(), "nerf": NerfProgram()}
+DATASETS = {"shapes": Dataset("field", find_mesh, "iou"), "photographs": Dataset("nerf", find_scene, "psnr")}
