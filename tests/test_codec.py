@@ -241,6 +241,43 @@ def test_the_estimated_rate_is_the_coded_length():
     assert EntropyModel.fit(coded.integers).bits(coded.integers) == pytest.approx(quantiser.last_rate, rel=0.01)
 
 
+def test_numbers_settle_one_part_after_the_other():
+    """Settled numbers stay while the others train on, and in the end all are multiples of their steps."""
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(30, 20)
+    quantiser = Quantiser(layer, budget=6.0 * 620)
+    optimizer = torch.optim.Adam([{"params": group["params"], "lr": 1e-2} for group in quantiser.parameter_groups()])
+    target, x = torch.randn(64, 20), torch.randn(64, 30)
+    rounding = layer.parametrizations.weight[0]
+    settled = []
+    for step in range(400):
+        quantiser.settle(step / 400)
+        before = rounding.fixed.clone()
+        optimizer.zero_grad()
+        ((layer(x) - target).square().mean() + quantiser.penalty()).backward()
+        optimizer.step()
+        assert torch.equal(before.nan_to_num(1e9), rounding.fixed.nan_to_num(1e9))
+        if not settled or not np.isclose(settled[-1], float((~before.isnan()).float().mean())):
+            settled.append(float((~before.isnan()).float().mean()))
+    assert settled[0] == 0 and settled[-1] == 1 and len(settled) > 5 and settled == sorted(settled)
+    coded = quantiser.within(10_000, lambda tensors: b"")
+    quantiser.finish()
+    assert np.array_equal(coded["weight"].values(), layer.weight.detach().numpy())
+
+
+@pytest.mark.parametrize("done", [0.4, 0.7])
+def test_a_file_keeps_its_size_wherever_training_stops(done):
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(30, 20)
+    quantiser = Quantiser(layer, budget=6.0 * 620)
+    for _ in range(20):
+        quantiser.settle(done)
+    size = 300
+    coded = quantiser.within(size, lambda tensors: b"." * (sum(int(np.abs(t.integers).sum()) for t in tensors) // 50))
+    quantiser.finish()
+    assert np.array_equal(coded["weight"].values(), layer.weight.detach().numpy())
+
+
 def test_a_dense_field_may_be_narrower_than_the_rank_it_has_no_use_for(tmp_path):
     field = OccupancyField(FieldConfig("dense", rank=4, width=3), Placement((0.0, 0.0, 0.0), 1.0))
     field.save(tmp_path / "thin.sine")

@@ -19,7 +19,7 @@ from sinenerf.occupancy.field import FieldConfig, OccupancyField
 from sinenerf.occupancy.fitting import FitConfig, fit, split_settings
 from sinenerf.occupancy.labels import Placement, Solid
 from sinenerf.occupancy.metrics import evaluate, iou, surface_distance
-from sinenerf.occupancy.sampling import GridSampler, SurfaceSampler
+from sinenerf.occupancy.sampling import SOFTNESS, GridSampler, SurfaceSampler
 
 SMALL = {"width": 32, "rank": 2, "batch": 1024, "pool": 20_000}
 
@@ -57,9 +57,16 @@ def test_samplers_agree_with_the_solid_and_with_their_seed(solid):
     for sampler in (SurfaceSampler(solid, 3, 20_000), GridSampler(solid, 3, 20)):
         points, inside = sampler.batch(2, 500)
         assert points.shape == (500, 3) and inside.shape == (500, 1)
-        assert ((inside[:, 0] > 0) == torch.from_numpy(solid.contains(points.double().numpy()))).float().mean() > 0.998
+        assert (
+            (inside[:, 0] > 0.5) == torch.from_numpy(solid.contains(points.double().numpy()))
+        ).float().mean() > 0.998
         assert abs(points).max() < 1.3
         assert not torch.equal(points, sampler.batch(3, 500)[0])
+    middle, ring = solid.mesh.vertices.mean(0), 0.95 / 1.4  # a torus of radii 1 and 0.4, in cube units
+    points, inside = (t.double().numpy() for t in SurfaceSampler(solid, 3, 20_000, near=1.0).batch(0, 5000))
+    x, y, z = (points - middle).T
+    exact = 0.4 * ring - np.hypot(np.hypot(x, y) - ring, z)
+    assert abs(inside[:, 0] - 1 / (1 + np.exp(-exact / SOFTNESS))).mean() < 0.1  # its faces are flat
     again = SurfaceSampler(solid, 3, 20_000), SurfaceSampler(solid, 4, 20_000)
     first = SurfaceSampler(solid, 3, 20_000).batch(2, 500)[0]
     assert torch.equal(first, again[0].batch(2, 500)[0]) and not torch.equal(first, again[1].batch(2, 500)[0])

@@ -8,6 +8,10 @@ bits, is that of the very model that the file's entropy coder uses, with its two
     R = -log2 p(q),  log p(q) = -a |q| - c q^2 / 2 - log Z
 
 The loss to minimise is D + lambda R. lambda rises while R is above the budget, and falls while it is below.
+
+Rounding everything at once costs more than it must: no number is left to make up for the others' errors. So in the last
+half of a training the numbers settle (incremental network quantisation, Zhou et al. 2017): the steps stay as they are,
+and the numbers, free again, are fixed to their grids one part after the other, those that lie nearest first.
 """
 
 import math
@@ -28,6 +32,12 @@ START_BITS = 1.5
 QUANTISE_FROM = 0.3
 """Share of a training before which numbers are free."""
 
+SETTLE = (0.5, 0.95)
+"""Shares of a training between which numbers settle."""
+
+SETTLE_ROUNDS = 75
+"""In about so many rounds."""
+
 
 def file_size(parameters: int, bits: float | None, bytes: int | None) -> int | None:
     """Bytes that a file may have, from one of two settings; None for float32: neither is given, or 32 bits.
@@ -45,12 +55,26 @@ def file_size(parameters: int, bits: float | None, bytes: int | None) -> int | N
     return int(bits * parameters / 8) if bits is not None and bits < 32 else None
 
 
+HEADROOM = 0.025
+"""Share of a budget that is kept back when numbers begin to settle: they grow a little on the way."""
+
+
+def settled_share(done: float) -> float:
+    """Share of the numbers that are fixed at a point of a training, from 0 to 1: many at first, the last slowly."""
+    begin, end = SETTLE
+    return 1 - (1 - min(1.0, max(0.0, (done - begin) / (end - begin)))) ** 1.5
+
+
 class FakeQuantise(nn.Module):
     """One tensor's rounding: a parametrization of `torch.nn.utils.parametrize`. Until `start` it does nothing."""
 
-    def __init__(self) -> None:
+    fixed: Tensor
+    """The integers of the numbers that have settled; NaN for the others."""
+
+    def __init__(self, values: Tensor) -> None:
         super().__init__()
-        self.active = False
+        self.active = self.settling = False
+        self.register_buffer("fixed", torch.full_like(values, math.nan, requires_grad=False))
         self.log_step, self.log_a, self.log_c = (nn.Parameter(torch.tensor(0.0)) for _ in range(3))
 
     @torch.no_grad()
@@ -65,10 +89,10 @@ class FakeQuantise(nn.Module):
         self.active = True
 
     def get_extra_state(self) -> dict[str, bool]:
-        return {"active": self.active}
+        return {"active": self.active, "settling": self.settling}
 
     def set_extra_state(self, state: dict[str, bool]) -> None:
-        self.active = state["active"]
+        self.active, self.settling = state["active"], state["settling"]
 
     @property
     def step(self) -> Float[Tensor, ""]:
@@ -79,10 +103,33 @@ class FakeQuantise(nn.Module):
     def integers(self, values: Tensor) -> Tensor:
         """q = round(theta / s), with the gradient of theta / s."""
         scaled = (values / self.step).clamp(-LARGEST, LARGEST)
-        return scaled + (scaled.round() - scaled).detach()
+        rounded = scaled + (scaled.round() - scaled).detach()
+        return torch.where(self.fixed.isnan(), rounded, self.fixed) if self.settling else rounded
 
     def forward(self, values: Tensor) -> Tensor:
+        if self.settling:
+            return torch.where(self.fixed.isnan(), values, self.fixed * self.step.detach())
         return self.integers(values) * self.step if self.active else values
+
+    @torch.no_grad()
+    def distance(self, values: Tensor) -> Tensor:
+        """How far each number lies from its grid, in steps; infinity where it has settled."""
+        scaled = values / self.step
+        return torch.where(self.fixed.isnan(), (scaled - scaled.round()).abs(), math.inf)
+
+    @torch.no_grad()
+    def fix(self, values: Tensor, within: float) -> None:
+        """Fix the numbers that lie so near to their grid."""
+        near = self.distance(values) <= within
+        self.fixed[near] = self.integers(values)[near].round()
+
+    @torch.no_grad()
+    def coarsen(self, values: Tensor, log_factor: float) -> None:
+        """Another step, to whose grid all numbers are rounded anew, settled ones too."""
+        values.copy_(torch.where(self.fixed.isnan(), values, self.fixed * self.step))
+        self.fixed.fill_(math.nan)
+        self.settling = False
+        self.log_step.add_(log_factor)
 
     def right_inverse(self, values: Tensor) -> Tensor:
         """Values are kept as they are when the parametrization is set up."""
@@ -119,7 +166,7 @@ class Quantiser:
         for name, parameter in named:
             path, _, leaf = name.rpartition(".")
             owner = module.get_submodule(path)
-            parametrize.register_parametrization(owner, leaf, FakeQuantise().to(parameter.device))
+            parametrize.register_parametrization(owner, leaf, FakeQuantise(parameter))
             self._places.append((name, owner, leaf))
         self.log_multiplier = math.log(1e-3)
         self.last_rate = math.inf
@@ -130,6 +177,15 @@ class Quantiser:
     def active(self) -> bool:
         """Whether numbers are rounded."""
         return all(rounding.active for _, rounding, _ in self._each())
+
+    @property
+    def settling(self) -> bool:
+        """Whether the steps stay as they are, and numbers become fixed."""
+        return all(rounding.settling for _, rounding, _ in self._each())
+
+    def _rate(self) -> Float[Tensor, ""]:
+        """R of all tensors, in bits."""
+        return torch.stack([rounding.bits(original) for _, rounding, original in self._each()]).sum()
 
     def start(self) -> None:
         """Round from now on."""
@@ -143,6 +199,24 @@ class Quantiser:
             entry: Any = owner.get_submodule("parametrizations")
             yield name, entry[leaf][0], entry[leaf].original
 
+    @torch.no_grad()
+    def settle(self, done: float) -> None:
+        """Fix as many numbers as should be at this point of a training, from 0 to 1. Call it at every step."""
+        share = settled_share(done)
+        fixed = sum(int(rounding.fixed.isfinite().sum()) for _, rounding, _ in self._each()) if share > 0 else 0
+        more = round(share * self.count) - fixed
+        if not self.active or more <= 0 or (share < 1 and more < self.count / SETTLE_ROUNDS):
+            return
+        if not self.settling:
+            excess = float(self._rate()) - self.budget * (1 - HEADROOM)
+            for _, rounding, original in self._each():
+                rounding.coarsen(original, math.log(2) * excess / self.count)
+                rounding.settling = True
+        distances = torch.cat([rounding.distance(original).flatten() for _, rounding, original in self._each()])
+        within = float(distances.kthvalue(more).values)
+        for _, rounding, original in self._each():
+            rounding.fix(original, within)
+
     def parameter_groups(self) -> list[dict[str, Any]]:
         """For an optimiser: the tensors; their steps and models, which are logarithms and take a rate of their own."""
         values = [original for _, _, original in self._each()]
@@ -150,8 +224,10 @@ class Quantiser:
         return [{"params": values}, {"params": models, "scale": 1.0}]
 
     def penalty(self) -> Float[Tensor, ""]:
-        """lambda R / n, for n numbers in all."""
-        rate = torch.stack([rounding.bits(original) for _, rounding, original in self._each()]).sum()
+        """lambda R / n, for n numbers in all; 0 once numbers settle."""
+        if self.settling:
+            return torch.zeros(())
+        rate = self._rate()
         self.last_rate = float(rate.detach())
         excess = self.last_rate / self.budget - 1
         self.log_multiplier += 0.02 * max(-1.0, min(1.0, 10 * excess))
@@ -168,11 +244,14 @@ class Quantiser:
     @torch.no_grad()
     def coarsen(self, bits: float) -> None:
         """Make every step larger, by what saves about so many bits in all."""
-        for _, rounding, _ in self._each():
-            rounding.log_step.add_(max(0.01, math.log(2) * bits / self.count))
+        for _, rounding, original in self._each():
+            rounding.coarsen(original, max(0.01, math.log(2) * bits / self.count))
 
     def within(self, size: int, pack: Callable[[list[Stored]], bytes]) -> dict[str, Coded]:
         """Every tensor as integers that make a file of at most `size` bytes: a short training may end above it."""
+        for _, rounding, original in self._each():
+            if rounding.settling:
+                rounding.fix(original, within=1.0)
         while True:
             coded = self.tensors()
             excess = len(pack(list(coded.values()))) - size

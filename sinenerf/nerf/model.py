@@ -181,10 +181,12 @@ class SineNeRFModel(Model):
 
         def quantise(step: int) -> None:
             trainer = attributes.trainer
-            if trainer is None or self.quantiser is None or self.quantiser.active:
+            if trainer is None or self.quantiser is None:
                 return
-            if step >= QUANTISE_FROM * (trainer._start_step + trainer.config.max_num_iterations):
+            done = step / (trainer._start_step + trainer.config.max_num_iterations)
+            if done >= QUANTISE_FROM and not self.quantiser.active:
                 self.quantiser.start()
+            self.quantiser.settle(done)
 
         before = TrainingCallback([TrainingCallbackLocation.BEFORE_TRAIN_ITERATION], quantise)
         return [before, TrainingCallback([TrainingCallbackLocation.AFTER_TRAIN_ITERATION], watch)]

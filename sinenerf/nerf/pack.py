@@ -121,6 +121,7 @@ def fine_tune(pipeline: Any, quantiser: Quantiser, minutes: float | None, steps:
             rate = min(1.0, done / 0.02 + 0.01) * 0.5 * (1 + math.cos(math.pi * done))
             for group in optimizer.param_groups:
                 group["lr"] = rate * (1e-2 if "scale" in group else LEARNING_RATE)
+            quantiser.settle(done)
             _, losses, _ = pipeline.get_train_loss_dict(step)
             optimizer.zero_grad()
             sum(losses.values()).backward()

@@ -67,6 +67,15 @@ class Solid:
         """Whether each point is inside: a winding number above 1/2."""
         return self.winding_number(points) > 0.5
 
+    def distance(self, points: Points) -> Float[np.ndarray, " n"]:
+        """Distance of each point from the surface, in cube units."""
+        import igl
+
+        vertices = np.asarray(self.mesh.vertices, dtype=np.float64)
+        faces = np.ascontiguousarray(self.mesh.faces, dtype=np.int64)
+        squared = igl.point_mesh_squared_distance(np.ascontiguousarray(points, dtype=np.float64), vertices, faces)[0]
+        return np.sqrt(squared)
+
     def near_surface(self, count: int, distance: float, random: np.random.Generator) -> Points:
         """Points of the surface, uniform by area, each moved by a normal step with this standard deviation an axis."""
         import trimesh

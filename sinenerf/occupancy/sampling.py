@@ -13,7 +13,11 @@ from sinenerf.occupancy.labels import Solid
 
 SamplerKind = Literal["surface", "grid"]
 Batch = tuple[Float[Tensor, "n 3"], Float[Tensor, "n 1"]]
-"""Points of the cube, and 1 where they are inside, else 0."""
+"""Points of the cube, and their occupancy: 1 inside, 0 outside, in between only very near the surface."""
+
+SOFTNESS = 0.003
+"""Cube units from the surface at which the surface sampler's occupancy is 0.73, sigmoid(1). A step that sharp is what
+logits can follow; a hard one drives them up for ever, which costs accuracy where numbers are rounded."""
 
 
 @runtime_checkable
@@ -29,6 +33,7 @@ class SurfaceSampler:
     """A pool of labelled points: most near the surface, where the field decides, the others anywhere in the cube.
 
     Labels cost more than a step of training, so they are computed once; a step takes the next stretch of the pool.
+    Near the surface a label is sigmoid(signed distance / SOFTNESS), so that each point says where the surface lies.
 
     Args:
         count: size of the pool.
@@ -45,17 +50,24 @@ class SurfaceSampler:
         distances: tuple[float, float] = (0.01, 0.04),
         progress: bool = False,
     ) -> None:
+        from scipy.special import expit
+
         random = np.random.default_rng(seed)
         points = np.empty((count, 3))
         half = round(count * near / 2)
         points[:half] = solid.near_surface(half, distances[0], random)
         points[half : 2 * half] = solid.near_surface(half, distances[1], random)
         points[2 * half :] = random.uniform(-1, 1, (count - 2 * half, 3))
-        random.shuffle(points)
         inside = np.empty((count, 1), dtype=np.float32)
         for start in track(range(0, count, 2**16), description="Labels", disable=not progress, transient=True):
-            inside[start : start + 2**16, 0] = solid.contains(points[start : start + 2**16])
-        self.points, self.inside = torch.from_numpy(points.astype(np.float32)), torch.from_numpy(inside)
+            part = slice(start, min(start + 2**16, count))
+            inside[part, 0] = solid.contains(points[part])
+            if start < 2 * half:  # points near the surface
+                signed = (2 * inside[part, 0] - 1) * solid.distance(points[part])
+                inside[part, 0] = expit(signed / SOFTNESS)
+        order = random.permutation(count)
+        self.points = torch.from_numpy(points[order].astype(np.float32))
+        self.inside = torch.from_numpy(inside[order])
 
     def batch(self, step: int, size: int) -> Batch:
         count = len(self.points)
