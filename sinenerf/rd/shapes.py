@@ -70,6 +70,9 @@ class FieldProgram:
         work = steps * config.batch * settings["width"] ** 2 * settings["depth"] * 3 / 4e9
         return (work if math.isinf(seconds) else seconds) + 6
 
+    def files(self, scene: Path, settings: Settings) -> list[Path]:
+        return [scene]
+
     def run(self, scene: Path, settings: Settings, artefact: Path) -> Result | None:
         from sinenerf.fields import describe
 
@@ -111,6 +114,9 @@ class DracoProgram:
 
     def estimate(self, settings: Settings) -> float:
         return 3.0
+
+    def files(self, scene: Path, settings: Settings) -> list[Path]:
+        return [scene]
 
     def run(self, scene: Path, settings: Settings, artefact: Path) -> Result | None:
         truth, begin = truth_of(scene, settings["eval_points"]), time.monotonic()
