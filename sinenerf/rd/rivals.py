@@ -10,6 +10,7 @@ from torch import Tensor
 
 from sinenerf.codec.container import Coded, Container, pack, values_of
 from sinenerf.files import replacing
+from sinenerf.nerf import llff
 from sinenerf.rd.photographs import check_budget, parser_of, photographs_of, save_picture, train_within
 from sinenerf.rd.results import Result, Settings
 from sinenerf.rd.timed import configure, model_renderer, score_held_out
@@ -67,7 +68,8 @@ class RivalProgram:
     def run(self, scene: Path, settings: Settings, artefact: Path) -> Result | None:
         folder = artefact.with_name(f".{artefact.stem}")
         parser = parser_of(scene, settings["downscale"])
-        config = configure(settings["method"], scene, folder, settings["options"], parser)
+        own = {"pipeline.model.collider_params": planes_of(scene)} if settings["method"] == "vanilla-nerf" else {}
+        config = configure(settings["method"], scene, folder, own | settings["options"], parser)
         training = train_within(config, settings, folder, look_stride=4 * settings["stride"])
         if training is None:
             return None
@@ -83,6 +85,12 @@ class RivalProgram:
         quality: dict[str, float | None] = dict(score.metrics)
         seconds = round(training.seconds, 2)
         return Result("", "", "", "", settings, quality, {"total": len(data)}, count, seconds, training.history)
+
+
+def planes_of(scene: Path) -> dict[str, float]:
+    """Planes around the scene's depths, for vanilla-nerf: its own, at 2 and 6, are made for Blender's objects."""
+    views, _, _ = llff.recentre(llff.read_poses_bounds(scene / "poses_bounds.npy"))
+    return {"near_plane": 1.0, "far_plane": 1.1 * float(views.bounds.max())}
 
 
 def weights_of(model: torch.nn.Module) -> dict[str, Tensor]:

@@ -19,8 +19,8 @@ from sinenerf.files import replacing
 from sinenerf.nerf.guard import say
 from sinenerf.occupancy.progress import interruptible
 
-SAVE_EVERY = 30.0
-"""Seconds of training between checkpoints."""
+SAVE_EVERY, SAVE_SHARE = 5.0, 0.02
+"""Seconds of training between checkpoints: at least so many, and so many more that saving takes at most this share."""
 LOOKS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
 """Shares of the budget after which the held-out views are looked at; those at the end are scored anyway."""
 
@@ -131,7 +131,7 @@ class Training:
         self._resume()
         torch.manual_seed(self.seed + self.step)
         self._schedule()
-        saved = self.seconds
+        due = self.seconds + SAVE_EVERY
         with interruptible() as stop, redirect_stdout(StringIO()):
             while self.done_fraction < 1 and not stop.wanted:
                 begin, before = time.monotonic(), self.done_fraction
@@ -141,9 +141,10 @@ class Training:
                     self._schedule()
                 if any(before < share <= self.done_fraction for share in LOOKS):
                     self._look()
-                if self.seconds - saved > SAVE_EVERY or stop.wanted:
+                if self.seconds > due or stop.wanted:
+                    begin = time.monotonic()
                     self._save()
-                    saved = self.seconds
+                    due = self.seconds + max(SAVE_EVERY, (time.monotonic() - begin) / SAVE_SHARE)
         return self.done_fraction >= 1
 
     def _iterate(self) -> None:
