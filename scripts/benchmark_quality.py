@@ -6,6 +6,7 @@ Each run is written as soon as it is done; those that are there already are not 
 """
 
 import json
+import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,10 @@ from typing import Annotated
 import numpy as np
 import tyro
 from PIL import Image, ImageDraw
-from timed_training import Outcome, configure, train
 
+from sinenerf.networks import count_parameters
 from sinenerf.rd import hardware
+from sinenerf.rd.timed import Score, Training, build, configure, model_renderer, score_held_out
 
 
 @dataclass
@@ -38,28 +40,34 @@ def main(options: Options) -> None:
         if target.exists():
             continue
         settings = {**plan.get("settings", {}), **run.get("settings", {})}
-        config = configure(run["method"], options.data, settings, {**plan["scene"], **run.get("scene", {})})
+        parser = {**plan["scene"], **run.get("scene", {})}
+        config = configure(run["method"], options.data, Path("outputs/benchmarks"), settings, parser)
         seconds = 60 * plan["minutes"] if "minutes" in plan else None
-        outcome = train(config, seconds, plan.get("steps"), run.get("scored_pixel_stride", 1))
-        Image.fromarray(to_bytes(outcome.images[0])).save(folder / f"{run['name']}.jpg", quality=90)
-        if run.get("scored_pixel_stride", 1) == 1 or not (folder / "truth.jpg").exists():
-            Image.fromarray(to_bytes(outcome.truths[0])).save(folder / "truth.jpg", quality=90)
-        target.write_text(json.dumps(as_json(run, settings, outcome), indent=2) + "\n")
-        print(f"{run['name']}: {outcome.psnr:.2f} dB, {outcome.steps} steps", flush=True)
+        stride = run.get("scored_pixel_stride", 1)
+        training = Training(build(config), seconds, plan.get("steps"), look_stride=4 * stride)
+        if not training.run():
+            sys.exit(130)
+        pipeline = training.trainer.pipeline
+        score = score_held_out(pipeline, model_renderer(pipeline), stride)
+        Image.fromarray(to_bytes(score.images[0])).save(folder / f"{run['name']}.jpg", quality=90)
+        if stride == 1 or not (folder / "truth.jpg").exists():
+            Image.fromarray(to_bytes(score.truths[0])).save(folder / "truth.jpg", quality=90)
+        target.write_text(json.dumps(as_json(run, settings, training, score), indent=2) + "\n")
+        print(f"{run['name']}: {score.metrics['psnr']:.2f} dB, {training.step} steps", flush=True)
     side_by_side(plan["runs"], folder)
 
 
-def as_json(run: dict, settings: dict, outcome: Outcome) -> dict:
+def as_json(run: dict, settings: dict, training: Training, score: Score) -> dict:
+    ssim = score.metrics.get("ssim")  # of a picture of which pixels are missing, it would mean something else
     return {
         "method": run["method"],
         "settings": settings,
-        "psnr": round(outcome.psnr, 3),
-        # of a picture of which pixels are missing, SSIM would mean something else
-        "ssim": round(outcome.ssim, 4) if run.get("scored_pixel_stride", 1) == 1 else None,
+        "psnr": round(score.metrics["psnr"], 3),
+        "ssim": None if ssim is None else round(ssim, 4),
         "scored_pixel_stride": run.get("scored_pixel_stride", 1),
-        "parameters": outcome.parameters,
-        "steps": outcome.steps,
-        "train_seconds": round(outcome.seconds, 1),
+        "parameters": count_parameters(training.trainer.pipeline.model),
+        "steps": training.step,
+        "train_seconds": round(training.seconds, 1),
         "hardware": hardware.describe(),
     }
 

@@ -8,17 +8,15 @@ alike. In float32, as vanilla-nerf computes; ours once more in the precision it 
 
 import json
 import time
-from contextlib import redirect_stdout
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import torch
 import tyro
-from timed_training import configure
 
 from sinenerf.rd import hardware
+from sinenerf.rd.timed import build, configure
 
 METHODS = {
     "sine-nerf": ("sine-nerf", {"pipeline.model.layer": "sine", "pipeline.model.precision": "float32"}),
@@ -47,10 +45,9 @@ def main(options: Options) -> None:
     trainers = {}
     for name, (method, overrides) in METHODS.items():
         rays = {"pipeline.datamanager.train_num_rays_per_batch": options.rays}
-        config = configure(method, options.data, {**overrides, **rays}, {"downscale_factor": 8})
-        with redirect_stdout(StringIO()):
-            trainers[name] = config.setup(local_rank=0, world_size=1)
-            trainers[name].setup("test")
+        scratch = Path("outputs/benchmarks")
+        config = configure(method, options.data, scratch, {**overrides, **rays}, {"downscale_factor": 8})
+        trainers[name] = build(config)
         trainers[name].pipeline.train()
     seconds: dict[str, list[float]] = {name: [] for name in trainers}
     for step in range(options.rounds + 2):

@@ -271,6 +271,7 @@ def sweep(
     data: Path | None = None,
     output: Path = Path("results"),
     dry_run: bool = False,
+    ray: str | None = None,
 ) -> None:
     """Run the jobs of a sweep that have no result yet: scenes x methods x settings, each at the same budget.
 
@@ -281,10 +282,11 @@ def sweep(
         data: folder of the scenes, in place of the plan's own.
         output: folder of the results.
         dry_run: only list the missing jobs and the time that they take.
+        ray: run them on the Ray cluster at this HOST:PORT, or on one of this machine's own: local.
     """
     from sinenerf.rd.commands import sweep as run
 
-    sys.exit(run(plan, data, output, dry_run))
+    sys.exit(run(plan, data, output, dry_run, ray))
 
 
 def plot(

@@ -179,11 +179,19 @@ def test_damaged_result_is_run_again_and_passed_over(plan, data, tmp_path):
     paths[1].write_text(json.dumps({"format": 2}))
     paths[2].write_text("[1, 2]")
     (output / "note.json").write_text("{}")
+    edited = json.loads(paths[3].read_text())
+    paths[3].write_text(json.dumps(edited | {"settings": edited["settings"] | {"rank": 9}}))
     results, problems = read_results(output)
-    assert len(results) == 2 and len(problems) == 4
+    assert len(results) == 1 and len(problems) == 5 and all("\n" not in problem for problem in problems)
+    assert sum("its settings are not those of its name" in problem for problem in problems) == 1
     for reason in ("is damaged: it is not JSON", "is of another version; this sinenerf reads format 1", "is no result"):
         assert sum(reason in p for p in problems) == 1 + (reason == "is no result")
-    assert len(missing(read, output)) == 3
+    assert len(missing(read, output)) == 4
+    refused = sinenerf("plot", output, "--quality", "psnr")
+    assert refused.returncode == 1 and refused.stderr.count("\n") == 6
+    assert refused.stderr.splitlines()[-1] == "sinenerf: no result has a quality 'psnr': there are " + ", ".join(
+        sorted(name for name, value in results[0].quality.items() if value is not None)
+    )
 
 
 def test_different_budgets_are_not_compared():
@@ -191,6 +199,9 @@ def test_different_budgets_are_not_compared():
     check_comparable(same)
     with pytest.raises(ValueError, match=r"disagree on minutes: 1\.0 and 2\.0"):
         check_comparable([*same, result(settings={"minutes": 2.0})])
+    looked = [result(settings={"faces": 9, "eval_points": points}, program="draco") for points in (8, 9)]
+    with pytest.raises(ValueError, match=r"disagree on points: 8 and 9\. Keep each in a results folder of its own"):
+        check_comparable(looked)
 
 
 def test_empty_folder_says_what_to_do(tmp_path):
@@ -291,14 +302,16 @@ def test_plot_marks_every_point_and_page_tells_its_settings(tmp_path):
         for m, name in enumerate(("sine", "draco"))
         for size in (1000, 2000, 4000)
     ]
-    made, shown = figure(results, "iou", "bytes")
-    assert len(shown) == 12 and len(made.axes) == 3
+    made, marks = figure(results, "iou", "bytes")
+    assert sum(map(len, marks.values())) == 12 and len(made.axes) == 3
     mean = made.axes[2].lines
     assert len(mean) == 2 and mean[0].get_ydata().min() > mean[1].get_ydata().min()
     (tmp_path / "asine1000.png").write_bytes(b"png")
     save_page(results, "iou", tmp_path / "page.html", ("bytes",))
     page = (tmp_path / "page.html").read_text()
-    assert all(f'id="point-bytes-{i}"' in page for i in range(12))
+    for name, group in marks.items():  # the page counts on the marks of a group being in order
+        drawn = page.split(f'<g id="{name.replace("marks-", "marks-bytes-")}">')[1]
+        assert drawn.split("</g>")[0].count("<use") == len(group)
     assert page.count("</script>") == 1 and "data:image/png;base64" in page and "http" not in page.split("<script>")[1]
     assert len(save_plots(results, "iou", tmp_path / "out", ("bytes",))) == 3
 
@@ -309,49 +322,3 @@ def test_draco_keeps_the_shape():
     assert len(small) < len(fine) < 6000
     assert abs(undraco(fine).volume / ball.volume - 1) < 0.01
     assert points_of([result()], "ball", "sine", "iou")[0][0] == 1000
-
-
-PHOTOGRAPHS = """
-dataset = "photographs"
-scenes = ["scene"]
-
-[settings]
-steps = 12
-width = 16
-coarse_samples = 8
-fine_samples = 4
-bits = 12
-
-[[methods]]
-name = "sine"
-settings = { layer = "sine", rank = 2 }
-
-[[methods]]
-name = "thin dense"
-settings = { layer = "dense" }
-grid = { width = [12] }
-"""
-
-
-def test_photographs_are_swept(scene, tmp_path):
-    path = tmp_path / "plan.toml"
-    path.write_text(PHOTOGRAPHS)
-    run = sinenerf("sweep", path, "--data", scene.parent, "--output", tmp_path / "results")
-    assert run.returncode == 0 and "2 done, 0 were there, 0 failed" in run.stdout, run.stdout + run.stderr
-    assert "Warning" not in run.stderr and "Exception" not in run.stderr
-    results, _ = read_results(tmp_path / "results")
-    for made in results:
-        artefact = made.source.with_suffix(".sine")
-        assert artefact.stat().st_size == made.size <= 12 * made.parameters / 8
-        assert made.quality["psnr"] > 3 and 0 < made.quality["ssim"] < 1
-        assert made.source.with_suffix(".jpg").is_file()
-    assert not [p for p in (tmp_path / "results").rglob(".*") if p.is_dir()]
-    for old, new, said in (
-        ("steps = 12", "stepts = 12", "no setting is called 'stepts'"),
-        ("width = 16", "width = -1", "width is -1: it must be positive"),
-        ("rank = 2", "rank = 17", "rank 17 does not fit"),
-        ("steps = 12", "", "give minutes or steps"),
-    ):
-        path.write_text(PHOTOGRAPHS.replace(old, new))
-        refused = sinenerf("sweep", path, "--data", scene.parent, "--output", tmp_path / "results")
-        assert refused.returncode == 1 and said in refused.stderr and refused.stderr.count("\n") == 1

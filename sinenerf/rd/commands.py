@@ -21,7 +21,7 @@ from sinenerf.rd.sweep import estimate, line, missing, run_sweep, title
 AXES: tuple[Axis, ...] = ("bytes", "parameters", "seconds")
 
 
-def sweep(plan: Path, data: Path | None, output: Path, dry_run: bool) -> int:
+def sweep(plan: Path, data: Path | None, output: Path, dry_run: bool, ray: str | None) -> int:
     """`sinenerf sweep`: 0 when all results are there, 1 when jobs failed, 130 after Ctrl-C."""
     read = read_plan(plan, data)
     jobs = missing(read, output)
@@ -30,7 +30,13 @@ def sweep(plan: Path, data: Path | None, output: Path, dry_run: bool) -> int:
         for job in jobs:
             print(f"{title(job)}: about {PROGRAMS[job.program].estimate(job.settings):.0f} s")
         return 0
-    report = run_sweep(read, output)
+    if ray is None:
+        report = run_sweep(read, output)
+    else:
+        from sinenerf.rd.cluster import connect
+
+        with connect(ray) as runner:
+            report = run_sweep(read, output, runner=runner)
     print(f"{report.done} done, {report.there} were there, {len(report.failed)} failed; results in {output}")
     for job, reason in report.failed:
         print(f"failed: {title(job)}: {reason}")

@@ -16,19 +16,22 @@ TEMPLATE = Path(__file__).with_name("page.html")
 
 def save_page(results: list[Result], measure: str, output: Path, axes: tuple[Axis, ...]) -> None:
     """Write the page. Pictures are those that lie beside the results, of the same name."""
-    sections, points = [], []
+    sections, notes = [], {}
     for axis in axes:
-        made, shown = figure(results, measure, axis)
+        made, marks = figure(results, measure, axis)
         buffer = io.StringIO()
         made.savefig(buffer, format="svg", metadata={"Date": None})
         drawing = buffer.getvalue()
-        drawing = drawing[drawing.index("<svg") :].replace('id="point-', f'id="point-{axis}-')
+        drawing = drawing[drawing.index("<svg") :].replace('id="marks-', f'id="marks-{axis}-')
         sections.append(f"<section><h2>{html.escape(measure)} against {axis}</h2>{drawing}</section>")
-        points += [(f"point-{axis}-{index}", result) for index, result in enumerate(shown)]
-    notes = {name: _note(result) for name, result in points}
-    pictures = {result.source.stem: _picture(result) for _, result in points if result.source is not None}
+        notes |= {name.replace("marks-", f"marks-{axis}-"): [_key(r) for r in group] for name, group in marks.items()}
+    content = {
+        "marks": notes,
+        "notes": {_key(result): _note(result) for result in results},
+        "pictures": {_key(result): _picture(result) for result in results},
+    }
     # "</" would end the script within a name
-    data = json.dumps({"notes": notes, "pictures": pictures}).replace("</", "<\\/")
+    data = json.dumps(content).replace("</", "<\\/")
     page = TEMPLATE.read_text().replace("<!-- plots -->", "\n".join(sections)).replace("/* data */ {}", data)
     with replacing(output) as partial:
         partial.write_text(page)
@@ -39,8 +42,13 @@ def _note(result: Result) -> dict[str, object]:
     rows: dict[str, float | None] = {name: value for name, value in result.quality.items() if value is not None}
     rows |= {"bytes": result.size, "parameters": result.parameters, "seconds": result.seconds}
     settings = {name: value for name, value in result.settings.items() if value is not None}
-    key = "" if result.source is None else result.source.stem
-    return {"title": f"{result.scene}, {result.method}", "rows": rows, "settings": settings, "key": key}
+    return {"title": f"{result.scene}, {result.method}", "rows": rows, "settings": settings}
+
+
+def _key(result: Result) -> str:
+    """A name for a result within a page: scenes share the hashes of their settings."""
+    stem = "" if result.source is None else result.source.stem
+    return f"{result.scene}/{stem}"
 
 
 def _picture(result: Result) -> str | None:

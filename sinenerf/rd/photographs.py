@@ -1,19 +1,33 @@
-"""Program for photographs: sine-nerf-small with any layer, trained within a budget and scored by its own file."""
+"""Program for photographs: sine-nerf or sine-nerf-small with any layer, trained within a budget, scored by its file."""
 
 import shutil
-import warnings
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from sinenerf.codec.quantise import file_size
 from sinenerf.files import replacing
 from sinenerf.rd.results import Result, Settings
+from sinenerf.rd.timed import Image, Training, build, configure, score_held_out
 
-OWN = {"minutes": None, "steps": None, "learning_rate": 2e-3, "bits": None, "bytes": None, "seed": 0}
-"""Settings beside the model's own, with their defaults; without bits and bytes 8 bits a parameter."""
+OWN: Settings = {
+    "preset": "sine-nerf-small",
+    "minutes": None,
+    "steps": None,
+    "learning_rate": None,
+    "rays": None,
+    "downscale": None,
+    "bits": None,
+    "bytes": None,
+    "seed": 0,
+}
+"""Settings beside the model's own. Without bits and bytes 8 bits a parameter; learning rate and rays are the preset's;
+downscale is the N of images_N."""
+FACTOR = 8
+"""images_8 are trained on where they are there, unless `downscale` says otherwise."""
 
 
 def find_scene(folder: Path, name: str) -> Path:
@@ -21,15 +35,62 @@ def find_scene(folder: Path, name: str) -> Path:
     return folder / name
 
 
+def parser_of(scene: Path, downscale: int | None) -> dict[str, Any]:
+    """Settings of `llff-data`."""
+    factor = FACTOR if downscale is None and (scene / f"images_{FACTOR}").is_dir() else downscale
+    return {"downscale_factor": factor}
+
+
+def photographs_of(scene: Path, downscale: int | None) -> list[Path]:
+    """The files of an LLFF scene that training reads: the poses and images_N, or all that these could be made of."""
+    wanted = scene / f"images_{parser_of(scene, downscale)['downscale_factor']}"
+    folders = [wanted] if wanted.is_dir() else sorted(scene.glob("images*"))
+    photographs = [path for folder in folders for path in sorted(folder.iterdir())]
+    return [path for path in (scene / "poses_bounds.npy", *photographs) if path.is_file()]
+
+
+def check_budget(settings: Settings) -> None:
+    """Raise ValueError unless one budget is given, and numbers are positive."""
+    if (settings["minutes"] is None) == (settings["steps"] is None):
+        raise ValueError("give minutes or steps, one of them")
+    for name in ("minutes", "steps", "learning_rate", "rays", "downscale"):
+        value = settings.get(name)
+        if value is not None and not (isinstance(value, int | float) and value > 0):
+            raise ValueError(f"{name} is {value}: it must be positive")
+
+
+def train_within(config: Any, settings: Settings, folder: Path, look_stride: int) -> Training | None:
+    """Train a nerfstudio method within a job's budget, with a checkpoint in a folder. None after Ctrl-C.
+
+    Raises:
+        RuntimeError: the scene cannot be trained on, or the loss is not finite.
+    """
+    minutes = settings["minutes"]
+    try:
+        trainer = build(config, settings["seed"])
+    except SystemExit as stop:  # bad input in one line
+        raise RuntimeError(str(stop.code).removeprefix("sinenerf: ")) from None
+    seconds = None if minutes is None else 60.0 * minutes
+    training = Training(trainer, seconds, settings["steps"], folder / "checkpoint.pt", look_stride, settings["seed"])
+    return training if training.run() else None
+
+
+def save_picture(image: Image, artefact: Path) -> None:
+    """A held-out view beside its result, for the page of plots."""
+    from PIL import Image as Pillow
+
+    with replacing(artefact.with_suffix(".jpg")) as partial:
+        Pillow.fromarray((image * 255).round().astype(np.uint8)).save(partial, quality=85)
+
+
 class NerfProgram:
-    """sine-nerf-small on an LLFF scene, every 8th view held out: settings are those of its model, and OWN."""
+    """One of our presets on an LLFF scene, every 8th view held out: settings are those of its model, and OWN."""
 
     trains = True
 
     def resolve(self, given: Settings) -> Settings:
-        from sinenerf.nerf.configs import sine_nerf_small
-
-        model = sine_nerf_small.config.pipeline.model
+        preset = _preset(given.get("preset", "sine-nerf-small"))
+        model = preset.pipeline.model
         names = [f.name for f in fields(model)]
         known = {name: getattr(model, name) for name in names[names.index("layer") :] if name not in OWN}
         if unknown := set(given) - set(known) - set(OWN):
@@ -37,12 +98,11 @@ class NerfProgram:
                 f"no setting is called {sorted(unknown)[0]!r}: there are {', '.join(sorted({**known, **OWN}))}"
             )
         settings = {**known, **OWN, **given}
-        if (settings["minutes"] is None) == (settings["steps"] is None):
-            raise ValueError("give minutes or steps, one of them")
-        if not all((settings[name] or 1) > 0 for name in ("minutes", "steps", "learning_rate")):
-            raise ValueError("minutes, steps and the learning rate must be positive")
+        check_budget(settings)
         if settings["bits"] is None and settings["bytes"] is None:
             settings["bits"] = 8
+        settings["learning_rate"] = settings["learning_rate"] or preset.optimizers["fields"]["optimizer"].lr
+        settings["rays"] = settings["rays"] or preset.pipeline.datamanager.train_num_rays_per_batch
         file_size(1, settings["bits"], settings["bytes"])
         replace(model, **{name: settings[name] for name in known}).architecture(ndc=True).networks()
         # as JSON has them
@@ -52,55 +112,65 @@ class NerfProgram:
         # 20 steps a second in training is what two shared cores make
         return 40 + (60 * settings["minutes"] if settings["minutes"] is not None else settings["steps"] / 20)
 
+    def files(self, scene: Path, settings: Settings) -> list[Path]:
+        return photographs_of(scene, settings["downscale"])
+
     def run(self, scene: Path, settings: Settings, artefact: Path) -> Result | None:
-        warnings.simplefilter("ignore")  # nerfstudio's and its libraries' own, on import and later
         from sinenerf.fields import describe
         from sinenerf.nerf.pack import field_of
-        from sinenerf.nerf.training import make_trainer, plan_steps, train
 
         folder = artefact.with_name(f".{artefact.stem}")
-        model = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items() if k not in OWN}
-        model |= {"bits": settings["bits"], "bytes": settings["bytes"]}
-        wanted = settings["steps"] or 2**30
-        try:
-            trainer = make_trainer(scene, folder, wanted, model, settings["learning_rate"])
-            steps = wanted if settings["minutes"] is None else plan_steps(trainer, wanted, settings["minutes"])
-            seconds = train(trainer, steps)
-        except SystemExit as stop:  # nerfstudio's way to end: bad input in one line, or Ctrl-C
-            if stop.code == 130:
-                return None
-            raise RuntimeError(str(stop.code).removeprefix("sinenerf: ")) from None
-        field_of(trainer.pipeline).save(artefact)
-        quality = _score(artefact, trainer.pipeline)
-        shutil.rmtree(folder)
+        parser = parser_of(scene, settings["downscale"])
+        config = configure(settings["preset"], scene, folder, _options(settings), parser)
+        training = train_within(config, settings, folder, look_stride=8)
+        if training is None:
+            return None
+        pipeline = training.trainer.pipeline
+        field_of(pipeline).save(artefact)
+        score = score_held_out(pipeline, _file_renderer(artefact))
+        save_picture(score.images[0], artefact)
+        shutil.rmtree(folder, ignore_errors=True)
         info = describe(artefact)
         tables = sum(tensor.table_bytes for tensor in info.tensors)
         parts: dict[str, float] = {"total": info.bytes, "header": info.header_bytes, "tables": tables}
         parts["numbers"] = info.bytes - info.header_bytes - tables
-        return Result("", "", "", "", settings, quality, parts, info.parameters, round(seconds, 2))
+        quality: dict[str, float | None] = dict(score.metrics)
+        seconds = round(training.seconds, 2)
+        return Result("", "", "", "", settings, quality, parts, info.parameters, seconds, training.history)
 
 
-def _score(artefact: Path, pipeline: Any) -> dict[str, float | None]:
-    """Mean metrics of the file over the held-out views; the first of them is kept as a picture beside it."""
-    import torch
-    from PIL import Image
+def _preset(name: str) -> Any:
+    from sinenerf.nerf import configs
 
+    presets = {"sine-nerf": configs.sine_nerf, "sine-nerf-small": configs.sine_nerf_small}
+    if name not in presets:
+        raise ValueError(f"no preset is called {name!r}: choose {' or '.join(presets)}")
+    return presets[name].config
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    """A job's settings as nerfstudio's options."""
+    model = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items() if k not in OWN}
+    model |= {"bits": settings["bits"], "bytes": settings["bytes"]}
+    options = {f"pipeline.model.{name}": value for name, value in model.items()}
+    options["optimizers.fields.optimizer.lr"] = settings["learning_rate"]
+    options["pipeline.datamanager.train_num_rays_per_batch"] = settings["rays"]
+    return options
+
+
+def _file_renderer(path: Path) -> Any:
+    """What a .sine file shows from nerfstudio's cameras."""
     from sinenerf.fields import load
-    from sinenerf.nerf.metrics import image_metrics
     from sinenerf.nerf.radiance import RadianceField
     from sinenerf.nerf.views import View
 
-    field = load(artefact)
-    metrics: list[dict[str, float]] = []
+    field = load(path)
     assert isinstance(field, RadianceField)
-    for camera, batch in pipeline.datamanager.fixed_indices_eval_dataloader:
-        lens = (float(getattr(camera, name)) for name in ("fx", "fy", "cx", "cy"))
+
+    def render(camera: Any, stride: int) -> Tensor:
+        fx, fy, cx, cy = (float(getattr(camera, name)) for name in ("fx", "fy", "cx", "cy"))
         pose = camera.camera_to_worlds.reshape(3, 4).cpu().double().numpy()
-        fx, fy, cx, cy = lens
-        shown = field.render(View(pose, fx, fy, cx, cy, int(camera.width), int(camera.height)))["rgb"]
-        truth = batch["image"][..., :3].to(torch.float32).cpu()
-        if not metrics:
-            with replacing(artefact.with_suffix(".jpg")) as partial:
-                Image.fromarray((shown.numpy() * 255).round().astype(np.uint8)).save(partial, quality=85)
-        metrics.append(image_metrics(shown, truth))
-    return {name: float(np.mean([m[name] for m in metrics])) for name in metrics[0]}
+        view = View(pose, fx, fy, cx, cy, int(camera.width), int(camera.height))
+        return field.render(view)["rgb"][::stride, ::stride]
+
+    return render

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Axis = Literal["bytes", "parameters", "seconds"]
+Marks = dict[str, list[Result]]
+"""The results whose marks a group in the SVG holds, in order, by the group's id."""
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#000000", "#CC79A7", "#E69F00", "#56B4E9", "#999999")
 """Okabe and Ito's, which the colour-blind can tell apart; markers and dashes tell them apart in grey."""
 MARKERS, DASHES = "osD^vPX*", ("-", "--", "-.", ":")
@@ -36,38 +38,53 @@ TICKS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998, 0.999)
 GAP = 1e-4
 
 
-def figure(results: list[Result], measure: str, axis: Axis) -> tuple["Figure", list[Result]]:
-    """The plot, and the results whose marks have the ids point-0, point-1, ... in its SVG."""
+def figure(results: list[Result], measure: str, axis: Axis) -> tuple["Figure", Marks]:
+    """The plot, and whose marks are whose."""
     from matplotlib.figure import Figure
 
     scenes = list(dict.fromkeys(r.scene for r in results))
     methods = sorted({r.method for r in results}, key=lambda name: (name != "sine", name))
-    panels = len(scenes) + (len(scenes) > 1 and axis != "seconds")
+    panels = len(scenes) + (len(scenes) > 1)
     columns = min(panels, 3)
     rows = -(-panels // columns)
-    made = Figure(figsize=(4.4 * columns, 3.4 * rows + 0.5), layout="constrained")
-    axes = np.atleast_1d(made.subplots(rows, columns, sharey=True)).ravel()
-    shown: list[Result] = []
-    for panel, scene in zip(axes, scenes, strict=False):
-        for index, method in enumerate(methods):
+    across = min(len(methods), 3 * columns)
+    made = Figure(figsize=(4.2 * columns + 0.9, 3.3 * rows + 0.25 * -(-len(methods) // across)))
+    grid = made.subplots(rows, columns, sharex=True, sharey=True, squeeze=False, gridspec_kw=_margins(made, rows))
+    axes = grid.ravel()
+    marks: Marks = {}
+    for index, method in enumerate(methods):
+        curves = []
+        for panel, scene in zip(axes, scenes, strict=False):
             points = points_of(results, scene, method, measure, axis)
-            if axis == "seconds":
-                _draw_history(panel, index, points, measure)
-            _draw(panel, index, points, measure, shown, axis != "seconds")
-        _dress(panel, scene, measure, axis)
-    if panels > len(scenes):
-        for index, method in enumerate(methods):
-            fronts = [front(points_of(results, s, method, measure, axis), measure in FALLING) for s in scenes]
-            curve = mean_curve(fronts)
-            if curve is not None:
-                axes[len(scenes)].plot(*curve, color=_colour(index), linestyle=_dash(index))
-        _dress(axes[len(scenes)], f"mean of {len(scenes)} scenes", measure, axis)
+            curve = front(points if axis != "seconds" else _timeline(points, measure), measure in FALLING)
+            _draw(panel, index, points, curve, marks, axis)
+            curves.append(curve)
+        if panels > len(scenes):
+            _draw_mean(axes[len(scenes)], index, curves)
+    for panel, name in zip(axes, [*scenes, f"mean of {len(scenes)} scenes"], strict=False):
+        _dress(panel, name, measure, axis)
     if measure in NEAR_ONE:
         _stretch(axes[:panels])
+    for panel in axes[::columns]:
+        panel.set_ylabel(LABELS.get(measure, measure))
     for panel in axes[panels:]:
         panel.set_axis_off()
-    _legend(made, methods)
-    return made, shown
+    _legend(made, methods, across)
+    return made, marks
+
+
+def _margins(made: "Figure", rows: int) -> dict[str, float]:
+    """Room for the labels, in inches; matplotlib's own layout takes longer than all else together."""
+    width, height = made.get_size_inches()
+    top = height - 3.3 * rows + 0.3  # the legend, and a title
+    return {
+        "left": 0.85 / width,
+        "right": 1 - 0.15 / width,
+        "bottom": 0.5 / height,
+        "top": 1 - top / height,
+        "wspace": 0.1,
+        "hspace": 0.32,
+    }
 
 
 def save_plots(results: list[Result], measure: str, output: Path, axes: tuple[Axis, ...]) -> list[Path]:
@@ -107,40 +124,56 @@ def _dash(index: int) -> str:
     return DASHES[index % len(DASHES)]
 
 
-def _draw(panel: "Axes", index: int, points: Points, measure: str, shown: list[Result], line: bool) -> None:
-    """A method on a scene: its front as a line with full marks, the points behind it as small, empty ones."""
-    best = front(points, measure in FALLING)
-    if line:
-        panel.plot([p[0] for p in best], [p[1] for p in best], color=_colour(index), linestyle=_dash(index), zorder=2)
-    for point in points:
-        on_front = point in best or not line
+def _draw(panel: "Axes", index: int, points: Points, curve: Points, marks: Marks, axis: Axis) -> None:
+    """A method on a scene: its front as a line with full marks, the points behind it as small, empty ones. Over
+    seconds, how good its best setting was by then, and where each one ended."""
+    style = {"color": _colour(index), "linestyle": _dash(index), "zorder": 2}
+    drawstyle = "steps-post" if axis == "seconds" else "default"
+    panel.plot([p[0] for p in curve], [p[1] for p in curve], drawstyle=drawstyle, **style)  # type: ignore[arg-type]
+    best = points if axis == "seconds" else curve
+    behind = [point for point in points if point not in best]
+    for group, full in ((best, True), (behind, False)):
+        if not group:
+            continue
+        name = f"marks-{len(marks)}"
         panel.plot(
-            point[0],
-            point[1],
+            [p[0] for p in group],
+            [p[1] for p in group],
+            linestyle="",
             marker=MARKERS[index % len(MARKERS)],
-            markersize=5 if on_front else 3,
-            markerfacecolor=_colour(index) if on_front else "none",
+            markersize=5 if full else 3,
+            markerfacecolor=_colour(index) if full else "none",
             markeredgecolor=_colour(index),
-            alpha=1 if on_front else 0.5,
-            gid=f"point-{len(shown)}",
+            alpha=1 if full else 0.5,
+            gid=name,
             zorder=3,
         )
-        shown.append(point[2])
+        marks[name] = [point[2] for point in group]
 
 
-def _draw_history(panel: "Axes", index: int, points: Points, measure: str) -> None:
-    """How good the best setting of a method was after so many seconds."""
-    looks = sorted((look["seconds"], look[measure]) for p in points for look in p[2].history if measure in look)
-    if looks:
-        best = np.maximum.accumulate([quality for _, quality in looks])
-        panel.step([s for s, _ in looks], best, where="post", color=_colour(index), linestyle=_dash(index))
+def _draw_mean(panel: "Axes", index: int, curves: list[Points]) -> None:
+    """The mean over scenes: a curve; or a mark, where a method has one point on each."""
+    curve = mean_curve(curves)
+    if curve is not None:
+        panel.plot(*curve, color=_colour(index), linestyle=_dash(index))
+    elif curves and all(len(points) == 1 for points in curves):
+        x, y = np.array([points[0][:2] for points in curves]).T
+        panel.plot(np.exp(np.log(x).mean()), y.mean(), color=_colour(index), marker=MARKERS[index % len(MARKERS)])
+
+
+def _timeline(points: Points, measure: str) -> Points:
+    """(seconds, quality) of every look at every setting of a method, and of its ends."""
+    looks = [(look["seconds"], look[measure], p[2]) for p in points for look in p[2].history if measure in look]
+    return [look for look in looks if look[0] > 0] + [p for p in points if p[0] > 0]
 
 
 def _dress(panel: "Axes", title: str, measure: str, axis: Axis) -> None:
     panel.set_title(title, fontsize=10)
     panel.set_xscale("log")
+    panel.xaxis.set_major_formatter("{x:,g}")
+    panel.xaxis.set_minor_formatter("")
+    panel.tick_params(labelbottom=True)
     panel.set_xlabel(LABELS[axis])
-    panel.set_ylabel(LABELS.get(measure, measure))
     panel.grid(alpha=0.3)
 
 
@@ -164,11 +197,11 @@ def _from_nines(nines: Any) -> Any:
     return 1 + GAP - 10.0 ** -np.asarray(nines)
 
 
-def _legend(made: "Figure", methods: list[str]) -> None:
+def _legend(made: "Figure", methods: list[str], across: int) -> None:
     from matplotlib.lines import Line2D
 
     handles = [
         Line2D([], [], color=_colour(i), linestyle=_dash(i), marker=MARKERS[i % len(MARKERS)], label=m)
         for i, m in enumerate(methods)
     ]
-    made.legend(handles=handles, loc="outside upper center", ncols=len(methods), frameon=False)
+    made.legend(handles=handles, loc="upper center", ncols=across, frameon=False, borderaxespad=0.1, handlelength=3)

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from sinenerf.rd.photographs import NerfProgram, find_scene
 from sinenerf.rd.results import Result, Settings
+from sinenerf.rd.rivals import RivalProgram
 from sinenerf.rd.shapes import DracoProgram, FieldProgram, find_mesh
 
 
@@ -26,6 +27,10 @@ class Program(Protocol):
 
     def estimate(self, settings: Settings) -> float:
         """Seconds that a run takes, roughly."""
+        ...
+
+    def files(self, scene: Path, settings: Settings) -> list[Path]:
+        """What a run reads of a scene: files in it, or the scene itself."""
         ...
 
     def run(self, scene: Path, settings: Settings, artefact: Path) -> "Result | None":
@@ -49,5 +54,10 @@ class Dataset:
     """The measure that plots show by default."""
 
 
-PROGRAMS: dict[str, Program] = {"field": FieldProgram(), "draco": DracoProgram(), "nerf": NerfProgram()}
+PROGRAMS: dict[str, Program] = {
+    "field": FieldProgram(),
+    "draco": DracoProgram(),
+    "nerf": NerfProgram(),
+    "nerfstudio": RivalProgram(),
+}
 DATASETS = {"shapes": Dataset("field", find_mesh, "iou"), "photographs": Dataset("nerf", find_scene, "psnr")}

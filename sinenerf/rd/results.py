@@ -95,6 +95,9 @@ class Result:
             raise ValueError(f"{path}: is damaged: it lacks {sorted(missing)[0]!r}. Delete it, and sweep again")
         result = cls(**{name: content[name] for name in names}, source=path)
         result._check()
+        job = Job(result.dataset, result.scene, result.method, result.program, result.settings)
+        if path.stem != job.key:
+            raise ValueError(f"{path}: its settings are not those of its name: it was edited, renamed or is foreign")
         return result
 
     def _check(self) -> None:
@@ -129,18 +132,19 @@ def read_results(folder: Path) -> tuple[list[Result], list[str]]:
 
 
 def check_comparable(results: list[Result]) -> None:
-    """Refuse to lay side by side what had different budgets of training.
+    """Refuse to lay side by side what had different budgets of training, or was evaluated in different ways.
 
     Raises:
-        ValueError: two results of one dataset whose minutes or steps differ.
+        ValueError: two results of one dataset that disagree on such a setting.
     """
     first: dict[tuple[str, str], Result] = {}
     for result in results:
-        other = first.setdefault((result.dataset, result.program), result)
-        for name in ("minutes", "steps"):
-            a, b = other.settings.get(name), result.settings.get(name)
-            if a != b:
+        for name, value in result.settings.items():
+            if name not in ("minutes", "steps") and not name.startswith("eval_"):
+                continue
+            other = first.setdefault((result.dataset, name), result)
+            if other.settings[name] != value:
                 raise ValueError(
-                    f"{other.source} and {result.source} disagree on {name}: {a} and {b}. "
-                    f"Keep each budget in a results folder of its own"
+                    f"{other.source} and {result.source} disagree on {name.removeprefix('eval_')}: "
+                    f"{other.settings[name]} and {value}. Keep each in a results folder of its own"
                 )

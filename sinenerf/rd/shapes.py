@@ -7,6 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sinenerf.files import replacing
 from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.fitting import FitConfig, fit, split_settings
@@ -26,6 +28,9 @@ def find_mesh(folder: Path, name: str) -> Path:
 
 EVALUATION = {"eval_points": 1_000_000, "eval_resolution": 256}
 """Of every program: uniform points for the IoU, and cells a side of the surface for the other measures."""
+
+PICTURE_SIZE, PICTURE_CELLS = (300, 220), 128
+"""Pixels of a picture, and cells a side of a field's surface in it."""
 
 
 @lru_cache(maxsize=1)  # jobs come scene by scene
@@ -70,6 +75,9 @@ class FieldProgram:
         work = steps * config.batch * settings["width"] ** 2 * settings["depth"] * 3 / 4e9
         return (work if math.isinf(seconds) else seconds) + 6
 
+    def files(self, scene: Path, settings: Settings) -> list[Path]:
+        return [scene]
+
     def run(self, scene: Path, settings: Settings, artefact: Path) -> Result | None:
         from sinenerf.fields import describe
 
@@ -82,6 +90,8 @@ class FieldProgram:
         parts: dict[str, float] = {"total": info.bytes, "header": info.header_bytes, "tables": tables}
         parts["numbers"] = info.bytes - info.header_bytes - tables
         made = truth.of_field(field, info.bytes, settings["eval_resolution"])
+        if made.chamfer_l1 is not None:  # there is a surface
+            save_picture(field.mesh(PICTURE_CELLS), truth, artefact)
         return _result(settings, made, parts, history[-1]["seconds"], history)
 
 
@@ -112,13 +122,33 @@ class DracoProgram:
     def estimate(self, settings: Settings) -> float:
         return 3.0
 
+    def files(self, scene: Path, settings: Settings) -> list[Path]:
+        return [scene]
+
     def run(self, scene: Path, settings: Settings, artefact: Path) -> Result | None:
         truth, begin = truth_of(scene, settings["eval_points"]), time.monotonic()
         data = draco(truth.mesh, settings["faces"], settings["bits"])
         seconds = time.monotonic() - begin
         with replacing(artefact.with_suffix(".drc")) as partial:
             partial.write_bytes(data)
+        save_picture(undraco(data), truth, artefact)
         return _result(settings, truth.of_mesh(undraco(data), len(data)), {"total": len(data)}, seconds, [])
+
+
+def save_picture(mesh: Any, truth: Truth, artefact: Path) -> None:
+    """What was made of a shape, from where all of its scene are seen, beside the result: for the page of plots."""
+    from PIL import Image
+
+    from sinenerf.occupancy.picture import EYE, shade
+
+    low, high = truth.mesh.bounds
+    centre = (low + high) / 2
+    try:
+        image = shade(mesh, centre, centre + np.linalg.norm(high - low) * np.array(EYE), *PICTURE_SIZE)
+    except (ImportError, OSError):  # open3d's system libraries are not there: then no picture
+        return
+    with replacing(artefact.with_suffix(".jpg")) as partial:
+        Image.fromarray(image).save(partial, quality=80)
 
 
 def draco(mesh: Any, faces: int, bits: int) -> bytes:

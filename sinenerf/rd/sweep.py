@@ -1,8 +1,9 @@
-"""Running a sweep: what is missing, one job after the other. What is done stays, whatever happens."""
+"""Running a sweep: what is missing, one job after the other or on a cluster. What is done stays, whatever happens."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -68,38 +69,75 @@ def run_job(job: Job, scene: Path, results: Path) -> Result | None:
     return result
 
 
-def run_sweep(plan: Plan, results: Path, say: Callable[[str], None] = print) -> Report:
-    """Run what is missing, one job after the other, with a bar on standard error.
+Outcome = Result | str | None
+"""What a job came to: its result; why it failed, in a line; or None after Ctrl-C."""
+
+
+class Runner(Protocol):
+    """Where jobs run: here (`serial`), or on a cluster (`sinenerf.rd.cluster`)."""
+
+    slots: int
+    """Jobs at once."""
+
+    def run(self, jobs: list[Job], scenes: Mapping[str, Path], results: Path) -> Iterator[tuple[Job, Outcome]]:
+        """Run jobs and write their results; yields each as soon as it is done. Ends after a None."""
+        ...
+
+
+class Serial:
+    """One job after the other, in this process."""
+
+    slots = 1
+
+    def run(self, jobs: list[Job], scenes: Mapping[str, Path], results: Path) -> Iterator[tuple[Job, Outcome]]:
+        for job in jobs:
+            outcome = outcome_of(job, scenes[job.scene], results)
+            yield job, outcome
+            if outcome is None:
+                return
+
+
+def outcome_of(job: Job, scene: Path, results: Path) -> Outcome:
+    """`run_job`, with what it raises as a line."""
+    try:
+        return run_job(job, scene, results)
+    except (ValueError, OSError, RuntimeError) as error:
+        return str(error)
+
+
+def run_sweep(plan: Plan, results: Path, say: Callable[[str], None] = print, runner: Runner | None = None) -> Report:
+    """Run what is missing, with a bar on standard error; without a runner one job after the other.
 
     A job that fails is left out, and the others go on. Running the same sweep again does only what is still missing;
     a job that was killed goes on from its checkpoint.
     """
-    jobs = missing(plan, results)
-    report = Report(there=len(plan.jobs) - len(jobs))
-    columns = (
-        TextColumn("Sweep"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.description}"),
-    )
+    runner = runner or Serial()
+    waiting = missing(plan, results)
+    report = Report(there=len(plan.jobs) - len(waiting))
+    columns = (TextColumn("Sweep"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=len(jobs))
-        for index, job in enumerate(jobs):
-            left = estimate(jobs[index:])
-            bar.update(task, description=f"about {left / 60:.0f} min left: {title(job)}")
-            try:
-                result = run_job(job, plan.scenes[job.scene], results)
-            except (ValueError, OSError, RuntimeError) as error:
-                report.failed.append((job, str(error)))
-                say(f"sinenerf: {title(job)} failed: {error}")
+        task = bar.add_task(_ahead(waiting, runner), total=len(waiting))
+        for job, outcome in runner.run(waiting.copy(), plan.scenes, results):
+            if outcome is None:
+                report.complete = False
+                break
+            waiting.remove(job)
+            bar.update(task, advance=1, description=_ahead(waiting, runner))
+            if isinstance(outcome, str):
+                report.failed.append((job, outcome))
+                say(f"sinenerf: {title(job)} failed: {outcome}")
             else:
-                if result is None:
-                    report.complete = False
-                    break
                 report.done += 1
-                say(line(result))
-            bar.advance(task)
+                say(line(outcome))
+    report.failed.sort(key=lambda failure: plan.jobs.index(failure[0]))
     return report
+
+
+def _ahead(waiting: list[Job], runner: Runner) -> str:
+    """What the bar says of the jobs to come."""
+    if not waiting:
+        return ""
+    return f"about {estimate(waiting) / runner.slots / 60:.0f} min left: {title(waiting[0])}"
 
 
 def title(job: Job) -> str:

@@ -1,0 +1,111 @@
+"""What a sweep costs beside its training, and how long plots of 500 results take.
+
+taskset -c 0 env OMP_NUM_THREADS=1 python scripts/benchmark_sweep.py --mesh ../shared/data/meshes/clean/dragon.ply
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import tyro
+
+from sinenerf.occupancy.metrics import Truth
+from sinenerf.rd import hardware, shapes
+from sinenerf.rd.plan import read_plan
+from sinenerf.rd.results import Job, read_results
+from sinenerf.rd.sweep import run_sweep
+
+PLAN = """
+dataset = "shapes"
+scenes = ["{scene}"]
+settings = {{ minutes = {minutes} }}
+methods = [{{ name = "sine", grid = {{ seed = [{seeds}] }} }}]
+"""
+
+
+@dataclass
+class Options:
+    mesh: Path
+    """Mesh to fit."""
+    jobs: int = 6
+    """Fits of default settings."""
+    minutes: float = 0.1
+    """Of each."""
+    results: Path = Path("results")
+    """Results to make 500 of."""
+    output: Path = Path("scripts/results/sweep.json")
+    """Result file."""
+
+
+def main(options: Options) -> None:
+    content = {**overhead(options), **plotting(options.results), "hardware": hardware.describe()}
+    options.output.write_text(json.dumps(content, indent=2) + "\n")
+    print(json.dumps(content, indent=2))
+
+
+def overhead(options: Options) -> dict[str, float]:
+    """Seconds a job, by what they are spent on."""
+    spent = {"once_a_scene": 0.0, "evaluation": 0.0}
+    shapes.truth_of = timed(shapes.truth_of, spent, "once_a_scene")
+    Truth.of_field = timed(Truth.of_field, spent, "evaluation")
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "plan.toml"
+        seeds = ", ".join(map(str, range(options.jobs)))
+        path.write_text(PLAN.format(scene=options.mesh.stem, minutes=options.minutes, seeds=seeds))
+        plan = read_plan(path, options.mesh.parent)
+        begin = time.monotonic()
+        report = run_sweep(plan, Path(folder) / "results", say=lambda line: None)
+        total = time.monotonic() - begin
+        assert report.done == options.jobs
+        training = sum(result.seconds for result in read_results(Path(folder))[0])
+    rest = total - training - sum(spent.values())
+    return {
+        "jobs": options.jobs,
+        "training_seconds_a_job": round(training / options.jobs, 2),
+        "evaluation_seconds_a_job": round(spent["evaluation"] / options.jobs, 2),
+        "seconds_once_a_scene": round(spent["once_a_scene"], 2),
+        "all_else_seconds_a_job": round(rest / options.jobs, 2),
+    }
+
+
+def timed(function, spent: dict[str, float], name: str):
+    """The function, with its seconds added up."""
+
+    def call(*arguments):
+        begin = time.monotonic()
+        try:
+            return function(*arguments)
+        finally:
+            spent[name] += time.monotonic() - begin
+
+    return call
+
+
+def plotting(folder: Path) -> dict[str, float]:
+    """Seconds of the whole command on 500 results, without and with the page."""
+    results, _ = read_results(folder)
+    with TemporaryDirectory() as scratch:
+        many = Path(scratch) / "results"
+        for index in range(500):
+            copied = results[index % len(results)]
+            changed = replace(copied, settings=copied.settings | {"copy": index // len(results)})
+            job = Job(changed.dataset, changed.scene, changed.method, changed.program, changed.settings)
+            changed.save(job.path(many))
+        seconds = {}
+        for name, arguments in (("plot", []), ("plot_html", ["--html", f"{scratch}/page.html"])):
+            begin = time.monotonic()
+            subprocess.run(
+                [sys.executable, "-m", "sinenerf", "plot", many, *arguments], check=True, stdout=subprocess.DEVNULL
+            )
+            seconds[f"{name}_seconds_of_500_results"] = round(time.monotonic() - begin, 2)
+        shutil.rmtree(many)
+    return seconds
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))

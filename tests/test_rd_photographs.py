@@ -1,0 +1,232 @@
+"""Sweeps over photographs: our presets and nerfstudio's own methods, killed and gone on with."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+import sinenerf
+from sinenerf.rd.plan import read_plan
+from sinenerf.rd.programs import PROGRAMS
+from sinenerf.rd.results import read_results
+from sinenerf.rd.rivals import pack_weights, unpack_weights, weights_of
+from sinenerf.rd.timed import Training, build, configure, model_renderer, score_held_out
+
+PLAN = """
+dataset = "photographs"
+scenes = ["scene"]
+
+[settings]
+steps = 12
+
+[[methods]]
+name = "sine"
+settings = { layer = "sine", rank = 2, width = 16, coarse_samples = 8, fine_samples = 4, bits = 12 }
+
+[[methods]]
+name = "thin dense"
+settings = { layer = "dense", width = 12, coarse_samples = 8, fine_samples = 4, bits = 12 }
+
+[[methods]]
+name = "vanilla-nerf"
+program = "nerfstudio"
+
+[methods.settings]
+method = "vanilla-nerf"
+bits = 8
+stride = 6
+
+[methods.settings.options]
+"pipeline.datamanager.train_num_rays_per_batch" = 4
+"pipeline.model.num_coarse_samples" = 8
+"pipeline.model.num_importance_samples" = 8
+
+[[methods]]
+name = "nerfacto"
+program = "nerfstudio"
+
+[methods.settings]
+method = "nerfacto"
+stride = 3
+
+[methods.settings.options]
+"pipeline.datamanager.train_num_rays_per_batch" = 16
+"pipeline.model.implementation" = "torch"
+"pipeline.model.log2_hashmap_size" = 10
+"""
+TENSORF = {
+    "pipeline.datamanager.train_num_rays_per_batch": 16,
+    "pipeline.model.init_resolution": 16,
+    "pipeline.model.final_resolution": 24,
+    "pipeline.model.upsampling_iters": [4, 8],
+}
+
+
+def sweep(*arguments, **options):
+    command = [sys.executable, "-m", "sinenerf", "sweep", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=250, check=False, **options)
+
+
+def test_our_presets_and_nerfstudios_methods_are_swept(scene, tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_text(PLAN)
+    run = sweep(path, "--data", scene.parent, "--output", tmp_path / "results")
+    assert run.returncode == 0 and "4 done, 0 were there, 0 failed" in run.stdout, run.stdout + run.stderr
+    assert "Warning" not in run.stderr and "Exception" not in run.stderr
+    results = {made.method: made for made in read_results(tmp_path / "results")[0]}
+    for made in results.values():
+        artefact = made.source.with_suffix(".sine" if made.program == "nerf" else ".weights")
+        assert artefact.stat().st_size == made.size
+        assert made.quality["psnr"] > 3 and made.source.with_suffix(".jpg").is_file()
+        assert [look["step"] for look in made.history] == sorted(look["step"] for look in made.history)
+        assert len(made.history) >= 3 and made.history[-1]["seconds"] <= made.seconds
+        if made.program == "nerf":
+            assert 0 < made.quality["ssim"] < 1 and made.size <= 12 * made.parameters / 8
+    assert results["vanilla-nerf"].size < 1.01 * results["vanilla-nerf"].parameters
+    assert 4 * results["nerfacto"].parameters <= results["nerfacto"].size < 4.1 * results["nerfacto"].parameters
+    assert not [p for p in (tmp_path / "results").rglob(".*")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("steps = 12", "stepts = 12", "no setting is called 'stepts'"),
+        ("width = 16", "width = -1", "width is -1: it must be positive"),
+        ("rank = 2", "rank = 17", "rank 17 does not fit"),
+        ("rank = 2", 'preset = "sine-nerf-huge"', "no preset is called 'sine-nerf-huge'"),
+        ("steps = 12", "", "give minutes or steps"),
+        ("steps = 12", "steps = -1", "steps is -1: it must be positive"),
+        ('method = "nerfacto"', 'method = "splatfacto"', "method is 'splatfacto': choose vanilla-nerf"),
+        ("bits = 8", "bits = 5", "bits is 5: rivals are stored in 8 or 32"),
+        ("stride = 3", "stride = 0", "stride is 0"),
+        ("pipeline.model.num_coarse_samples", "pipeline.model.number", "no option of vanilla-nerf is called"),
+    ],
+)
+def test_bad_plan_is_refused(tmp_path, old, new, said):
+    path = tmp_path / "plan.toml"
+    path.write_text(PLAN.replace(old, new))
+    with pytest.raises(ValueError, match=said) as refused:
+        read_plan(path, tmp_path)
+    assert str(refused.value).startswith(f"{path}: ") and "\n" not in str(refused.value)
+
+
+def test_missing_scene_fails_alone(scene, tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_text(PLAN[: PLAN.index('[[methods]]\nname = "vanilla')].replace('["scene"]', '["scene", "absent"]'))
+    run = sweep(path, "--data", scene.parent, "--output", tmp_path / "results")
+    assert run.returncode == 1 and "2 done, 0 were there, 2 failed" in run.stdout, run.stdout + run.stderr
+    assert f"{scene.parent}/absent: no such folder" in run.stdout
+
+
+def test_killed_job_goes_on_from_its_checkpoint(scene, tmp_path):
+    path, output = tmp_path / "plan.toml", tmp_path / "results"
+    path.write_text(PLAN[: PLAN.index('[[methods]]\nname = "thin')].replace("steps = 12", "minutes = 0.2"))
+    command = [sys.executable, "-m", "sinenerf", "sweep", path, "--data", scene.parent, "--output", output]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 100
+        while not (kept := list(output.rglob("checkpoint.pt"))) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGKILL)
+    before = torch.load(kept[0], weights_only=True)
+    assert before["step"] > 0 and before["seconds"] > 4
+    run = sweep(path, "--data", scene.parent, "--output", output)
+    assert run.returncode == 0, run.stderr
+    (result,) = read_results(output)[0]
+    assert result.history[: len(before["history"])] == before["history"] and result.seconds == pytest.approx(12, abs=3)
+    assert not kept[0].parent.exists()
+
+
+def a_training(method, options, scene, folder, steps):
+    config = configure(method, scene, folder, options, {"downscale_factor": 1})
+    return Training(build(config), None, steps, folder / "checkpoint.pt", look_stride=6)
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("tensorf", TENSORF),  # whose parameters are replaced as its grids grow
+        ("sine-nerf-small", {"pipeline.model.width": 16, "pipeline.model.rank": 2, "pipeline.model.bits": 10}),
+    ],
+)
+def test_interrupted_training_goes_on(method, options, scene, tmp_path):
+    first = a_training(method, options, scene, tmp_path, 16)
+    interrupt, count = first.trainer.train_iteration, []
+
+    def at_step_ten(step):
+        if step == 9:
+            os.kill(os.getpid(), signal.SIGINT)
+        count.append(step)
+        return interrupt(step)
+
+    first.trainer.train_iteration = at_step_ten
+    assert not first.run()
+    assert count == list(range(10))
+    again = a_training(method, options, scene, tmp_path, 16)
+    steps, going = [], again.trainer.train_iteration
+    again.trainer.train_iteration = lambda step: (steps.append(step), going(step))[1]
+    before = {name: p.detach().clone() for name, p in first.trainer.pipeline.model.named_parameters()}
+    again._resume()
+    for name, parameter in again.trainer.pipeline.model.named_parameters():
+        torch.testing.assert_close(parameter.detach(), before[name])
+    assert again.run() and steps == list(range(10, 16)) and again.seconds > first.seconds
+    moved = [n for n, p in again.trainer.pipeline.model.named_parameters() if not torch.equal(p.detach(), before[n])]
+    assert len(moved) > len(before) / 2  # the optimisers hold the parameters that the model has now
+    (tmp_path / "checkpoint.pt").write_bytes(b"broken")
+    fresh = a_training(method, options, scene, tmp_path, 2)
+    assert fresh.run() and fresh.step == 2
+
+
+def test_weights_survive_their_file(scene, tmp_path):
+    """8 bits keep every number to half a step of its tensor; 32 keep all; cameras and metrics are not counted."""
+    options = {"pipeline.model.implementation": "torch", "pipeline.model.log2_hashmap_size": 4}
+    model = build(configure("nerfacto", scene, tmp_path, options, {"downscale_factor": 1})).pipeline.model
+    assert any("camera_optimizer" in name for name, _ in model.named_parameters())
+    weights = {name: values.clone() for name, values in weights_of(model).items()}
+    assert weights and not any("camera_optimizer" in name or "lpips" in name for name in weights)
+    for bits in (32, 8):
+        data = pack_weights(model, bits)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.zero_()
+        unpack_weights(model, data, bits)
+        for name, values in weights_of(model).items():
+            half = 0 if bits == 32 else 0.51 * float(weights[name].abs().max()) / 126
+            assert float((values - weights[name]).abs().max()) <= half, name
+            values.copy_(weights[name])
+
+
+def test_what_a_worker_needs_of_a_scene(scene):
+    program = PROGRAMS["nerf"]
+    files = program.files(scene, {"downscale": None})
+    assert scene / "poses_bounds.npy" in files and len(files) == 1 + len(list((scene / "images").iterdir()))
+
+
+def test_looks_see_what_the_score_sees(scene, tmp_path):
+    """Every pixel's score, of the model's own pictures, is that of the metrics on whole pictures."""
+    training = a_training("sine-nerf-small", {"pipeline.model.width": 16, "pipeline.model.rank": 2}, scene, tmp_path, 2)
+    pipeline = training.trainer.pipeline
+    whole = score_held_out(pipeline, model_renderer(pipeline))
+    assert set(whole.metrics) >= {"psnr", "ssim"}
+    strided = score_held_out(pipeline, model_renderer(pipeline), 3)
+    assert set(strided.metrics) == {"psnr"}
+    for full, part in zip(whole.images, strided.images, strict=True):
+        np.testing.assert_allclose(full[::3, ::3], part, atol=1e-2)
+    errors = [
+        -10 * np.log10(((image - truth) ** 2).mean()) for image, truth in zip(whole.images, whole.truths, strict=True)
+    ]
+    assert whole.metrics["psnr"] == pytest.approx(float(np.mean(errors)), abs=1e-3)
+
+
+def test_file_of_a_sweep_opens(scene, tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_text(PLAN[: PLAN.index('[[methods]]\nname = "thin')])
+    read = read_plan(path, scene.parent)
+    artefact = tmp_path / "a.sine"
+    made = PROGRAMS["nerf"].run(scene, json.loads(json.dumps(read.jobs[0].settings)), artefact)
+    assert made.size == artefact.stat().st_size and sinenerf.load(artefact).parameters_count == made.parameters
