@@ -381,6 +381,43 @@ def spectrum(
     run(field, output, widths, ranks)
 
 
+def view(
+    paths: Annotated[list[Path], tyro.conf.Positional],
+    /,
+    original: Path | None = None,
+    up: Literal["y", "z", "x", "-y", "-z", "-x"] = "y",
+    export: Path | None = None,
+    resolution: int | None = None,
+    quality: str | None = None,
+    host: str = "127.0.0.1",
+    port: int = 7008,
+    browser: bool = True,
+) -> None:
+    """Look at shapes, scenes or results in a browser page, or write the page as one file.
+
+    Args:
+        paths: .sine files and meshes, side by side or overlaid with one camera; or one folder of a sweep's results.
+        original: mesh that the shapes stand for: they are coloured by their distance to it, and scored.
+        up: axis of the shapes that points up; --up=-y needs the equals sign.
+        export: write a page that needs no server here, in place of showing one: page.html.
+        resolution: cells a side of the exported meshes; by default the finest that keeps the page below 10 MB.
+        quality: the measure that the plot of results shows: iou, chamfer_l1, ...; psnr, ssim, ...
+        host: address to listen at. Any other than 127.0.0.1 lets other machines in, without a password.
+        port: to listen at; 0 takes any free one.
+        browser: open the page in this machine's browser.
+    """
+    from sinenerf.viewer.view import gather
+    from sinenerf.viewer.view import view as look
+
+    if export is None:
+        look(paths, original, up, quality, host, port, browser)
+        return
+    from sinenerf.viewer.share import export as write
+
+    used = write(gather(paths, original, up, quality), export, resolution)
+    print(f"{export}: {export.stat().st_size:,} bytes{'' if used is None else f', meshes of {used} cells a side'}")
+
+
 def make_scene(
     target: Annotated[Path, tyro.conf.Positional],
     /,
@@ -440,6 +477,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "bd": bd,
     "find": find,
     "spectrum": spectrum,
+    "view": view,
     "make-scene": make_scene,
     "download": download,
     "doctor": doctor,

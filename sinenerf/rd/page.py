@@ -16,22 +16,27 @@ TEMPLATE = Path(__file__).with_name("page.html")
 
 def save_page(results: list[Result], measure: str, output: Path, axes: tuple[Axis, ...]) -> None:
     """Write the page. Pictures are those that lie beside the results, of the same name."""
-    sections, points = [], []
+    sections, notes = [], {}
     for axis in axes:
-        made, shown = figure(results, measure, axis)
-        buffer = io.StringIO()
-        made.savefig(buffer, format="svg", metadata={"Date": None})
-        drawing = buffer.getvalue()
-        drawing = drawing[drawing.index("<svg") :].replace('id="point-', f'id="point-{axis}-')
-        sections.append(f"<section><h2>{html.escape(measure)} against {axis}</h2>{drawing}</section>")
-        points += [(f"point-{axis}-{index}", result) for index, result in enumerate(shown)]
-    notes = {name: _note(result) for name, result in points}
-    pictures = {result.source.stem: _picture(result) for _, result in points if result.source is not None}
+        svg, noted = drawing(results, measure, axis)
+        sections.append(f"<section><h2>{html.escape(measure)} against {axis}</h2>{svg}</section>")
+        notes |= noted
+    pictures = {result.source.stem: _picture(result) for result in results if result.source is not None}
     # "</" would end the script within a name
     data = json.dumps({"notes": notes, "pictures": pictures}).replace("</", "<\\/")
     page = TEMPLATE.read_text().replace("<!-- plots -->", "\n".join(sections)).replace("/* data */ {}", data)
     with replacing(output) as partial:
         partial.write_text(page)
+
+
+def drawing(results: list[Result], measure: str, axis: Axis) -> tuple[str, dict[str, dict[str, object]]]:
+    """The plot as inline SVG, and what is known of each mark by its id."""
+    made, shown = figure(results, measure, axis)
+    buffer = io.StringIO()
+    made.savefig(buffer, format="svg", metadata={"Date": None})
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :].replace('id="point-', f'id="point-{axis}-')
+    return svg, {f"point-{axis}-{index}": _note(result) for index, result in enumerate(shown)}
 
 
 def _note(result: Result) -> dict[str, object]:
