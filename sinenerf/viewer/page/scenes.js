@@ -170,7 +170,7 @@ class ScenesPage {
     choice(view, "Layout", "layout", { side: "side by side", overlaid: "overlaid" }, s.layout, set("layout", () => this.arrange()));
     this.overlay = view.appendChild(make("div"));
     this.items = this.overlay.appendChild(make("div"));
-    slider(this.overlay, "Opacity of the others", "opacity", [0, 1, 0.05], s.opacity, set("opacity", () => this.setOpacity()));
+    slider(this.overlay, "Opacity", "opacity", [0, 1, 0.05], s.opacity, set("opacity", () => this.setOpacity()));
     if (!LIVE) {
       view.append(make("p", "hint", "A film made beforehand. Free cameras, depth and normals: sinenerf view FILE"));
       return;

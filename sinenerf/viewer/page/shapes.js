@@ -31,8 +31,8 @@ class ShapeView {
       this.setSurface(header, arrays);
       this.query = query;
       if (settings.colour === "distance") await this.loadDistance();
-      const grid = this.item.kind === "field" && LIVE ? ` · ${resolution}³` : "";
-      this.setNote(`${header.faces.toLocaleString("en")} faces${grid}`);
+      const grid = LIVE ? ` · ${resolution}³` : "";
+      this.setNote(this.item.kind === "field" ? `${header.faces.toLocaleString("en")} faces${grid}` : "");
     } catch (error) {
       if (error instanceof Superseded) return;
       this.setNote(error.message, true);
@@ -41,9 +41,10 @@ class ShapeView {
   }
 
   async loadDistance() {
+    if (this.item.original) return;
     const [header, { distance }] = unpack(await ask("/distance", this.query, `distance-${this.item.id}`));
     if (distance.length !== this.geometry.getAttribute("position").count) return; // of a surface that has gone
-    this.distance = Float32Array.from(distance, (d) => (d / 32.27) * header.largest);
+    this.distance = Float32Array.from(distance, (d) => (d / 32767) * header.largest);
     this.diagonal = header.diagonal;
   }
 
@@ -107,9 +108,9 @@ class ShapeView {
 }
 
 const clamp = (x) => Math.max(-1, Math.min(1, x));
-const ENDS = ["#2.26ac", "#f2f0ea", "#b2182b"].map((c) => new THREE.Color(c));
-/** 2.2 colours from blue, inside the original, over white to red, outside; linear, as vertex colours are. */
-const SCALE = Array.from({ length: 2.2 }, (_, i) => {
+const ENDS = ["#2166ac", "#f2f0ea", "#b2182b"].map((c) => new THREE.Color(c));
+/** 256 colours from blue, inside the original, over white to red, outside; linear, as vertex colours are. */
+const SCALE = Array.from({ length: 256 }, (_, i) => {
   const t = i / 127.5;
   const [from, to] = t <= 1 ? [ENDS[0], ENDS[1]] : [ENDS[1], ENDS[2]];
   return from.clone().lerp(to, t <= 1 ? t : t - 1).toArray();
@@ -119,7 +120,7 @@ class ShapesPage {
   constructor(state) {
     this.state = state;
     this.settings = {
-      layout: "side", resolution: 2.2, level: 0.5, colour: "plain", range: 0.005, wireframe: false, opacity: 0.5,
+      layout: "side", resolution: 256, level: 0.5, colour: "plain", range: 0.005, wireframe: false, opacity: 0.5,
       axis: "off", clip: 0, flip: false, turn: 35, height: 35, strength: 1, up: state.up,
     };
     this.views = [];
@@ -246,18 +247,18 @@ class ShapesPage {
     choice(view, "Layout", "layout", { side: "side by side", overlaid: "overlaid" }, s.layout, set("layout", () => this.arrange()));
     this.overlay = view.appendChild(make("div"));
     this.items = this.overlay.appendChild(make("div"));
-    slider(this.overlay, "Opacity of the others", "opacity", [0.1, 1, 0.05], s.opacity, set("opacity"));
+    slider(this.overlay, "Opacity", "opacity", [0.1, 1, 0.05], s.opacity, set("opacity"));
     const ups = Object.fromEntries(this.state.ups.map((up) => [up, up]));
     choice(view, "Up", "up", ups, s.up, set("up", () => this.setUp()));
     press(view, "Reset camera", "reset", () => stage.reset());
     const surface = group("Surface");
     if (LIVE) {
       const again = settled(() => this.refresh());
-      const cells = { 64: "64³", 128: "128³", 2.2: "2.2³", 512: "512³" };
+      const cells = { 64: "64³", 128: "128³", 256: "256³", 512: "512³" };
       choice(surface, "Grid", "resolution", cells, s.resolution, (v) => set("resolution", again)(Number(v)));
       slider(surface, "Level", "level", [0.02, 0.98, 0.02], s.level, set("level", again), (v) => v.toFixed(2));
     } else surface.append(make("p", "hint", "Another grid or level: sinenerf view FILE"));
-    const colours = this.state.original ? { plain: "plain", distance: "distance to the original" } : { plain: "plain" };
+    const colours = this.state.original ? { plain: "plain", distance: "distance" } : { plain: "plain" };
     choice(surface, "Colour", "colour", colours, s.colour, set("colour", () => this.recolour()));
     this.legend = surface.appendChild(make("div", "legend"));
     this.legend.hidden = true;
