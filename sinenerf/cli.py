@@ -418,6 +418,48 @@ def view(
     print(f"{export}: {export.stat().st_size:,} bytes{'' if used is None else f', meshes of {used} cells a side'}")
 
 
+def snapshot(
+    paths: Annotated[list[Path], tyro.conf.Positional],
+    /,
+    output: Path | None = None,
+    turntable: Path | None = None,
+    original: Path | None = None,
+    up: Literal["y", "z", "x", "-y", "-z", "-x"] = "y",
+    resolution: int = 256,
+    level: float = 0.5,
+    width: int = 480,
+    height: int = 400,
+    turn: float = 17.0,
+    tilt: float = 11.0,
+    frames: int = 72,
+    labels: bool = True,
+) -> None:
+    """Make a picture or a turntable of shapes and scenes without a browser, display or GPU; several stand side by side.
+
+    Args:
+        paths: .sine files and meshes.
+        output: picture to write: .png or .jpg.
+        turntable: film to write: .mp4 or .gif; scenes move along a path around where they were captured.
+        original: mesh that the shapes stand for, to be shown last.
+        up: axis of the shapes that points up; --up=-y needs the equals sign.
+        resolution: cells a side of the shapes' meshes.
+        level: occupancy of their surface, between 0 and 1.
+        width: of each file's picture, in pixels.
+        height: of each file's picture, in pixels.
+        turn: of the camera around the vertical axis, in degrees from the front.
+        tilt: of the camera above the horizon, in degrees.
+        frames: of the turntable, 24 a second.
+        labels: write name, bytes, parameters and rank below each.
+    """
+    from sinenerf.viewer.snapshot import Framing
+    from sinenerf.viewer.snapshot import snapshot as take
+    from sinenerf.viewer.view import gather
+
+    framing = Framing(width, height, turn, tilt, labels)
+    for path in take(gather(paths, original, up), output, turntable, framing, resolution, level, frames):
+        print(f"{path}: {path.stat().st_size:,} bytes")
+
+
 def make_scene(
     target: Annotated[Path, tyro.conf.Positional],
     /,
@@ -478,6 +520,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "find": find,
     "spectrum": spectrum,
     "view": view,
+    "snapshot": snapshot,
     "make-scene": make_scene,
     "download": download,
     "doctor": doctor,
