@@ -149,9 +149,13 @@ class Quantiser:
         models = [p for _, rounding, _ in self._each() for p in rounding.parameters()]
         return [{"params": values}, {"params": models, "scale": 1.0}]
 
+    def rate(self) -> Float[Tensor, ""]:
+        """Bits that all numbers take now, by their models."""
+        return torch.stack([rounding.bits(original) for _, rounding, original in self._each()]).sum()
+
     def penalty(self) -> Float[Tensor, ""]:
         """lambda R / n, for n numbers in all."""
-        rate = torch.stack([rounding.bits(original) for _, rounding, original in self._each()]).sum()
+        rate = self.rate()
         self.last_rate = float(rate.detach())
         excess = self.last_rate / self.budget - 1
         self.log_multiplier += 0.02 * max(-1.0, min(1.0, 10 * excess))

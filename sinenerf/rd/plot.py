@@ -66,7 +66,7 @@ def figure(results: list[Result], measure: str, axis: Axis) -> tuple["Figure", l
         _stretch(axes[:panels])
     for panel in axes[panels:]:
         panel.set_axis_off()
-    _legend(made, methods)
+    _legend(made, methods, 3 * columns)
     return made, shown
 
 
@@ -164,11 +164,11 @@ def _from_nines(nines: Any) -> Any:
     return 1 + GAP - 10.0 ** -np.asarray(nines)
 
 
-def _legend(made: "Figure", methods: list[str]) -> None:
+def _legend(made: "Figure", methods: list[str], columns: int) -> None:
     from matplotlib.lines import Line2D
 
     handles = [
         Line2D([], [], color=_colour(i), linestyle=_dash(i), marker=MARKERS[i % len(MARKERS)], label=m)
         for i, m in enumerate(methods)
     ]
-    made.legend(handles=handles, loc="outside upper center", ncols=len(methods), frameon=False)
+    made.legend(handles=handles, loc="outside upper center", ncols=min(len(methods), columns), frameon=False)

@@ -161,7 +161,8 @@ class Model:
         horizontal = FOV
         if framing.width > framing.height:  # FOV is that of the shorter side
             horizontal = 2 * math.degrees(math.atan(math.tan(math.radians(FOV / 2)) * framing.width / framing.height))
-        rays = self._scene.create_rays_pinhole(horizontal, [0, 0, 0], eye, [0, 1, 0], width, height)
+        # open3d 0.20 draws the way it calls up downwards
+        rays = self._scene.create_rays_pinhole(horizontal, [0, 0, 0], eye, [0, -1, 0], width, height)
         hit = self._scene.cast_rays(rays)
         rays = rays.numpy()
         seen = np.isfinite(hit["t_hit"].numpy())

@@ -42,7 +42,7 @@ class PlotPage {
     try {
       const item = await askJson("/open", { key: note.key });
       mark.classList.add("chosen");
-      this.open({ ...item, name: `${note.title}, ${note.rows.bytes.toLocaleString("en")} bytes` }, beside);
+      this.open({ ...item, name: note.title }, beside);
     } catch (error) {
       this.note.prepend(make("p", "error", error.message));
     }
