@@ -41,6 +41,7 @@ class SceneView {
       if (!w || !h) return;
       const scale = this.side / Math.max(w, h);
       const [width, height] = [w, h].map((side) => Math.max(1, Math.round(side * scale)));
+      stage.camera.updateMatrixWorld(); // three.js only does it when it draws
       const pose = stage.camera.matrixWorld.elements; // by columns
       const rows = [0, 1, 2].flatMap((row) => [0, 1, 2, 3].map((column) => pose[4 * column + row]));
       const query = { item: this.item.id, pose: rows.join(), tan: this.tangent(w / h), width, height, what: this.page.settings.what };
