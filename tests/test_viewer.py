@@ -40,7 +40,7 @@ def shape(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shape")
     mesh = trimesh.creation.torus(1.0, 0.4, major_sections=48, minor_sections=24)
     mesh.export(folder / "torus.ply")
-    config = FitConfig(steps=250, batch=2048, bits=8)
+    config = FitConfig(steps=200, batch=1024, bits=8)
     fit(mesh, FieldConfig(width=32, rank=2), config, folder / "torus.sine")
     return folder / "torus.sine", folder / "torus.ply"
 
@@ -102,7 +102,7 @@ def test_the_quick_surface_is_the_sure_one_where_it_is_large(shape):
     field = OccupancyField.load(shape[0])
     quick, sure = find_surface(field, 96, quick=True), extract(field, 96)
     assert quick.evaluations < 0.8 * sure.evaluations
-    assert len(quick.faces) == len(sure.mesh.faces)
+    assert 0.97 * len(sure.mesh.faces) < len(quick.faces) <= len(sure.mesh.faces)  # it may miss specks alone
 
     class Enough(Exception):
         pass
@@ -348,5 +348,3 @@ def test_no_items_is_said():
     with pytest.raises(ValueError, match="nothing to look at"):
         open_items([])
     assert Answers([]).jobs.lines() == []
-
-

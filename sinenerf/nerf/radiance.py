@@ -126,8 +126,10 @@ class RadianceField(nn.Module):
     def render(
         self, view: View, normals: bool = False, check: Callable[[], None] = lambda: None
     ) -> dict[str, Float[Tensor, "height width _"]]:
-        """A whole picture, on the CPU: `render_rays` of each pixel. `check` is called before each chunk of rays; what it
-        raises ends the rendering."""
+        """A whole picture, on the CPU: `render_rays` of each pixel.
+
+        `check` is called before each chunk of rays; what it raises ends the rendering.
+        """
         device = next(self.parameters()).device
         parts = []
         for o, d in zip(*(x.split(CHUNK) for x in view.rays()), strict=True):

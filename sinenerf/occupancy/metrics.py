@@ -126,7 +126,7 @@ class Truth:
         size: int,
         parameters: int | None,
     ) -> Evaluation:
-        """Evaluate what is occupied at points of the cube, and a surface in the truth's coordinates, if there is one."""
+        """Evaluate what is occupied at points of the cube, and a surface, if there is one, where the truth lies."""
         volume, close = (iou(occupied(points), inside) for points, inside in self.samples)
         if surface is None:
             return Evaluation(volume, close, None, None, None, None, size, parameters)

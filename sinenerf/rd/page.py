@@ -16,7 +16,8 @@ TEMPLATE = Path(__file__).with_name("page.html")
 
 def save_page(results: list[Result], measure: str, output: Path, axes: tuple[Axis, ...]) -> None:
     """Write the page. Pictures are those that lie beside the results, of the same name."""
-    sections, notes = [], {}
+    sections: list[str] = []
+    notes: dict[str, dict[str, object]] = {}
     for axis in axes:
         svg, noted = drawing(results, measure, axis)
         sections.append(f"<section><h2>{html.escape(measure)} against {axis}</h2>{svg}</section>")

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Query = dict[str, str]
 BINARY, JPEG, JSON = "application/octet-stream", "image/jpeg", "application/json"
+SCRIPTS = ("three.min.js", "source.js", "stage.js", "panel.js")
+SCRIPTS += ("shapes.js", "scenes.js", "inside.js", "plot.js", "main.js")
 FINEST = 1024
 """Bound on the cells a side that a page may ask for."""
 
@@ -156,7 +158,7 @@ def page(embedded: dict[str, str] | None = None) -> str:
     folder = Path(__file__).parent / "page"
     html = (folder / "page.html").read_text()
     parts = {"/* style */": (folder / "style.css").read_text()}
-    for name in ("three.min.js", "source.js", "stage.js", "panel.js", "shapes.js", "scenes.js", "inside.js", "plot.js", "main.js"):
+    for name in SCRIPTS:
         parts[f"/* {name} */"] = (folder / name).read_text()
     # "</" would end the script within a name
     parts["/* embedded */ null"] = json.dumps(embedded).replace("</", "<\\/")

@@ -12,6 +12,7 @@ from torch import nn
 
 from sinenerf.fields import Field, describe
 from sinenerf.layers import FactoredLinear, SineLowRankLinear
+from sinenerf.occupancy.field import OccupancyField
 from sinenerf.theory import singular_values, stable_rank
 
 ENDS = np.array([[33, 102, 172], [247, 247, 247], [178, 24, 43]])
@@ -24,7 +25,7 @@ def inside(path: Path, field: Field) -> list[dict[str, Any]]:
     """One entry a linear layer, in the order of the network."""
     with torch.no_grad():
         bytes_of = {tensor.name: tensor.bytes + tensor.table_bytes for tensor in describe(path).tensors}
-        network = field if hasattr(field, "coarse") else field.network
+        network = field.network if isinstance(field, OccupancyField) else field
         linear = {n: m for n, m in network.named_modules() if isinstance(m, nn.Linear | FactoredLinear)}
         return [_layer(name, layer, bytes_of) for name, layer in linear.items()]
 

@@ -77,7 +77,7 @@ class Item:
         """The cube that the shape fills, in its own coordinates."""
         from sinenerf.occupancy.labels import Placement
 
-        return Placement.of(self.mesh) if self.kind == "mesh" else self.field.placement  # type: ignore[union-attr]
+        return Placement.of(self.mesh) if self.kind == "mesh" else self.field.placement  # type: ignore[return-value]
 
     def load(self) -> "Item":
         """Load the file now.

@@ -154,7 +154,7 @@ class Model:
         self._normals = None if flat else vertex_normals(vertices, faces)
 
     def picture(self, framing: Framing, turn: float) -> Picture:
-        """Seen from an angle around the vertical axis, in radians: a key light with its shadow, a fill, white behind."""
+        """Seen from an angle around the vertical, in radians: a key light and its shadow, a fill, white behind."""
         tilt = math.radians(framing.tilt)
         eye = DISTANCE * np.array([math.sin(turn) * math.cos(tilt), math.sin(tilt), math.cos(turn) * math.cos(tilt)])
         width, height = framing.width * SAMPLES, framing.height * SAMPLES

@@ -87,8 +87,8 @@ def _announcement(server: Server) -> str:
             f"ssh -L {server.server_port}:localhost:{server.server_port} THIS_MACHINE. Ctrl-C ends it."
         )
     return (
-        f"sinenerf: {server.url}\nListening at {server.host}: whoever reaches this machine there can see these files and "
-        f"keep its processor busy. There is no password. Ctrl-C ends it."
+        f"sinenerf: {server.url}\nListening at {server.host}: whoever reaches this machine there can see these files "
+        f"and keep its processor busy. There is no password. Ctrl-C ends it."
     )
 
 
