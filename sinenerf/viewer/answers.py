@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 Query = dict[str, str]
 BINARY, JPEG, JSON = "application/octet-stream", "image/jpeg", "application/json"
-SCRIPTS = ("three.min.js", "source.js", "stage.js", "panel.js")
-SCRIPTS += ("shapes.js", "scenes.js", "inside.js", "plot.js", "main.js")
+SCRIPTS = ["three.min.js", "source.js", "stage.js", "panel.js"]
+SCRIPTS += ["shapes.js", "scenes.js", "inside.js", "plot.js", "main.js"]
 FINEST = 1024
 """Bound on the cells a side that a page may ask for."""
 
