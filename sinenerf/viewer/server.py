@@ -79,7 +79,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             kind, body = self.server.answers.routes[path](query)
         except Stale:
-            self._send(409, JSON, b"{}")
+            self._send(204, JSON, b"")  # of no interest any more, and no error
         except (ValueError, OSError, RuntimeError) as error:
             self._send(400, JSON, json.dumps({"error": str(error)}).encode())
         else:
