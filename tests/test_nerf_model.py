@@ -188,6 +188,22 @@ def test_ctrl_c_saves(small, monkeypatch):
     assert list(small.checkpoint_dir.glob("step-*.ckpt"))
 
 
+def test_the_viewers_panel_follows_rank_and_bytes(scene, tmp_path):
+    from nerfstudio.viewer.utils import parse_object
+    from nerfstudio.viewer.viewer_elements import ViewerElement
+
+    method, tiny = TINY["sine-nerf-small"]
+    trainer = make_trainer(method, scene, tmp_path, **tiny, bits=8.0)
+    found = {e.name: e for _, e in parse_object(trainer.pipeline, ViewerElement, "Custom Elements")}
+    model = trainer.pipeline.model
+    assert found["Rank"].value == "sine, k = 4"
+    assert found["Parameters"].value == f"{model.field.parameters_count:,}"
+    assert "float32" in found["Bytes"].value and float(found["Bits / parameter"].value) > 32
+    model.quantiser.start()
+    model.panel.update(model.field, model.quantiser)
+    assert "float32" not in found["Bytes"].value and float(found["Bits / parameter"].value) < 24
+
+
 @pytest.mark.parametrize(("bias", "said"), [(-100.0, "nothing"), (100.0, "fills everything")])
 def test_a_collapsed_density_is_seeded_again_once(small, monkeypatch, capsys, bias, said):
     monkeypatch.setattr("sinenerf.nerf.model.COLLAPSE_CHECKS", range(0, 3))

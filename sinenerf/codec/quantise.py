@@ -183,10 +183,6 @@ class Quantiser:
         """Whether the steps stay as they are, and numbers become fixed."""
         return all(rounding.settling for _, rounding, _ in self._each())
 
-    def _rate(self) -> Float[Tensor, ""]:
-        """R of all tensors, in bits."""
-        return torch.stack([rounding.bits(original) for _, rounding, original in self._each()]).sum()
-
     def start(self) -> None:
         """Round from now on."""
         bits = max(1.5, self.budget / self.count + START_BITS)
@@ -208,7 +204,7 @@ class Quantiser:
         if not self.active or more <= 0 or (share < 1 and more < self.count / SETTLE_ROUNDS):
             return
         if not self.settling:
-            excess = float(self._rate()) - self.budget * (1 - HEADROOM)
+            excess = float(self.rate()) - self.budget * (1 - HEADROOM)
             for _, rounding, original in self._each():
                 rounding.coarsen(original, math.log(2) * excess / self.count)
                 rounding.settling = True
@@ -223,11 +219,15 @@ class Quantiser:
         models = [p for _, rounding, _ in self._each() for p in rounding.parameters()]
         return [{"params": values}, {"params": models, "scale": 1.0}]
 
+    def rate(self) -> Float[Tensor, ""]:
+        """Bits that all numbers take now, by their models."""
+        return torch.stack([rounding.bits(original) for _, rounding, original in self._each()]).sum()
+
     def penalty(self) -> Float[Tensor, ""]:
         """lambda R / n, for n numbers in all; 0 once numbers settle."""
         if self.settling:
             return torch.zeros(())
-        rate = self._rate()
+        rate = self.rate()
         self.last_rate = float(rate.detach())
         excess = self.last_rate / self.budget - 1
         self.log_multiplier += 0.02 * max(-1.0, min(1.0, 10 * excess))

@@ -17,12 +17,15 @@ from sinenerf.nerf.file import overhead
 from sinenerf.nerf.guard import check_finite, collapse, say
 from sinenerf.nerf.metrics import image_metrics
 from sinenerf.nerf.model_config import SineNeRFModelConfig
+from sinenerf.nerf.panel import Panel
 from sinenerf.nerf.radiance import RadianceField
 from sinenerf.nerf.rays import median
 from sinenerf.nerf.warp import NDC, Box, CubeRays, Points, Warp
 
 COLLAPSE_CHECKS = range(100, 501, 100)
 """Steps at which a collapsed density is looked for."""
+PANEL_STEPS = 50
+"""Between two updates of the viewer's panel."""
 
 
 class SineNeRFModel(Model):
@@ -50,6 +53,8 @@ class SineNeRFModel(Model):
         background = "random" if config.background_color == "random" else self.field.config.background
         self.renderer_rgb = RGBRenderer(background_color=background)
         self.reseeded = False
+        self.panel = Panel(self.field, self.quantiser)
+        self.register_load_state_dict_post_hook(lambda model, _: model.panel.update(model.field, model.quantiser))
 
     def _far(self) -> float:
         """z of the cube at the scene's far bound."""
@@ -188,8 +193,12 @@ class SineNeRFModel(Model):
                 self.quantiser.start()
             self.quantiser.settle(done)
 
+        def show(step: int) -> None:
+            self.panel.update(self.field, self.quantiser)
+
         before = TrainingCallback([TrainingCallbackLocation.BEFORE_TRAIN_ITERATION], quantise)
-        return [before, TrainingCallback([TrainingCallbackLocation.AFTER_TRAIN_ITERATION], watch)]
+        after = TrainingCallbackLocation.AFTER_TRAIN_ITERATION
+        return [before, TrainingCallback([after], watch), TrainingCallback([after], show, PANEL_STEPS)]
 
     def _watch(self, step: int, attributes: TrainingCallbackAttributes) -> None:
         """Start once again from other random numbers if the density has collapsed; the second time only say so."""

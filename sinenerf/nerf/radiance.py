@@ -1,5 +1,6 @@
 """A radiance field that renders by itself: all of a trained scene but nerfstudio. What a .sine file of a NeRF holds."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -122,13 +123,18 @@ class RadianceField(nn.Module):
         density, colour = self.query(network, positions, directions)
         return weights_of(density, edges), colour, middles
 
-    def render(self, view: View, normals: bool = False) -> dict[str, Float[Tensor, "height width _"]]:
-        """A whole picture, on the CPU: `render_rays` of each pixel."""
+    def render(
+        self, view: View, normals: bool = False, check: Callable[[], None] = lambda: None
+    ) -> dict[str, Float[Tensor, "height width _"]]:
+        """A whole picture, on the CPU: `render_rays` of each pixel.
+
+        `check` is called before each chunk of rays; what it raises ends the rendering.
+        """
         device = next(self.parameters()).device
-        parts = [
-            self.render_rays(o.to(device), d.to(device), normals)
-            for o, d in zip(*(x.split(CHUNK) for x in view.rays()), strict=True)
-        ]
+        parts = []
+        for o, d in zip(*(x.split(CHUNK) for x in view.rays()), strict=True):
+            check()
+            parts.append(self.render_rays(o.to(device), d.to(device), normals))
         shape = view.height, view.width, -1
         return {name: torch.cat([part[name] for part in parts]).cpu().view(*shape) for name in parts[0]}
 

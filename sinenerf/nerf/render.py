@@ -1,5 +1,6 @@
 """What the command `sinenerf render` does: pictures or a film of a .sine file, without nerfstudio."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -48,9 +49,14 @@ def render_file(
     return [_picture(field, view, output / f"{view.name}.png", what) for view in track(views, description="Rendering")]
 
 
-def picture(field: RadianceField, view: View, what: Output = "rgb") -> UInt8[np.ndarray, "height width 3"]:
-    """One output of a view as a picture; depth as nearness over the view's own range, normals as colours."""
-    outputs = field.render(view, normals=what == "normals")
+def picture(
+    field: RadianceField, view: View, what: Output = "rgb", check: Callable[[], None] = lambda: None
+) -> UInt8[np.ndarray, "height width 3"]:
+    """One output of a view as a picture; depth as nearness over the view's own range, normals as colours.
+
+    `check` is called a few times a second; what it raises ends the rendering.
+    """
+    outputs = field.render(view, what == "normals", check)
     return (_shown(outputs[what], what).expand(-1, -1, 3).numpy() * 255).round().astype(np.uint8)
 
 

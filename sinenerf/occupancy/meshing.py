@@ -7,6 +7,7 @@ cell behind. What the search finds is exactly what evaluating the whole grid wou
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,16 @@ class Extraction:
     """Points at which the field was evaluated."""
 
 
+@dataclass(frozen=True)
+class Surface:
+    """Bare arrays: for a viewer's first picture, which cannot wait until trimesh is imported."""
+
+    vertices: Float[np.ndarray, "v 3"]
+    """In the coordinates of the mesh that the field was fitted to."""
+    faces: Int[np.ndarray, "f 3"]
+    evaluations: int
+
+
 def extract(
     field: "OccupancyField", resolution: int = 512, level: float = 0.5, largest_component: bool = False
 ) -> Extraction:
@@ -60,26 +71,49 @@ def extract(
         LevelError: the field does not reach the level, or nowhere falls below it.
         ValueError: resolution under 2, or a level that no occupancy has.
     """
-    import igl
     import trimesh
+
+    made = find_surface(field, resolution, level)
+    faces = made.faces
+    if largest_component:
+        piece = trimesh.graph.connected_component_labels(trimesh.graph.face_adjacency(faces), node_count=len(faces))
+        faces = faces[piece == np.bincount(piece).argmax()]
+    mesh = trimesh.Trimesh(made.vertices, faces, process=False)
+    mesh.remove_unreferenced_vertices()
+    return Extraction(mesh, made.evaluations)
+
+
+def find_surface(
+    field: "OccupancyField",
+    resolution: int,
+    level: float = 0.5,
+    quick: bool = False,
+    watch: Callable[[int], None] | None = None,
+) -> Surface:
+    """What `extract` makes a mesh of.
+
+    Args:
+        quick: start coarser and split cells by their corners alone, not by the slope, at a third of the evaluations:
+            pieces smaller than a coarse cell are missed.
+        watch: called with the number of evaluations so far, now and then; what it raises ends the search.
+
+    Raises:
+        LevelError, ValueError: as `extract`.
+    """
+    import igl
 
     if resolution < 2:
         raise ValueError(f"resolution is {resolution}: use 2 or more")
     if not 0 < level < 1:
         raise LevelError(f"level is {level:g}: occupancy lies between 0 and 1. Try --level 0.5")
-    grid = _Grid(field, resolution, math.log(level / (1 - level)))
-    keys, index = np.unique(grid.corners(grid.search()), return_inverse=True)
+    grid = _Grid(field, resolution, math.log(level / (1 - level)), watch)
+    keys, index = np.unique(grid.corners(grid.search(quick)), return_inverse=True)
     vertices, values = grid.points(keys), grid.values(keys)
     # no vertex may lie on another in a file's float32: a reader that merges them would see holes
     values = np.where(values > 0, np.maximum(values, SMALLEST), np.minimum(values, -SMALLEST))
     # libigl calls what is below the level inside
     surface, faces, _ = igl.marching_cubes(-values.astype(np.float64), vertices, index.reshape(-1, 8), 0.0)
-    if largest_component:
-        piece = trimesh.graph.connected_component_labels(trimesh.graph.face_adjacency(faces), node_count=len(faces))
-        faces = faces[piece == np.bincount(piece).argmax()]
-    mesh = trimesh.Trimesh(field.placement.from_cube(surface), faces, process=False)
-    mesh.remove_unreferenced_vertices()
-    return Extraction(mesh, grid.evaluations)
+    return Surface(field.placement.from_cube(surface), faces.astype(np.int64), grid.evaluations)
 
 
 class _Grid:
@@ -88,9 +122,15 @@ class _Grid:
     The arrays span the whole grid, but memory is taken only where they are written, and nothing has to be sorted.
     """
 
-    def __init__(self, field: "OccupancyField", resolution: int, threshold: float) -> None:
+    def __init__(
+        self,
+        field: "OccupancyField",
+        resolution: int,
+        threshold: float,
+        watch: Callable[[int], None] | None = None,
+    ) -> None:
         self.field, self.resolution, self.threshold = field, resolution, threshold
-        self.evaluations = 0
+        self.watch, self.evaluations = watch, 0
         self._known = np.zeros((resolution + 1) ** 3, dtype=bool)
         self._values = np.zeros((resolution + 1) ** 3, dtype=np.float32)
 
@@ -117,6 +157,8 @@ class _Grid:
             self._values[missing] = np.where(outside, np.minimum(values, np.float32(-1e-3)), values)
             self._known[missing] = True
             self.evaluations += len(missing)
+            if self.watch is not None:
+                self.watch(self.evaluations)
         return self._values[keys]
 
     def _distinct(self, keys: Int[np.ndarray, " n"]) -> Int[np.ndarray, " _"]:
@@ -124,23 +166,26 @@ class _Grid:
         asked[keys] = True
         return np.flatnonzero(asked)
 
-    def search(self) -> Cells:
+    def search(self, quick: bool = False) -> Cells:
         """The cells of the finest grid that the surface passes."""
-        stride = 2 ** max(0, int(math.log2(self.resolution / COARSE)))
+        coarse = COARSE // 2 if quick else COARSE
+        stride = 2 ** max(0, int(math.log2(self.resolution / coarse)))
         ticks = np.arange(0, self.resolution, stride)
         cells = np.stack(np.meshgrid(ticks, ticks, ticks, indexing="ij"), axis=-1).reshape(-1, 3)
         self._check_range(self.values(self.corners(cells, stride)))
         while stride > 1:
-            near = self._near(cells, stride)
+            near = self._near(cells, stride, quick)
             stride //= 2
             cells = (cells[near][:, None] + stride * CORNERS).reshape(-1, 3)
             cells = cells[(cells < self.resolution).all(1)]
         return self._follow(cells)
 
-    def _near(self, cells: Cells, stride: int) -> Bool[np.ndarray, " _"]:
+    def _near(self, cells: Cells, stride: int, quick: bool) -> Bool[np.ndarray, " _"]:
         """Whether the surface passes a cell, or the slope at a corner could bring it there."""
         keys = self.corners(cells, stride)
         near = _crossed(self.values(keys))
+        if quick:
+            return near
         distinct, index = np.unique(keys[~near], return_inverse=True)
         diagonal = math.sqrt(3) * 2 * stride / self.resolution
         steep = abs(self._values[distinct]) <= self._slopes(distinct) * diagonal

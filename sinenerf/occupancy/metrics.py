@@ -113,19 +113,20 @@ class Truth:
             surface = extract(field, resolution, 0.5).mesh
         except LevelError:
             surface = None
-        return self._compare(lambda points: field.evaluate(points) > 0, surface, size, field.parameters_count)
+        return self.compare(lambda points: field.evaluate(points) > 0, surface, size, field.parameters_count)
 
     def of_mesh(self, mesh: "trimesh.Trimesh", size: int) -> Evaluation:
         """Evaluate another mesh, whose file has `size` bytes."""
-        return self._compare(Solid(mesh, self.placement).contains, mesh, size, None)
+        return self.compare(Solid(mesh, self.placement).contains, mesh, size, None)
 
-    def _compare(
+    def compare(
         self,
         occupied: Callable[[Points], Bool[np.ndarray, " n"]],
         surface: "trimesh.Trimesh | None",
         size: int,
         parameters: int | None,
     ) -> Evaluation:
+        """Evaluate what is occupied at points of the cube, and a surface, if there is one, where the truth lies."""
         volume, close = (iou(occupied(points), inside) for points, inside in self.samples)
         if surface is None:
             return Evaluation(volume, close, None, None, None, None, size, parameters)

@@ -16,19 +16,16 @@ TEMPLATE = Path(__file__).with_name("page.html")
 
 def save_page(results: list[Result], measure: str, output: Path, axes: tuple[Axis, ...]) -> None:
     """Write the page. Pictures are those that lie beside the results, of the same name."""
-    sections, notes = [], {}
+    sections: list[str] = []
+    marks: dict[str, str] = {}
     for axis in axes:
-        made, marks = figure(results, measure, axis)
-        buffer = io.StringIO()
-        made.savefig(buffer, format="svg", metadata={"Date": None})
-        drawing = buffer.getvalue()
-        drawing = drawing[drawing.index("<svg") :].replace('id="marks-', f'id="marks-{axis}-')
-        sections.append(f"<section><h2>{html.escape(measure)} against {axis}</h2>{drawing}</section>")
-        notes |= {name.replace("marks-", f"marks-{axis}-"): [_key(r) for r in group] for name, group in marks.items()}
+        svg, keys = drawing(results, measure, axis)
+        sections.append(f"<section><h2>{html.escape(measure)} against {axis}</h2>{svg}</section>")
+        marks |= keys
     content = {
-        "marks": notes,
-        "notes": {_key(result): _note(result) for result in results},
-        "pictures": {_key(result): _picture(result) for result in results},
+        "marks": marks,
+        "notes": {key_of(result): note_of(result) for result in results},
+        "pictures": {key_of(result): _picture(result) for result in results},
     }
     # "</" would end the script within a name
     data = json.dumps(content).replace("</", "<\\/")
@@ -37,7 +34,26 @@ def save_page(results: list[Result], measure: str, output: Path, axes: tuple[Axi
         partial.write_text(page)
 
 
-def _note(result: Result) -> dict[str, object]:
+def drawing(results: list[Result], measure: str, axis: Axis) -> tuple[str, dict[str, str]]:
+    """The plot as inline SVG, and by the id of each mark in it the key of its result."""
+    made, groups = figure(results, measure, axis)
+    buffer = io.StringIO()
+    made.savefig(buffer, format="svg", metadata={"Date": None})
+    svg = buffer.getvalue()
+    parts, keys = [svg[svg.index("<svg") :]], {}
+    for group, members in groups.items():
+        before, _, rest = parts.pop().partition(f'id="{group}"')
+        parts += [before, f'id="{group}-{axis}"']
+        for index, result in enumerate(members):  # matplotlib draws the marks of a group in their order, one <use> each
+            name = f"{group}-{axis}-{index}"
+            drawn, _, rest = rest.partition("<use ")
+            parts += [drawn, f'<use id="{name}" ']
+            keys[name] = key_of(result)
+        parts.append(rest)
+    return "".join(parts), keys
+
+
+def note_of(result: Result) -> dict[str, object]:
     """What the page says of a point."""
     rows: dict[str, float | None] = {name: value for name, value in result.quality.items() if value is not None}
     rows |= {"bytes": result.size, "parameters": result.parameters, "seconds": result.seconds}
@@ -45,7 +61,7 @@ def _note(result: Result) -> dict[str, object]:
     return {"title": f"{result.scene}, {result.method}", "rows": rows, "settings": settings}
 
 
-def _key(result: Result) -> str:
+def key_of(result: Result) -> str:
     """A name for a result within a page: scenes share the hashes of their settings."""
     stem = "" if result.source is None else result.source.stem
     return f"{result.scene}/{stem}"

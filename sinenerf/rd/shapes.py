@@ -29,7 +29,7 @@ def find_mesh(folder: Path, name: str) -> Path:
 EVALUATION = {"eval_points": 1_000_000, "eval_resolution": 256}
 """Of every program: uniform points for the IoU, and cells a side of the surface for the other measures."""
 
-PICTURE_SIZE, PICTURE_CELLS = (300, 220), 128
+PICTURE_SIZE, PICTURE_CELLS, PICTURE_TURN = (300, 220), 128, 0.3
 """Pixels of a picture, and cells a side of a field's surface in it."""
 
 
@@ -139,14 +139,13 @@ def save_picture(mesh: Any, truth: Truth, artefact: Path) -> None:
     """What was made of a shape, from where all of its scene are seen, beside the result: for the page of plots."""
     from PIL import Image
 
-    from sinenerf.occupancy.picture import EYE, shade
+    from sinenerf.viewer.snapshot import Framing, Model
 
-    low, high = truth.mesh.bounds
-    centre = (low + high) / 2
     try:
-        image = shade(mesh, centre, centre + np.linalg.norm(high - low) * np.array(EYE), *PICTURE_SIZE)
-    except (ImportError, OSError):  # open3d's system libraries are not there: then no picture
+        model = Model(truth.placement.to_cube(mesh.vertices), np.asarray(mesh.faces), flat=False)
+    except (ImportError, RuntimeError):  # open3d or its system libraries are not there: then no picture
         return
+    image = model.picture(Framing(*PICTURE_SIZE), PICTURE_TURN)
     with replacing(artefact.with_suffix(".jpg")) as partial:
         Image.fromarray(image).save(partial, quality=80)
 

@@ -1,0 +1,1 @@
+"""Looking at fields: the page of `sinenerf view`, what it exports, and `sinenerf snapshot`."""

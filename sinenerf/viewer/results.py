@@ -1,0 +1,64 @@
+"""A folder of results for the page: the rate-distortion plot, and from each mark to the field behind it."""
+
+from pathlib import Path
+from typing import Any
+
+from sinenerf.viewer.items import Item
+
+ARTEFACTS = (".sine", ".drc")
+"""What a sweep leaves beside a result."""
+AXES = ("bytes", "parameters", "seconds")
+
+
+class Results:
+    """The results of one dataset, read once.
+
+    Raises:
+        FileNotFoundError: no folder, or no results in it.
+        ValueError: they are of several datasets, or not comparable.
+    """
+
+    def __init__(self, folder: Path, quality: str | None = None) -> None:
+        from sinenerf.rd.curves import measure_of
+        from sinenerf.rd.page import key_of
+        from sinenerf.rd.results import check_comparable, read_results
+
+        self.results, self.problems = read_results(folder)
+        check_comparable(self.results)
+        self.measure = measure_of(self.results, quality)
+        self.by_key = {key_of(r): r for r in self.results if r.source is not None}
+
+    def plot(self, axis: str) -> dict[str, Any]:
+        """The plot as SVG, and by the ids of its marks what is known of each.
+
+        Raises:
+            ValueError: no such axis.
+        """
+        if axis not in AXES:
+            raise ValueError(f"no axis is called {axis!r}: there are {', '.join(AXES)}")
+        from sinenerf.rd.page import drawing, note_of
+
+        svg, keys = drawing(self.results, self.measure, axis)  # type: ignore[arg-type]
+        notes = {
+            mark: {**note_of(self.by_key[key]), "key": key, "open": self.artefact(key) is not None}
+            for mark, key in keys.items()
+        }
+        return {"svg": svg, "notes": notes, "axes": AXES, "measure": self.measure, "axis": axis}
+
+    def artefact(self, key: str) -> Path | None:
+        """The file behind a result, if it is still there. Only keys of this folder's own results are known."""
+        result = self.by_key.get(key)
+        if result is None or (source := result.source) is None:
+            return None
+        return next((p for suffix in ARTEFACTS if (p := source.with_suffix(suffix)).is_file()), None)
+
+    def item(self, key: str) -> Item:
+        """The field or mesh behind a result.
+
+        Raises:
+            FileNotFoundError: only the figures are there.
+        """
+        path = self.artefact(key)
+        if path is None:
+            raise FileNotFoundError(f"{key}: the file behind this result is gone; sinenerf sweep makes it again")
+        return Item.of(path)
