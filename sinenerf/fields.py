@@ -18,7 +18,7 @@ Field = OccupancyField | RadianceField
 
 
 def load(path: str | Path) -> Field:
-    """The field in a .sine file, baked: of a shape or of a scene. Nothing in the file is executed.
+    """The field in a .sine file, every W built and kept: of a shape or of a scene. Nothing in the file is executed.
 
     Raises:
         FileNotFoundError: no such file.
