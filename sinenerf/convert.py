@@ -104,7 +104,7 @@ def factorize(
         raise ValueError(f"no start is called {start!r}: choose fresh or fit")
     model = model if inplace else deepcopy(model)
     made, rows = {}, []
-    before = sum(p.numel() for p in model.parameters())
+    before = _count(model)
     for name, linear in list(_matching(model, include)):
         try:
             new = _like(linear, rank, layer, omega, spread)
@@ -113,11 +113,11 @@ def factorize(
         residual = fit_weight(new, linear.weight) if start == "fit" else None
         made[name] = new
         shape = (linear.out_features, linear.in_features)
-        rows.append(Row(name, shape, *(sum(p.numel() for p in m.parameters()) for m in (linear, new)), residual))
+        rows.append(Row(name, shape, _count(linear), _count(new), residual))
     for name, new in made.items():
         model = _put(model, name, new)
     if report is not None:
-        report(Report(rows, before, sum(p.numel() for p in model.parameters())))
+        report(Report(rows, before, _count(model)))
     return model
 
 
@@ -128,13 +128,12 @@ def bake(model: Model) -> Model:
     part of its state, so that `unbake` can return to them; a copy that went through `state_dict` has forgotten them.
     If the model itself is a factored layer, the nn.Linear is returned.
     """
-    for name, layer in list(model.named_modules()):
+    made: dict[FactoredLinear, nn.Linear] = {}
+    for name, layer in list(model.named_modules(remove_duplicate=False)):
         if isinstance(layer, FactoredLinear):
-            linear = nn.Linear(layer.in_features, layer.out_features, layer.bias is not None, device="meta")
-            linear.weight = nn.Parameter(layer.build().detach(), requires_grad=layer.U.requires_grad)
-            linear.bias = layer.bias
-            linear.__dict__[_ORIGIN] = layer  # not through nn.Module, which would make it a part of the state
-            model = _put(model, name, linear.train(layer.training))
+            if layer not in made:
+                made[layer] = _baked(layer)
+            model = _put(model, name, made[layer])
     return model
 
 
@@ -144,7 +143,8 @@ def unbake(model: Model) -> Model:
     Raises:
         ValueError: a weight was changed after `bake`: the factors no longer stand for it. Its layer is named.
     """
-    found = [(name, m, m.__dict__[_ORIGIN]) for name, m in model.named_modules() if _ORIGIN in m.__dict__]
+    modules = model.named_modules(remove_duplicate=False)
+    found = [(name, m, m.__dict__[_ORIGIN]) for name, m in modules if _ORIGIN in m.__dict__]
     for name, linear, layer in found:
         built = layer.build().detach().to(linear.weight)
         tolerance = 1e-2 if linear.weight.dtype in (torch.float16, torch.bfloat16) else 1e-5
@@ -158,6 +158,14 @@ def unbake(model: Model) -> Model:
         layer.bias = linear.bias
         model = _put(model, name, layer)
     return model
+
+
+def _baked(layer: FactoredLinear) -> nn.Linear:
+    linear = nn.Linear(layer.in_features, layer.out_features, layer.bias is not None, device="meta")
+    linear.weight = nn.Parameter(layer.build().detach(), requires_grad=layer.U.requires_grad)
+    linear.bias = layer.bias  # type: ignore[assignment]
+    linear.__dict__[_ORIGIN] = layer  # not through nn.Module, which would make it a part of the state
+    return linear.train(layer.training)
 
 
 def _matching(model: nn.Module, include: str) -> Iterator[tuple[str, nn.Linear]]:
@@ -176,7 +184,7 @@ def _matching(model: nn.Module, include: str) -> Iterator[tuple[str, nn.Linear]]
             + (f"The model has these: {listed}" if names else "The model has no nn.Linear at all")
         )
     for name, module in matched:
-        _check(name or "the model", module, users)
+        _check(name, module, users)
         yield name, module  # type: ignore[misc]
 
 
@@ -185,8 +193,9 @@ def _is_linear(module: nn.Module) -> bool:
     return isinstance(module, nn.Linear) or (hasattr(module, "in_features") and hasattr(module, "out_features"))
 
 
-def _check(name: str, module: nn.Module, users: dict[int, list[str]]) -> None:
-    kind = type(module)
+def _check(path: str, module: nn.Module, users: dict[int, list[str]]) -> None:
+    """Raise ValueError unless a layer can be replaced."""
+    kind, name = type(module), path or "the model"
     if isinstance(module, FactoredLinear):
         raise ValueError(f"{name}: is factored already. Leave it out of include, or bake it first")
     if kind not in PLAIN:
@@ -199,7 +208,8 @@ def _check(name: str, module: nn.Module, users: dict[int, list[str]]) -> None:
             raise ValueError(f"{name}: its {leaf} is on the meta device and has no values. Load the model first")
         if not parameter.is_floating_point():
             raise ValueError(f"{name}: its {leaf} is of type {parameter.dtype}; only floating point can be factored")
-        shared = [other for other in users[_storage(parameter)] if other != f"{name}.{leaf}".removeprefix("the model.")]
+        own = f"{path}.{leaf}" if path else leaf
+        shared = [other for other in users[_storage(parameter)] if other != own]
         if shared:
             raise ValueError(
                 f"{name}: its {leaf} is tied to {' and '.join(shared)}. Factoring one would untie them: leave it out "
@@ -238,8 +248,13 @@ def _like(linear: nn.Linear, rank: int, kind: str, omega: float, spread: float) 
     return new.train(linear.training)
 
 
+def _count(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
 def _put(model: Model, name: str, module: nn.Module) -> Model:
     if not name:
         return module  # type: ignore[return-value]
-    model.set_submodule(name, module)
+    parent, _, leaf = name.rpartition(".")
+    setattr(model.get_submodule(parent), leaf, module)
     return model

@@ -1,4 +1,4 @@
-"""The factored layer that is nearest to a given weight, in the Frobenius norm: how a pretrained matrix is taken over."""
+"""The factored layer that is nearest to a given weight in the Frobenius norm: how a pretrained matrix is taken over."""
 
 import math
 
@@ -61,4 +61,4 @@ def _fit_sine(u: Tensor, v: Tensor, weight: Tensor, spread: float, steps: int) -
         return loss
 
     optimizer.step(closure)
-    return u.detach(), v.detach(), math.exp(float(log_gain))
+    return u.detach(), v.detach(), math.exp(float(log_gain.detach()))
