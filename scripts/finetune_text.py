@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 LABELS = ("negative", "neutral", "positive")
 TARGETS = r".*\.(query|key|value|dense)"
-TOKENS = 40
+TOKENS = 32
 ADAPTED = 2
 SPLIT = {"train": 2400, "validation": 900, "test": 1500}
 BATCH, STEPS = 32, 75
