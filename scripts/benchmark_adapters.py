@@ -65,7 +65,7 @@ def run_digits(setting: Setting) -> dict[str, float]:
     # a thin net's matrices have as many numbers as factors of this rank
     ratio = setting.rank * (64 + 256) / 64 / 64 if setting.method == "thin" else 4.0
     options = train_vit.Options(
-        layer=layer, rank=setting.rank, mlp_ratio=ratio, rate=setting.rate, seed=setting.seed, epochs=15
+        layer=layer, rank=setting.rank, mlp_ratio=ratio, rate=setting.rate, seed=setting.seed, epochs=20
     )
     data = train_vit.digits(options)
     run = train_vit.prepare(options, data, report=None)

@@ -55,11 +55,11 @@ def run(*arguments, folder):
 
 def test_training_resumes_and_learns(tmp_path, monkeypatch):
     pytest.importorskip("sklearn")
-    options = train_vit.Options(rank=2, epochs=3, rate=5e-3, output=tmp_path / "vit.pt")
+    options = train_vit.Options(rank=2, epochs=9, rate=3e-3, output=tmp_path / "vit.pt")
     whole_epoch = train_vit.train_epoch
 
     def interrupted(run, options, data):
-        if run.epoch == 2:
+        if run.epoch == 8:
             raise KeyboardInterrupt
         return whole_epoch(run, options, data)
 
@@ -67,9 +67,9 @@ def test_training_resumes_and_learns(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         train_vit.main(options)
     assert (tmp_path / "vit.checkpoint").is_file() and not options.output.exists()
-    ended = run("--rank", 2, "--epochs", 3, "--rate", 5e-3, "--output", options.output, folder=tmp_path)
+    ended = run("--rank", 2, "--epochs", 9, "--rate", 3e-3, "--output", options.output, folder=tmp_path)
     assert ended.returncode == 0, ended.stderr
-    assert "goes on after epoch 2" in ended.stdout and "epoch 3/3" in ended.stdout
+    assert "goes on after epoch 8" in ended.stdout and "epoch 9/9" in ended.stdout
     score = float(ended.stdout.split("test ")[1].split(" %")[0])
     assert score > 40  # chance is 10
     assert not (tmp_path / "vit.checkpoint").exists()
@@ -94,7 +94,7 @@ def test_pictures_from_disk(tmp_path):
                 Image.new("RGB", (40, 30), (80 * index, 0, 99)).save(tmp_path / part / name / f"{index}.png")
     options = train_vit.Options(dataset="imagenet", data=tmp_path, batch=2, workers=0)
     data = train_vit.pictures(options, 32)
-    images, labels = next(iter(data.train(0)))
+    images, _ = next(iter(data.train(0)))
     assert images.shape == (2, 3, 32, 32) and data.classes == 2 and data.steps == 2
     assert sorted(torch.cat([labels for _, labels in data.test()]).tolist()) == [0, 0, 1, 1]
     with pytest.raises(FileNotFoundError, match="no such folder"):
