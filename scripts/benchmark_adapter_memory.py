@@ -58,11 +58,12 @@ def peak_bytes(step: Callable[[], object]) -> int:
 
 
 def layers(options: Options) -> dict[str, nn.Module]:
-    """The same adapted layer four times."""
+    """The same layer, adapted in each way."""
     made: dict[str, nn.Module] = {}
     for name, config, dora in (
         ("lora", LoraConfig, False),
         ("sine-lora", SineLoraConfig, False),
+        ("dora", LoraConfig, True),
         ("sine-dora", SineLoraConfig, True),
         ("sine-lora, whole delta W", SineLoraConfig, False),
     ):

@@ -2,8 +2,10 @@
 
 import json
 import struct
+import sys
 import zlib
 from copy import deepcopy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -120,6 +122,20 @@ def test_nothing_of_full_size_is_kept():
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.numel()) or t, lambda t: t):
         sine_linear(x, a, b, 1.0, 1.0)
     assert sum(kept) <= x.numel() + a.numel() + b.numel()
+
+
+def test_peak_memory_is_that_of_lora(monkeypatch):
+    sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+    import benchmark_adapter_memory as benchmark
+
+    monkeypatch.setattr(product, "CHUNK", 2**13)  # as coarse, for so small a layer, as for a large one
+    options, width = benchmark.Options(width=512, tokens=256, rank=4), 512
+    x = torch.randn(256, width, requires_grad=True)
+    peaks = {}
+    for name, layer in benchmark.layers(options).items():
+        peaks[name] = benchmark.peak_bytes(lambda layer=layer: layer(x).sum().backward()) / 4 / width**2
+    assert peaks["sine-lora"] < peaks["lora"] + 1 / 8
+    assert peaks["sine-lora, whole delta W"] > peaks["lora"] + 1
 
 
 def test_rank_and_stable_rank_rise_with_omega():

@@ -13,10 +13,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-CHUNK = 2**18
-"""Numbers of delta W at a time: a mebibyte of float32."""
-MOST_CHUNKS = 64
-"""Of a layer. Two buffers of a chunk are alive at once, so never more than 1/32 of m n."""
+CHUNK = 2**19
+"""Numbers of delta W at a time: two mebibytes of float32."""
+MOST_CHUNKS = 32
+"""Of a layer. Two buffers of a chunk are alive at once, so never more than 1/16 of m n."""
 
 
 def sine_weight(
