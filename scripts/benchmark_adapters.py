@@ -24,6 +24,8 @@ from sinenerf.rd import hardware
 from sinenerf.rd.plot import COLOURS, DASHES, MARKERS
 
 SEARCH_SEED, SEEDS = 1000, (0, 1, 2, 3, 4)
+BITS = (32, 8, 6, 4)
+"""Of a number in a file."""
 RESULTS = Path("scripts/results/adapters")
 
 
@@ -131,25 +133,25 @@ class Results:
 def complete(name: str) -> list[dict]:
     """Make what is missing. One row for each method and rank."""
     experiment, results, rows = EXPERIMENTS[name], Results(name), []
-    for method, ranks, rates in experiment.methods:
-        for rank in ranks:
-            searched = [results.make(Setting(method, rank, rate, SEARCH_SEED), experiment) for rate in rates]
-            rate = max(searched, key=lambda run: run["validation"])["rate"]
-            runs = [results.make(Setting(method, rank, rate, seed), experiment) for seed in SEEDS]
-            scores = [100 * run["test"] for run in runs]
-            rows.append(
-                {
-                    "method": method,
-                    "rank": rank,
-                    "parameters": runs[0]["parameters"],
-                    "rate": rate,
-                    "mean": round(statistics.mean(scores), 2),
-                    "deviation": round(statistics.stdev(scores), 2),
-                    "lowest": round(min(scores), 2),
-                    "highest": round(max(scores), 2),
-                    "seconds": round(statistics.mean(run["seconds"] for run in runs), 1),
-                }
-            )
+    cells = [(method, rank, rates) for method, ranks, rates in experiment.methods for rank in ranks]
+    for method, rank, rates in sorted(cells, key=lambda cell: cell[1]):
+        searched = [results.make(Setting(method, rank, rate, SEARCH_SEED), experiment) for rate in rates]
+        rate = max(searched, key=lambda run: run["validation"])["rate"]
+        runs = [results.make(Setting(method, rank, rate, seed), experiment) for seed in SEEDS]
+        scores = [100 * run["test"] for run in runs]
+        rows.append(
+            {
+                "method": method,
+                "rank": rank,
+                "parameters": runs[0]["parameters"],
+                "rate": rate,
+                "mean": round(statistics.mean(scores), 2),
+                "deviation": round(statistics.stdev(scores), 2),
+                "lowest": round(min(scores), 2),
+                "highest": round(max(scores), 2),
+                "seconds": round(statistics.mean(run["seconds"] for run in runs), 1),
+            }
+        )
     return rows
 
 
@@ -166,7 +168,7 @@ def complete_files() -> None:
             if any((row["method"], row["seed"]) == (method, trained["seed"]) for row in rows):
                 continue
             model, _ = finetune_text.train(method, 4, trained["rate"], trained["seed"])
-            for bits in (32, 8, 6, 5, 4, 3):
+            for bits in BITS:
                 with TemporaryDirectory() as folder:
                     size = save_adapter(model, Path(folder) / "adapter.sine", bits)
                     tail = finetune_text.adapt("frozen", 0, trained["seed"])
@@ -176,7 +178,7 @@ def complete_files() -> None:
                 lines = ",\n  ".join(json.dumps(row) for row in rows)
                 partial.write_text(f'{{"hardware": {json.dumps(hardware.describe())},\n "rows": [\n  {lines}]}}\n')
     for method in ("lora", "sine-lora"):
-        for bits in (32, 8, 6, 5, 4, 3):
+        for bits in BITS:
             own = [row for row in rows if (row["method"], row["bits"]) == (method, bits)]
             size, score = (statistics.mean(row[key] for row in own) for key in ("bytes", "test"))
             print(f"{method}  {bits} bits  {size:,.0f} bytes  {100 * score:.2f} %")

@@ -1,5 +1,6 @@
 """Sine-LoRA and sine-DoRA: the product, PEFT's whole life of an adapter, and the .sine file of one."""
 
+import importlib
 import json
 import struct
 import sys
@@ -341,6 +342,14 @@ def test_adding_factors_is_refused():
 def test_a_plain_lora_does_not_join():
     with pytest.raises(ValueError, match=r"peft.type"):
         adapted().add_adapter("plain", peft.LoraConfig(target_modules=LAYERS))
+
+
+def test_without_peft_the_error_says_what_to_install(monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("sinenerf.adapters")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(ImportError, match=r"pip install 'sinenerf\[peft\]'"):
+        importlib.import_module("sinenerf.adapters")
 
 
 # the .sine file

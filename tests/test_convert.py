@@ -99,11 +99,17 @@ def test_a_layer_of_zeros_does_not_start_dead():
 
 @settings(max_examples=15, deadline=None)
 @given(
-    m=st.integers(4, 40), n=st.integers(4, 40), k=st.integers(1, 4), scale=st.floats(1e-3, 30), seed=st.integers(0, 9)
+    m=st.integers(4, 40),
+    n=st.integers(4, 40),
+    k=st.integers(1, 4),
+    scale=st.floats(1e-3, 30),
+    outlier=st.sampled_from([1, 30]),
+    seed=st.integers(0, 9),
 )
-def test_a_fit_of_low_rank_is_the_best_there_is_and_of_sine_about_as_near(m, n, k, scale, seed):
+def test_a_fit_of_low_rank_is_the_best_there_is_and_of_sine_about_as_near(m, n, k, scale, outlier, seed):
     torch.manual_seed(seed)
     weight = scale * torch.randn(m, n)
+    weight[0, 0] *= outlier
     tail = torch.linalg.svdvals(weight)[k:].norm() / weight.norm()
     low = fit_weight(LowRankLinear(n, m, k), weight)
     sine = fit_weight(SineLowRankLinear(n, m, k), weight)
