@@ -163,20 +163,21 @@ def complete_files() -> None:
 
     path, runs = RESULTS / "files.json", Results("text").runs
     rows = json.loads(path.read_text())["rows"] if path.is_file() else []
-    for method in ("lora", "sine-lora"):
-        for trained in (r for r in runs if r["method"] == method and r["rank"] == 4 and r["seed"] in SEEDS):
-            if any((row["method"], row["seed"]) == (method, trained["seed"]) for row in rows):
-                continue
-            model, _ = finetune_text.train(method, 4, trained["rate"], trained["seed"])
-            for bits in BITS:
-                with TemporaryDirectory() as folder:
-                    size = save_adapter(model, Path(folder) / "adapter.sine", bits)
-                    tail = finetune_text.adapt("frozen", 0, trained["seed"])
-                    score = finetune_text.accuracy(load_adapter(tail, Path(folder) / "adapter.sine"), "test")
-                rows.append({"method": method, "seed": trained["seed"], "bits": bits, "bytes": size, "test": score})
-            with replacing(path) as partial:
-                lines = ",\n  ".join(json.dumps(row) for row in rows)
-                partial.write_text(f'{{"hardware": {json.dumps(hardware.describe())},\n "rows": [\n  {lines}]}}\n')
+    rank_4 = [run for run in runs if run["rank"] == 4 and run["seed"] in SEEDS]
+    for trained in sorted(rank_4, key=lambda run: run["seed"]):
+        method, seed = trained["method"], trained["seed"]
+        if any((row["method"], row["seed"]) == (method, seed) for row in rows):
+            continue
+        model, _ = finetune_text.train(method, 4, trained["rate"], seed)
+        for bits in BITS:
+            with TemporaryDirectory() as folder:
+                size = save_adapter(model, Path(folder) / "adapter.sine", bits)
+                tail = finetune_text.adapt("frozen", 0, seed)
+                score = finetune_text.accuracy(load_adapter(tail, Path(folder) / "adapter.sine"), "test")
+            rows.append({"method": method, "seed": seed, "bits": bits, "bytes": size, "test": score})
+        with replacing(path) as partial:
+            lines = ",\n  ".join(json.dumps(row) for row in rows)
+            partial.write_text(f'{{"hardware": {json.dumps(hardware.describe())},\n "rows": [\n  {lines}]}}\n')
     for method in ("lora", "sine-lora"):
         for bits in BITS:
             own = [row for row in rows if (row["method"], row["bits"]) == (method, bits)]
