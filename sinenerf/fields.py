@@ -5,12 +5,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sinenerf.codec.container import RADIANCE, VERSION, Container
+from sinenerf import adapter_file
+from sinenerf.codec.container import ADAPTER, RADIANCE, VERSION, Container
 from sinenerf.codec.entropy import CodecError
 from sinenerf.nerf import file as radiance_file
-from sinenerf.nerf.architecture import RadianceConfig
 from sinenerf.nerf.radiance import RadianceField
-from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.file import read_header, tensors_of
 
@@ -18,14 +17,18 @@ Field = OccupancyField | RadianceField
 
 
 def load(path: str | Path) -> Field:
-    """The field in a .sine file, baked: of a shape or of a scene. Nothing in the file is executed.
+    """The field in a .sine file, every W built and kept: of a shape or of a scene. Nothing in the file is executed.
 
     Raises:
         FileNotFoundError: no such file.
-        CodecError: a ValueError: no .sine file, damaged, or of a newer version.
+        CodecError: a ValueError: no .sine file, no field's, damaged, or of a newer version.
     """
     path = Path(path)
     container = Container.open(path)
+    if container.kind == ADAPTER:
+        raise CodecError(
+            f"{path}: holds an adapter, which needs its model: sinenerf.adapters.load_adapter(model, {str(path)!r})"
+        )
     try:
         return (RadianceField if container.kind == RADIANCE else OccupancyField).of_container(container)
     except CodecError as error:
@@ -82,7 +85,7 @@ def describe(path: Path) -> FileInfo:
     return FileInfo(
         VERSION,
         kind,
-        asdict(config),
+        config,
         container.size,
         parameters,
         8 * container.size / parameters,
@@ -91,13 +94,16 @@ def describe(path: Path) -> FileInfo:
     )
 
 
-def _contents(container: Container) -> tuple[str, FieldConfig | RadianceConfig, dict[str, tuple[int, ...]]]:
+def _contents(container: Container) -> tuple[str, dict[str, Any], dict[str, tuple[int, ...]]]:
     """Kind, architecture, and shapes by name."""
+    if container.kind == ADAPTER:
+        header = adapter_file.read_header(container)
+        return "adapter", header.config, header.shapes
     if container.kind == RADIANCE:
         of_scene, *_ = radiance_file.read_header(container)
-        return "radiance field", of_scene, of_scene.tensors()
+        return "radiance field", asdict(of_scene), of_scene.tensors()
     config, _ = read_header(container)
-    return "occupancy field", config, tensors_of(config)
+    return "occupancy field", asdict(config), tensors_of(config)
 
 
 def print_info(path: Path, as_json: bool) -> None:

@@ -26,7 +26,8 @@ LayerKind = Literal["sine", "low-rank", "dense"]
 class FactoredLinear(nn.Module):
     """A linear layer whose (out, in) weight is made from factors U (out, rank) and V (in, rank).
 
-    `weight` builds W each time it is read. `built_once` shares one build within a step; `bake` keeps one for inference.
+    `weight` builds W each time it is read. `built_once` shares one build within a step, `keep_weight` keeps one for
+    inference with the factors still there; `sinenerf.bake` puts an nn.Linear in the layer's place.
     """
 
     def __init__(self, in_features: int, out_features: int, rank: int, bias: bool = True) -> None:
@@ -42,7 +43,7 @@ class FactoredLinear(nn.Module):
         self.V = nn.Parameter(torch.empty(in_features, rank))
         self.bias = nn.Parameter(torch.zeros(out_features)) if bias else None
         self._built: Tensor | None = None
-        self._baked = self._sharing = False
+        self._kept = self._sharing = False
 
     def build(self) -> Float[Tensor, "out in"]:
         """W from the factors."""
@@ -50,7 +51,7 @@ class FactoredLinear(nn.Module):
 
     @property
     def weight(self) -> Float[Tensor, "out in"]:
-        """W, baked, shared or built anew."""
+        """W, kept, shared or built anew."""
         weight = self._built  # read once: a second viewer's thread may end its block meanwhile
         if weight is None:
             weight = self.build()
@@ -67,25 +68,25 @@ class FactoredLinear(nn.Module):
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
-    def bake(self) -> None:
-        """Keep W, so that the layer runs exactly as a dense one. Training again, or loading a state, unbakes."""
-        self._built, self._baked = self.build().detach(), True
+    def keep_weight(self) -> None:
+        """Keep W, so that the layer runs as fast as a dense one. Training again, or loading a state, forgets it."""
+        self._built, self._kept = self.build().detach(), True
 
-    def unbake(self) -> None:
+    def forget_weight(self) -> None:
         """Forget the kept W: the factors speak again."""
-        self._built, self._baked = None, False
+        self._built, self._kept = None, False
 
     def train(self, mode: bool = True) -> "FactoredLinear":
-        if mode and self._baked:  # a baked layer would train on a weight that no longer follows its factors
-            self.unbake()
+        if mode and self._kept:  # it would train on a weight that no longer follows its factors
+            self.forget_weight()
         return super().train(mode)
 
     def _apply(self, fn, recurse=True):
-        self.unbake()  # the kept W is no parameter: it would stay behind on a move to another device or type
+        self.forget_weight()  # the kept W is no parameter: it would stay behind on a move to another device or type
         return super()._apply(fn, recurse)
 
     def _load_from_state_dict(self, *args, **kwargs) -> None:
-        self.unbake()
+        self.forget_weight()
         super()._load_from_state_dict(*args, **kwargs)
 
     def extra_repr(self) -> str:
@@ -183,7 +184,7 @@ class LowRankLinear(FactoredLinear):
         return self.U @ self.V.T
 
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
-        if self._baked:
+        if self._kept:
             return super().forward(x)
         # one thin product after the other: k(m + n) multiplications a row where W costs m n
         return F.linear(x @ self.V, self.U, self.bias)
@@ -244,7 +245,7 @@ def factored_layers(module: nn.Module) -> Iterator[FactoredLinear]:
 @contextmanager
 def built_once(module: nn.Module) -> Iterator[None]:
     """Within the block, each factored layer builds W at most once, gradients included, however many chunks pass."""
-    layers = [layer for layer in factored_layers(module) if not (layer._baked or layer._sharing)]
+    layers = [layer for layer in factored_layers(module) if not (layer._kept or layer._sharing)]
     for layer in layers:
         layer._sharing = True
     try:
@@ -254,15 +255,8 @@ def built_once(module: nn.Module) -> Iterator[None]:
             layer._sharing, layer._built = False, None
 
 
-def bake(module: nn.Module) -> nn.Module:
-    """Bake every factored layer of a module in place, and return it."""
+def keep_weights(module: nn.Module) -> nn.Module:
+    """Have every factored layer of a module keep its W, and return the module. Its parameters stay the factors."""
     for layer in factored_layers(module):
-        layer.bake()
-    return module
-
-
-def unbake(module: nn.Module) -> nn.Module:
-    """Undo `bake`."""
-    for layer in factored_layers(module):
-        layer.unbake()
+        layer.keep_weight()
     return module

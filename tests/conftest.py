@@ -7,7 +7,16 @@ from jaxtyping import install_import_hook
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 install_import_hook(
-    ["sinenerf.layers", "sinenerf.networks", "sinenerf.activations", "sinenerf.nerf", "sinenerf.occupancy"],
+    [
+        "sinenerf.activations",
+        "sinenerf.adapters",
+        "sinenerf.convert",
+        "sinenerf.layers",
+        "sinenerf.nearest",
+        "sinenerf.nerf",
+        "sinenerf.networks",
+        "sinenerf.occupancy",
+    ],
     "typechecker.check",
 )
 

@@ -1,5 +1,6 @@
 """A second reader of .sine files, made from docs/format.md alone, with numpy and the standard library."""
 
+import json
 import struct
 import zlib
 from math import isqrt
@@ -65,8 +66,22 @@ def read(data):
     config |= {"layer": choices & 3, "activation": choices >> 2 & 3}
     config |= {"learn_omega": choices >> 4 & 1, "learn_gain": choices >> 5 & 1}
     place += length
+    return config, read_tensors(data, place, shapes(config))
+
+
+def read_adapter(data):
+    """(settings, {name: (integers or None, float32 values)})."""
+    assert data[:4] == b"SINE" and data[4] == 1 and data[5] == 3
+    assert zlib.crc32(data[:-4]) == int.from_bytes(data[-4:], "little")
+    length, place = varint(data, 6)
+    header = json.loads(zlib.decompress(data[place : place + length]))
+    return header["config"], read_tensors(data, place + length, header["tensors"].items())
+
+
+def read_tensors(data, place, shapes):
+    """{name: (integers or None, float32 values)} of the table and the numbers after it."""
     table = []
-    for name, shape in shapes(config):
+    for name, shape in shapes:
         (high,) = struct.unpack_from("<H", data, place)
         place += 2
         model = None
@@ -106,7 +121,7 @@ def read(data):
         integers = np.array(values).reshape(shape)
         tensors[name] = integers, integers.astype(np.float32) * step
     assert (not words and state == 0) or not tensors
-    return config, tensors
+    return tensors
 
 
 def occupancy(config, tensors, cube):

@@ -10,10 +10,9 @@ from sinenerf.layers import (
     LayerSpec,
     LowRankLinear,
     SineLowRankLinear,
-    bake,
     built_once,
+    keep_weights,
     make_linear,
-    unbake,
 )
 
 KINDS = ["sine", "low-rank", "dense"]
@@ -78,24 +77,24 @@ def test_gradients_in_float64(learn):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_baked_equals_unbaked(kind):
+def test_kept_weights_change_nothing(kind):
     net = nn.Sequential(make_linear(LayerSpec(kind, 3), 16, 8), nn.ReLU(), make_linear(LayerSpec(kind, 2), 8, 4)).eval()
     x = torch.randn(10, 16)
     before = net(x)
-    torch.testing.assert_close(bake(net)(x), before)
-    assert torch.equal(unbake(net)(x), before)
+    torch.testing.assert_close(keep_weights(net)(x), before)
+    assert torch.equal(net.train()(x), before)
 
 
-def test_a_baked_layer_never_goes_stale():
+def test_a_kept_weight_never_goes_stale():
     layer = SineLowRankLinear(8, 6, 2)
     other = SineLowRankLinear(8, 6, 2)
-    layer.bake()
+    layer.keep_weight()
     layer.load_state_dict(other.state_dict())
     assert torch.equal(layer.weight, other.weight)
-    layer.bake()
+    layer.keep_weight()
     layer.train()
     assert layer.weight.requires_grad
-    layer.bake()
+    layer.keep_weight()
     assert layer.double().weight.dtype == torch.float64
 
 

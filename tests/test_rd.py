@@ -310,8 +310,9 @@ def test_plot_marks_every_point_and_page_tells_its_settings(tmp_path):
     save_page(results, "iou", tmp_path / "page.html", ("bytes",))
     page = (tmp_path / "page.html").read_text()
     for name, group in marks.items():  # the page counts on the marks of a group being in order
-        drawn = page.split(f'<g id="{name.replace("marks-", "marks-bytes-")}">')[1]
-        assert drawn.split("</g>")[0].count("<use") == len(group)
+        drawn = page.split(f'<g id="{name}-bytes">')[1].split("</g>")[0]
+        assert [f'id="{name}-bytes-{i}"' in drawn for i in range(len(group) + 1)] == [True] * len(group) + [False]
+        assert drawn.count("<use") == len(group)
     assert page.count("</script>") == 1 and "data:image/png;base64" in page and "http" not in page.split("<script>")[1]
     assert len(save_plots(results, "iou", tmp_path / "out", ("bytes",))) == 3
 

@@ -20,11 +20,15 @@ OCCUPANCY = 1
 """Kind of a file that holds an occupancy field."""
 RADIANCE = 2
 """Kind of a file that holds a radiance field."""
+ADAPTER = 3
+"""Kind of a file that holds a PEFT adapter."""
 
 LARGEST_FILE = 2**26
 LARGEST_HEADER = 2**20
 LARGEST_COUNT = 2**22
-"""Numbers in all tensors together."""
+"""Numbers in all tensors together, of a field."""
+LARGEST_ADAPTER = 2**24
+"""The same of an adapter: those of language models have millions."""
 
 Shapes = Sequence[tuple[int, ...]]
 
@@ -151,8 +155,9 @@ class Container:
 
     def _table(self, shapes: Shapes) -> tuple[list[int], list["_Entry"]]:
         counts = [int(np.prod(shape, dtype=object)) for shape in shapes]
-        if sum(counts) > LARGEST_COUNT:
-            raise CodecError(f"holds {sum(counts):,} numbers: the format's bound is {LARGEST_COUNT:,}")
+        largest = LARGEST_ADAPTER if self.kind == ADAPTER else LARGEST_COUNT
+        if sum(counts) > largest:
+            raise CodecError(f"holds {sum(counts):,} numbers: the format's bound is {largest:,}")
         table, place = [], 0
         for _ in shapes:
             entry = _Entry.read(self.body, place)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from sinenerf.codec.container import RADIANCE, Coded, Container, Stored, pack, values_of
 from sinenerf.device import multiplies_bfloat16
 from sinenerf.files import replacing
-from sinenerf.layers import bake
+from sinenerf.layers import keep_weights
 from sinenerf.nerf.architecture import RadianceConfig
 from sinenerf.nerf.file import header_of, read_header
 from sinenerf.nerf.rays import Bins, composite, histogram_samples, median, uniform_bins, weights_of
@@ -169,7 +169,7 @@ class RadianceField(nn.Module):
 
     @classmethod
     def of_container(cls, container: Container) -> "RadianceField":
-        """The field in a .sine file that was opened, baked.
+        """The field in a .sine file that was opened, every W kept.
 
         Raises:
             CodecError: it holds no radiance field, or is damaged.
@@ -181,4 +181,4 @@ class RadianceField(nn.Module):
         with torch.no_grad():
             for name, parameter in field.named_parameters():
                 parameter.copy_(torch.from_numpy(values_of(tensors[name])))
-        return bake(field.eval())  # type: ignore[return-value]
+        return keep_weights(field.eval())  # type: ignore[return-value]

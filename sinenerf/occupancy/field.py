@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sinenerf.codec.container import OCCUPANCY, Coded, Container, Stored, pack, values_of
 from sinenerf.codec.entropy import CodecError
 from sinenerf.files import replacing
-from sinenerf.layers import bake
+from sinenerf.layers import keep_weights
 from sinenerf.networks import count_parameters
 from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.file import header_of, read_header, shapes_of, tensors_of
@@ -67,7 +67,7 @@ class OccupancyField(nn.Module):
 
     @torch.no_grad()
     def evaluate(self, cube: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
-        """Logits of many points of the cube, in chunks, on the network's device. Bake first for speed."""
+        """Logits of many points of the cube, in chunks, on the network's device. `keep_weights` first for speed."""
         device = next(self.parameters()).device
         values = np.empty(len(cube), dtype=np.float32)
         for start in range(0, len(cube), CHUNK):
@@ -104,7 +104,7 @@ class OccupancyField(nn.Module):
 
     @classmethod
     def load(cls, path: str | Path) -> "OccupancyField":
-        """Read what `save` wrote, baked and ready to be evaluated. Nothing in the file is executed.
+        """Read what `save` wrote, every W built and kept, ready to be evaluated. Nothing in the file is executed.
 
         Raises:
             FileNotFoundError: no such file.
@@ -126,4 +126,4 @@ class OccupancyField(nn.Module):
         with torch.no_grad():
             for name, parameter in field.network.named_parameters():
                 parameter.copy_(torch.from_numpy(values_of(tensors[name])))
-        return bake(field.eval())  # type: ignore[return-value]
+        return keep_weights(field.eval())  # type: ignore[return-value]

@@ -18,7 +18,7 @@ from sinenerf.codec.container import OCCUPANCY, pack
 from sinenerf.codec.quantise import QUANTISE_FROM, Quantiser, file_size
 from sinenerf.device import best_device, multiplies_bfloat16
 from sinenerf.files import check_folder, replacing
-from sinenerf.layers import bake
+from sinenerf.layers import keep_weights
 from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.file import header_of, overhead
@@ -129,7 +129,7 @@ def fit(
         history: takes {step, seconds, loss, iou} of every look at the held-out points.
 
     Returns:
-        the field, baked. After Ctrl-C, as far as it got; the checkpoint stays.
+        the field, every W kept. After Ctrl-C, as far as it got; the checkpoint stays.
 
     Raises:
         ValueError: a bad mesh or setting.
@@ -266,13 +266,13 @@ class _Training:
         return {"step": self.step, "seconds": round(self.seconds, 2), "loss": round(loss, 5), "iou": round(self.iou, 4)}
 
     def finish(self) -> None:
-        """The field as it is now, baked, on the CPU."""
+        """The field as it is now, every W kept, on the CPU."""
         if self.quantiser is not None and self.file_size is not None:
             header = header_of(self.field.config, self.field.placement)
             coded = self.quantiser.within(self.file_size, lambda tensors: pack(OCCUPANCY, header, tensors))
             self.quantiser.finish()
             self.field.coded, self.quantiser = coded, None
-        bake(self.field.cpu().eval())
+        keep_weights(self.field.cpu().eval())
 
     def save(self, path: Path) -> None:
         """A checkpoint, whole or not at all."""

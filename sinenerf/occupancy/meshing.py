@@ -62,7 +62,7 @@ def extract(
     """The closed surface where the occupancy passes a level; what is solid at the cube's wall is capped there.
 
     Args:
-        field: baked, for speed (`OccupancyField.load` and `fit` return it so).
+        field: with its weights kept, for speed (`OccupancyField.load` and `fit` return it so).
         resolution: cells along a side of the cube.
         level: occupancy between 0 and 1.
         largest_component: keep only the connected piece with the most faces, so that nothing floats.

@@ -1,0 +1,119 @@
+"""Memory and time of training one adapted layer: sine-LoRA against LoRA, and against autograd's way of the sine.
+
+    python scripts/benchmark_adapter_memory.py
+
+A 4096 x 4096 layer and 2048 tokens. "Peak" is the most that one forward and backward pass held at once beyond what
+was there before: torch's own record of every allocation, summed up. Times are the
+processor's, of this process alone, medians of passes in turn.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import tyro
+from peft import LoraConfig, get_peft_model
+from torch import nn
+from torch.profiler import ProfilerActivity, profile
+
+from sinenerf.adapters import SineLoraConfig
+from sinenerf.adapters.layers import SineLinear
+from sinenerf.adapters.product import sine_weight
+from sinenerf.files import replacing
+from sinenerf.rd import hardware
+
+
+@dataclass
+class Options:
+    width: int = 4096
+    tokens: int = 2048
+    rank: int = 8
+    rounds: int = 2
+    output: Path = Path("scripts/results/adapters/memory.json")
+
+
+class WholeDelta(nn.Module):
+    """The sine as autograd would do it: delta W at full size."""
+
+    def __init__(self, module: SineLinear) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        delta = sine_weight(*self.module.sine_arguments("default"))
+        return self.module.base_layer(x) + nn.functional.linear(x, delta)
+
+
+def peak_bytes(step: Callable[[], object]) -> int:
+    """The most bytes that a step holds at once beyond what was there."""
+    step()  # what is made once, such as gradients' buffers, is not a step's
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorder:
+        step()
+    events = [e for e in recorder.profiler.kineto_results.events() if e.name() == "[memory]"]
+    events.sort(key=lambda event: event.start_ns())
+    return int(np.cumsum([event.nbytes() for event in events]).max())
+
+
+def layers(options: Options) -> dict[str, nn.Module]:
+    """The same layer, adapted in each way."""
+    made: dict[str, nn.Module] = {}
+    for name, config, dora in (
+        ("lora", LoraConfig, False),
+        ("sine-lora", SineLoraConfig, False),
+        ("dora", LoraConfig, True),
+        ("sine-dora", SineLoraConfig, True),
+        ("sine-lora, whole delta W", SineLoraConfig, False),
+    ):
+        base = nn.Sequential(nn.Linear(options.width, options.width, bias=False))
+        module = get_peft_model(base, config(r=options.rank, target_modules=["0"], use_dora=dora)).base_model.model[0]
+        made[name] = WholeDelta(module) if "whole" in name else module
+    return made
+
+
+def main(options: Options) -> None:
+    x = torch.randn(options.tokens, options.width, requires_grad=True)
+    upstream = torch.randn(options.tokens, options.width)
+
+    def step_of(layer: nn.Module) -> Callable[[], None]:
+        def step() -> None:
+            x.grad = None
+            layer.zero_grad()
+            layer(x).backward(upstream)
+
+        return step
+
+    steps = {name: step_of(layer) for name, layer in layers(options).items()}
+    square = options.width**2
+    peaks = {name: peak_bytes(step) / 4 / square for name, step in steps.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(options.rounds):
+        for name, step in steps.items():
+            start = time.process_time()
+            step()
+            seconds[name].append(time.process_time() - start)
+    result = {
+        "layer": f"{options.width} x {options.width}, rank {options.rank}, {options.tokens} tokens, float32",
+        "rows": [
+            {
+                "method": name,
+                "peak": round(peaks[name], 4),
+                "peak_beyond_lora": round(peaks[name] - peaks["lora"], 4),
+                "cpu_seconds": round(float(np.median(seconds[name])), 2),
+            }
+            for name in steps
+        ],
+        "unit_of_peaks": "m n numbers of float32: the size of W",
+        "hardware": hardware.describe(),
+    }
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(options.output) as partial:
+        partial.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))

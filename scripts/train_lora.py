@@ -1,0 +1,299 @@
+"""Fine-tune a causal language model on disk with sine-LoRA or LoRA, and score it: the commonsense protocol.
+
+    python scripts/train_lora.py train path/to/llama --data commonsense_170k.json --rank 8
+    python scripts/train_lora.py evaluate path/to/llama --adapter outputs/lora --data path/to/dataset
+
+The protocol is that of LLM-Adapters (Hu et al. 2023), which the paper and DoRA follow: training data is a JSON list of
+{"instruction", "input", "output", "answer"}; evaluation data is a folder of tasks (boolq, piqa, social_i_qa, hellaswag,
+winogrande, ARC-Challenge, ARC-Easy, openbookqa), each with such a list in test.json. A model writes its answer after
+the prompt; the first word of its task's kind counts. Nothing is downloaded. A checkpoint is written every --save-every
+steps: after Ctrl-C or a crash the same command goes on there.
+"""
+
+import json
+import re
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import peft
+import torch
+import tyro
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from sinenerf.adapters import SineLoraConfig, save_adapter
+from sinenerf.device import best_device
+from sinenerf.files import replacing
+
+PROMPT = """Below is an instruction that describes a task{context}. Write a response that appropriately completes the \
+request.
+
+### Instruction:
+{instruction}
+
+{input}### Response:
+"""
+ANSWERS = {
+    "boolq": r"true|false",
+    "piqa": r"solution[12]",
+    "social_i_qa": r"answer[1-5]",
+    "ARC-Challenge": r"answer[1-5]",
+    "ARC-Easy": r"answer[1-5]",
+    "openbookqa": r"answer[1-5]",
+    "hellaswag": r"ending[1-4]",
+    "winogrande": r"option[12]",
+}
+"""What an answer looks like, by task."""
+
+
+@dataclass(frozen=True)
+class Training:
+    model: tyro.conf.Positional[Path]
+    """Folder of a model and its tokenizer, as Hugging Face has them."""
+    data: Path
+    """JSON list to train on."""
+    output: Path = Path("outputs/lora")
+    """Folder of the adapter; also adapter.sine, of 8 bits a number."""
+    method: Literal["sine-lora", "sine-dora", "lora", "dora"] = "sine-lora"
+    rank: int = 8
+    alpha: float | None = None
+    """Twice the rank by default."""
+    omega: float = 200.0
+    targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "up_proj", "down_proj")
+    dropout: float = 0.05
+    epochs: int = 3
+    batch: int = 16
+    """Examples a step."""
+    micro_batch: int = 4
+    """Examples at once: their gradients are summed to a step's."""
+    rate: float = 2e-4
+    warmup: int = 100
+    """Steps in which the rate rises; then it falls linearly."""
+    tokens: int = 256
+    """Longer examples are cut."""
+    save_every: int = 200
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    dtype: Literal["float32", "bfloat16"] = "bfloat16"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    model: tyro.conf.Positional[Path]
+    data: Path
+    """Folder of tasks, each with a test.json."""
+    adapter: Path | None = None
+    """Folder of the adapter; without one, the model itself is scored."""
+    tasks: tuple[str, ...] = tuple(ANSWERS)
+    limit: int | None = None
+    """Only so many questions of each task."""
+    batch: int = 16
+    new_tokens: int = 32
+    output: Path | None = None
+    """JSON file of the scores."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    dtype: Literal["float32", "bfloat16"] = "bfloat16"
+
+
+def read_examples(path: Path) -> list[dict[str, str]]:
+    """A list of examples, checked.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not such a list; the first wrong example is named.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file. The protocol's data is a JSON list of examples")
+    try:
+        examples = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: is no JSON: {error}") from None
+    if not isinstance(examples, list) or not examples:
+        raise ValueError(f"{path}: is no list of examples")
+    for index, example in enumerate(examples):
+        for key in ("instruction", "output"):
+            if not isinstance(example, dict) or not isinstance(example.get(key), str):
+                raise ValueError(f"{path}: example {index} has no text {key!r}")
+    return examples
+
+
+def prompt_of(example: dict[str, str]) -> str:
+    """What the model is given."""
+    given = example.get("input", "")
+    context = ", paired with an input that provides further context" if given else ""
+    part = f"### Input:\n{given}\n\n" if given else ""
+    return PROMPT.format(context=context, instruction=example["instruction"], input=part)
+
+
+def load_model(path: Path, device: str, dtype: str) -> tuple[Any, Any, str]:
+    """(model, tokenizer, device) of a folder on disk."""
+    if not (path / "config.json").is_file():
+        raise FileNotFoundError(f"{path}: holds no model: config.json is missing")
+    device = best_device() if device == "auto" else device
+    tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+    model = AutoModelForCausalLM.from_pretrained(path, local_files_only=True, dtype=getattr(torch, dtype))
+    return model.to(device), tokenizer, device
+
+
+def encode(example: dict[str, str], tokenizer: Any, length: int) -> tuple[list[int], list[int]]:
+    """(tokens, labels): only the answer is learned."""
+    prompt = tokenizer(prompt_of(example))["input_ids"]
+    answer = tokenizer(example["output"], add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
+    return (prompt + answer)[:length], ([-100] * len(prompt) + answer)[:length]
+
+
+def collate(rows: list[tuple[list[int], list[int]]], pad: int) -> tuple[Tensor, Tensor, Tensor]:
+    """(tokens, mask, labels) of one length."""
+    longest = max(len(tokens) for tokens, _ in rows)
+    tokens = torch.tensor([t + [pad] * (longest - len(t)) for t, _ in rows])
+    mask = torch.tensor([[1] * len(t) + [0] * (longest - len(t)) for t, _ in rows])
+    return tokens, mask, torch.tensor([label + [-100] * (longest - len(label)) for _, label in rows])
+
+
+def adapted(model: nn.Module, options: Training) -> peft.PeftModel:
+    """The model with a fresh adapter."""
+    settings: dict[str, Any] = {
+        "r": options.rank,
+        "lora_alpha": options.alpha or 2 * options.rank,
+        "target_modules": list(options.targets),
+        "lora_dropout": options.dropout,
+        "use_dora": options.method.endswith("dora"),
+        "task_type": "CAUSAL_LM",
+    }
+    if options.method.startswith("sine"):
+        return peft.get_peft_model(model, SineLoraConfig(omega=options.omega, **settings))
+    return peft.get_peft_model(model, peft.LoraConfig(**settings))
+
+
+def train(options: Training) -> None:
+    """Train an adapter and write it."""
+    examples = read_examples(options.data)
+    base, tokenizer, device = load_model(options.model, options.device, options.dtype)
+    torch.manual_seed(options.seed)
+    model = adapted(base, options).train()
+    model.print_trainable_parameters()
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained, options.rate, weight_decay=0.0)
+    per_epoch = -(-len(examples) // options.batch)
+    steps = options.epochs * per_epoch
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min((step + 1) / max(1, options.warmup), max(0.0, 1 - step / steps))
+    )
+    options.output.mkdir(parents=True, exist_ok=True)
+    checkpoint = options.output / "checkpoint.pt"
+    settings = {name: str(value) for name, value in asdict(options).items()}
+    step, start = _resume(checkpoint, settings, model, optimizer, schedule), time.perf_counter()
+    while step < steps:
+        epoch, place = divmod(step, per_epoch)
+        order = torch.randperm(len(examples), generator=torch.Generator().manual_seed(options.seed + epoch))
+        chosen = order[place * options.batch : (place + 1) * options.batch].tolist()
+        rows = [encode(examples[i], tokenizer, options.tokens) for i in chosen]
+        answers = sum(label != -100 for _, labels in rows for label in labels)
+        total = 0.0
+        for first in range(0, len(rows), options.micro_batch):
+            tokens, mask, labels = collate(rows[first : first + options.micro_batch], tokenizer.pad_token_id)
+            logits = model(input_ids=tokens.to(device), attention_mask=mask.to(device)).logits[:, :-1]
+            loss = nn.functional.cross_entropy(
+                logits.float().flatten(0, 1), labels[:, 1:].flatten().to(device), reduction="sum", ignore_index=-100
+            ) / max(1, answers)
+            loss.backward()
+            total += loss.item()
+        nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        schedule.step()
+        step += 1
+        print(f"step {step}/{steps}  loss {total:.4f}  {time.perf_counter() - start:.0f} s", flush=True)
+        if step % options.save_every == 0 and step < steps:
+            state = {"adapter": peft.get_peft_model_state_dict(model), "optimizer": optimizer.state_dict()}
+            with replacing(checkpoint) as partial:
+                torch.save(state | {"schedule": schedule.state_dict(), "step": step, "settings": settings}, partial)
+    model.save_pretrained(options.output)
+    size = save_adapter(model, options.output / "adapter.sine")
+    checkpoint.unlink(missing_ok=True)
+    print(f"{options.output}: adapter.sine has {size:,} bytes")
+
+
+def _resume(checkpoint: Path, settings: dict[str, str], model: Any, optimizer: Any, schedule: Any) -> int:
+    """The step at which to go on."""
+    if not checkpoint.is_file():
+        return 0
+    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    if saved["settings"] != settings:
+        raise ValueError(f"{checkpoint} is of a run with other settings: remove it, or choose another --output")
+    peft.set_peft_model_state_dict(model, saved["adapter"])
+    optimizer.load_state_dict(saved["optimizer"])
+    schedule.load_state_dict(saved["schedule"])
+    print(f"goes on after step {saved['step']}")
+    return saved["step"]
+
+
+@torch.no_grad()
+def answers(model: Any, tokenizer: Any, examples: list[dict[str, str]], options: Evaluation) -> list[str]:
+    """What the model writes after each prompt, always taking the likeliest token."""
+    tokenizer.padding_side = "left"
+    written: list[str] = []
+    for first in range(0, len(examples), options.batch):
+        prompts = [prompt_of(example) for example in examples[first : first + options.batch]]
+        given = tokenizer(prompts, return_tensors="pt", padding=True).to(model.device)
+        made = model.generate(
+            input_ids=given["input_ids"],
+            attention_mask=given["attention_mask"],
+            max_new_tokens=options.new_tokens,
+            do_sample=False,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+        written += tokenizer.batch_decode(made[:, given["input_ids"].shape[1] :], skip_special_tokens=True)
+    return written
+
+
+def chosen(task: str, text: str) -> str:
+    """The answer in a text, or nothing."""
+    found = re.search(ANSWERS[task], text.lower())
+    return found[0] if found else ""
+
+
+def evaluate(options: Evaluation) -> dict[str, float]:
+    """Print the share of right answers of each task, and their mean."""
+    unknown = sorted(set(options.tasks) - set(ANSWERS))
+    if unknown:
+        raise ValueError(f"no task is called {unknown[0]!r}: choose among {', '.join(ANSWERS)}")
+    questions = {task: read_examples(options.data / task / "test.json")[: options.limit] for task in options.tasks}
+    model, tokenizer, _ = load_model(options.model, options.device, options.dtype)
+    if options.adapter is not None:
+        model = peft.PeftModel.from_pretrained(model, options.adapter).merge_and_unload()
+    model.eval()
+    scores: dict[str, float] = {}
+    for task, examples in questions.items():
+        texts = answers(model, tokenizer, examples, options)
+        right = [chosen(task, text) == example["answer"].lower() for text, example in zip(texts, examples, strict=True)]
+        scores[task] = 100 * sum(right) / len(right)
+        print(f"{task}: {scores[task]:.2f} % of {len(right)}", flush=True)
+    scores["mean"] = sum(scores.values()) / len(scores)
+    print(f"mean: {scores['mean']:.2f} %")
+    if options.output is not None:
+        with replacing(options.output) as partial:
+            partial.write_text(json.dumps(scores, indent=2) + "\n")
+    return scores
+
+
+def main(
+    options: Annotated[Training, tyro.conf.subcommand("train", prefix_name=False)]
+    | Annotated[Evaluation, tyro.conf.subcommand("evaluate", prefix_name=False)],
+) -> None:
+    """Train an adapter, or score one."""
+    if isinstance(options, Training):
+        train(options)
+    else:
+        evaluate(options)
+
+
+if __name__ == "__main__":
+    try:
+        tyro.cli(main, config=(tyro.conf.OmitArgPrefixes,))
+    except (ValueError, OSError) as error:
+        sys.exit(f"train_lora: {error}")

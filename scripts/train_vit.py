@@ -1,0 +1,244 @@
+"""Train any timm ViT with its feed-forward matrices factored and its attention dense, as in the paper. sinenerf[vit].
+
+    python scripts/train_vit.py --data path/to/cifar-100 --dataset cifar100 --model vit_small_patch16_224 --rank 20
+    python scripts/train_vit.py --data path/to/imagenet --dataset imagenet --model vit_base_patch16_224 --rank 100
+    python scripts/train_vit.py --dataset digits --rank 4        # scikit-learn's digits, a ViT of 202,186 numbers
+
+CIFAR-100 is the folder that holds cifar-100-python; ImageNet that with train/ and val/. A checkpoint is written after
+each epoch: after Ctrl-C or a crash the same command goes on there.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+import tyro
+from torch import Tensor, nn
+
+from sinenerf import bake, factorize
+from sinenerf.device import best_device
+from sinenerf.files import replacing
+
+FEED_FORWARD = r"blocks\.\d+\.mlp\..*"
+Batches = Iterable[tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class Options:
+    dataset: Literal["digits", "cifar100", "imagenet"] = "digits"
+    data: Path | None = None
+    """Folder of CIFAR-100 or ImageNet."""
+    model: str = "vit_small_patch16_224"
+    """Any ViT of timm; digits have a small one of their own."""
+    pretrained: Path | None = None
+    """State dict to start from, as timm has it; its feed-forward matrices are fitted."""
+    layer: Literal["sine", "low-rank", "dense"] = "sine"
+    rank: int = 20
+    omega: float = 100.0
+    spread: float = 0.3
+    mlp_ratio: float = 4.0
+    """Hidden width of the digits' feed-forward layers, in widths: a thin dense net has less."""
+    epochs: int = 40
+    batch: int = 64
+    rate: float = 3e-3
+    """Peak of the learning rate: it rises for a tenth of the steps, then falls as a cosine."""
+    weight_decay: float = 0.05
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    workers: int = 4
+    """Processes that read pictures."""
+    output: Path = Path("outputs/vit.pt")
+    """Trained model: a state dict with plain matrices, which timm's own model loads. The checkpoint is beside it."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """Batches anew each time they are asked for: images (n, channels, height, width) and labels (n)."""
+
+    train: Callable[[int], Batches]
+    """Of an epoch."""
+    validation: Callable[[], Batches]
+    test: Callable[[], Batches]
+    steps: int
+    """Batches an epoch."""
+    classes: int
+
+
+def digits(options: Options) -> Data:
+    """1797 digits of 8 x 8 pixels: 1000 to train, 297 to choose by, 500 to test."""
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
+    x = (torch.tensor(images, dtype=torch.float32).view(-1, 1, 8, 8) / 8 - 1)[order]
+    y = torch.tensor(labels)[order]
+
+    def train(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        generator = torch.Generator().manual_seed(1000 * options.seed + epoch)
+        for index in torch.randperm(1000, generator=generator).split(options.batch):
+            yield x[index], y[index]
+
+    return Data(
+        train, lambda: [(x[1000:1297], y[1000:1297])], lambda: [(x[1297:], y[1297:])], -(-1000 // options.batch), 10
+    )
+
+
+def pictures(options: Options, size: int) -> Data:
+    """CIFAR-100 or ImageNet from disk, augmented by timm; the validation part is the test part, as is usual there."""
+    from timm.data import create_transform
+    from torch.utils.data import DataLoader
+    from torchvision.datasets import CIFAR100, ImageFolder
+
+    if options.data is None or not options.data.is_dir():
+        raise FileNotFoundError(f"--data {options.data}: no such folder. It must hold {options.dataset}")
+    of_train = create_transform(size, is_training=True, auto_augment="rand-m9-mstd0.5-inc1", re_prob=0.25)
+    of_test = create_transform(size)
+    if options.dataset == "cifar100":
+        sets = [CIFAR100(options.data, train, t) for train, t in ((True, of_train), (False, of_test))]
+    else:
+        sets = [ImageFolder(options.data / name, t) for name, t in (("train", of_train), ("val", of_test))]
+
+    def loader(index: int, epoch: int = 0) -> DataLoader:
+        generator = torch.Generator().manual_seed(1000 * options.seed + epoch)
+        return DataLoader(
+            sets[index], options.batch, shuffle=index == 0, num_workers=options.workers, generator=generator
+        )
+
+    classes = len(sets[0].classes)
+    return Data(lambda epoch: loader(0, epoch), lambda: loader(1), lambda: loader(1), len(loader(0)), classes)
+
+
+def build(options: Options, classes: int, report: Callable | None = print) -> nn.Module:
+    """The ViT, its feed-forward layers factored unless they stay dense."""
+    import timm
+    from timm.models.vision_transformer import VisionTransformer
+
+    torch.manual_seed(options.seed)
+    if options.dataset == "digits":
+        model: nn.Module = VisionTransformer(
+            img_size=8,
+            patch_size=2,
+            in_chans=1,
+            num_classes=classes,
+            embed_dim=64,
+            depth=4,
+            num_heads=4,
+            mlp_ratio=options.mlp_ratio,
+        )
+    else:
+        model = timm.create_model(options.model, num_classes=classes)
+    if options.pretrained is not None:
+        state = torch.load(options.pretrained, map_location="cpu", weights_only=True)
+        head = {name for name, value in model.state_dict().items() if state.get(name, value).shape != value.shape}
+        model.load_state_dict({n: v for n, v in state.items() if n not in head}, strict=not head)
+    if options.layer == "dense":
+        return model
+    start: Literal["fit", "fresh"] = "fresh" if options.pretrained is None else "fit"
+    return factorize(
+        model, options.rank, options.layer, FEED_FORWARD, options.omega, options.spread, start, report=report
+    )
+
+
+@dataclass
+class Run:
+    """A training as far as it is."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    epoch: int = 0
+    seconds: float = 0.0
+
+    def state(self) -> dict:
+        parts = {name: getattr(self, name).state_dict() for name in ("model", "optimizer", "schedule")}
+        return parts | {"epoch": self.epoch, "seconds": self.seconds}
+
+    def load(self, state: dict) -> None:
+        for name in ("model", "optimizer", "schedule"):
+            getattr(self, name).load_state_dict(state[name])
+        self.epoch, self.seconds = state["epoch"], state["seconds"]
+
+
+def prepare(options: Options, data: Data, report: Callable | None = print) -> Run:
+    """A run at its first step."""
+    device = best_device() if options.device == "auto" else options.device
+    model = build(options, data.classes, report).to(device)
+    # as usual for transformers, only matrices decay
+    matrices = [p for p in model.parameters() if p.dim() >= 2]
+    others = [p for p in model.parameters() if p.dim() < 2]
+    groups = [{"params": matrices, "weight_decay": options.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, options.rate)
+    steps = max(1, options.epochs * data.steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, options.rate, steps, pct_start=0.1, cycle_momentum=False)
+    return Run(model, optimizer, schedule)
+
+
+def train_epoch(run: Run, options: Options, data: Data) -> float:
+    """One pass over the data. Returns the mean loss."""
+    device, losses = next(run.model.parameters()).device, []
+    run.model.train()
+    start = time.perf_counter()
+    for images, labels in data.train(run.epoch):
+        with torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bfloat16"):
+            logits = run.model(images.to(device))
+        loss = F.cross_entropy(logits.float(), labels.to(device), label_smoothing=0.1)
+        run.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(run.model.parameters(), 1.0)
+        run.optimizer.step()
+        run.schedule.step()
+        losses.append(loss.item())
+    run.seconds += time.perf_counter() - start
+    run.epoch += 1
+    return sum(losses) / len(losses)
+
+
+@torch.no_grad()
+def accuracy(model: nn.Module, batches: Batches) -> float:
+    """Share of images that are labelled right."""
+    device, right, count = next(model.parameters()).device, 0, 0
+    model.eval()
+    for images, labels in batches:
+        right += int((model(images.to(device)).argmax(-1).cpu() == labels).sum())
+        count += len(labels)
+    return right / count
+
+
+def main(options: Options) -> None:
+    size = 8 if options.dataset == "digits" else 224
+    data = digits(options) if options.dataset == "digits" else pictures(options, size)
+    run = prepare(options, data)
+    checkpoint = options.output.with_suffix(".checkpoint")
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    settings = {name: str(value) for name, value in asdict(options).items()}
+    if checkpoint.is_file():
+        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        if saved.pop("settings") != settings:
+            raise ValueError(f"{checkpoint} is of a run with other settings: remove it, or choose another --output")
+        run.load(saved)
+        print(f"goes on after epoch {run.epoch}")
+    while run.epoch < options.epochs:
+        loss = train_epoch(run, options, data)
+        score = accuracy(run.model, data.validation())
+        print(f"epoch {run.epoch}/{options.epochs}  loss {loss:.4f}  validation {100 * score:.2f} %", flush=True)
+        with replacing(checkpoint) as partial:
+            torch.save(run.state() | {"settings": settings}, partial)
+    parameters = sum(p.numel() for p in run.model.parameters())
+    score = accuracy(run.model, data.test())
+    with replacing(options.output) as partial:
+        torch.save(bake(run.model).state_dict(), partial)
+    print(f"{options.output}: test {100 * score:.2f} %, {parameters:,} parameters, {run.seconds:.0f} s of training")
+    checkpoint.unlink()
+
+
+if __name__ == "__main__":
+    try:
+        main(tyro.cli(Options))
+    except (ValueError, OSError) as error:
+        sys.exit(f"train_vit: {error}")

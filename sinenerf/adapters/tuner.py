@@ -1,0 +1,112 @@
+"""Sine-LoRA as a method of PEFT: its configuration, its model, and its registration under the type SINE_LORA."""
+
+import math
+from copy import copy
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from peft import LoraConfig, LoraModel
+from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING, PEFT_TYPE_TO_PREFIX_MAPPING, PEFT_TYPE_TO_TUNER_MAPPING
+from peft.tuners.tuners_utils import BaseTunerLayer
+from peft.utils.other import get_pattern_key
+from torch import nn
+from transformers.pytorch_utils import Conv1D
+
+from sinenerf.adapters.layers import SineEmbedding, SineLinear
+from sinenerf.convert import PLAIN
+from sinenerf.layers import FactoredLinear
+
+PEFT_TYPE = "SINE_LORA"
+
+
+@dataclass
+class SineLoraConfig(LoraConfig):
+    """Configuration of sine-LoRA, and with `use_dora` of sine-DoRA: `LoraConfig` and two numbers more.
+
+    Raises:
+        ValueError: omega or gain not positive and finite; a setting that only a plain B A can have.
+    """
+
+    omega: float = field(default=200.0, metadata={"help": "Frequency of the sine."})
+    gain: float | None = field(default=None, metadata={"help": "g. The root of the layer's inputs where None."})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.peft_type = PEFT_TYPE  # type: ignore[assignment]
+        for name, value in (("omega", self.omega), ("gain", self.gain)):
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise ValueError(f"{name} is {value}: it must be a positive, finite number (at 0 the adapter is dead)")
+        if self.init_lora_weights not in (True, False, "gaussian"):
+            raise ValueError(
+                f"init_lora_weights={self.init_lora_weights!r} makes factors for a plain B A: "
+                'sine-LoRA starts with True, "gaussian" or False'
+            )
+        for name in ("lora_bias", "target_parameters", "megatron_config"):
+            if getattr(self, name, None):
+                raise ValueError(f"{name} is not there for sine-LoRA")
+
+
+class SineLoraModel(LoraModel):
+    """PEFT's `LoraModel` with sine layers. Made by `peft.get_peft_model` from a `SineLoraConfig`."""
+
+    def _create_and_replace(
+        self,
+        lora_config: Any,
+        adapter_name: str,
+        target: nn.Module,
+        target_name: str,
+        parent: nn.Module,
+        current_key: str,
+        **kwargs: Any,
+    ) -> None:
+        key = get_pattern_key(lora_config.rank_pattern.keys(), current_key)
+        _check(current_key, target, lora_config.rank_pattern.get(key, lora_config.r))
+        super()._create_and_replace(
+            lora_config, adapter_name, target, target_name, parent, current_key=current_key, **kwargs
+        )
+
+    @staticmethod
+    def _create_new_module(lora_config: Any, adapter_name: str, target: nn.Module, **kwargs: Any) -> nn.Module:
+        base = target.get_base_layer() if isinstance(target, BaseTunerLayer) else target
+        config = copy(lora_config)  # the user's own is for layers of all kinds
+        config.fan_in_fan_out = isinstance(base, (Conv1D, nn.Embedding))  # whose weights are (in, out)
+        kind = SineEmbedding if isinstance(base, nn.Embedding) else SineLinear
+        return kind(target, adapter_name, config=config, **kwargs)
+
+    def add_weighted_adapter(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Not there: a sine of added factors is no sum of sines. Merge the adapters one after another instead."""
+        raise NotImplementedError(
+            "sine-LoRA adapters cannot be combined factor by factor: merge them, merge_adapter([names])"
+        )
+
+
+def _check(name: str, target: nn.Module, rank: int) -> None:
+    """Raise ValueError unless a module can be adapted."""
+    base = target.get_base_layer() if isinstance(target, BaseTunerLayer) else target
+    kind = type(base)
+    if isinstance(base, FactoredLinear):
+        raise ValueError(f"{name}: is factored already. Leave it out of target_modules, or bake the model first")
+    if kind not in (*PLAIN, Conv1D) and not isinstance(base, nn.Embedding):
+        raise ValueError(
+            f"{name}: is a {kind.__module__}.{kind.__qualname__}. Sine-LoRA adapts plain nn.Linear, nn.Embedding and "
+            "transformers' Conv1D: leave it out of target_modules"
+        )
+    weight: Any = base.weight
+    if weight.is_meta:
+        raise ValueError(f"{name}: its weight is on the meta device and has no values. Load the model first")
+    if not weight.is_floating_point():
+        raise ValueError(f"{name}: its weight is of type {weight.dtype}, quantised: sine-LoRA needs floating point")
+    largest = min(weight.shape)
+    if not 1 <= rank <= largest:
+        raise ValueError(f"{name}: rank {rank} does not fit its weight: choose r from 1 to {largest}")
+
+
+def register() -> None:
+    """Make PEFT know SINE_LORA: get_peft_model, save_pretrained and from_pretrained then take it as their own.
+
+    PEFT's `register_peft_method` only takes names of its closed list of types, which is a list of strings: the same
+    three tables are filled here.
+    """
+    PEFT_TYPE_TO_CONFIG_MAPPING[PEFT_TYPE] = SineLoraConfig  # type: ignore[index]
+    PEFT_TYPE_TO_TUNER_MAPPING[PEFT_TYPE] = SineLoraModel  # type: ignore[index]
+    PEFT_TYPE_TO_PREFIX_MAPPING[PEFT_TYPE] = SineLoraModel.prefix  # type: ignore[index]

@@ -1,0 +1,66 @@
+"""The factored layer that is nearest to a given weight in the Frobenius norm: how a pretrained matrix is taken over."""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sinenerf.layers import FactoredLinear, SineLowRankLinear
+
+
+def fit_weight(layer: FactoredLinear, weight: Float[Tensor, "out in"], steps: int = 60) -> float:
+    """Move a layer's factors (and a sine layer's gain) towards a weight.
+
+    Low rank: the truncated singular value decomposition, which is the best there is (Eckart, Young 1936), found by
+    power iteration (Halko, Martinsson, Tropp 2011). Sine: the same decomposition, at phases of the layer's `spread`
+    where sin z is nearly z, and from there L-BFGS on ||sin(omega U V^T) / g - W||^2 over U, V and g. So it starts about
+    as near as low rank is, and ends where the sine helps, if it does.
+
+    Args:
+        steps: iterations of L-BFGS, each of a few builds of W. Plain low rank needs none.
+
+    Returns:
+        The residual ||W_layer - W|| / ||W||. 0 for a weight of zeros, which any layer can only approach.
+    """
+    target = weight.detach().to(layer.U)
+    exact = target.float()
+    size = float(exact.norm())
+    u, v = _truncated(exact, layer.rank)
+    with torch.no_grad():
+        if isinstance(layer, SineLowRankLinear) and size > 0:
+            u, v, gain = _fit_sine(u, v, exact, layer.spread, steps)
+            scale = math.sqrt(float(layer.omega))
+            u, v = u / scale, v / scale
+            layer.gain.fill_(gain)
+        layer.U.copy_(u)
+        layer.V.copy_(v)
+        return float((layer.build().float() - exact).norm()) / size if size > 0 else 0.0
+
+
+def _truncated(weight: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """Factors of the nearest matrix of a rank, sharing the singular values' roots."""
+    u, s, v = torch.svd_lowrank(weight, q=min(rank + 16, *weight.shape), niter=8)
+    root = s[:rank].sqrt()
+    return u[:, :rank] * root, v[:, :rank] * root
+
+
+@torch.enable_grad()
+def _fit_sine(u: Tensor, v: Tensor, weight: Tensor, spread: float, steps: int) -> tuple[Tensor, Tensor, float]:
+    """(u, v, g) for sin(u v^T) / g, from factors of a plain low-rank matrix."""
+    low = (u @ v.T).detach()
+    # where a few numbers are far larger than the others, their phase too has to start within the sine's first rise
+    gain = min(spread / float(low.std()), 1 / float(low.abs().max()))
+    u, v = (factor.mul(math.sqrt(gain)).requires_grad_() for factor in (u, v))
+    log_gain = torch.tensor(math.log(gain), device=u.device, requires_grad=True)
+    power = weight.square().sum()
+    optimizer = torch.optim.LBFGS([u, v, log_gain], max_iter=steps, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = (torch.sin(u @ v.T) / log_gain.exp() - weight).square().sum() / power
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    return u.detach(), v.detach(), math.exp(float(log_gain.detach()))
