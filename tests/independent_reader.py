@@ -1,6 +1,5 @@
 """A second reader of .sine files, made from docs/format.md alone, with numpy and the standard library."""
 
-import json
 import struct
 import zlib
 from math import isqrt
@@ -57,31 +56,79 @@ def shapes(config):
 
 def read(data):
     """(config, {name: (integers or None, float32 values)})."""
-    assert data[:4] == b"SINE" and data[4] == 1 and data[5] == 1
+    assert data[:4] == b"SINE" and data[4] == 1 and data[5] in (1, 2)
     assert zlib.crc32(data[:-4]) == int.from_bytes(data[-4:], "little")
     length, place = varint(data, 6)
+    header, place = data[place : place + length], place + length
+    config, named = occupancy_header(header) if data[5] == 1 else radiance_header(header)
+    return config, read_tensors(data, place, named)
+
+
+def occupancy_header(header):
     names = ["choices", "width", "depth", "rank", "omega", "spread", "bandwidth", "x", "y", "z", "scale"]
-    config = dict(zip(names, struct.unpack("<BHBHfff3df", data[place : place + length]), strict=True))
+    config = dict(zip(names, struct.unpack("<BHBHfff3df", header), strict=True))
     choices = config["choices"]
     config |= {"layer": choices & 3, "activation": choices >> 2 & 3}
     config |= {"learn_omega": choices >> 4 & 1, "learn_gain": choices >> 5 & 1}
-    place += length
-    return config, read_tensors(data, place, shapes(config))
+    return config, shapes(config)
 
 
-def read_adapter(data):
-    """(settings, {name: (integers or None, float32 values)})."""
-    assert data[:4] == b"SINE" and data[4] == 1 and data[5] == 3
-    assert zlib.crc32(data[:-4]) == int.from_bytes(data[-4:], "little")
-    length, place = varint(data, 6)
-    header = json.loads(zlib.decompress(data[place : place + length]))
-    return header["config"], read_tensors(data, place + length, header["tensors"].items())
+def radiance_header(header):
+    sizes = "choices width depth rank skips position direction coarse fine narrow shallow octaves"
+    config = dict(zip(sizes.split(" "), struct.unpack_from("<HHBHHBBHHHBB", header), strict=True))
+    numbers = struct.unpack_from("<38f2H", header, 19)
+    parts = {"omega": 1, "spread": 1, "warp": 7, "far": 1, "motion": 12, "scale": 1, "quaternion": 4}
+    for name, count in (parts | {"position_of_home": 3, "reach": 3, "middle": 1, "lens": 4, "pixels": 2}).items():
+        config[name], numbers = numbers[:count] if count > 1 else numbers[0], numbers[count:]
+    assert len(header) == 175 and not numbers
+    places = {"layer": 0, "sampling": 2, "density_activation": 3, "background": 4, "learn_omega": 6, "learn_gain": 7}
+    for name, place in (places | {"input": 8, "hidden": 9, "head": 10, "box": 11}).items():
+        config[name] = config["choices"] >> place & (3 if place in (0, 4) else 1)
+    networks = [density_network if config["sampling"] else radiance_network, radiance_network]
+    return config, [(f"{i}.{name}", shape) for i in (0, 1) for name, shape in networks[i](config)]
 
 
-def read_tensors(data, place, shapes):
-    """{name: (integers or None, float32 values)} of the table and the numbers after it."""
+def layer(config, name, kind, outputs, inputs, rank):
+    """Tensors of one layer of a radiance field."""
+    factored = config["layer"] != 2 and config[kind]
+    if factored and not (kind == "head" and rank * (outputs + inputs) >= outputs * inputs):
+        yield f"{name}.U", (outputs, rank)
+        yield f"{name}.V", (inputs, rank)
+        yield f"{name}.bias", (outputs,)
+        for scalar in ("omega", "gain"):
+            if config["layer"] == 0 and config[f"learn_{scalar}"]:
+                yield f"{name}.{scalar}", ()
+    else:
+        yield f"{name}.weight", (outputs, inputs)
+        yield f"{name}.bias", (outputs,)
+
+
+def trunk(config, width, depth, rank, skips, inputs):
+    size = inputs
+    for i in range(depth):
+        yield from layer(config, f"layers.{i}", "input" if i == 0 else "hidden", width, size, rank)
+        size = width + (inputs if skips >> i & 1 else 0)
+
+
+def radiance_network(config):
+    w, k, inputs = config["width"], config["rank"], 3 + 6 * config["position"]
+    last = w + (inputs if config["skips"] >> config["depth"] - 1 & 1 else 0)
+    yield from trunk(config, w, config["depth"], k, config["skips"], inputs)
+    sizes = {"density": (1, last), "feature": (w, last), "view": (w // 2, w + 3 + 6 * config["direction"])}
+    for name, (outputs, size) in (sizes | {"colour": (3, w // 2)}).items():
+        yield from layer(config, name, "head", outputs, size, k)
+
+
+def density_network(config):
+    w, k = config["narrow"], min(config["rank"], max(1, config["narrow"] // 4))
+    yield from trunk(config, w, config["shallow"], k, 0, 3 + 6 * config["octaves"])
+    yield from layer(config, "head", "head", 1, w, k)
+
+
+def read_tensors(data, place, named):
+    """Tensors of given names and shapes, from the table on."""
     table = []
-    for name, shape in shapes:
+    for name, shape in named:
         (high,) = struct.unpack_from("<H", data, place)
         place += 2
         model = None
@@ -121,7 +168,7 @@ def read_tensors(data, place, shapes):
         integers = np.array(values).reshape(shape)
         tensors[name] = integers, integers.astype(np.float32) * step
     assert (not words and state == 0) or not tensors
-    return tensors
+    return {name: tensors[name] for name, *_ in table}
 
 
 def occupancy(config, tensors, cube):

@@ -395,10 +395,18 @@ def test_fewer_bits_make_fewer_bytes(tmp_path):
         assert abs(sizes[bits] - 2700 * bits / 8) < 0.03 * 2700 * bits / 8 + 260  # header: names, settings, frame
 
 
+def read_adapter(data):
+    """(settings, {name: (integers or None, float32 values)}), as docs/format.md says."""
+    assert data[:6] == b"SINE\x01\x03" and zlib.crc32(data[:-4]) == int.from_bytes(data[-4:], "little")
+    length, place = independent_reader.varint(data, 6)
+    header = json.loads(zlib.decompress(data[place : place + length]))
+    return header["config"], independent_reader.read_tensors(data, place + length, header["tensors"].items())
+
+
 def test_the_second_reader_reads_it(tmp_path):
     model, path = adapted(), tmp_path / "adapter.sine"
     save_adapter(model, path, 6)
-    settings, tensors = independent_reader.read_adapter(path.read_bytes())
+    settings, tensors = read_adapter(path.read_bytes())
     assert settings["omega"] == 50.0 and settings["peft_type"] == "SINE_LORA" and settings["r"] == 3
     loaded = peft.get_peft_model_state_dict(load_adapter(base_of(model), path))
     assert list(tensors) == list(loaded)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import independent_reader
 import numpy as np
 import pytest
 import torch
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sinenerf
-from sinenerf.codec.container import RADIANCE, Container, pack, values_of
+from sinenerf.codec.container import RADIANCE, Coded, Container, pack, values_of
 from sinenerf.codec.entropy import CodecError
 from sinenerf.nerf.architecture import RadianceConfig
 from sinenerf.nerf.file import NUMBERS, SIZES, overhead
@@ -93,6 +94,69 @@ def test_to_bytes_and_back(changes, warp, tmp_path):
             View(view.pose, *(getattr(view, k) for k in ("fx", "fy", "cx", "cy", "width", "height"))), True
         )
         torch.testing.assert_close(again[name], picture, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("changes", CASES)
+def test_second_reader_finds_the_same_field(changes):
+    """A reader that is made from docs/format.md alone: the same numbers, and from them the same density."""
+    for warp in (NDC(0.6, 0.45), Box((0.1, 0.2, 0.3), (1.0, 0.8, 0.6), 0.1)):
+        ours = a_field(warp, **changes)
+        ours.precision = "float32"
+        with torch.no_grad():
+            for parameter in ours.parameters():
+                parameter.add_(0.05 * torch.randn_like(parameter))
+        names = [name for name, _ in ours.named_parameters()]
+        ours.coded = {}
+        for name, parameter in list(ours.named_parameters())[::2]:  # every other tensor as integers
+            step = 2.0**-9
+            integers = (parameter.detach() / step).round().long().numpy()
+            ours.coded[name] = Coded(integers, step)
+            with torch.no_grad():
+                parameter.copy_(torch.from_numpy(ours.coded[name].values()))
+        config, tensors = independent_reader.read(ours.to_bytes())
+        assert len(tensors) == len(names)
+        for name, (integers, values) in zip(names, tensors.values(), strict=True):
+            np.testing.assert_array_equal(values, ours.get_parameter(name).detach().numpy())
+            assert (integers is None) == (name not in ours.coded)
+        assert config["box"] == isinstance(warp, Box) and config["far"] == pytest.approx(ours.far)
+        expected = (
+            (warp.tan_x, warp.tan_y, warp.near) if isinstance(warp, NDC) else (*warp.centre, *warp.half, warp.near)
+        )
+        assert config["warp"][: len(expected)] == pytest.approx(expected)
+        capture = ours.capture
+        np.testing.assert_allclose(config["motion"], capture.motion.ravel(), atol=1e-6)
+        np.testing.assert_allclose(config["position_of_home"], capture.home.pose[:, 3], atol=1e-6)
+        assert config["lens"] == pytest.approx((capture.home.fx, capture.home.fy, capture.home.cx, capture.home.cy))
+        assert config["pixels"] == (capture.home.width, capture.home.height)
+        points = np.random.default_rng(0).uniform(-1, 1, (50, 3))
+        with torch.no_grad():
+            wanted = ours.density(torch.from_numpy(points).float())[:, 0].numpy()
+        np.testing.assert_allclose(density_by_the_page(config, tensors, points), wanted, rtol=5e-3, atol=1e-4)
+
+
+def density_by_the_page(config, tensors, points):
+    """The density of docs/format.md, in numpy."""
+    value = {name.removeprefix("1."): v for name, (_, v) in tensors.items() if name.startswith("1.")}
+
+    def weight(name, a):
+        if f"{name}.weight" in value:
+            return value[f"{name}.weight"]
+        product = value[f"{name}.U"] @ value[f"{name}.V"].T
+        if config["layer"] == 1:
+            return product
+        k, spread = config["rank"], config["spread"]
+        power = (1 - (1 + 4 * spread**2 / k) ** (-k / 2)) / 2
+        gain = value.get(f"{name}.gain", np.sqrt(power * product.shape[1]) / a)
+        return np.sin(value.get(f"{name}.omega", config["omega"]) * product) / gain
+
+    angles = [points * 2.0**octave for octave in range(config["position"])]
+    x = h = np.concatenate([points, *(wave(angle) for angle in angles for wave in (np.sin, np.cos))], axis=1)
+    for i in range(config["depth"]):
+        h = np.maximum(h @ weight(f"layers.{i}", 2**0.5).T + value[f"layers.{i}.bias"], 0)
+        if config["skips"] >> i & 1:
+            h = np.concatenate([x, h], axis=1)
+    raw = (h @ weight("density", 1).T + value["density.bias"])[:, 0]
+    return np.exp(np.minimum(raw, 12)) if config["density_activation"] else np.log1p(np.exp(raw))
 
 
 def test_renders_without_nerfstudio(tmp_path):

@@ -30,7 +30,7 @@ EVALUATION = {"eval_points": 1_000_000, "eval_resolution": 256}
 """Of every program: uniform points for the IoU, and cells a side of the surface for the other measures."""
 
 PICTURE_SIZE, PICTURE_CELLS, PICTURE_TURN = (300, 220), 128, 0.3
-"""Pixels of a picture, and cells a side of a field's surface in it."""
+"""Pixels of a picture, the most cells a side of a field's surface in it, and the camera's turn in radians."""
 
 
 @lru_cache(maxsize=1)  # jobs come scene by scene
@@ -91,7 +91,8 @@ class FieldProgram:
         parts["numbers"] = info.bytes - info.header_bytes - tables
         made = truth.of_field(field, info.bytes, settings["eval_resolution"])
         if made.chamfer_l1 is not None:  # there is a surface
-            save_picture(field.mesh(PICTURE_CELLS), truth, artefact)
+            cells = min(PICTURE_CELLS, settings["eval_resolution"])
+            save_picture(field.mesh(cells), truth, artefact)
         return _result(settings, made, parts, history[-1]["seconds"], history)
 
 
