@@ -278,6 +278,17 @@ def test_a_file_keeps_its_size_wherever_training_stops(done):
     assert np.array_equal(coded["weight"].values(), layer.weight.detach().numpy())
 
 
+def test_tensors_far_from_their_start_do_not_blow_the_steps_up():
+    """A bias that was near zero when rounding started took thousands of bits by its model when numbers settled."""
+    layer = torch.nn.Linear(30, 20)
+    layer.bias.data.fill_(1e-5)
+    quantiser = Quantiser(layer, budget=6.0 * 620)
+    layer.parametrizations.bias.original.data.fill_(1e-2)
+    before = layer.parametrizations.weight[0].step.item()
+    quantiser.settle(0.6)
+    assert quantiser.settling and layer.parametrizations.weight[0].step.item() < 4 * before
+
+
 def test_a_dense_field_may_be_narrower_than_the_rank_it_has_no_use_for(tmp_path):
     field = OccupancyField(FieldConfig("dense", rank=4, width=3), Placement((0.0, 0.0, 0.0), 1.0))
     field.save(tmp_path / "thin.sine")

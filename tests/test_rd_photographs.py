@@ -176,7 +176,8 @@ def test_interrupted_training_goes_on(method, options, scene, tmp_path):
         torch.testing.assert_close(parameter.detach(), before[name])
     assert again.run() and steps == list(range(10, 16)) and again.seconds > first.seconds
     moved = [n for n, p in again.trainer.pipeline.model.named_parameters() if not torch.equal(p.detach(), before[n])]
-    assert len(moved) > len(before) / 2  # the optimisers hold the parameters that the model has now
+    learning = [n for n in before if "log_" not in n]  # what rounding learns stays once numbers settle
+    assert len(moved) > len(learning) / 2  # the optimisers hold the parameters that the model has now
     (tmp_path / "checkpoint.pt").write_bytes(b"broken")
     fresh = a_training(method, options, scene, tmp_path, 2)
     assert fresh.run() and fresh.step == 2

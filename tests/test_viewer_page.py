@@ -8,13 +8,14 @@ import sys
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from dataclasses import astuple
 
 import numpy as np
 import pytest
 from PIL import Image
 from test_viewer import scene_file, shape  # noqa: F401  the fixtures
 
-from sinenerf.rd.results import Result
+from sinenerf.rd.results import Job, Result
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
@@ -197,23 +198,24 @@ def test_an_exported_scene_is_a_film(browser, scene_file, tmp_path, monkeypatch)
 
 
 def test_a_click_on_a_point_opens_its_field(browser, shape, tmp_path):  # noqa: F811
-    for index, (bytes_, iou) in enumerate([(1000, 0.9), (2000, 0.95)]):
-        place = tmp_path / "shapes" / "torus" / f"{index:012d}.json"
+    places = []
+    for rank, (bytes_, iou) in enumerate([(1000, 0.9), (2000, 0.95)], 1):
+        job = Job("shapes", "torus", "sine", "field", {"width": 32, "rank": rank})
         quality = {"iou": iou, "chamfer_l1": 0.01}
-        settings = {"width": 32, "rank": index + 1}
-        Result("shapes", "torus", "sine", "field", settings, quality, {"total": bytes_}, 900, 3.0).save(place)
-    shutil.copy(shape[0], place.with_suffix(".sine"))
+        places.append(job.path(tmp_path))
+        Result(*astuple(job), quality, {"total": bytes_}, 900, 3.0).save(places[-1])
+    shutil.copy(shape[0], places[1].with_suffix(".sine"))
     with viewing(tmp_path) as url:
         with opened(browser, url) as page:
             page.wait_for_selector(".mark")
-            page.locator("#point-bytes-1").click(force=True)
+            page.locator("#marks-0-bytes-1").click(force=True)
             page.wait_for_function("document.querySelector('.note')?.textContent.includes('faces')")
             assert "torus, sine" in page.locator(".label").inner_text()
             assert "rank" in page.locator("#plot .settings").inner_text()
             shown = pixels(page)
             assert (np.abs(shown - shown[2, 2]).max(2) > 20).mean() > 0.02
         try:
-            urllib.request.urlopen(f"{url}open?key=000000000000")
+            urllib.request.urlopen(f"{url}open?key=torus/{places[0].stem}")
         except urllib.error.HTTPError as error:
             assert "the file behind this result is gone" in json.load(error)["error"]
         else:

@@ -204,9 +204,9 @@ class Quantiser:
         if not self.active or more <= 0 or (share < 1 and more < self.count / SETTLE_ROUNDS):
             return
         if not self.settling:
-            excess = float(self.rate()) - self.budget * (1 - HEADROOM)
-            for _, rounding, original in self._each():
-                rounding.coarsen(original, math.log(2) * excess / self.count)
+            excess = (float(self.rate()) - self.budget * (1 - HEADROOM)) / self.count
+            for _, rounding, original in self._each():  # after few steps the models may still be far off: bounded
+                rounding.coarsen(original, math.log(2) * min(excess, START_BITS))
                 rounding.settling = True
         distances = torch.cat([rounding.distance(original).flatten() for _, rounding, original in self._each()])
         within = float(distances.kthvalue(more).values)

@@ -54,6 +54,8 @@ def hull(points: Points, falling: bool = False) -> Points:
     sign = -1.0 if falling else 1.0
     kept: Points = []
     for point in front(points, falling):
+        if kept and np.log(point[0]) <= np.log(kept[-1][0]):  # the same x but for rounding: the better one counts
+            kept.pop()
         while len(kept) > 1 and _slope(kept[-2], kept[-1], sign) <= _slope(kept[-2], point, sign):
             kept.pop()
         kept.append(point)

@@ -40,17 +40,17 @@ def drawing(results: list[Result], measure: str, axis: Axis) -> tuple[str, dict[
     buffer = io.StringIO()
     made.savefig(buffer, format="svg", metadata={"Date": None})
     svg = buffer.getvalue()
-    parts, keys = [svg[svg.index("<svg") :]], {}
+    svg = svg[svg.index("<svg") :]
+    keys: dict[str, str] = {}
     for group, members in groups.items():
-        before, _, rest = parts.pop().partition(f'id="{group}"')
-        parts += [before, f'id="{group}-{axis}"']
-        for index, result in enumerate(members):  # matplotlib draws the marks of a group in their order, one <use> each
-            name = f"{group}-{axis}-{index}"
-            drawn, _, rest = rest.partition("<use ")
-            parts += [drawn, f'<use id="{name}" ']
-            keys[name] = key_of(result)
-        parts.append(rest)
-    return "".join(parts), keys
+        before, _, rest = svg.partition(f'<g id="{group}">')
+        drawn, end, after = rest.partition("</g>\n   </g>")
+        pieces = drawn.split("<use ")  # matplotlib draws the marks of a group in their order, one <use> each
+        names = [f"{group}-{axis}-{index}" for index in range(len(members))]
+        marked = "".join([pieces[0], *(f'<use id="{name}" {use}' for name, use in zip(names, pieces[1:], strict=True))])
+        svg = f'{before}<g id="{group}-{axis}">{marked}{end}{after}'
+        keys |= dict(zip(names, map(key_of, members), strict=True))
+    return svg, keys
 
 
 def note_of(result: Result) -> dict[str, object]:
