@@ -1,0 +1,70 @@
+"""What rounding costs: IoU of the same network at 32, 8, 6 and fewer bits a parameter, every byte of the file counted.
+
+    python scripts/benchmark_bits.py --data ../shared/data/meshes/clean
+
+The same steps for each. A result is written as soon as it is there; what is there is not made again.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import tyro
+
+from sinenerf.files import replacing
+from sinenerf.occupancy.fitting import fit, split_settings
+from sinenerf.occupancy.labels import Placement, Solid
+from sinenerf.occupancy.metrics import evaluate
+from sinenerf.occupancy.shapes import read_shape
+from sinenerf.rd import hardware
+
+BITS = {"dragon": (32, 8, 7, 6, 5, 4, 3), "armadillo": (32, 8, 6), "nefertiti": (32, 8, 6)}
+NETWORKS = {
+    "sine": {"layer": "sine", "width": 128, "rank": 4},
+    "low-rank": {"layer": "low-rank", "width": 128, "rank": 4},
+    "dense": {"layer": "dense", "width": 36},
+}
+
+
+@dataclass
+class Options:
+    data: Path
+    """Folder of the meshes, NAME.ply."""
+    steps: int = 3000
+    """Of training, 8,192 points each."""
+    results: Path = Path("scripts/results/bits.json")
+    """Where the figures go."""
+
+
+def main(options: Options) -> None:
+    rows = json.loads(options.results.read_text())["rows"] if options.results.is_file() else []
+    for shape, bits in BITS.items():
+        mesh, _ = read_shape(options.data / f"{shape}.ply")
+        solid = Solid(mesh, Placement.of(mesh))
+        for bit in bits:
+            for layer, settings in NETWORKS.items():
+                cell = {"shape": shape, "layer": layer, "bits": bit, "steps": options.steps}
+                if any(cell.items() <= row.items() for row in rows):
+                    continue
+                field = fit(mesh, *split_settings(settings | {"bits": bit, "steps": options.steps}), solid=solid)
+                size = len(field.to_bytes())
+                quality = asdict(evaluate(field, mesh, size))
+                rows.append(cell | {name: round(value, 5) for name, value in quality.items()})
+                with replacing(options.results) as partial:
+                    lines = ",\n  ".join(json.dumps(row) for row in rows)
+                    partial.write_text(f'{{"hardware": {json.dumps(hardware.describe())},\n "rows": [\n  {lines}]}}\n')
+                print(f"{shape}, {layer}, {bit} bits: {size:,} bytes, IoU {quality['iou']:.4f}", flush=True)
+    report(rows)
+
+
+def report(rows: list[dict]) -> None:
+    """A line for each shape and layer: what is lost against float32, by bits."""
+    for shape, bits in BITS.items():
+        for layer in NETWORKS:
+            own = {row["bits"]: row["iou"] for row in rows if (row["shape"], row["layer"]) == (shape, layer)}
+            losses = "  ".join(f"{bit}: {own[bit] - own[32]:+.4f}" for bit in bits if bit != 32)
+            print(f"{shape:10} {layer:9} float32 {own[32]:.4f}  {losses}")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))
