@@ -289,6 +289,17 @@ def test_tensors_far_from_their_start_do_not_blow_the_steps_up():
     assert quantiser.settling and layer.parametrizations.weight[0].step.item() < 4 * before
 
 
+def test_many_bits_cut_no_number_off():
+    """At 16 bits a number the outer ones were beyond the format's largest integer."""
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(30, 20)
+    before = layer.weight.detach().clone()
+    quantiser = Quantiser(layer, budget=16.0 * 620)
+    coded = quantiser.within(10_000, lambda tensors: b"")
+    torch.testing.assert_close(layer.weight.detach(), before, atol=1e-4, rtol=0)
+    assert np.abs(coded["weight"].integers).max() <= LARGEST / 4
+
+
 def test_a_dense_field_may_be_narrower_than_the_rank_it_has_no_use_for(tmp_path):
     field = OccupancyField(FieldConfig("dense", rank=4, width=3), Placement((0.0, 0.0, 0.0), 1.0))
     field.save(tmp_path / "thin.sine")

@@ -80,9 +80,11 @@ class FakeQuantise(nn.Module):
     @torch.no_grad()
     def start(self, values: Tensor, bits: float) -> None:
         """Round from now on, at first to so many bits a number."""
-        spread = float(values.detach().square().mean().sqrt()) or 1.0
+        values = values.detach()
+        spread = float(values.square().mean().sqrt()) or 1.0
         # a Gaussian of standard deviation t steps takes log2(t sqrt(2 pi e)) bits
         in_steps = 2**bits / math.sqrt(2 * math.pi * math.e)
+        in_steps = min(in_steps, LARGEST / 4 * spread / (float(values.abs().max()) or 1.0))  # with room to grow
         self.log_step.fill_(math.log(spread / in_steps))
         self.log_a.fill_(math.log(0.5 / in_steps))
         self.log_c.fill_(math.log(0.5 / in_steps**2))
