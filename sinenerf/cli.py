@@ -369,7 +369,7 @@ def spectrum(
     /,
     output: Path = Path("spectrum.png"),
     widths: tuple[int, ...] = (128, 64, 256),
-    ranks: tuple[int, ...] = (1, 2, 4, 8),
+    ranks: tuple[int, ...] = (1, 2, 4, 8, 16),
 ) -> None:
     """Draw singular values and stable rank of sin(omega U V^T), and measure the omega that a width and rank need.
 
