@@ -214,7 +214,8 @@ def compress(
 ) -> None:
     """Make a small file of a trained scene or shape: its numbers are rounded while it is trained on, within a budget.
 
-    Open only runs of your own: nerfstudio's config.yml can execute code. A .sine file is safe.
+    Ctrl-C writes the file as far as it is; after that, and after a crash, the same command goes on. Open only runs of
+    your own: nerfstudio's config.yml can execute code. A .sine file is safe.
 
     Args:
         source: a .sine file of a shape, or the folder of a run of ns-train.
@@ -227,7 +228,7 @@ def compress(
         seed: of the training points.
     """
     if source.is_dir() or source.suffix == ".yml":
-        from sinenerf.nerf.pack import compress_run
+        from sinenerf.nerf.compress import compress_run
 
         made = compress_run(source, output, bits, bytes, minutes, steps, seed)
         print(f"{output}: {output.stat().st_size:,} bytes, {made.parameters_count:,} parameters")
@@ -368,7 +369,7 @@ def spectrum(
     /,
     output: Path = Path("spectrum.png"),
     widths: tuple[int, ...] = (128, 64, 256),
-    ranks: tuple[int, ...] = (1, 2, 4, 8),
+    ranks: tuple[int, ...] = (1, 2, 4, 8, 16),
 ) -> None:
     """Draw singular values and stable rank of sin(omega U V^T), and measure the omega that a width and rank need.
 

@@ -2,8 +2,11 @@
 
 import json
 import math
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import independent_reader
@@ -163,6 +166,7 @@ def test_renders_without_nerfstudio(tmp_path):
     a_field().save(tmp_path / "scene.sine")
     code = """
 import sys
+import time
 sys.modules["nerfstudio"] = None
 import sinenerf
 field = sinenerf.load(sys.argv[1])
@@ -341,6 +345,41 @@ def test_a_run_is_compressed_within_a_budget(run, tmp_path):
     assert not field.coded and (tmp_path / "exact.sine").stat().st_size > 4 * field.parameters_count
     same = command("compress", run, "--output", tmp_path / "same.sine")
     assert same.returncode == 0 and (tmp_path / "same.sine").read_bytes() == (run / "scene.sine").read_bytes()
+
+
+def test_killed_compression_goes_on(run, tmp_path):
+    program = "import sinenerf.nerf.compress as c; c.SAVE_EVERY = 0.2; from sinenerf.cli import main; main()"
+    line = [sys.executable, "-c", program, "compress", str(run), "--output", str(tmp_path / "small.sine")]
+    line += ["--bytes", "4500", "--minutes", "0.05"]
+    with subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        kept, deadline = tmp_path / ".small.sine.checkpoint", time.monotonic() + 120
+        while not kept.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+    step = torch.load(kept, weights_only=True)["step"]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0 and f"going on from step {step}\n" in done.stderr, done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["small.sine"]
+    assert (tmp_path / "small.sine").stat().st_size <= 4500
+
+
+def test_interrupted_compression_goes_on(run, tmp_path, monkeypatch, capsys):
+    from sinenerf.nerf.compress import FineTuning, compress_run
+
+    steps, train_step = [], FineTuning._train_step
+
+    def ctrl_c_at_seven(self):
+        steps.append(self.step)
+        if steps == list(range(8)):
+            os.kill(os.getpid(), signal.SIGINT)
+        train_step(self)
+
+    monkeypatch.setattr(FineTuning, "_train_step", ctrl_c_at_seven)
+    path = tmp_path / "small.sine"
+    assert not compress_run(run, path, bytes=4500, steps=12).complete
+    assert path.is_file() and "the same command goes on" in capsys.readouterr().err
+    assert compress_run(run, path, bytes=4500, steps=12).complete and steps == list(range(12))
+    assert [p.name for p in tmp_path.iterdir()] == ["small.sine"]
 
 
 @pytest.mark.parametrize(

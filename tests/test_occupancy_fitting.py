@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -297,6 +298,25 @@ def test_killed_and_interrupted_fits_go_on(torus_file, tmp_path):
     done = subprocess.run(line, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0 and "going on from step" in done.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["torus.sine"]
+
+
+@pytest.mark.slow
+def test_killed_compression_goes_on(tmp_path):
+    golden = Path(__file__).parent / "golden" / "sine.sine"
+    line = [sys.executable, "-c", "import sinenerf.occupancy.fitting as f; f.SAVE_EVERY = f.SCORE_EVERY = 0.1; "
+            "import sinenerf.occupancy.compress as c; c.TEACHER_RESOLUTION = 48; "
+            "from sinenerf.cli import main; main()"]  # fmt: skip
+    line += ["compress", str(golden), "--output", str(tmp_path / "small.sine"), "--bits", "12", "--minutes", "0.1"]
+    with subprocess.Popen(line, stderr=subprocess.DEVNULL) as process:
+        kept, deadline = tmp_path / ".small.sine.checkpoint", time.monotonic() + 120
+        while not kept.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+    step = torch.load(kept, weights_only=True)["step"]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0 and f"going on from step {step}\n" in done.stderr, done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["small.sine"]
+    OccupancyField.load(tmp_path / "small.sine")
 
 
 @pytest.mark.slow

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from sinenerf.rd.spectrum import SPREADS, dense_stable_rank, measure_rule, omega_of, random_weight, stable_ranks
+from sinenerf.rd.spectrum import (
+    SPREADS,
+    dense_stable_rank,
+    initial_stable_rank,
+    measure_rule,
+    omega_of,
+    random_weight,
+    stable_ranks,
+)
 
 
 def test_spread_is_the_phases_standard_deviation():
@@ -27,9 +35,13 @@ def test_the_sine_lifts_the_rank():
 
 def test_a_rule_says_what_was_measured():
     rule = measure_rule((24, 48), (1, 2, 4))
+    assert set(rule.spreads) == {(24, 1), (24, 2), (48, 1), (48, 2), (48, 4)}
+    assert np.abs(rule.errors).max() < 0.5
     for (width, rank), spread in rule.spreads.items():
-        assert 1 / 3 < rule.spread(width, rank) / spread < 3
-    assert rule.of_rank < 0  # more columns need less
+        ranks = [initial_stable_rank(width, rank, spread, seed) for seed in range(3)]
+        assert np.mean(ranks) == pytest.approx(dense_stable_rank(width) / 2, rel=0.15)
+    assert rule.spread(48, 1) > rule.spread(48, 2) > rule.spread(48, 4)  # more columns need less
+    assert rule.spread(48, 2) > rule.spread(24, 2)
     with pytest.raises(ValueError, match=r"larger widths"):
         measure_rule((24,), (1,))
 
@@ -40,9 +52,8 @@ def test_command(tmp_path):
         return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
     made = sinenerf("--output", tmp_path / "a.png", "--widths", 24, 32, "--ranks", 1, 2)
-    assert made.returncode == 0 and "spread = " in made.stdout and (tmp_path / "a.png").stat().st_size > 5000, (
-        made.stderr
-    )
+    assert made.returncode == 0 and (tmp_path / "a.png").stat().st_size > 5000, made.stderr
+    assert "rule: spread = " in made.stdout and "its error: " in made.stdout
     golden = Path(__file__).parent / "golden"
     field = sinenerf(golden / "sine.sine", "--output", tmp_path / "b.svg")
     assert field.returncode == 0 and "stable rank" in field.stdout and (tmp_path / "b.svg").is_file(), field.stderr

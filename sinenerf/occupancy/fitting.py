@@ -14,10 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sinenerf import checkpoint
 from sinenerf.codec.container import OCCUPANCY, pack
 from sinenerf.codec.quantise import QUANTISE_FROM, Quantiser, file_size
 from sinenerf.device import best_device, multiplies_bfloat16
-from sinenerf.files import check_folder, replacing
+from sinenerf.files import check_folder
 from sinenerf.layers import keep_weights
 from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.field import OccupancyField
@@ -151,23 +152,23 @@ def fit(
     view.say(f"{report}; {100 * solid.ambiguous_fraction():.2g} % of the points near the surface are ambiguous")
     device = best_device() if config.device == "auto" else config.device
     training = _Training(field.to(device), solid, config, view, QUANTISE_FROM if start is None else 0.0)
-    checkpoint = None if output is None else output.with_name(f".{output.name}.checkpoint")
-    if checkpoint is not None:
-        training.resume(checkpoint, _fingerprint(mesh, architecture, config, start))
+    kept = None if output is None else checkpoint.place_of(output)
+    if kept is not None:
+        training.resume(kept, _fingerprint(mesh, architecture, config, start))
     with interruptible() as stop, view:
         for look in training.run(stop):
             if history is not None:
                 history.append(look)
-            if checkpoint is not None and training.seconds - training.saved_at > SAVE_EVERY:
-                training.save(checkpoint)
-    if checkpoint is not None and not training.finished:
-        training.save(checkpoint)
+            if kept is not None and training.seconds - training.saved_at > SAVE_EVERY:
+                training.save(kept)
+    if kept is not None and not training.finished:
+        training.save(kept)
     training.finish()
     field.complete = training.finished
-    if output is not None and checkpoint is not None:
+    if output is not None and kept is not None:
         field.save(output)
         if training.finished:
-            checkpoint.unlink(missing_ok=True)
+            kept.unlink(missing_ok=True)
         else:
             view.say(f"stopped at step {training.step}: {output} holds the field so far; the same command goes on")
     training.announce(output)
@@ -284,22 +285,14 @@ class _Training:
             "network": self.field.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
-        with replacing(path) as partial:
-            torch.save(state, partial)
+        checkpoint.save(path, state)
         self.saved_at = self.seconds
 
     def resume(self, path: Path, fingerprint: str) -> None:
         """Go on from a checkpoint, if there is one of the same mesh and settings."""
         self.fingerprint = fingerprint
-        if not path.is_file():
-            return
-        try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
-        except Exception as error:  # torch raises many kinds for a broken file
-            self.view.say(f"{path} is passed over: it cannot be read ({type(error).__name__})")
-            return
-        if state["fingerprint"] != fingerprint:
-            self.view.say(f"{path} is of another mesh or other settings: starting anew")
+        state = checkpoint.read(path, self.view.say, fingerprint, self.device)
+        if state is None:
             return
         if state["multiplier"] is not None:
             self.quantise()

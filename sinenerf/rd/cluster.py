@@ -1,7 +1,9 @@
 """Jobs of a sweep on a Ray cluster. Scenes reach the workers, and files come back, through Ray: no disk is shared."""
 
+import glob
 import hashlib
 import logging
+import os
 import shutil
 import socket
 import tempfile
@@ -11,6 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from sinenerf import __version__
 from sinenerf.files import replacing
@@ -41,7 +45,8 @@ class Parcel:
     @contextmanager
     def unpacked(self) -> Iterator[Path]:
         """The scene on this machine, for the while. Its path is the same for each job of a process, so that what is
-        kept in memory by that path serves them all; killed processes leave at most one scene behind."""
+        kept in memory by that path serves them all."""
+        remove_leftovers()
         digest = hashlib.sha256(repr(sorted(self.files.items())).encode()).hexdigest()[:16]
         folder = Path(_scratch(), digest)
         try:
@@ -56,8 +61,20 @@ class Parcel:
 
 @cache
 def _scratch() -> str:
-    """The folder of this process's jobs."""
-    return tempfile.mkdtemp(prefix="sinenerf-sweep-")
+    """The folder of this process's jobs, whose name tells whose it is."""
+    return tempfile.mkdtemp(prefix=f"{_prefix()}{os.getpid()}-")
+
+
+def _prefix() -> str:
+    return f"sinenerf-sweep-{socket.gethostname()}-"  # containers may share a folder, but no process numbers
+
+
+def remove_leftovers() -> None:
+    """Remove the folders of this machine's workers that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{glob.escape(_prefix())}*"):
+        owner = folder.name.removeprefix(_prefix()).partition("-")[0]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def work(job: Job, parcel: Parcel, version: str) -> dict[str, bytes] | str:
@@ -167,6 +184,7 @@ def connect(address: str) -> Iterator[RayRunner]:
         yield RayRunner()
     finally:
         ray.shutdown()
+        remove_leftovers()
 
 
 def _check_answers(address: str) -> None:

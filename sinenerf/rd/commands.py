@@ -1,6 +1,7 @@
 """What the commands of this room print."""
 
 import json
+import math
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -164,6 +165,12 @@ def spectrum(field: Path | None, output: Path, widths: tuple[int, ...], ranks: t
     draw(output, widths[0], ranks, (100, 200, 400, 2000))
     rule = measure_rule(widths, ranks)
     for (width, rank), measured in rule.spreads.items():
-        print(f"width {width}, k = {rank}: spread {measured:.2f}, or omega {omega_of(measured, rank):.0f}")
-    print(f"spread = {rule.factor:.3g} * width^{rule.of_width:.2f} * k^{rule.of_rank:.2f}; omega = 3 sqrt(k) spread")
+        says = rule.spread(width, rank)
+        print(
+            f"width {width}, k = {rank}: spread {measured:.2f}, the rule {says:.2f}, omega {omega_of(says, rank):.0f}"
+        )
+    typical, largest = (math.exp(f(np.abs(rule.errors))) - 1 for f in (np.mean, np.max))
+    print(f"rule: spread = {rule.a:.2f} sqrt(k (1 - p)) / p, p = (width / {rule.c:.2f})^(-1/k), k up to width / 8")
+    print(f"its error: {100 * typical:.0f} % on average, {100 * largest:.0f} % at most")
+    print("omega = 3 sqrt(k) spread for the paper's factors, spread / (s^2 sqrt(k)) for those of standard deviation s")
     print(output)

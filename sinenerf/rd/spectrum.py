@@ -1,7 +1,17 @@
 """The theory made visible: singular values and stable rank of sin(omega U V^T), beside the paper's figures 2 and 3.
 
-What matters is the spread of the phase omega U V^T, its standard deviation in radians, and not omega alone: with the
-paper's factors, uniform in +-1/sqrt(k), it is omega / (3 sqrt(k)).
+What matters is the spread of the phase omega U V^T, its standard deviation in radians, and not omega alone: it is
+omega s^2 sqrt(k) with factors of standard deviation s, and omega / (3 sqrt(k)) with the paper's, uniform in
++-1/sqrt(k).
+
+The rule has its form from theory. Rows of W that share V have inner products E[sin(a.v) sin(b.v)], the odd part of a
+Gaussian kernel, where a and b are normal with standard deviation t = spread / sqrt(k) in each of k dimensions. Its
+largest eigenvalue is q (1 - q)^k with q / (1 - q)^2 = t^2 (Mehler). The stable rank, trace over largest, is thus about
+(1 - q)^-k / 2 q, and is to be a share of the width n. So with p = 1 - q:
+
+    p = (n / c)^(-1/k),     spread = a sqrt(k (1 - p)) / p.
+
+c and a are measured: matrices are finite, and their largest singular value lies above the limit's.
 """
 
 import math
@@ -13,10 +23,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from jaxtyping import Float
+from scipy.optimize import least_squares
 from torch import Tensor
 
 from sinenerf.files import replacing
-from sinenerf.layers import FactoredLinear
+from sinenerf.layers import FactoredLinear, SineLowRankLinear
 from sinenerf.theory import singular_values, stable_rank
 
 if TYPE_CHECKING:
@@ -24,8 +35,10 @@ if TYPE_CHECKING:
 
 SPREADS = np.geomspace(0.1, 1000, 33)
 SEEDS = 3
-ENOUGH = 0.9
+ENOUGH = 0.5
 """Share of a dense random matrix's stable rank that counts as reached."""
+LARGEST_RANK = 1 / 8
+"""Share of the width up to which the rule holds: with more columns U V^T itself comes near to enough."""
 
 
 def random_weight(width: int, rank: int, omega: float, seed: int = 0) -> Float[Tensor, "width width"]:
@@ -46,31 +59,40 @@ def dense_stable_rank(width: int, seed: int = 0) -> float:
     return stable_rank(torch.randn(width, width, generator=random, dtype=torch.float64))
 
 
+def initial_stable_rank(width: int, rank: int, spread: float, seed: int = 0) -> float:
+    """Of a `SineLowRankLinear` as it is initialised."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return stable_rank(SineLowRankLinear(width, width, rank, spread=spread).weight)
+
+
 def stable_ranks(width: int, rank: int) -> Float[np.ndarray, " spreads"]:
     """Mean stable rank at each of SPREADS."""
-    return np.mean(
-        [[stable_rank(random_weight(width, rank, omega_of(s, rank), seed)) for s in SPREADS] for seed in range(SEEDS)],
-        axis=0,
-    )
+    return np.mean([[initial_stable_rank(width, rank, s, seed) for s in SPREADS] for seed in range(SEEDS)], axis=0)
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Where the stable rank has nearly reached a dense matrix's: spread = factor * width^a * rank^b."""
+    """The spread at which the stable rank is half of a dense matrix's: a sqrt(k (1 - p)) / p, p = (n / c)^(-1/k)."""
 
-    factor: float
-    of_width: float
-    of_rank: float
+    a: float
+    c: float
     spreads: dict[tuple[int, int], float]
     """Measured, by (width, rank)."""
 
     def spread(self, width: int, rank: int) -> float:
         """Predicted, in radians."""
-        return self.factor * width**self.of_width * rank**self.of_rank
+        p = (width / self.c) ** (-1 / rank)
+        return self.a * math.sqrt(rank * (1 - p)) / p
+
+    @property
+    def errors(self) -> Float[np.ndarray, " measured"]:
+        """Of the prediction, as the logarithm of its ratio to what was measured."""
+        return np.log([self.spread(*place) / spread for place, spread in self.spreads.items()])
 
 
 def measure_rule(widths: Sequence[int], ranks: Sequence[int]) -> Rule:
-    """Measure the least spread whose stable rank is 90 % of a dense matrix's, and fit a power law to it.
+    """Measure the spread whose stable rank is half of a dense matrix's, and fit the rule's two numbers to it.
 
     Raises:
         ValueError: fewer than three of the combinations reach it, which carries no rule.
@@ -78,15 +100,18 @@ def measure_rule(widths: Sequence[int], ranks: Sequence[int]) -> Rule:
     found = {}
     for width in widths:
         wanted = ENOUGH * dense_stable_rank(width)
-        for rank in ranks:
-            reached = np.flatnonzero(stable_ranks(width, rank) >= wanted)
-            if len(reached):
-                found[width, rank] = float(SPREADS[reached[0]])
+        for rank in (rank for rank in ranks if rank <= LARGEST_RANK * width):
+            reached = stable_ranks(width, rank)
+            after = int(np.argmax(reached >= wanted))
+            if after:  # else it is never reached, or always
+                around = slice(after - 1, after + 1)
+                found[width, rank] = float(np.exp(np.interp(wanted, reached[around], np.log(SPREADS[around]))))
     if len(found) < 3:
-        raise ValueError(f"only {len(found)} of the widths and ranks reach a dense stable rank: give larger widths")
-    rows = np.array([[1, math.log(width), math.log(rank)] for width, rank in found])
-    (factor, a, b), *_ = np.linalg.lstsq(rows, np.log(list(found.values())), rcond=None)
-    return Rule(math.exp(factor), float(a), float(b), found)
+        raise ValueError(f"only {len(found)} of the widths and ranks carry a rule: give larger widths, or more ranks")
+    # c stays below the smallest width, where p would be 1
+    bounds = ([-3.0, -3.0], [3.0, math.log(min(widths)) - 0.1])
+    fitted = least_squares(lambda x: Rule(*np.exp(x), found).errors, [0.0, 0.0], bounds=bounds)
+    return Rule(*map(float, np.exp(fitted.x)), found)
 
 
 def draw(output: Path, width: int, ranks: Sequence[int], omegas: Sequence[float]) -> None:
@@ -100,9 +125,11 @@ def draw(output: Path, width: int, ranks: Sequence[int], omegas: Sequence[float]
     _spectra(left, {**curves, "dense, normal": dense}, f"{width} x {width}, k = 1")
     for rank in ranks:
         right.plot(SPREADS, stable_ranks(width, rank), label=f"k = {rank}")
-    right.axhline(dense_stable_rank(width), color="black", linestyle=":", label="dense, normal")
+    dense_rank = dense_stable_rank(width)
+    right.axhline(dense_rank, color="black", linestyle=":", label="dense, normal")
+    right.axhline(ENOUGH * dense_rank, color="grey", linestyle="--", label="half of it: the rule")
     right.set(xscale="log", xlabel="spread of the phase (radians)", ylabel="stable rank of sin(omega U V^T)")
-    right.legend(frameon=False)
+    right.legend(frameon=False, fontsize=8, loc="lower right")
     right.grid(alpha=0.3)
     _save(made, output)
 

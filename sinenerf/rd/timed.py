@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sinenerf.files import replacing
+from sinenerf import checkpoint
 from sinenerf.nerf.guard import say
 from sinenerf.occupancy.progress import interruptible
 
@@ -189,17 +189,12 @@ class Training:
             "scaler": trainer.grad_scaler.state_dict(),
         }
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(self.checkpoint) as partial:
-            torch.save(_plain(state), partial)
+        checkpoint.save(self.checkpoint, _plain(state))
 
     def _resume(self) -> None:
         """Go on from the checkpoint, if there is one that can be read."""
-        if self.checkpoint is None or not self.checkpoint.is_file():
-            return
-        try:
-            state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch raises many kinds for a broken file
-            say(f"{self.checkpoint} is passed over: it cannot be read ({type(error).__name__})")
+        state = None if self.checkpoint is None else checkpoint.read(self.checkpoint, say)
+        if state is None:
             return
         trainer = self.trainer
         self.step, self.seconds, self.history = state["step"], state["seconds"], state["history"]

@@ -1,0 +1,43 @@
+"""What a training keeps beside its output while it runs, so that after a kill the same command goes on."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sinenerf.files import replacing
+
+State = dict[str, Any]
+
+
+def place_of(output: Path) -> Path:
+    """Where the checkpoint of an output lies."""
+    return output.with_name(f".{output.name}.checkpoint")
+
+
+def save(path: Path, state: State) -> None:
+    """Write a checkpoint, whole or not at all. With a "fingerprint" it is only read for the same training."""
+    with replacing(path) as partial:
+        torch.save(state, partial)
+
+
+def read(
+    path: Path, say: Callable[[str], None], fingerprint: str | None = None, device: str | torch.device = "cpu"
+) -> State | None:
+    """The checkpoint at a path; None where there is none, and, with a line, where it is broken or another training's.
+
+    Args:
+        fingerprint: what must agree for a checkpoint to be gone on with.
+    """
+    if not path.is_file():
+        return None
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:  # torch raises many kinds for a broken file
+        say(f"{path} is passed over: it cannot be read ({type(error).__name__})")
+        return None
+    if state.get("fingerprint") != fingerprint:
+        say(f"{path} is of other input or other settings: starting anew")
+        return None
+    return state

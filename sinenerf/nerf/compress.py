@@ -1,0 +1,167 @@
+"""What the command `sinenerf compress` does with a run: it is trained on with quantisation; a kill loses little."""
+
+import hashlib
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from sinenerf import checkpoint
+from sinenerf.codec.quantise import Quantiser, file_size
+from sinenerf.files import check_folder
+from sinenerf.nerf.file import overhead
+from sinenerf.nerf.guard import say
+from sinenerf.nerf.pack import field_of
+from sinenerf.nerf.radiance import RadianceField
+from sinenerf.nerf.runs import open_run
+from sinenerf.occupancy.progress import interruptible
+
+LEARNING_RATE = 1e-3
+"""Half of the small preset's."""
+SAVE_EVERY = 5.0
+"""Seconds of training between checkpoints."""
+
+
+def compress_run(
+    run: Path,
+    output: Path,
+    bits: float | None = None,
+    bytes: int | None = None,
+    minutes: float | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+) -> RadianceField:
+    """Write a run as a .sine file. Open only runs of your own: nerfstudio's config.yml can execute code.
+
+    A run that was trained with quantisation is written as it is, unless bits or bytes are given. Else it is trained on
+    with its photographs while its numbers are rounded, 8 bits a parameter by default; with 32 bits it stays in float32.
+    Beside the output a checkpoint is kept meanwhile, and found again by the same call.
+
+    Raises:
+        FileNotFoundError: no run there, or no folder for the output.
+        ValueError: the run is of another method, or a budget that is too small.
+    """
+    check_folder(output)
+    pipeline = open_run(run)
+    model = pipeline.model
+    if model.quantiser is not None and model.quantiser.active and bits is None and bytes is None:
+        field = field_of(pipeline)
+        field.save(output)
+        return field
+    if model.quantiser is not None:
+        model.quantiser.finish()
+        model.quantiser = None
+    size = file_size(model.field.parameters_count, 8.0 if bits is None and bytes is None else bits, bytes)
+    complete = True
+    if size is not None:
+        fingerprint = _fingerprint(model.field, [size, minutes, steps, seed])
+        budget = 8 * (size - overhead(model.field.config))
+        try:
+            model.quantiser = Quantiser(model.field, budget)
+        except ValueError as error:
+            raise ValueError(f"{size} bytes: {error}") from None
+        model.config.bits, model.config.bytes = None, size
+        seconds = None if steps is not None else 60 * (minutes or 1.0)
+        tuning = FineTuning(pipeline, seconds, steps, seed, checkpoint.place_of(output), fingerprint)
+        complete = tuning.run()
+    field = field_of(pipeline)
+    field.complete = complete
+    field.save(output)
+    if complete:
+        checkpoint.place_of(output).unlink(missing_ok=True)
+    else:
+        say(f"stopped: {output} holds the field so far; the same command goes on")
+    return field
+
+
+def _fingerprint(field: RadianceField, settings: list[Any]) -> str:
+    """What must agree for a checkpoint to be gone on with."""
+    digest = hashlib.sha256(repr(settings).encode())
+    for values in field.parameters():
+        digest.update(values.detach().cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+@dataclass
+class FineTuning:
+    """Training a run on with its numbers rounded, within a budget of seconds or steps."""
+
+    pipeline: Any
+    max_seconds: float | None
+    max_steps: int | None
+    seed: int
+    kept: Path
+    """The checkpoint."""
+    fingerprint: str
+    step: int = 0
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.quantiser: Quantiser = self.pipeline.model.quantiser
+        self.optimizer = torch.optim.Adam(self.quantiser.parameter_groups(), lr=LEARNING_RATE, eps=1e-8)
+
+    @property
+    def done_fraction(self) -> float:
+        """How much of the budget is spent, from 0."""
+        return self.step / self.max_steps if self.max_steps is not None else self.seconds / (self.max_seconds or 1.0)
+
+    def run(self) -> bool:
+        """Train on until the budget is spent. False after Ctrl-C: the numbers are as far as they got."""
+        self._resume()
+        torch.manual_seed(self.seed + self.step)
+        np.random.seed(self.seed + self.step)
+        self.pipeline.train()
+        columns = (TextColumn("Rounding"), BarColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+        due = self.seconds + SAVE_EVERY
+        with interruptible() as stop, Progress(*columns) as progress:
+            task = progress.add_task("", total=1.0)
+            while self.done_fraction < 1 and not stop.wanted:
+                begin = time.monotonic()
+                self._train_step()
+                self.seconds += time.monotonic() - begin
+                size = f"{self.quantiser.last_rate / 8:,.0f} bytes of numbers"
+                progress.update(task, completed=self.done_fraction, description=size)
+                if self.seconds > due or stop.wanted:
+                    self._save()
+                    due = self.seconds + SAVE_EVERY
+        self.pipeline.eval()
+        return self.done_fraction >= 1
+
+    def _train_step(self) -> None:
+        done = self.done_fraction
+        rate = min(1.0, done / 0.02 + 0.01) * 0.5 * (1 + math.cos(math.pi * done))
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * (1e-2 if "scale" in group else LEARNING_RATE)
+        self.quantiser.settle(done)
+        _, losses, _ = self.pipeline.get_train_loss_dict(self.step)
+        self.optimizer.zero_grad()
+        sum(losses.values()).backward()
+        self.optimizer.step()
+        self.step += 1
+
+    def _save(self) -> None:
+        state = {
+            "fingerprint": self.fingerprint,
+            "step": self.step,
+            "seconds": self.seconds,
+            "multiplier": self.quantiser.log_multiplier,
+            "rate": self.quantiser.last_rate,
+            "field": self.pipeline.model.field.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        checkpoint.save(self.kept, state)
+
+    def _resume(self) -> None:
+        state = checkpoint.read(self.kept, say, self.fingerprint, self.pipeline.device)
+        if state is None:
+            return
+        self.pipeline.model.field.load_state_dict(state["field"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.quantiser.log_multiplier, self.quantiser.last_rate = state["multiplier"], state["rate"]
+        self.step, self.seconds = state["step"], state["seconds"]
+        say(f"going on from step {self.step}")
