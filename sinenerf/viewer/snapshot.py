@@ -170,18 +170,18 @@ class Model:
         lit[seen] = self._light(hit, rays[seen], seen, turn)
         paper = np.where(seen[..., None], np.clip(lit, 0, 1)[..., None] * CLAY, 1.0)
         small = paper.reshape(framing.height, SAMPLES, framing.width, SAMPLES, 3).mean((1, 3))
-        return (255 * np.clip(small, 0, 1) ** (1 / 1.8)).round().astype(np.uint8)
+        return (255 * np.clip(small, 0, 1) ** (1 / 2.2)).round().astype(np.uint8)
 
     def _light(self, hit: dict, rays: np.ndarray, seen: np.ndarray, turn: float) -> Float[np.ndarray, " n"]:
         """Brightness where rays meet the surface. The light turns with the camera."""
         normal = self._shading_normals(hit, seen)
         normal = np.where((normal * rays[:, 3:]).sum(1, keepdims=True) > 0, -normal, normal)
-        key = np.array([math.sin(turn + 0.6), 0.9, math.cos(turn + 0.6)])
+        key = np.array([math.sin(turn + 0.7), 0.75, math.cos(turn + 0.7)])
         key /= np.linalg.norm(key)
         start = rays[:, :3] + rays[:, 3:] * hit["t_hit"].numpy()[seen][:, None] + 4e-3 * normal
         shadow_rays = np.concatenate([start, np.broadcast_to(key, start.shape)], 1).astype(np.float32)
         shadow = self._scene.test_occlusions(self._open3d.core.Tensor(shadow_rays)).numpy()
-        return 0.72 * np.clip(normal @ key, 0, 1) * ~shadow + 0.2 * (0.5 + 0.5 * normal[:, 1]) + 0.12
+        return 0.76 * np.clip(normal @ key, 0, 1) * ~shadow + 0.2 * (0.5 + 0.5 * normal[:, 1]) + 0.1
 
     def _shading_normals(self, hit: dict, seen: np.ndarray) -> Float[np.ndarray, "n 3"]:
         if self._normals is None:
