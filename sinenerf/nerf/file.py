@@ -142,12 +142,13 @@ def _compact(pose: np.ndarray) -> list[float]:
 
 
 def _expand(numbers: list[float]) -> np.ndarray:
-    from scipy.spatial.transform import Rotation
-
-    w, x, y, z = numbers[:4]
-    if w * w + x * x + y * y + z * z < 0.5:
+    quaternion = np.array(numbers[:4])
+    length = np.linalg.norm(quaternion)
+    if length**2 < 0.5:
         raise CodecError("is damaged: its camera is none")
-    return np.column_stack([Rotation.from_quat([x, y, z, w]).as_matrix(), numbers[4:7]])
+    w, *axis = quaternion / length
+    cross = np.cross(axis, np.eye(3)).T  # Rodrigues; a viewer's first picture should not wait for scipy
+    return np.column_stack([np.eye(3) + 2 * w * cross + 2 * cross @ cross, numbers[4:7]])
 
 
 def _short(value: float) -> float:

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from sinenerf.fields import load
 from sinenerf.files import check_folder, replacing
+from sinenerf.films import FILMS, open_film
 from sinenerf.nerf.radiance import RadianceField
 from sinenerf.nerf.views import View, read_views
 
 Output = Literal["rgb", "depth", "accumulation", "normals"]
-FILMS = (".mp4", ".gif")
 
 
 def render_file(
@@ -80,12 +80,8 @@ def _picture(field: RadianceField, view: View, path: Path, what: Output) -> Path
 
 
 def _film(field: RadianceField, views: list[View], output: Path, what: Output, fps: int) -> Path:
-    import imageio
-
     check_folder(output)
-    options = {"macro_block_size": None, "quality": 8} if output.suffix.lower() == ".mp4" else {"loop": 0}
-    with replacing(output) as partial, imageio.get_writer(partial, fps=fps, **options) as writer:
+    with open_film(output, fps) as add:
         for view in track(views, description="Rendering"):
-            image = picture(field, view, what)
-            writer.append_data(image[: len(image) // 2 * 2, : image.shape[1] // 2 * 2])  # H.264 has no odd sides
+            add(picture(field, view, what))
     return output

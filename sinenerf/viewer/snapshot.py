@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from rich.progress import track
 
 from sinenerf.files import check_folder, replacing
+from sinenerf.films import FILMS, Picture, open_film
 from sinenerf.viewer.answers import Answers
 from sinenerf.viewer.items import Item, shared_frame
 from sinenerf.viewer.scenes import radiance
 
-Picture = UInt8[np.ndarray, "height width 3"]
-PICTURES, FILMS = (".png", ".jpg", ".jpeg"), (".mp4", ".gif")
+PICTURES = (".png", ".jpg", ".jpeg")
 SAMPLES = 2
 """Rays a pixel, across and down."""
 CLAY, PAPER, INK = np.array([0.85, 0.80, 0.71]), 255, (43, 42, 40)
@@ -74,9 +74,9 @@ def snapshot(
             Image.fromarray(image).save(partial, quality=90)
         written.append(output)
     if turntable is not None:
-        with replacing(turntable) as partial, _writer(partial) as writer:
+        with open_film(turntable, FPS) as add:
             for frame in track(range(frames), description="Turning"):
-                writer.append_data(_row([source(frame / frames) for source in sources], captions, framing))
+                add(_row([source(frame / frames) for source in sources], captions, framing))
         written.append(turntable)
     return written
 
@@ -170,18 +170,18 @@ class Model:
         lit[seen] = self._light(hit, rays[seen], seen, turn)
         paper = np.where(seen[..., None], np.clip(lit, 0, 1)[..., None] * CLAY, 1.0)
         small = paper.reshape(framing.height, SAMPLES, framing.width, SAMPLES, 3).mean((1, 3))
-        return (255 * np.clip(small, 0, 1) ** (1 / 1.8)).round().astype(np.uint8)
+        return (255 * np.clip(small, 0, 1) ** (1 / 2.2)).round().astype(np.uint8)
 
     def _light(self, hit: dict, rays: np.ndarray, seen: np.ndarray, turn: float) -> Float[np.ndarray, " n"]:
         """Brightness where rays meet the surface. The light turns with the camera."""
         normal = self._shading_normals(hit, seen)
         normal = np.where((normal * rays[:, 3:]).sum(1, keepdims=True) > 0, -normal, normal)
-        key = np.array([math.sin(turn + 0.6), 0.9, math.cos(turn + 0.6)])
+        key = np.array([math.sin(turn + 0.7), 0.75, math.cos(turn + 0.7)])
         key /= np.linalg.norm(key)
         start = rays[:, :3] + rays[:, 3:] * hit["t_hit"].numpy()[seen][:, None] + 4e-3 * normal
         shadow_rays = np.concatenate([start, np.broadcast_to(key, start.shape)], 1).astype(np.float32)
         shadow = self._scene.test_occlusions(self._open3d.core.Tensor(shadow_rays)).numpy()
-        return 0.72 * np.clip(normal @ key, 0, 1) * ~shadow + 0.2 * (0.5 + 0.5 * normal[:, 1]) + 0.12
+        return 0.76 * np.clip(normal @ key, 0, 1) * ~shadow + 0.2 * (0.5 + 0.5 * normal[:, 1]) + 0.1
 
     def _shading_normals(self, hit: dict, seen: np.ndarray) -> Float[np.ndarray, "n 3"]:
         if self._normals is None:
@@ -214,11 +214,9 @@ def _open3d() -> Any:
 
 
 def _row(pictures: list[Picture], captions: list[list[str]], framing: Framing) -> Picture:
-    """Pictures side by side, their captions below, with even sides for video."""
+    """Pictures side by side, their captions below."""
     row = np.concatenate(pictures, axis=1)
-    if framing.labels:
-        row = np.concatenate([row, _captions(captions, framing)], axis=0)
-    return np.pad(row, ((0, row.shape[0] % 2), (0, row.shape[1] % 2), (0, 0)), constant_values=PAPER)
+    return np.concatenate([row, _captions(captions, framing)], axis=0) if framing.labels else row
 
 
 def _captions(captions: list[list[str]], framing: Framing) -> Picture:
@@ -241,10 +239,3 @@ def _on_paper(image: Picture, framing: Framing) -> Picture:
     top, left = (framing.height - image.shape[0]) // 2, (framing.width - image.shape[1]) // 2
     paper[top : top + image.shape[0], left : left + image.shape[1]] = image[: framing.height, : framing.width]
     return paper
-
-
-def _writer(path: Path) -> Any:
-    import imageio
-
-    film = path.suffix.lower() == ".mp4"
-    return imageio.get_writer(path, fps=FPS, **({"macro_block_size": None, "quality": 8} if film else {"loop": 0}))
