@@ -41,6 +41,7 @@ GAP = 1e-4
 def figure(results: list[Result], measure: str, axis: Axis) -> tuple["Figure", Marks]:
     """The plot, and whose marks are whose."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator
 
     scenes = list(dict.fromkeys(r.scene for r in results))
     methods = sorted({r.method for r in results}, key=lambda name: (name != "sine", name))
@@ -65,6 +66,11 @@ def figure(results: list[Result], measure: str, axis: Axis) -> tuple["Figure", M
         _dress(panel, name, measure, axis)
     if measure in NEAR_ONE:
         _stretch(axes[:panels])
+    if measure in FALLING:
+        axes[0].set_yscale("log")
+        axes[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+        axes[0].yaxis.set_major_formatter("{x:g}")
+        axes[0].yaxis.set_minor_formatter("")
     for panel in axes[::columns]:
         panel.set_ylabel(LABELS.get(measure, measure))
     for panel in axes[panels:]:
