@@ -33,7 +33,7 @@ function matrix(name, { data, rows, columns, largest }) {
   const picture = made.appendChild(new Image());
   picture.src = data;
   picture.alt = `${name}, ${rows} × ${columns}`;
-  const side = (n) => `${Math.min(190, Math.max(1.2, Math.min(8, 40 / n)) * n)}px`; // of few columns, wide ones
+  const side = (n) => `${Math.min(190, Math.max(1.2, Math.min(8, 140 / n)) * n)}px`; // of few columns, wide ones
   Object.assign(picture.style, { width: side(columns), height: side(rows) });
   made.append(make("figcaption", "", `${name}  ${rows} × ${columns}, ±${largest.toPrecision(2)}`));
   return made;
