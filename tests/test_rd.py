@@ -110,10 +110,68 @@ def test_sweep_plots_and_delta_from_the_command_line(plan, data, tmp_path):
     assert found.returncode == 0 and "draco faces=100 bits=8" in found.stdout
 
 
+def saved(folder, *results):
+    for made in results:
+        made.save(Job(made.dataset, made.scene, made.method, made.program, made.settings).path(folder))
+
+
+def test_deltas_from_the_command_line(tmp_path):
+    sizes = (1000, 2000, 4000, 8000, 16000)
+    saved(tmp_path, *(result(size, 1 - 50 / size, scene, "draco") for size in sizes for scene in ("a", "b", "c")))
+    saved(tmp_path, *(result(size // 2, 1 - 50 / size, scene) for size in sizes for scene in ("a", "b")))
+    saved(tmp_path, *(result(size // 2, 1 - 50 / size, "c") for size in sizes[:3]))
+    said = sinenerf("bd", "draco", "sine", tmp_path, "--json")
+    assert said.returncode == 0, said.stderr
+    content = json.loads(said.stdout)
+    assert (content["anchor"], content["test"], content["measure"]) == ("draco", "sine", "iou")
+    assert [scene["scene"] for scene in content["scenes"]] == ["a", "b"]
+    for delta in (*content["scenes"], content["mean"]):
+        assert delta["rate"] == pytest.approx(-50, abs=0.1) and delta["quality"] > 0
+    assert content["scenes"][0]["low"] == pytest.approx(0.95) and content["scenes"][0]["overlap"] > 0.97
+    (refused,) = content["refused"]
+    assert refused.startswith("c: the second method has 3 points on its hull, too few")
+    table = sinenerf("bd", "draco", "sine", tmp_path)
+    assert "-50.0 %" in table.stdout and "mean of 2" in table.stdout and f"refused: {refused}" in table.stdout
+    none = sinenerf("bd", "draco", "sine", tmp_path / "shapes" / "c", "--json")
+    assert none.returncode == 1 and json.loads(none.stdout)["mean"] is None
+    unknown = sinenerf("bd", "draco", "sines", tmp_path)
+    assert unknown.returncode == 1 and unknown.stderr.endswith("has no method 'sines': there are draco, sine\n")
+
+
+def test_finding_from_the_command_line(tmp_path):
+    scores = ((1000, 21.0), (3000, 23.0), (2000, 22.0))
+    saved(
+        tmp_path / "p",
+        *(result(size, dataset="photographs", program="nerf", quality={"psnr": psnr}) for size, psnr in scores),
+    )
+    saved(tmp_path / "s", result(1000, 0.9), result(2000, 0.95), result(1500, 0.9, "other"))
+    for place, target, code, lines in (
+        ("p", ("--psnr", 21.5), 0, ["2,000 bytes, psnr 22.0000"]),
+        ("p", ("--bytes", 2999), 0, ["2,000 bytes, psnr 22.0000"]),
+        ("s", ("--bytes", 1999), 0, ["1,000 bytes, iou 0.9000", "1,500 bytes, iou 0.9000"]),
+        ("s", ("--iou", 0.92, "--scene", "box"), 0, ["2,000 bytes, iou 0.9500"]),
+        ("s", ("--iou", 0.92), 1, ["2,000 bytes", "other: nothing meets iou 0.92: sweep more, or give --plan"]),
+    ):
+        said = sinenerf("find", tmp_path / place, *target)
+        assert said.returncode == code and len(said.stdout.splitlines()) == len(lines), (target, said)
+        assert all(part in line for part, line in zip(lines, said.stdout.splitlines(), strict=True)), said.stdout
+    for more, reason in (((), "give one target"), (("--bytes", 9, "--iou", 1), "give one target")):
+        refused = sinenerf("find", tmp_path / "s", *more)
+        assert refused.returncode == 1 and reason in refused.stderr and refused.stderr.count("\n") == 1
+
+
+def test_two_results_that_disagree_are_named(tmp_path):
+    saved(tmp_path, result(1000), result(2000, settings={"minutes": 2.0}))
+    for command in (("plot", tmp_path), ("bd", "sine", "sine", tmp_path), ("find", tmp_path, "--bytes", 5000)):
+        refused = sinenerf(*command)
+        assert refused.returncode == 1 and refused.stderr.count("\n") == 1
+        assert "disagree on minutes: " in refused.stderr and refused.stderr.count(str(tmp_path)) == 2
+
+
 def test_find_runs_what_is_missing(plan, data, tmp_path):
     run = sinenerf("find", tmp_path / "r", "--iou", 0.1, "--plan", plan, "--data", data, "--method", "draco")
     assert run.returncode == 0 and "draco faces=100" in run.stdout, run.stderr
-    assert sinenerf("find", tmp_path / "r", "--iou", 0.999).returncode == 1
+    assert sinenerf("find", tmp_path / "r", "--iou", 1.1).returncode == 1
 
 
 def test_killed_sweep_goes_on(plan, data, tmp_path):
