@@ -14,6 +14,8 @@ from tempfile import TemporaryDirectory
 
 import tyro
 
+from sinenerf.occupancy import fitting
+from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.metrics import Truth
 from sinenerf.rd import hardware, shapes
 from sinenerf.rd.plan import read_plan
@@ -24,7 +26,7 @@ PLAN = """
 dataset = "shapes"
 scenes = ["{scene}"]
 settings = {{ minutes = {minutes} }}
-methods = [{{ name = "sine", grid = {{ seed = [{seeds}] }} }}]
+methods = [{{ name = "sine", grid = {{ width = [{widths}] }} }}]
 """
 
 
@@ -33,7 +35,7 @@ class Options:
     mesh: Path
     """Mesh to fit."""
     jobs: int = 6
-    """Fits of default settings."""
+    """Fits of about default settings."""
     minutes: float = 0.1
     """Of each."""
     results: Path = Path("results")
@@ -50,13 +52,16 @@ def main(options: Options) -> None:
 
 def overhead(options: Options) -> dict[str, float]:
     """Seconds a job, by what they are spent on."""
-    spent = {"once_a_scene": 0.0, "evaluation": 0.0}
+    spent = {"once_a_scene": 0.0, "evaluation": 0.0, "picture": 0.0}
     shapes.truth_of = timed(shapes.truth_of, spent, "once_a_scene")
+    fitting.make_sampler = timed(fitting.make_sampler, spent, "once_a_scene")
+    OccupancyField.mesh = timed(OccupancyField.mesh, spent, "picture")
+    shapes.save_picture = timed(shapes.save_picture, spent, "picture")
     Truth.of_field = timed(Truth.of_field, spent, "evaluation")
     with TemporaryDirectory() as folder:
         path = Path(folder) / "plan.toml"
-        seeds = ", ".join(map(str, range(options.jobs)))
-        path.write_text(PLAN.format(scene=options.mesh.stem, minutes=options.minutes, seeds=seeds))
+        widths = ", ".join(str(128 + index) for index in range(options.jobs))  # one seed, as sweeps have it
+        path.write_text(PLAN.format(scene=options.mesh.stem, minutes=options.minutes, widths=widths))
         plan = read_plan(path, options.mesh.parent)
         begin = time.monotonic()
         report = run_sweep(plan, Path(folder) / "results", say=lambda line: None)
@@ -68,6 +73,7 @@ def overhead(options: Options) -> dict[str, float]:
         "jobs": options.jobs,
         "training_seconds_a_job": round(training / options.jobs, 2),
         "evaluation_seconds_a_job": round(spent["evaluation"] / options.jobs, 2),
+        "picture_seconds_a_job": round(spent["picture"] / options.jobs, 2),
         "seconds_once_a_scene": round(spent["once_a_scene"], 2),
         "all_else_seconds_a_job": round(rest / options.jobs, 2),
     }

@@ -110,12 +110,9 @@ def measure_rule(widths: Sequence[int], ranks: Sequence[int]) -> Rule:
         raise ValueError(f"only {len(found)} of the widths and ranks carry a rule: give larger widths, or more ranks")
     # c stays below the smallest width, where p would be 1
     bounds = ([-3.0, -3.0], [3.0, math.log(min(widths)) - 0.1])
-
-    def rule(logarithms: Sequence[float]) -> Rule:
-        a, c = map(math.exp, logarithms)
-        return Rule(a, c, found)
-
-    return rule(least_squares(lambda x: rule(x).errors, [0.0, 0.0], bounds=bounds).x)
+    fitted = least_squares(lambda x: Rule(math.exp(x[0]), math.exp(x[1]), found).errors, [0.0, 0.0], bounds=bounds)
+    a, c = map(math.exp, fitted.x)
+    return Rule(a, c, found)
 
 
 def draw(output: Path, width: int, ranks: Sequence[int], omegas: Sequence[float]) -> None:
