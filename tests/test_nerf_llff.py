@@ -169,10 +169,10 @@ def test_a_failed_shrink_leaves_nothing(copy):
 
 
 def test_default_factor(copy):
-    assert llff.default_factor(copy, 48) == 1
-    assert llff.default_factor(copy.parent, 4032) == 4
+    assert llff.default_factor(copy, 48, 1100) == 1
+    assert llff.default_factor(copy.parent, 4032, 1100) == 4
     (copy / "images").rename(copy / "images_8")
-    assert llff.default_factor(copy, 4032) == 8
+    assert llff.default_factor(copy, 4032, 1100) == 8
 
 
 def test_recentring_puts_the_mean_camera_at_the_origin(scene):

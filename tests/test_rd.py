@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from sinenerf.rd.curves import bjontegaard_delta, front, hull, mean_curve, measure_of, points_of
 from sinenerf.rd.find import best_within, smallest_of
-from sinenerf.rd.page import save_page
+from sinenerf.rd.page import drawing, save_page
 from sinenerf.rd.plan import read_plan
 from sinenerf.rd.plot import figure, save_plots
 from sinenerf.rd.results import Job, Result, check_comparable, read_results
@@ -336,6 +336,13 @@ def test_measures(tmp_path):
         measure_of([result()], "psnr")
     with pytest.raises(ValueError, match="several datasets"):
         measure_of([result(), result(dataset="photographs")], None)
+
+
+def test_what_took_no_time_is_not_drawn_against_time():
+    quick = [result(size, 0.9, seconds=0.0) for size in (1000, 2000)]
+    assert points_of(quick, "box", "sine", "iou", "seconds") == []
+    svg, keys = drawing([*quick, result(3000, 0.95)], "iou", "seconds")
+    assert len(keys) == 1 and svg.count('<use id="marks-') == 1
 
 
 def test_finding():

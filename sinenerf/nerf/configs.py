@@ -11,7 +11,7 @@ from sinenerf.nerf.model_config import SineNeRFModelConfig
 from sinenerf.nerf.trainer import ExponentialDecayConfig, FusedAdamConfig, SineTrainerConfig
 
 
-def _trainer(name: str, model: SineNeRFModelConfig, *, rays: int, lr: float, steps: int, factor: int | None):
+def _trainer(name: str, model: SineNeRFModelConfig, *, rays: int, lr: float, steps: int, widest: int):
     return SineTrainerConfig(
         method_name=name,
         machine=MachineConfig(device_type=best_device()),
@@ -20,7 +20,7 @@ def _trainer(name: str, model: SineNeRFModelConfig, *, rays: int, lr: float, ste
         mixed_precision=False,
         pipeline=VanillaPipelineConfig(
             datamanager=VanillaDataManagerConfig(
-                dataparser=LLFFDataParserConfig(downscale_factor=factor),
+                dataparser=LLFFDataParserConfig(widest=widest),
                 train_num_rays_per_batch=rays,
                 eval_num_rays_per_batch=rays,
             ),
@@ -49,7 +49,7 @@ sine_nerf = MethodSpecification(
         rays=1024,
         lr=1e-3,
         steps=200_000,
-        factor=None,
+        widest=1100,
     ),
     description="NeRF from sine-activated low-rank layers, at the size of the paper. For a GPU.",
 )
@@ -71,7 +71,7 @@ sine_nerf_small = MethodSpecification(
         rays=512,
         lr=2e-3,
         steps=6_000,
-        factor=8,
+        widest=512,
     ),
     description="The same, smaller and with proposal sampling: minutes on a laptop's CPU.",
 )

@@ -25,7 +25,9 @@ class LLFFDataParserConfig(DataParserConfig):
     data: Path = Path("data/demo")
     """Folder with poses_bounds.npy and images."""
     downscale_factor: int | None = None
-    """Train on images_<factor>, made from the larger ones if missing. Default: the largest under 1100 pixels wide."""
+    """Train on images_<factor>, made from the larger ones if missing. Default: the largest that are not too wide."""
+    widest: int = 1100
+    """Pixels across that are not too wide."""
     hold_every: int = 8
     """Hold out every n-th view for testing, starting with the first."""
     spherify: bool = False
@@ -52,7 +54,7 @@ class LLFFDataParser(DataParser):
         if not config.data.is_dir():
             raise llff.SceneError(f"{config.data}: no such folder. Give the one that holds poses_bounds.npy and images")
         views = llff.read_poses_bounds(table)
-        factor = config.downscale_factor or llff.default_factor(config.data, float(views.hwf[0, 1]))
+        factor = config.downscale_factor or llff.default_factor(config.data, float(views.hwf[0, 1]), config.widest)
         paths = llff.find_images(config.data, factor)
         height, width = llff.check_images(paths, views, table)
         train, test = llff.hold_out(len(paths), config.hold_every)

@@ -89,7 +89,7 @@ def find_images(scene: Path, factor: int) -> list[Path]:
     return list_images(folder)
 
 
-def default_factor(scene: Path, full_width: float, widest: int = 1100) -> int:
+def default_factor(scene: Path, full_width: float, widest: int) -> int:
     """The least reduction whose photographs are at most `widest` pixels wide: one that is there, or a power of two."""
     there = [n for n in range(1, 65) if list_images(image_folder(scene, n)) and full_width / n <= widest]
     if there:

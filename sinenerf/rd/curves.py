@@ -67,13 +67,13 @@ def _slope(a: tuple[float, float, Result], b: tuple[float, float, Result], sign:
 
 
 def points_of(results: Iterable[Result], scene: str, method: str, measure: str, axis: str = "bytes") -> Points:
-    """One method's points on one scene; axis is bytes, parameters or seconds."""
+    """One method's points on one scene; axis is bytes, parameters or seconds. No axis shows 0: they are logarithmic."""
     points = []
     for result in results:
         if (result.scene, result.method) == (scene, method):
             x = {"bytes": result.size, "parameters": result.parameters, "seconds": result.seconds}[axis]
             y = result.quality.get(measure)
-            if x is not None and y is not None:
+            if x and y is not None:
                 points.append((float(x), float(y), result))
     return points
 
