@@ -86,9 +86,9 @@ EXPERIMENTS = {
     "text": Experiment(
         "sentiment of tweets, MiniLM with adapters in two of six blocks",
         (
-            ("frozen", (0,), (1e-2, 3e-2, 1e-1)),
-            ("lora", (1, 2, 4, 8), (1e-3, 3e-3, 1e-2)),
-            ("sine-lora", (1, 2, 4, 8), (3e-4, 1e-3, 3e-3)),
+            ("frozen", (0,), (3e-3, 1e-2, 3e-2, 1e-1)),
+            ("lora", (1, 2, 4, 8), (1e-3, 3e-3, 1e-2, 3e-2)),
+            ("sine-lora", (1, 2, 4, 8), (3e-4, 1e-3, 3e-3, 1e-2)),
         ),
         run_text,
     ),

@@ -18,7 +18,7 @@ from sinenerf.occupancy.metrics import evaluate
 from sinenerf.occupancy.shapes import read_shape
 from sinenerf.rd import hardware
 
-BITS = {"dragon": (32, 8, 7, 6, 5, 4, 3), "armadillo": (32, 8, 6), "nefertiti": (32, 8, 6)}
+BITS = {"dragon": (32, 8, 6, 5, 4), "armadillo": (32, 8, 6), "nefertiti": (32, 8, 6)}
 NETWORKS = {
     "sine": {"layer": "sine", "width": 128, "rank": 4},
     "low-rank": {"layer": "low-rank", "width": 128, "rank": 4},
