@@ -338,6 +338,25 @@ def test_measures(tmp_path):
         measure_of([result(), result(dataset="photographs")], None)
 
 
+def test_two_datasets_in_one_folder(tmp_path):
+    for size in (1000, 2000, 4000, 8000, 16000):
+        for method in ("sine", "draco"):
+            small = result(size, 1 - 50 / size - 0.01 * (method == "draco"), method=method)
+            photograph = replace(small, dataset="photographs", scene="fern", quality={"psnr": 20.0 + size / 1e4})
+            for made in (small, photograph) if method == "sine" else (small,):
+                job = Job(made.dataset, made.scene, made.method, made.program, made.settings)
+                made.save(job.path(tmp_path))
+    drawn = sinenerf("plot", tmp_path, "--output", tmp_path / "out")
+    assert drawn.returncode == 0, drawn.stderr
+    assert {"iou-bytes.png", "psnr-bytes.png"} <= {p.name for p in (tmp_path / "out").iterdir()}
+    only = sinenerf("plot", tmp_path, "--output", tmp_path / "one", "--quality", "psnr")
+    assert only.returncode == 0 and not list((tmp_path / "one").glob("iou*"))
+    refused = sinenerf("plot", tmp_path, "--html", tmp_path / "page.html")
+    assert refused.returncode == 1 and refused.stderr.count("\n") == 1 and "give the folder of one" in refused.stderr
+    delta = sinenerf("bd", "draco", "sine", tmp_path)  # draco is in one of the two
+    assert delta.returncode == 0 and "box" in delta.stdout, delta.stderr
+
+
 def test_what_took_no_time_is_not_drawn_against_time():
     quick = [result(size, 0.9, seconds=0.0) for size in (1000, 2000)]
     assert points_of(quick, "box", "sine", "iou", "seconds") == []

@@ -55,23 +55,35 @@ def _read(folder: Path) -> list[Result]:
 
 def plot(results: Path, output: Path | None, quality: str | None, html: Path | None) -> None:
     """`sinenerf plot`."""
-    read = _read(results)
-    measure = measure_of(read, quality)
-    for path in save_plots(read, measure, output or results, AXES):
-        print(path)
-    if html is not None:
-        save_page(read, measure, html, AXES)
-        print(html)
+    parts = _by_dataset(_read(results), quality)
+    if html is not None and len(parts) > 1:
+        raise ValueError(f"{results} holds several datasets, and a page shows one: give the folder of one")
+    for part in parts:
+        measure = measure_of(part, quality)
+        for path in save_plots(part, measure, output or results, AXES):
+            print(path)
+        if html is not None:
+            save_page(part, measure, html, AXES)
+            print(html)
+
+
+def _by_dataset(results: list[Result], quality: str | None) -> list[list[Result]]:
+    """The results of each dataset; of those that have a quality, where one is given and any has it."""
+    parts = [[r for r in results if r.dataset == name] for name in sorted({r.dataset for r in results})]
+    known = [part for part in parts if any(r.quality.get(quality) is not None for r in part)] if quality else []
+    return known or parts
 
 
 def bd(anchor: str, test: str, results: Path, quality: str | None, as_json: bool) -> int:
     """`sinenerf bd`: 0 when at least one scene has a delta."""
     read = _read(results)
-    measure = measure_of(read, quality)
     methods = {r.method for r in read}
     for name in (anchor, test):
         if name not in methods:
             raise ValueError(f"{results} has no method {name!r}: there are {', '.join(sorted(methods))}")
+    both = [part for part in _by_dataset(read, quality) if {anchor, test} <= {r.method for r in part}]
+    read = both[0] if len(both) == 1 else read
+    measure = measure_of(read, quality)
     deltas, refused = [], []
     for scene in dict.fromkeys(r.scene for r in read):
         one, two = (points_of(read, scene, name, measure) for name in (anchor, test))
