@@ -62,7 +62,7 @@ def report(rows: list[dict]) -> None:
     for shape, bits in BITS.items():
         for layer in NETWORKS:
             own = {row["bits"]: row["iou"] for row in rows if (row["shape"], row["layer"]) == (shape, layer)}
-            losses = "  ".join(f"{bit}: {own[bit] - own[32]:+.4f}" for bit in bits if bit != 32)
+            losses = "  ".join(f"{bit}: {own[bit] - own[32]:+.4f}" for bit in bits if bit != 32 and bit in own)
             print(f"{shape:10} {layer:9} float32 {own[32]:.4f}  {losses}")
 
 

@@ -174,9 +174,11 @@ def _timeline(points: Points, measure: str) -> Points:
 
 
 def _dress(panel: "Axes", title: str, measure: str, axis: Axis) -> None:
+    from matplotlib.ticker import EngFormatter
+
     panel.set_title(title, fontsize=10)
     panel.set_xscale("log")
-    panel.xaxis.set_major_formatter("{x:,g}")
+    panel.xaxis.set_major_formatter(EngFormatter(sep=" "))  # 10 k, 1 M
     panel.xaxis.set_minor_formatter("")
     panel.tick_params(labelbottom=True)
     panel.set_xlabel(LABELS[axis])
