@@ -197,7 +197,7 @@ def test_an_exported_scene_is_a_film(browser, scene_file, tmp_path, monkeypatch)
         assert np.abs(pixels(page) - before).max() > 2
 
 
-def test_a_click_on_a_point_opens_its_field(browser, shape, tmp_path):  # noqa: F811
+def test_a_click_on_a_point_opens_its_field(browser, shape, scene_file, tmp_path):  # noqa: F811
     places = []
     for rank, (bytes_, iou) in enumerate([(1000, 0.9), (2000, 0.95)], 1):
         job = Job("shapes", "torus", "sine", "field", {"width": 32, "rank": rank})
@@ -205,6 +205,9 @@ def test_a_click_on_a_point_opens_its_field(browser, shape, tmp_path):  # noqa: 
         places.append(job.path(tmp_path))
         Result(*astuple(job), quality, {"total": bytes_}, 900, 3.0).save(places[-1])
     shutil.copy(shape[0], places[1].with_suffix(".sine"))
+    job = Job("photographs", "room", "sine", "nerf", {"rank": 4})
+    Result(*astuple(job), {"psnr": 20.0}, {"total": 5000}, 900, 60.0).save(job.path(tmp_path))
+    shutil.copy(scene_file, job.path(tmp_path).with_suffix(".sine"))
     with viewing(tmp_path) as url:
         with opened(browser, url) as page:
             page.wait_for_selector(".mark")
@@ -214,6 +217,10 @@ def test_a_click_on_a_point_opens_its_field(browser, shape, tmp_path):  # noqa: 
             assert "rank" in page.locator("#plot .settings").inner_text()
             shown = pixels(page)
             assert (np.abs(shown - shown[2, 2]).max(2) > 20).mean() > 0.02
+            page.get_by_role("button", name="photographs").click()  # the folder holds two datasets
+            page.wait_for_function("document.querySelectorAll('.mark').length === 1")
+            page.locator("#marks-0-bytes-0").click(force=True)
+            page.wait_for_function("document.querySelector('.label')?.textContent.includes('room, sine')")
         try:
             urllib.request.urlopen(f"{url}open?key=torus/{places[0].stem}")
         except urllib.error.HTTPError as error:

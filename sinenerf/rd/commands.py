@@ -10,7 +10,7 @@ import numpy as np
 
 from sinenerf.fields import load
 from sinenerf.layers import FactoredLinear
-from sinenerf.rd.curves import FALLING, Delta, bjontegaard_delta, measure_of, points_of
+from sinenerf.rd.curves import FALLING, Delta, bjontegaard_delta, by_dataset, measure_of, points_of
 from sinenerf.rd.find import best_within, run_towards, smallest_of
 from sinenerf.rd.page import save_page
 from sinenerf.rd.plan import read_plan
@@ -55,7 +55,7 @@ def _read(folder: Path) -> list[Result]:
 
 def plot(results: Path, output: Path | None, quality: str | None, html: Path | None) -> None:
     """`sinenerf plot`."""
-    parts = _by_dataset(_read(results), quality)
+    parts = by_dataset(_read(results), quality)
     if html is not None and len(parts) > 1:
         raise ValueError(f"{results} holds several datasets, and a page shows one: give the folder of one")
     for part in parts:
@@ -67,13 +67,6 @@ def plot(results: Path, output: Path | None, quality: str | None, html: Path | N
             print(html)
 
 
-def _by_dataset(results: list[Result], quality: str | None) -> list[list[Result]]:
-    """The results of each dataset; of those that have a quality, where one is given and any has it."""
-    parts = [[r for r in results if r.dataset == name] for name in sorted({r.dataset for r in results})]
-    known = [part for part in parts if any(r.quality.get(quality) is not None for r in part)] if quality else []
-    return known or parts
-
-
 def bd(anchor: str, test: str, results: Path, quality: str | None, as_json: bool) -> int:
     """`sinenerf bd`: 0 when at least one scene has a delta."""
     read = _read(results)
@@ -81,7 +74,7 @@ def bd(anchor: str, test: str, results: Path, quality: str | None, as_json: bool
     for name in (anchor, test):
         if name not in methods:
             raise ValueError(f"{results} has no method {name!r}: there are {', '.join(sorted(methods))}")
-    both = [part for part in _by_dataset(read, quality) if {anchor, test} <= {r.method for r in part}]
+    both = [part for part in by_dataset(read, quality) if {anchor, test} <= {r.method for r in part}]
     read = both[0] if len(both) == 1 else read
     measure = measure_of(read, quality)
     deltas, refused = [], []

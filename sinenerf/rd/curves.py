@@ -20,6 +20,13 @@ Points = list[tuple[float, float, Result]]
 """(x, quality, result)."""
 
 
+def by_dataset(results: list[Result], quality: str | None = None) -> list[list[Result]]:
+    """The results of each dataset; of those that have a quality, where one is given and any has it."""
+    parts = [[r for r in results if r.dataset == name] for name in sorted({r.dataset for r in results}, reverse=True)]
+    known = [part for part in parts if any(r.quality.get(quality) is not None for r in part)] if quality else []
+    return known or parts
+
+
 def measure_of(results: list[Result], measure: str | None) -> str:
     """The measure to show: the one given, or the dataset's own.
 

@@ -103,7 +103,7 @@ class Answers:
         if self.results is None:
             raise ValueError("there is no folder of results here")
         with self.jobs.job("drawing the plot"):
-            return _json(self.results.plot(query.get("axis", "bytes")))
+            return _json(self.results.plot(query.get("axis", "bytes"), query.get("dataset")))
 
     def open(self, query: Query) -> tuple[str, bytes]:
         """The item behind a mark of the plot."""

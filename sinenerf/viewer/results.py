@@ -1,4 +1,4 @@
-"""A folder of results for the page: the rate-distortion plot, and from each mark to the field behind it."""
+"""A folder of results for the page: rate-distortion plots, and from each mark to the field behind it."""
 
 from pathlib import Path
 from typing import Any
@@ -11,39 +11,43 @@ AXES = ("bytes", "parameters", "seconds")
 
 
 class Results:
-    """The results of one dataset, read once.
+    """The results of one dataset or more, read once.
 
     Raises:
         FileNotFoundError: no folder, or no results in it.
-        ValueError: they are of several datasets, or not comparable.
+        ValueError: they are not comparable, or have no such quality.
     """
 
     def __init__(self, folder: Path, quality: str | None = None) -> None:
-        from sinenerf.rd.curves import measure_of
+        from sinenerf.rd.curves import by_dataset, measure_of
         from sinenerf.rd.page import key_of
         from sinenerf.rd.results import check_comparable, read_results
 
-        self.results, self.problems = read_results(folder)
-        check_comparable(self.results)
-        self.measure = measure_of(self.results, quality)
-        self.by_key = {key_of(r): r for r in self.results if r.source is not None}
+        results, self.problems = read_results(folder)
+        check_comparable(results)
+        self.datasets = {part[0].dataset: part for part in by_dataset(results, quality)}
+        self.measures = {name: measure_of(part, quality) for name, part in self.datasets.items()}
+        self.by_key = {key_of(r): r for r in results if r.source is not None}
 
-    def plot(self, axis: str) -> dict[str, Any]:
-        """The plot as SVG, and by the ids of its marks what is known of each.
+    def plot(self, axis: str, dataset: str | None = None) -> dict[str, Any]:
+        """A dataset's plot as SVG, and by the ids of its marks what is known of each; by default the first one's.
 
         Raises:
-            ValueError: no such axis.
+            ValueError: no such axis or dataset.
         """
+        dataset = dataset or next(iter(self.datasets))
+        if dataset not in self.datasets:
+            raise ValueError(f"no dataset is called {dataset!r}: there are {', '.join(self.datasets)}")
         if axis not in AXES:
             raise ValueError(f"no axis is called {axis!r}: there are {', '.join(AXES)}")
         from sinenerf.rd.page import drawing, note_of
 
-        svg, keys = drawing(self.results, self.measure, axis)  # type: ignore[arg-type]
+        svg, keys = drawing(self.datasets[dataset], self.measures[dataset], axis)  # type: ignore[arg-type]
         notes = {
             mark: {**note_of(self.by_key[key]), "key": key, "open": self.artefact(key) is not None}
             for mark, key in keys.items()
         }
-        return {"svg": svg, "notes": notes, "axes": AXES, "measure": self.measure, "axis": axis}
+        return {"svg": svg, "notes": notes, "datasets": list(self.datasets), "dataset": dataset}
 
     def artefact(self, key: str) -> Path | None:
         """The file behind a result, if it is still there. Only keys of this folder's own results are known."""

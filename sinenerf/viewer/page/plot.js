@@ -11,21 +11,39 @@ class PlotPage {
       button.addEventListener("click", () => this.show(axis));
     }
     this.axes = axes;
+    this.datasets = make("div", "axes"); // filled where there are several
     this.drawing = make("div", "drawing");
     this.hint = make("p", "hint", "Click a mark to open its field; shift-click puts it beside the others.");
     this.note = make("div", "settings");
-    holder.append(axes, this.drawing, this.hint, this.note);
+    holder.append(this.datasets, axes, this.drawing, this.hint, this.note);
   }
 
   async show(axis) {
     for (const button of this.axes.children) button.setAttribute("aria-selected", button.textContent === axis);
     try {
-      const { svg, notes } = await askJson("/plot", { axis });
+      const { svg, notes, datasets, dataset } = await askJson("/plot", { axis, dataset: this.dataset ?? "" });
+      this.choices(datasets, dataset, axis);
       this.drawing.innerHTML = svg; // the server's own drawing
       for (const [id, note] of Object.entries(notes)) this.listen(document.getElementById(id), note);
     } catch (error) {
       this.drawing.textContent = error.message;
     }
+  }
+
+  choices(datasets, dataset, axis) {
+    this.dataset = dataset;
+    if (datasets.length < 2) return;
+    this.datasets.replaceChildren(
+      ...datasets.map((name) => {
+        const button = make("button", "", name);
+        button.setAttribute("aria-selected", name === dataset);
+        button.addEventListener("click", () => {
+          this.dataset = name;
+          this.show(axis);
+        });
+        return button;
+      }),
+    );
   }
 
   listen(mark, note) {
@@ -38,10 +56,12 @@ class PlotPage {
 
   async choose(mark, note, beside) {
     this.tell(note);
+    beside = beside && this.opened === this.dataset; // shapes and photographs do not share a camera
     if (!beside) this.drawing.querySelectorAll(".chosen").forEach((other) => other.classList.remove("chosen"));
     try {
       const item = await askJson("/open", { key: note.key });
       mark.classList.add("chosen");
+      this.opened = this.dataset;
       this.open({ ...item, name: note.title }, beside);
     } catch (error) {
       this.note.prepend(make("p", "error", error.message));
