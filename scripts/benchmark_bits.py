@@ -13,8 +13,8 @@ import tyro
 
 from sinenerf.files import replacing
 from sinenerf.occupancy.fitting import fit, split_settings
-from sinenerf.occupancy.labels import Placement, Solid
-from sinenerf.occupancy.metrics import evaluate
+from sinenerf.occupancy.labels import Placement
+from sinenerf.occupancy.metrics import Truth
 from sinenerf.occupancy.shapes import read_shape
 from sinenerf.rd import hardware
 
@@ -40,15 +40,15 @@ def main(options: Options) -> None:
     rows = json.loads(options.results.read_text())["rows"] if options.results.is_file() else []
     for shape, bits in BITS.items():
         mesh, _ = read_shape(options.data / f"{shape}.ply")
-        solid = Solid(mesh, Placement.of(mesh))
+        truth = Truth(mesh, Placement.of(mesh))
         for bit in bits:
             for layer, settings in NETWORKS.items():
                 cell = {"shape": shape, "layer": layer, "bits": bit, "steps": options.steps}
                 if any(cell.items() <= row.items() for row in rows):
                     continue
-                field = fit(mesh, *split_settings(settings | {"bits": bit, "steps": options.steps}), solid=solid)
+                field = fit(mesh, *split_settings(settings | {"bits": bit, "steps": options.steps}), solid=truth.solid)
                 size = len(field.to_bytes())
-                quality = asdict(evaluate(field, mesh, size))
+                quality = asdict(truth.of_field(field, size))
                 rows.append(cell | {name: round(value, 5) for name, value in quality.items()})
                 with replacing(options.results) as partial:
                     lines = ",\n  ".join(json.dumps(row) for row in rows)

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import independent_reader
@@ -15,6 +14,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from killing import kill_and_run_again
 
 import sinenerf
 from sinenerf.codec.container import RADIANCE, Coded, Container, pack, values_of
@@ -351,14 +351,7 @@ def test_killed_compression_goes_on(run, tmp_path):
     program = "import sinenerf.nerf.compress as c; c.SAVE_EVERY = 0.2; from sinenerf.cli import main; main()"
     line = [sys.executable, "-c", program, "compress", str(run), "--output", str(tmp_path / "small.sine")]
     line += ["--bytes", "4500", "--minutes", "0.05"]
-    with subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        kept, deadline = tmp_path / ".small.sine.checkpoint", time.monotonic() + 120
-        while not kept.exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        process.send_signal(signal.SIGKILL)
-    step = torch.load(kept, weights_only=True)["step"]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=200, check=False)
-    assert done.returncode == 0 and f"going on from step {step}\n" in done.stderr, done.stderr
+    kill_and_run_again(line, tmp_path / ".small.sine.checkpoint")
     assert [p.name for p in tmp_path.iterdir()] == ["small.sine"]
     assert (tmp_path / "small.sine").stat().st_size <= 4500
 

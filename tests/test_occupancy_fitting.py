@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import trimesh
+from killing import kill_and_run_again
 
 from sinenerf.activations import PHASE, activate, hidden_gain
 from sinenerf.occupancy import fitting
@@ -307,14 +308,7 @@ def test_killed_compression_goes_on(tmp_path):
             "import sinenerf.occupancy.compress as c; c.TEACHER_RESOLUTION = 48; "
             "from sinenerf.cli import main; main()"]  # fmt: skip
     line += ["compress", str(golden), "--output", str(tmp_path / "small.sine"), "--bits", "12", "--minutes", "0.1"]
-    with subprocess.Popen(line, stderr=subprocess.DEVNULL) as process:
-        kept, deadline = tmp_path / ".small.sine.checkpoint", time.monotonic() + 120
-        while not kept.exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        process.send_signal(signal.SIGKILL)
-    step = torch.load(kept, weights_only=True)["step"]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=200, check=False)
-    assert done.returncode == 0 and f"going on from step {step}\n" in done.stderr, done.stderr
+    kill_and_run_again(line, tmp_path / ".small.sine.checkpoint")
     assert [p.name for p in tmp_path.iterdir()] == ["small.sine"]
     OccupancyField.load(tmp_path / "small.sine")
 

@@ -343,9 +343,7 @@ def test_two_datasets_in_one_folder(tmp_path):
         for method in ("sine", "draco"):
             small = result(size, 1 - 50 / size - 0.01 * (method == "draco"), method=method)
             photograph = replace(small, dataset="photographs", scene="fern", quality={"psnr": 20.0 + size / 1e4})
-            for made in (small, photograph) if method == "sine" else (small,):
-                job = Job(made.dataset, made.scene, made.method, made.program, made.settings)
-                made.save(job.path(tmp_path))
+            saved(tmp_path, *((small, photograph) if method == "sine" else (small,)))
     drawn = sinenerf("plot", tmp_path, "--output", tmp_path / "out")
     assert drawn.returncode == 0, drawn.stderr
     assert {"iou-bytes.png", "psnr-bytes.png"} <= {p.name for p in (tmp_path / "out").iterdir()}

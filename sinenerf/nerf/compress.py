@@ -1,7 +1,6 @@
 """What the command `sinenerf compress` does with a run: it is trained on with quantisation; a kill loses little."""
 
 import hashlib
-import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from sinenerf.nerf.pack import field_of
 from sinenerf.nerf.radiance import RadianceField
 from sinenerf.nerf.runs import open_run
 from sinenerf.occupancy.progress import interruptible
+from sinenerf.schedule import warm_cosine
 
 LEARNING_RATE = 1e-3
 """Half of the small preset's."""
@@ -134,9 +134,8 @@ class FineTuning:
 
     def _train_step(self) -> None:
         done = self.done_fraction
-        rate = min(1.0, done / 0.02 + 0.01) * 0.5 * (1 + math.cos(math.pi * done))
         for group in self.optimizer.param_groups:
-            group["lr"] = rate * (1e-2 if "scale" in group else LEARNING_RATE)
+            group["lr"] = warm_cosine(done) * (1e-2 if "scale" in group else LEARNING_RATE)
         self.quantiser.settle(done)
         _, losses, _ = self.pipeline.get_train_loss_dict(self.step)
         self.optimizer.zero_grad()

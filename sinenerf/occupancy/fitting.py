@@ -28,6 +28,7 @@ from sinenerf.occupancy.metrics import iou
 from sinenerf.occupancy.progress import FitProgress, Stop, interruptible
 from sinenerf.occupancy.sampling import SamplerKind, make_sampler
 from sinenerf.occupancy.shapes import prepare_shape
+from sinenerf.schedule import warm_cosine
 
 if TYPE_CHECKING:
     import trimesh
@@ -216,9 +217,8 @@ class _Training:
         return self.done_fraction >= 1.0
 
     def learning_rate(self) -> float:
-        """A warm-up over 2 % of the budget, then half a cosine to zero (Loshchilov and Hutter 2017)."""
-        done = self.done_fraction
-        return self.config.learning_rate * min(1.0, done / 0.02 + 0.01) * 0.5 * (1 + math.cos(math.pi * done))
+        """Of Adam, now."""
+        return self.config.learning_rate * warm_cosine(self.done_fraction)
 
     def run(self, stop: Stop) -> Iterator[dict[str, float]]:
         """Train until the budget is spent or `stop` is set; yields at every look at the held-out points."""

@@ -14,8 +14,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from sinenerf import __version__
 from sinenerf.files import replacing
 from sinenerf.rd.programs import PROGRAMS
@@ -71,6 +69,8 @@ def _prefix() -> str:
 
 def remove_leftovers() -> None:
     """Remove the folders of this machine's workers that were killed."""
+    import psutil  # of the extra: who has neither it nor Ray is told of Ray
+
     for folder in Path(tempfile.gettempdir()).glob(f"{glob.escape(_prefix())}*"):
         owner = folder.name.removeprefix(_prefix()).partition("-")[0]
         if owner.isdigit() and not psutil.pid_exists(int(owner)):

@@ -21,7 +21,7 @@ Points = list[tuple[float, float, Result]]
 
 
 def by_dataset(results: list[Result], quality: str | None = None) -> list[list[Result]]:
-    """The results of each dataset; of those that have a quality, where one is given and any has it."""
+    """The results of each dataset, shapes first; of those that have a quality, where one is given and any has it."""
     parts = [[r for r in results if r.dataset == name] for name in sorted({r.dataset for r in results}, reverse=True)]
     known = [part for part in parts if any(r.quality.get(quality) is not None for r in part)] if quality else []
     return known or parts
