@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sinenerf import adapter_file
-from sinenerf.codec.container import ADAPTER, RADIANCE, VERSION, Container
+from sinenerf.codec.container import ADAPTER, RADIANCE, Container
 from sinenerf.codec.entropy import CodecError
 from sinenerf.nerf import file as radiance_file
 from sinenerf.nerf.radiance import RadianceField
@@ -83,7 +83,7 @@ def describe(path: Path) -> FileInfo:
     ]
     parameters = sum(tensor.size if hasattr(tensor, "size") else tensor.integers.size for tensor in stored)
     return FileInfo(
-        VERSION,
+        container.version,
         kind,
         config,
         container.size,

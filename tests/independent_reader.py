@@ -23,15 +23,15 @@ def ratio(code):
     return 2**32 - (ROOTS[code % 8] >> (code // 8))
 
 
-def frequencies(bound, a, c):
-    """Frequencies of -bound..bound."""
+def frequencies(bound, a, c, signed=True):
+    """Frequencies of -bound..bound, or of 0..bound."""
     weight, step, bend, side = 2**31, ratio(a), ratio(c), []
     for _ in range(bound + 1):
         side.append(weight)
         weight, step = (weight * step) >> 32, (step * bend) >> 32
-    weights = side[:0:-1] + side
+    weights = side[:0:-1] + side if signed else side
     table = [1 + w * (2**24 - len(weights)) // sum(weights) for w in weights]
-    table[bound] += 2**24 - sum(table)
+    table[bound if signed else 0] += 2**24 - sum(table)
     return table
 
 
@@ -56,7 +56,7 @@ def shapes(config):
 
 def read(data):
     """(config, {name: (integers or None, float32 values)})."""
-    assert data[:4] == b"SINE" and data[4] == 1 and data[5] in (1, 2)
+    assert data[:4] == b"SINE" and data[4] in (1, 2) and data[5] in (1, 2)
     assert zlib.crc32(data[:-4]) == int.from_bytes(data[-4:], "little")
     length, place = varint(data, 6)
     header, place = data[place : place + length], place + length
@@ -131,10 +131,13 @@ def read_tensors(data, place, named):
     for name, shape in named:
         (high,) = struct.unpack_from("<H", data, place)
         place += 2
-        model = None
+        model = first = None
+        if high & 0x8000:
+            zigzag, place = varint(data, place)
+            first, high = zigzag >> 1 ^ -(zigzag & 1), high & 0x7FFF
         if high:
             bound, place = varint(data, place)
-            model, place = (bound, data[place], data[place + 1]), place + 2
+            model, place = (bound, data[place], data[place + 1], first), place + 2
         table.append((name, shape, np.frombuffer(struct.pack("<I", high << 16), "<f4")[0], model))
     tensors = {}
     for name, shape, _, model in table:
@@ -150,22 +153,20 @@ def read_tensors(data, place, named):
     for name, shape, step, model in table:
         if model is None:
             continue
-        bound, a, c = model
+        bound, a, c, first = model
         count = int(np.prod(shape))
-        if bound == 0:
-            tensors[name] = np.zeros(shape, int), np.zeros(shape, np.float32)
-            continue
-        starts = np.cumsum([0, *frequencies(bound, a, c)])
-        values = []
-        for _ in range(count):
+        starts = np.cumsum([0, *frequencies(bound, a, c, first is None)])
+        values = [0] * count if bound == 0 else []
+        for _ in range(count - len(values)):
             slot = state & (2**24 - 1)
             symbol = int(np.searchsorted(starts, slot, "right")) - 1
             low, high = int(starts[symbol]), int(starts[symbol + 1])
             state = (high - low) * (state >> 24) + slot - low
             if state < 2**32 and words:
                 state = state << 32 | words.pop()
-            values.append(symbol - bound)
-        integers = np.array(values).reshape(shape)
+            values.append(symbol - bound if first is None else symbol)
+        integers = np.array(values, dtype=int) if first is None else first + np.cumsum(values, dtype=int)
+        integers = integers.reshape(shape)
         tensors[name] = integers, integers.astype(np.float32) * step
     assert (not words and state == 0) or not tensors
     return {name: tensors[name] for name, *_ in table}

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from sinenerf.codec.entropy import CodecError, EntropyModel, decode, encode
+from sinenerf.codec.entropy import LARGEST, CodecError, EntropyModel, decode, encode
 
 MAGIC = b"SINE"
-VERSION = 1
+VERSION = 2
+"""What is written. Version 1, which has no ascending tensors, is read too."""
 OCCUPANCY = 1
 """Kind of a file that holds an occupancy field."""
 RADIANCE = 2
@@ -23,6 +24,8 @@ RADIANCE = 2
 ADAPTER = 3
 """Kind of a file that holds a PEFT adapter."""
 
+ASCENDS = 0x8000
+"""Set in a step's two bytes, where its sign would be, if a tensor's integers ascend and are coded as differences."""
 LARGEST_FILE = 2**26
 LARGEST_HEADER = 2**20
 LARGEST_COUNT = 2**22
@@ -46,6 +49,13 @@ class Coded:
         with np.errstate(over="ignore"):  # a step may be chosen so that it overflows: the reader checks
             return np.asarray(self.integers.astype(np.float32) * np.float32(self.step))
 
+    @property
+    def bits(self) -> float:
+        """Length of the integers in a file."""
+        entry, values = _Entry.of(self)
+        assert entry.model is not None
+        return entry.model.bits(values)
+
 
 Stored = Coded | np.ndarray
 """A tensor in a file: integers with their step, or float32."""
@@ -65,9 +75,10 @@ def pack(kind: int, header: bytes, tensors: Sequence[Stored]) -> bytes:
     table, raw, coded = b"", b"", []
     for tensor in tensors:
         if isinstance(tensor, Coded):
-            model = EntropyModel.fit(tensor.integers)
-            table += _step_bits(tensor.step) + _varint(model.bound) + bytes([model.a, model.c])
-            coded.append((tensor.integers.ravel(), model))
+            entry, values = _Entry.of(tensor)
+            assert entry.model is not None
+            table += entry.to_bytes()
+            coded.append((values, entry.model))
         else:
             table += b"\0\0"
             raw += np.ascontiguousarray(tensor, dtype="<f4").tobytes()
@@ -87,6 +98,7 @@ class Container:
     """Table and numbers."""
     size: int
     """Bytes of the whole file."""
+    version: int = VERSION
 
     @classmethod
     def open(cls, path: Path) -> "Container":
@@ -110,14 +122,14 @@ class Container:
         """Check the frame of a file's bytes."""
         if data[:4] != MAGIC or len(data) < 11:
             raise CodecError("is not a .sine file. Make one with: sinenerf fit MESH --output shape.sine")
-        if data[4] != VERSION:
-            raise CodecError(f"is of version {data[4]}; this sinenerf reads version {VERSION}. Upgrade sinenerf")
+        if not 1 <= data[4] <= VERSION:
+            raise CodecError(f"is of version {data[4]}; this sinenerf reads up to version {VERSION}. Upgrade sinenerf")
         if len(data) > LARGEST_FILE or zlib.crc32(data[:-4]) != struct.unpack("<I", data[-4:])[0]:
             raise CodecError("is damaged: its checksum is wrong")
         length, start = _read_varint(data[:-4], 6)
         if length > LARGEST_HEADER or start + length > len(data) - 4:
             raise CodecError("is damaged: its header is cut off")
-        return cls(data[5], data[start : start + length], data[start + length : -4], len(data))
+        return cls(data[5], data[start : start + length], data[start + length : -4], len(data), data[4])
 
     def tensors(self, shapes: Shapes) -> list[Stored]:
         """The tensors, whose shapes the header tells.
@@ -135,7 +147,7 @@ class Container:
         tensors: list[Stored] = []
         for shape, count, entry in zip(shapes, counts, table, strict=True):
             if entry.model:
-                tensors.append(Coded(next(decoded).reshape(shape), entry.step))
+                tensors.append(Coded(entry.integers(next(decoded)).reshape(shape), entry.step))
             else:
                 values = np.frombuffer(self.body, "<f4", count, place).astype(np.float32)
                 tensors.append(values.reshape(shape))
@@ -149,7 +161,7 @@ class Container:
         counts, table = self._table(shapes)
         tensors = self.tensors(shapes)
         return [
-            (e.model.bits(t.integers) if e.model and isinstance(t, Coded) else 32.0 * n, e.table_bytes)
+            (e.model.bits(e.stored(t.integers)) if e.model and isinstance(t, Coded) else 32.0 * n, e.table_bytes)
             for n, e, t in zip(counts, table, tensors, strict=True)
         ]
 
@@ -160,7 +172,7 @@ class Container:
             raise CodecError(f"holds {sum(counts):,} numbers: the format's bound is {largest:,}")
         table, place = [], 0
         for _ in shapes:
-            entry = _Entry.read(self.body, place)
+            entry = _Entry.read(self.body, place, self.version)
             place += entry.table_bytes
             table.append(entry)
         return counts, table
@@ -168,26 +180,74 @@ class Container:
 
 @dataclass(frozen=True)
 class _Entry:
-    """What the table says of one tensor."""
+    """What the table says of one tensor. One that ascends has its first integer here, and is coded as differences."""
 
     step: float
     model: EntropyModel | None
     table_bytes: int
+    first: int | None = None
 
     @classmethod
-    def read(cls, body: bytes, place: int) -> "_Entry":
+    def of(cls, tensor: Coded) -> tuple["_Entry", Int[np.ndarray, " n"]]:
+        """(entry, what is coded): a tensor's integers, or their differences where they ascend and that is shorter."""
+        values = tensor.integers.ravel()
+        plain = cls(tensor.step, EntropyModel.fit(values), 0)
+        if values.size < 2 or (np.diff(values) < 0).any():
+            return plain, values
+        differences = np.diff(values, prepend=values[:1])
+        if differences.max() > LARGEST:
+            return plain, values
+        ascending = cls(tensor.step, EntropyModel.fit(differences, signed=False), 0, int(values[0]))
+        gain = plain.length(values) - ascending.length(differences)
+        return (ascending, differences) if gain > 0 else (plain, values)
+
+    def length(self, values: Int[np.ndarray, " n"]) -> float:
+        """Bits of what is coded, and of the table."""
+        assert self.model is not None
+        return self.model.bits(values) + 8 * len(self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """The table's bytes of a tensor that is coded."""
+        assert self.model is not None
+        (bits,) = struct.unpack("<H", _step_bits(self.step))
+        first = b"" if self.first is None else _varint(2 * abs(self.first) - (self.first < 0))
+        head = struct.pack("<H", bits | (ASCENDS if self.first is not None else 0)) + first
+        return head + _varint(self.model.bound) + bytes([self.model.a, self.model.c])
+
+    @classmethod
+    def read(cls, body: bytes, place: int, version: int) -> "_Entry":
+        """The entry that begins at a place."""
         if place + 2 > len(body):
             raise CodecError("is damaged: its table is cut off")
         (bits,) = struct.unpack_from("<H", body, place)
         if not bits:
             return cls(0.0, None, 2)
-        if bits >= 0x7F80:
+        ascends, bits = bool(bits & ASCENDS) and version > 1, bits & ~ASCENDS if version > 1 else bits
+        if not 0 < bits < 0x7F80:
             raise CodecError("is damaged: a step is not a positive number")
-        bound, end = _read_varint(body, place + 2)
+        first, end = None, place + 2
+        if ascends:
+            zigzag, end = _read_varint(body, end)
+            first = zigzag // 2 if zigzag % 2 == 0 else -(zigzag + 1) // 2
+        bound, end = _read_varint(body, end)
         if end + 2 > len(body):
             raise CodecError("is damaged: its table is cut off")
         (step,) = struct.unpack("<f", struct.pack("<I", bits << 16))
-        return cls(step, EntropyModel(bound, body[end], body[end + 1]), end + 2 - place)
+        return cls(step, EntropyModel(bound, body[end], body[end + 1], not ascends), end + 2 - place, first)
+
+    def integers(self, decoded: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+        """The tensor's integers, from what was coded."""
+        if self.first is None:
+            return decoded
+        values = self.first + np.cumsum(decoded)
+        if values.size and max(abs(int(values[0])), abs(int(values[-1]))) > LARGEST:
+            raise CodecError("is damaged: an integer is beyond the format's bound")
+        return values
+
+    def stored(self, integers: Int[np.ndarray, "*shape"]) -> Int[np.ndarray, " n"]:
+        """What is coded of a tensor's integers."""
+        values = integers.ravel()
+        return values if self.first is None else np.diff(values, prepend=self.first)
 
 
 def _step_bits(step: float) -> bytes:

@@ -4,9 +4,9 @@ The model of an integer q is log-concave and symmetric,
 
     p(q) ~ A^|q| C^(|q| (|q| - 1) / 2)      0 < A < 1,  0 < C <= 1
 
-from Laplace (C = 1) to Gaussian (C = A^2) and beyond. A and C are two bytes that the file carries for each tensor, and
-the table of frequencies is made from them by integer arithmetic alone, so that every machine decodes the same integers.
-docs/format.md says the same for a reader in another language.
+from Laplace (C = 1) to Gaussian (C = A^2) and beyond; or the half of it with q >= 0. A and C are two bytes that the
+file carries for each tensor, and the table of frequencies is made from them by integer arithmetic alone, so that every
+machine decodes the same integers. docs/format.md says the same for a reader in another language.
 """
 
 import math
@@ -37,7 +37,7 @@ def ratio(code: int) -> int:
 
 @dataclass(frozen=True)
 class EntropyModel:
-    """How likely each integer from -bound to bound is."""
+    """How likely each integer from -bound to bound is, or from 0 to bound."""
 
     bound: int
     """Largest |q|."""
@@ -45,26 +45,33 @@ class EntropyModel:
     """Code of A, 0 to 255."""
     c: int
     """Code of C."""
+    signed: bool = True
+    """Whether integers may be negative."""
 
     def __post_init__(self) -> None:
         if not (0 <= self.bound <= LARGEST and 0 <= self.a < 256 and 0 <= self.c < 256):
             raise CodecError(f"an entropy model of {self} is outside the format's bounds")
 
+    @property
+    def smallest(self) -> int:
+        """The first integer that has a frequency."""
+        return -self.bound if self.signed else 0
+
     def frequencies(self) -> Int[np.ndarray, " n"]:
-        """Of -bound..bound, each at least 1, in sum 2^24."""
+        """Of smallest..bound, each at least 1, in sum 2^24."""
         side = _weights(self.bound, self.a, self.c)
-        weights = np.concatenate([side[:0:-1], side])
+        weights = np.concatenate([side[:0:-1], side]) if self.signed else side
         total, spare = int(weights.sum()), 2**PRECISION - len(weights)
         frequencies = 1 + weights * spare // total  # weights stay at 2^31 at most, so the product fits 64 bits
-        frequencies[self.bound] += 2**PRECISION - int(frequencies.sum())
+        frequencies[-self.smallest] += 2**PRECISION - int(frequencies.sum())
         return frequencies
 
     def bits(self, values: Int[np.ndarray, "*shape"]) -> float:
         """Length of values in this code."""
-        return float(PRECISION * values.size - np.log2(self.frequencies()[values.ravel() + self.bound]).sum())
+        return float(PRECISION * values.size - np.log2(self.frequencies()[values.ravel() - self.smallest]).sum())
 
     @classmethod
-    def fit(cls, values: Int[np.ndarray, "*shape"]) -> "EntropyModel":
+    def fit(cls, values: Int[np.ndarray, "*shape"], signed: bool = True) -> "EntropyModel":
         """The shortest code for values.
 
         Raises:
@@ -74,7 +81,7 @@ class EntropyModel:
         if bound > LARGEST:
             raise CodecError(f"an integer of {bound:,} is beyond the format's bound of {LARGEST:,}")
         if not bound:
-            return cls(0, 0, 0)
+            return cls(0, 0, 0, signed)
         used = np.abs(values.ravel()).astype(np.float64)
         sums = used.sum(), (used * (used - 1) / 2).sum()
         # log p is linear in log A and log C: the length is convex in both, so a grid can be refined
@@ -82,17 +89,18 @@ class EntropyModel:
         for stride in (8, 2, 1):
             reach = np.arange(-16, 16) if stride == 8 else np.arange(-5, 6)
             rows, columns = (np.unique(np.clip(code + stride * reach, 0, 255)) for code in (a, c))
-            a, c = _shortest(rows, columns, bound, values.size, *sums)
-        return cls(bound, a, c)
+            a, c = _shortest(rows, columns, bound, values.size, *sums, signed)
+        return cls(bound, a, c, signed)
 
 
 def _shortest(
-    rows: np.ndarray, columns: np.ndarray, bound: int, count: int, total: float, pairs: float
+    rows: np.ndarray, columns: np.ndarray, bound: int, count: int, total: float, pairs: float, signed: bool
 ) -> tuple[int, int]:
     """The codes (a, c), of these, that make `count` integers with these sums of |q| and |q|(|q| - 1)/2 the shortest."""
     q = np.arange(bound + 1, dtype=np.float64)
     a, c = (np.log([max(ratio(code), 1) / 2**32 for code in codes]) for codes in (rows, columns))
-    norms = np.array([2 * np.exp(x * q[:, None] + c * (q * (q - 1) / 2)[:, None]).sum(0) - 1 for x in a])
+    sides = np.array([np.exp(x * q[:, None] + c * (q * (q - 1) / 2)[:, None]).sum(0) for x in a])
+    norms = 2 * sides - 1 if signed else sides
     lengths = count * np.log(norms) - a[:, None] * total - c * pairs
     row, column = np.unravel_index(int(lengths.argmin()), lengths.shape)
     return int(rows[row]), int(columns[column])
@@ -125,7 +133,7 @@ def encode(tensors: list[tuple[Int[np.ndarray, " _"], EntropyModel]]) -> bytes:
     coder = constriction.stream.stack.AnsCoder()
     for values, model in reversed(tensors):  # a stack: what goes in last comes out first
         if values.size and model.bound:
-            coder.encode_reverse((values + model.bound).astype(np.int32), _model(model.frequencies()))
+            coder.encode_reverse((values - model.smallest).astype(np.int32), _model(model.frequencies()))
     return coder.get_compressed().astype("<u4").tobytes()
 
 
@@ -147,8 +155,8 @@ def decode(data: bytes, tensors: list[tuple[int, EntropyModel]]) -> list[Int[np.
         if count and model.bound:
             symbols = coder.decode(_model(model.frequencies()), count).astype(np.int64)
         else:
-            symbols = np.full(count, model.bound, dtype=np.int64)
-        decoded.append(symbols - model.bound)
+            symbols = np.full(count, -model.smallest, dtype=np.int64)
+        decoded.append(symbols + model.smallest)
     if not coder.is_empty():
         raise CodecError("the coded integers do not end where they should")
     return decoded

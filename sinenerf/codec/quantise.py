@@ -25,6 +25,8 @@ from torch.nn.utils import parametrize
 
 from sinenerf.codec.container import Coded, Stored
 from sinenerf.codec.entropy import LARGEST
+from sinenerf.codec.order import arrange, saving
+from sinenerf.neurons import hidden_layers
 
 START_BITS = 1.5
 """A tensor starts with so many bits a number more than the budget; the rate then takes them."""
@@ -55,7 +57,7 @@ def file_size(parameters: int, bits: float | None, bytes: int | None) -> int | N
     return int(bits * parameters / 8) if bits is not None and bits < 32 else None
 
 
-HEADROOM = 0.025
+HEADROOM = 0.02
 """Share of a budget that is kept back when numbers begin to settle: they grow a little on the way."""
 
 
@@ -151,7 +153,7 @@ class Quantiser:
     """Rounds every trainable tensor of a module, and steers the rate to a budget.
 
     Args:
-        budget: bits in all, of the entropy-coded integers.
+        budget: bits in all, of the entropy-coded integers. What the order of neurons saves is spent on them too.
         active: from now on; else from `start` on.
 
     Raises:
@@ -159,7 +161,9 @@ class Quantiser:
     """
 
     def __init__(self, module: nn.Module, budget: float, active: bool = True) -> None:
-        self.module, self.budget = module, budget
+        self.module, self.layers = module, hidden_layers(module)
+        self.saved = saving(self.layers)
+        self.budget = budget + self.saved
         named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
         self.count = sum(p.numel() for _, p in named)
         if budget < self.count:
@@ -206,8 +210,9 @@ class Quantiser:
         if not self.active or more <= 0 or (share < 1 and more < self.count / SETTLE_ROUNDS):
             return
         if not self.settling:
-            excess = (float(self.rate()) - self.budget * (1 - HEADROOM)) / self.count
-            for _, rounding, original in self._each():  # after few steps the models may still be far off: bounded
+            taken = sum(tensor.bits for tensor in self.tensors().values())
+            excess = (taken - (self.budget - self.saved) * (1 - HEADROOM)) / self.count
+            for _, rounding, original in self._each():  # after few steps the rate may still be far off: bounded
                 rounding.coarsen(original, math.log(2) * min(excess, START_BITS))
                 rounding.settling = True
         distances = torch.cat([rounding.distance(original).flatten() for _, rounding, original in self._each()])
@@ -237,11 +242,12 @@ class Quantiser:
 
     @torch.no_grad()
     def tensors(self) -> dict[str, Coded]:
-        """Every tensor as integers."""
-        return {
+        """Every tensor as integers, in the order of neurons that the file has."""
+        tensors = {
             name: Coded(rounding.integers(original).round().long().cpu().numpy(), float(rounding.step))
             for name, rounding, original in self._each()
         }
+        return arrange(tensors, self.layers)
 
     @torch.no_grad()
     def coarsen(self, bits: float) -> None:
@@ -262,6 +268,6 @@ class Quantiser:
             self.coarsen(8 * excess)
 
     def finish(self) -> None:
-        """Leave the rounded values behind as plain parameters."""
+        """Leave the rounded values behind as plain parameters, in their own order."""
         for _, owner, leaf in self._places:
             parametrize.remove_parametrizations(owner, leaf, leave_parametrized=True)

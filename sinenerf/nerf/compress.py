@@ -124,7 +124,7 @@ class FineTuning:
                 begin = time.monotonic()
                 self._train_step()
                 self.seconds += time.monotonic() - begin
-                size = f"{self.quantiser.last_rate / 8:,.0f} bytes of numbers"
+                size = f"{(self.quantiser.last_rate - self.quantiser.saved) / 8:,.0f} bytes of numbers"
                 progress.update(task, completed=self.done_fraction, description=size)
                 if self.seconds > due or stop.wanted:
                     self._save()

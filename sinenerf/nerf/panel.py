@@ -32,7 +32,7 @@ class Panel(nn.Module):
 def _size(field: RadianceField, count: int, quantiser: Quantiser | None) -> tuple[str, str]:
     """(bytes, bits a parameter) of the file that the numbers would make now."""
     rounds = quantiser is not None and quantiser.active
-    bits = float(quantiser.rate()) if quantiser is not None and rounds else 32.0 * count
+    bits = float(quantiser.rate()) - quantiser.saved if quantiser is not None and rounds else 32.0 * count
     size = bits / 8 + overhead(field.config)
     note = "" if rounds else " (float32)" if quantiser is None else " (float32, rounded later)"
     return f"{size:,.0f}{note}", f"{8 * size / count:.2f}"

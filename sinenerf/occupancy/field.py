@@ -1,5 +1,6 @@
 """An occupancy field: a coordinate network that says inside or outside for any point, and where in space it lies."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,8 +123,12 @@ class OccupancyField(nn.Module):
         config, placement = read_header(container)
         tensors = dict(zip(tensors_of(config), container.tensors(shapes_of(config)), strict=True))
         field = cls(config, placement)
-        field.coded = {name: tensor for name, tensor in tensors.items() if isinstance(tensor, Coded)}
-        with torch.no_grad():
-            for name, parameter in field.network.named_parameters():
-                parameter.copy_(torch.from_numpy(values_of(tensors[name])))
+        field.take(tensors)
         return keep_weights(field.eval())  # type: ignore[return-value]
+
+    @torch.no_grad()
+    def take(self, tensors: Mapping[str, Stored]) -> None:
+        """Have the numbers of a file."""
+        self.coded = {name: tensor for name, tensor in tensors.items() if isinstance(tensor, Coded)}
+        for name, parameter in self.network.named_parameters():
+            parameter.copy_(torch.from_numpy(values_of(tensors[name])))

@@ -272,7 +272,8 @@ class _Training:
             header = header_of(self.field.config, self.field.placement)
             coded = self.quantiser.within(self.file_size, lambda tensors: pack(OCCUPANCY, header, tensors))
             self.quantiser.finish()
-            self.field.coded, self.quantiser = coded, None
+            self.field.take(coded)
+            self.quantiser = None
         keep_weights(self.field.cpu().eval())
 
     def save(self, path: Path) -> None:

@@ -1,0 +1,38 @@
+"""What the symmetries of a network are worth: a file puts the neurons of a hidden layer in the order of their biases.
+
+n! orders of n neurons, and 2^n signs under an even or odd activation, give the same function. One of them has
+ascending biases, none of them negative where signs are free; their differences are small, and are what the container
+stores. That saves log2 n! bits a layer, and n: nothing else about the field changes.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from sinenerf.codec.container import Coded
+from sinenerf.neurons import Hidden
+
+GAINED = 0.85
+"""Share of log2 n! that the differences really save: equal biases, and the model of the differences, cost the rest."""
+
+
+def saving(layers: Sequence[Hidden]) -> float:
+    """About how many bits the order of the neurons saves."""
+    signs = sum(layer.count for layer in layers if layer.parity != "none")
+    return GAINED * (sum(math.lgamma(layer.count + 1) for layer in layers) / math.log(2) + signs)
+
+
+def arrange(tensors: dict[str, Coded], layers: Sequence[Hidden]) -> dict[str, Coded]:
+    """The same network with ascending biases. Arranged once, it stays as it is."""
+    integers = {name: tensor.integers.copy() for name, tensor in tensors.items()}
+    for layer in layers:
+        bias = integers[layer.bias]
+        signs = np.where((bias < 0) & (layer.parity != "none"), -1, 1)
+        order = np.argsort(bias * signs, kind="stable")
+        integers[layer.bias] = (bias * signs)[order]
+        integers[layer.rows] = (integers[layer.rows] * signs[:, None])[order]
+        for name, axis, first in layer.columns:
+            neurons = np.moveaxis(integers[name], axis, 0)[first : first + layer.count]
+            neurons[:] = (neurons * (signs[:, None] if layer.parity == "odd" else 1))[order]
+    return {name: Coded(integers[name], tensor.step) for name, tensor in tensors.items()}
