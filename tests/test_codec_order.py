@@ -108,7 +108,7 @@ def test_a_budget_has_the_saving_in_it():
     size = 1100
     quantiser = Quantiser(field.network, 8.0 * (size - 110))
     for _ in range(40):
-        quantiser.settle(0.6)
+        quantiser.settle(0.8)
     coded = quantiser.within(size, lambda tensors: pack(OCCUPANCY, header_of(config, PLACEMENT), tensors))
     quantiser.finish()
     points = np.random.default_rng(0).uniform(-1, 1, (100, 3))

@@ -10,7 +10,7 @@ bits, is that of the very model that the file's entropy coder uses, with its two
 The loss to minimise is D + lambda R. lambda rises while R is above the budget, and falls while it is below.
 
 Rounding everything at once costs more than it must: no number is left to make up for the others' errors. So in the last
-half of a training the numbers settle (incremental network quantisation, Zhou et al. 2017): the steps stay as they are,
+quarter of a training the numbers settle (incremental network quantisation, Zhou et al. 2017): the steps stay as they are,
 and the numbers, free again, are fixed to their grids one part after the other, those that lie nearest first.
 """
 
@@ -31,10 +31,10 @@ from sinenerf.neurons import hidden_layers
 START_BITS = 1.5
 """A tensor starts with so many bits a number more than the budget; the rate then takes them."""
 
-QUANTISE_FROM = 0.3
+QUANTISE_FROM = 0.5
 """Share of a training before which numbers are free."""
 
-SETTLE = (0.5, 0.95)
+SETTLE = (0.75, 0.97)
 """Shares of a training between which numbers settle."""
 
 SETTLE_ROUNDS = 75
