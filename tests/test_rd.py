@@ -314,6 +314,14 @@ def test_near_twins_do_not_disturb_a_delta():
     assert abs(bjontegaard_delta(anchor, twins, "box").rate) < 3
 
 
+def test_curves_without_a_common_size_have_no_delta_of_quality():
+    """The package made a NaN of it, which no JSON reader takes."""
+    small = [(s, 1 - 50 / s, result()) for s in (1000, 1500, 2000, 4000)]
+    large = [(10 * s, q, r) for s, q, r in small]
+    delta = bjontegaard_delta(large, small, "box")
+    assert delta.quality is None and delta.rate == pytest.approx(-90, abs=0.01)
+
+
 def test_delta_is_refused_where_it_would_mean_nothing():
     low, high = ([(s, q - 50 / s, result()) for s in (1000, 2000, 3000, 4000)] for q in (0.5, 0.9))
     with pytest.raises(ValueError, match="share 0 %"):

@@ -85,7 +85,7 @@ def bd(anchor: str, test: str, results: Path, quality: str | None, as_json: bool
         except ValueError as error:
             refused.append(str(error))
     if as_json:
-        mean = {"rate": np.mean([d.rate for d in deltas]), "quality": np.mean([d.quality for d in deltas])}
+        mean = {"rate": np.mean([d.rate for d in deltas]), "quality": _mean_quality(deltas)}
         content = {"anchor": anchor, "test": test, "measure": measure, "scenes": [asdict(d) for d in deltas]}
         print(json.dumps(content | {"mean": mean if deltas else None, "refused": refused}, indent=2))
     else:
@@ -104,13 +104,22 @@ def _print_deltas(anchor: str, test: str, measure: str, deltas: list[Delta]) -> 
         table.add_column(name, justify="left" if name == "scene" else "right")
     for d in deltas:
         table.add_row(
-            d.scene, f"{d.rate:+.1f} %", f"{d.quality:+.4f}", f"{d.low:.4g} to {d.high:.4g}", f"{100 * d.overlap:.0f} %"
+            d.scene, f"{d.rate:+.1f} %", _signed(d.quality), f"{d.low:.4g} to {d.high:.4g}", f"{100 * d.overlap:.0f} %"
         )
     if len(deltas) > 1:
-        rate, quality = np.mean([d.rate for d in deltas]), np.mean([d.quality for d in deltas])
         table.add_section()
-        table.add_row(f"mean of {len(deltas)}", f"{rate:+.1f} %", f"{quality:+.4f}", "", "")
+        rate = np.mean([d.rate for d in deltas])
+        table.add_row(f"mean of {len(deltas)}", f"{rate:+.1f} %", _signed(_mean_quality(deltas)), "", "")
     Console().print(table)
+
+
+def _mean_quality(deltas: list[Delta]) -> float | None:
+    known = [d.quality for d in deltas if d.quality is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _signed(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.4f}"
 
 
 Target = tuple[str, float]

@@ -104,8 +104,8 @@ class Delta:
     scene: str
     rate: float
     """Percent of bytes more (or, negative, less) at equal quality."""
-    quality: float
-    """Quality more at equal bytes."""
+    quality: float | None
+    """Quality more at equal bytes; None where no size is on both curves."""
     low: float
     high: float
     """Range of quality that both curves cover, over which the rate is averaged."""
@@ -144,4 +144,5 @@ def bjontegaard_delta(anchor: Points, test: Points, scene: str, falling: bool = 
         warnings.simplefilter("ignore")  # of a small overlap: it is printed anyway
         rate = bjontegaard.bd_rate(*curves, method="akima", require_matching_points=False, min_overlap=0)
         quality = bjontegaard.bd_psnr(*curves, method="akima", require_matching_points=False, min_overlap=0)
-    return Delta(scene, float(rate), sign * float(quality), low, high, overlap)
+    at_equal_bytes = sign * float(quality) if np.isfinite(quality) else None
+    return Delta(scene, float(rate), at_equal_bytes, low, high, overlap)
