@@ -10,8 +10,8 @@ bits, is that of the very model that the file's entropy coder uses, with its two
 The loss to minimise is D + lambda R. lambda rises while R is above the budget, and falls while it is below.
 
 Rounding everything at once costs more than it must: no number is left to make up for the others' errors. So in the last
-quarter of a training the numbers settle (incremental network quantisation, Zhou et al. 2017): the steps stay as they are,
-and the numbers, free again, are fixed to their grids one part after the other, those that lie nearest first.
+quarter of a training the numbers settle (incremental network quantisation, Zhou et al. 2017): the steps stay as they
+are, and the numbers, free again, are fixed to their grids one part after the other, those that lie nearest first.
 """
 
 import math
