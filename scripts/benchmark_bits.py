@@ -20,7 +20,7 @@ from sinenerf.rd import hardware
 
 BITS = {"dragon": (32, 8, 6, 5, 4), "armadillo": (32, 8, 6), "nefertiti": (32, 8, 6)}
 NETWORKS = {
-    "sine": {"layer": "sine", "width": 128, "rank": 4},
+    "sine": {"layer": "sine", "width": 128, "rank": 4, "spread": 3.0},
     "low-rank": {"layer": "low-rank", "width": 128, "rank": 4},
     "dense": {"layer": "dense", "width": 36},
 }

@@ -22,7 +22,7 @@ class FieldConfig:
     """Hidden layers; all after the first are factored."""
     omega: float = 3.0
     """Frequency of the sine."""
-    spread: float = 5.0
+    spread: float = 3.0
     """Standard deviation, in radians, of the phase omega U V^T at the start."""
     activation: Activation = "gaussian"
     """What stands between the layers."""
