@@ -31,10 +31,10 @@ class Hidden:
     """(name, axis, first) of the tensors that read the neurons: from `first` on along rows of V, or columns of W."""
 
 
-def hidden_layers(network: nn.Module, prefix: str = "") -> list[Hidden]:
+def hidden_layers(network: nn.Module) -> list[Hidden]:
     """The hidden layers of every network inside a module, with the tensors' names in it."""
     found: list[Hidden] = []
-    for name, module in network.named_modules(prefix=prefix):
+    for name, module in network.named_modules():
         path = f"{name}." if name else ""
         if isinstance(module, ScalarMLP):
             found += _of_trunk(module, path, ["head"])

@@ -222,7 +222,8 @@ class _Entry:
         (bits,) = struct.unpack_from("<H", body, place)
         if not bits:
             return cls(0.0, None, 2)
-        ascends, bits = bool(bits & ASCENDS) and version > 1, bits & ~ASCENDS if version > 1 else bits
+        ascends = version > 1 and bool(bits & ASCENDS)
+        bits -= ASCENDS * ascends
         if not 0 < bits < 0x7F80:
             raise CodecError("is damaged: a step is not a positive number")
         first, end = None, place + 2

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from sinenerf.codec.container import RADIANCE, pack
+from sinenerf.codec.module import take
 from sinenerf.codec.quantise import Quantiser, file_size
 from sinenerf.nerf.file import header_of
 from sinenerf.nerf.radiance import RadianceField
@@ -30,15 +31,12 @@ def field_of(pipeline: Any) -> RadianceField:
     field = RadianceField(trained.config, trained.warp, trained.far, capture_of_run(pipeline))
     field.precision = trained.precision
     if quantiser is None or not quantiser.active:
-        values = {name: p.detach().cpu() for name, p in zip(field.config.tensors(), _values(model), strict=True)}
+        values = zip(field.config.tensors(), _values(model), strict=True)
+        take(field, {name: p.detach().cpu().numpy() for name, p in values})
     else:
         size = file_size(field.parameters_count, model.config.bits, model.config.bytes)
         assert size is not None
-        field.coded = _within(field, quantiser, size)
-        values = {name: torch.from_numpy(coded.values()) for name, coded in field.coded.items()}
-    with torch.no_grad():
-        for name, parameter in field.named_parameters():
-            parameter.copy_(values[name])
+        field.coded = take(field, _within(field, quantiser, size))
     return field.eval()
 
 

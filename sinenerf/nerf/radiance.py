@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sinenerf.codec.container import RADIANCE, Coded, Container, Stored, pack, values_of
+from sinenerf.codec.container import RADIANCE, Coded, Container, pack
+from sinenerf.codec.module import stored_of, take
 from sinenerf.device import multiplies_bfloat16
 from sinenerf.files import replacing
 from sinenerf.layers import keep_weights
@@ -150,11 +151,7 @@ class RadianceField(nn.Module):
         """The field as a .sine file: entropy-coded integers where it was trained with quantisation, else float32."""
         if self.capture is None:
             raise ValueError("a radiance field without its capture cannot be written")
-        stored: list[Stored] = []
-        for name, parameter in self.named_parameters():
-            exact, coded = parameter.detach().cpu().float().numpy(), self.coded.get(name)
-            # numbers that were changed since are kept as they are
-            stored.append(coded if coded is not None and (coded.values() == exact).all() else exact)
+        stored = stored_of(self, self.config.tensors(), self.coded)
         return pack(RADIANCE, header_of(self.config, self.warp, self.far, self.capture), stored)
 
     def save(self, path: str | Path) -> None:
@@ -177,8 +174,5 @@ class RadianceField(nn.Module):
         field = cls(*read_header(container))
         shapes = field.config.tensors()
         tensors = dict(zip(shapes, container.tensors(list(shapes.values())), strict=True))
-        field.coded = {name: tensor for name, tensor in tensors.items() if isinstance(tensor, Coded)}
-        with torch.no_grad():
-            for name, parameter in field.named_parameters():
-                parameter.copy_(torch.from_numpy(values_of(tensors[name])))
+        field.coded = take(field, tensors)
         return keep_weights(field.eval())  # type: ignore[return-value]

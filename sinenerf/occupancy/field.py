@@ -1,6 +1,5 @@
 """An occupancy field: a coordinate network that says inside or outside for any point, and where in space it lies."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sinenerf.codec.container import OCCUPANCY, Coded, Container, Stored, pack, values_of
+from sinenerf.codec.container import OCCUPANCY, Coded, Container, pack
 from sinenerf.codec.entropy import CodecError
+from sinenerf.codec.module import stored_of, take
 from sinenerf.files import replacing
 from sinenerf.layers import keep_weights
 from sinenerf.networks import count_parameters
@@ -84,13 +84,7 @@ class OccupancyField(nn.Module):
 
     def to_bytes(self) -> bytes:
         """The field as a .sine file: entropy-coded integers where it was trained with quantisation, else float32."""
-        values = self.network.state_dict()
-        stored: list[Stored] = []
-        for name, shape in tensors_of(self.config).items():
-            exact = values[name].detach().cpu().float().numpy().reshape(shape)
-            coded = self.coded.get(name)
-            # numbers that were changed since are kept as they are
-            stored.append(coded if coded is not None and np.array_equal(coded.values(), exact) else exact)
+        stored = stored_of(self.network, tensors_of(self.config), self.coded)
         return pack(OCCUPANCY, header_of(self.config, self.placement), stored)
 
     def save(self, path: str | Path) -> None:
@@ -123,12 +117,5 @@ class OccupancyField(nn.Module):
         config, placement = read_header(container)
         tensors = dict(zip(tensors_of(config), container.tensors(shapes_of(config)), strict=True))
         field = cls(config, placement)
-        field.take(tensors)
+        field.coded = take(field.network, tensors)
         return keep_weights(field.eval())  # type: ignore[return-value]
-
-    @torch.no_grad()
-    def take(self, tensors: Mapping[str, Stored]) -> None:
-        """Have the numbers of a file."""
-        self.coded = {name: tensor for name, tensor in tensors.items() if isinstance(tensor, Coded)}
-        for name, parameter in self.network.named_parameters():
-            parameter.copy_(torch.from_numpy(values_of(tensors[name])))

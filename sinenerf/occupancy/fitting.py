@@ -16,6 +16,7 @@ from torch import Tensor
 
 from sinenerf import checkpoint
 from sinenerf.codec.container import OCCUPANCY, pack
+from sinenerf.codec.module import take
 from sinenerf.codec.quantise import QUANTISE_FROM, Quantiser, file_size
 from sinenerf.device import best_device, multiplies_bfloat16
 from sinenerf.files import check_folder
@@ -272,7 +273,7 @@ class _Training:
             header = header_of(self.field.config, self.field.placement)
             coded = self.quantiser.within(self.file_size, lambda tensors: pack(OCCUPANCY, header, tensors))
             self.quantiser.finish()
-            self.field.take(coded)
+            self.field.coded = take(self.field.network, coded)
             self.quantiser = None
         keep_weights(self.field.cpu().eval())
 
