@@ -14,7 +14,7 @@ import tyro
 from sinenerf.files import replacing
 from sinenerf.occupancy.fitting import fit, split_settings
 from sinenerf.occupancy.labels import Placement
-from sinenerf.occupancy.metrics import Truth
+from sinenerf.occupancy.metrics import Truth, surface_of
 from sinenerf.occupancy.shapes import read_shape
 from sinenerf.rd import hardware
 
@@ -48,7 +48,7 @@ def main(options: Options) -> None:
                     continue
                 field = fit(mesh, *split_settings(settings | {"bits": bit, "steps": options.steps}), solid=truth.solid)
                 size = len(field.to_bytes())
-                quality = asdict(truth.of_field(field, size))
+                quality = asdict(truth.of_field(field, surface_of(field), size))
                 rows.append(cell | {name: round(value, 5) for name, value in quality.items()})
                 with replacing(options.results) as partial:
                     lines = ",\n  ".join(json.dumps(row) for row in rows)

@@ -15,7 +15,6 @@ from tempfile import TemporaryDirectory
 import tyro
 
 from sinenerf.occupancy import fitting
-from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.metrics import Truth
 from sinenerf.rd import hardware, shapes
 from sinenerf.rd.plan import read_plan
@@ -55,8 +54,8 @@ def overhead(options: Options) -> dict[str, float]:
     spent = {"once_a_scene": 0.0, "evaluation": 0.0, "picture": 0.0}
     shapes.truth_of = timed(shapes.truth_of, spent, "once_a_scene")
     fitting.make_sampler = timed(fitting.make_sampler, spent, "once_a_scene")
-    OccupancyField.mesh = timed(OccupancyField.mesh, spent, "picture")
     shapes.save_picture = timed(shapes.save_picture, spent, "picture")
+    shapes.surface_of = timed(shapes.surface_of, spent, "evaluation")
     Truth.of_field = timed(Truth.of_field, spent, "evaluation")
     with TemporaryDirectory() as folder:
         path = Path(folder) / "plan.toml"

@@ -128,7 +128,8 @@ def fit(
         output: write the field there. Beside it a checkpoint is kept while training, and found again by the same call.
         progress: show what the mesh is like, and a bar with the time left and the IoU of held-out points.
         start: go on from this field's numbers, in its placement, and quantise from the first step.
-        solid: the mesh's own, where it is there already: then its labelled points are kept from fit to fit.
+        solid: of the mesh, which is prepared (`shapes.prepare_shape`): then its labelled points are kept from fit to
+            fit. Else it is made here.
         history: takes {step, seconds, loss, iou} of every look at the held-out points.
 
     Returns:
@@ -143,15 +144,17 @@ def fit(
     if output is not None:
         check_folder(output)
     torch.manual_seed(config.seed)
-    mesh, report = prepare_shape(mesh)
+    view = FitProgress(progress)
+    if solid is None:
+        mesh, report = prepare_shape(mesh)
+        view.say(str(report))
     placement = Placement.of(mesh) if start is None else start.placement
     field = OccupancyField(architecture, placement)  # impossible settings are refused before any work
     _check_file_size(field, config)
     if start is not None:
         field.load_state_dict(start.state_dict())
     solid = Solid(mesh, placement) if solid is None else solid
-    view = FitProgress(progress)
-    view.say(f"{report}; {100 * solid.ambiguous_fraction():.2g} % of the points near the surface are ambiguous")
+    view.say(f"{100 * solid.ambiguous_fraction:.2g} % of the points near the surface are ambiguous")
     device = best_device() if config.device == "auto" else config.device
     training = _Training(field.to(device), solid, config, view, QUANTISE_FROM if start is None else 0.0)
     kept = None if output is None else checkpoint.place_of(output)

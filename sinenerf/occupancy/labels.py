@@ -6,6 +6,7 @@ pieces do no harm. It is computed by libigl's fast winding number for triangle s
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -83,14 +84,15 @@ class Solid:
         points, _ = trimesh.sample.sample_surface(self.mesh, count, seed=random)
         return np.asarray(points) + distance * random.standard_normal((count, 3))
 
-    def ambiguous_fraction(self, count: int = 50_000) -> float:
+    @cached_property
+    def ambiguous_fraction(self) -> float:
         """Share of points near the surface (0.02 cube units) whose winding number is within 1/4 of 1/2.
 
         Raises:
             ValueError: no point is inside at all.
         """
         random = np.random.default_rng(0)
-        winding = self.winding_number(self.near_surface(count, 0.02, random))
+        winding = self.winding_number(self.near_surface(50_000, 0.02, random))
         if not (winding > 0.5).any():
             raise ValueError(
                 "the mesh encloses no volume: no point has a winding number above 1/2. Give a solid, or close its holes"

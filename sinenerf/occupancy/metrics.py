@@ -105,14 +105,8 @@ class Truth:
         near = np.clip(self.solid.near_surface(points // 5, NEAR, random), -1, 1)
         self.samples = [(p, self.solid.contains(p)) for p in (uniform, near)]
 
-    def of_field(self, field: "OccupancyField", size: int, resolution: int = 256) -> Evaluation:
-        """Evaluate a field of this placement, whose file has `size` bytes; `resolution` is its surface's."""
-        from sinenerf.occupancy.meshing import LevelError, extract
-
-        try:
-            surface = extract(field, resolution, 0.5).mesh
-        except LevelError:
-            surface = None
+    def of_field(self, field: "OccupancyField", surface: "trimesh.Trimesh | None", size: int) -> Evaluation:
+        """Evaluate a field of this placement and its surface (`surface_of`), whose file has `size` bytes."""
         return self.compare(lambda points: field.evaluate(points) > 0, surface, size, field.parameters_count)
 
     def of_mesh(self, mesh: "trimesh.Trimesh", size: int) -> Evaluation:
@@ -143,6 +137,16 @@ class Truth:
         )
 
 
+def surface_of(field: "OccupancyField", resolution: int = 256) -> "trimesh.Trimesh | None":
+    """The surface that is compared with the truth's; None where the field has none."""
+    from sinenerf.occupancy.meshing import LevelError, extract
+
+    try:
+        return extract(field, resolution, 0.5).mesh
+    except LevelError:
+        return None
+
+
 def evaluate(
     field: "OccupancyField",
     mesh: "trimesh.Trimesh",
@@ -158,4 +162,4 @@ def evaluate(
         points: uniform points of the cube for the IoU; a fifth as many near the surface.
         resolution: of the marching cubes for the surface metrics.
     """
-    return Truth(mesh, field.placement, points, seed).of_field(field, size, resolution)
+    return Truth(mesh, field.placement, points, seed).of_field(field, surface_of(field, resolution), size)

@@ -13,7 +13,7 @@ from sinenerf.files import replacing
 from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.fitting import FitConfig, fit, split_settings
 from sinenerf.occupancy.labels import Placement
-from sinenerf.occupancy.metrics import Evaluation, Truth
+from sinenerf.occupancy.metrics import Evaluation, Truth, surface_of
 from sinenerf.occupancy.shapes import read_shape
 from sinenerf.rd.results import Result, Settings
 
@@ -29,8 +29,8 @@ def find_mesh(folder: Path, name: str) -> Path:
 EVALUATION = {"eval_points": 1_000_000, "eval_resolution": 256}
 """Of every program: uniform points for the IoU, and cells a side of the surface for the other measures."""
 
-PICTURE_SIZE, PICTURE_CELLS, PICTURE_TURN = (300, 220), 128, 0.3
-"""Pixels of a picture, the most cells a side of a field's surface in it, and the camera's turn in radians."""
+PICTURE_SIZE, PICTURE_TURN = (300, 220), 0.3
+"""Pixels of a picture, and the camera's turn in radians."""
 
 
 @lru_cache(maxsize=1)  # jobs come scene by scene
@@ -89,10 +89,10 @@ class FieldProgram:
         tables = sum(tensor.table_bytes for tensor in info.tensors)
         parts: dict[str, float] = {"total": info.bytes, "header": info.header_bytes, "tables": tables}
         parts["numbers"] = info.bytes - info.header_bytes - tables
-        made = truth.of_field(field, info.bytes, settings["eval_resolution"])
-        if made.chamfer_l1 is not None:  # there is a surface
-            cells = min(PICTURE_CELLS, settings["eval_resolution"])
-            save_picture(field.mesh(cells), truth, artefact)
+        surface = surface_of(field, settings["eval_resolution"])
+        made = truth.of_field(field, surface, info.bytes)
+        if surface is not None:
+            save_picture(surface, truth, artefact)
         return _result(settings, made, parts, history[-1]["seconds"], history)
 
 
