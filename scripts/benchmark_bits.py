@@ -12,9 +12,10 @@ from pathlib import Path
 import tyro
 
 from sinenerf.files import replacing
-from sinenerf.occupancy.fitting import fit, split_settings
+from sinenerf.occupancy.fitting import fit
 from sinenerf.occupancy.labels import Placement
 from sinenerf.occupancy.metrics import Truth, surface_of
+from sinenerf.occupancy.settings import split_settings
 from sinenerf.occupancy.shapes import read_shape
 from sinenerf.rd import hardware
 

@@ -14,8 +14,9 @@ from typing import Annotated
 
 import tyro
 
-from sinenerf.occupancy.fitting import fit, split_settings
+from sinenerf.occupancy.fitting import fit
 from sinenerf.occupancy.metrics import evaluate
+from sinenerf.occupancy.settings import split_settings
 from sinenerf.occupancy.shapes import read_shape
 from sinenerf.rd import hardware
 

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 import tyro
 
-from sinenerf.occupancy import fitting
+from sinenerf.occupancy import training
 from sinenerf.occupancy.metrics import Truth
 from sinenerf.rd import hardware, shapes
 from sinenerf.rd.plan import read_plan
@@ -53,7 +53,7 @@ def overhead(options: Options) -> dict[str, float]:
     """Seconds a job, by what they are spent on."""
     spent = {"once_a_scene": 0.0, "evaluation": 0.0, "picture": 0.0}
     shapes.truth_of = timed(shapes.truth_of, spent, "once_a_scene")
-    fitting.make_sampler = timed(fitting.make_sampler, spent, "once_a_scene")
+    training.make_sampler = timed(training.make_sampler, spent, "once_a_scene")
     shapes.save_picture = timed(shapes.save_picture, spent, "picture")
     shapes.surface_of = timed(shapes.surface_of, spent, "evaluation")
     Truth.of_field = timed(Truth.of_field, spent, "evaluation")
@@ -66,11 +66,11 @@ def overhead(options: Options) -> dict[str, float]:
         report = run_sweep(plan, Path(folder) / "results", say=lambda line: None)
         total = time.monotonic() - begin
         assert report.done == options.jobs
-        training = sum(result.seconds for result in read_results(Path(folder))[0])
-    rest = total - training - sum(spent.values())
+        trained = sum(result.seconds for result in read_results(Path(folder))[0])
+    rest = total - trained - sum(spent.values())
     return {
         "jobs": options.jobs,
-        "training_seconds_a_job": round(training / options.jobs, 2),
+        "training_seconds_a_job": round(trained / options.jobs, 2),
         "evaluation_seconds_a_job": round(spent["evaluation"] / options.jobs, 2),
         "picture_seconds_a_job": round(spent["picture"] / options.jobs, 2),
         "seconds_once_a_scene": round(spent["once_a_scene"], 2),

@@ -120,7 +120,7 @@ def fit(
         precision: inside the network; auto takes bfloat16 where the processor multiplies it.
     """
     from sinenerf.occupancy.fitting import fit as fit_field
-    from sinenerf.occupancy.fitting import split_settings
+    from sinenerf.occupancy.settings import split_settings
     from sinenerf.occupancy.shapes import read_shape
 
     given = {name: value for name, value in locals().items() if name in _FIT_SETTINGS and value is not None}

@@ -16,12 +16,13 @@ import trimesh
 from killing import kill_and_run_again
 
 from sinenerf.activations import PHASE, activate, hidden_gain
-from sinenerf.occupancy import fitting
 from sinenerf.occupancy.field import FieldConfig, OccupancyField
-from sinenerf.occupancy.fitting import FitConfig, fit, split_settings
+from sinenerf.occupancy.fitting import fit
 from sinenerf.occupancy.labels import Placement, Solid
 from sinenerf.occupancy.metrics import evaluate, iou, surface_distance
 from sinenerf.occupancy.sampling import SOFTNESS, GridSampler, SurfaceSampler
+from sinenerf.occupancy.settings import FitConfig, split_settings
+from sinenerf.occupancy.training import Training
 
 SMALL = {"width": 32, "rank": 2, "batch": 1024, "pool": 20_000}
 
@@ -204,7 +205,7 @@ def test_resumed_training_is_the_same_training(torus, tmp_path, monkeypatch):
     straight = fit(torus, *settings)
     output = tmp_path / "x.sine"
     with monkeypatch.context() as patch:
-        patch.setattr(fitting._Training, "_train_step", interrupt_at(12, fitting._Training._train_step))
+        patch.setattr(Training, "_train_step", interrupt_at(12, Training._train_step))
         assert not fit(torus, *settings, output).complete
     assert output.is_file() and (tmp_path / ".x.sine.checkpoint").is_file()
     resumed = fit(torus, *settings, output)
@@ -282,7 +283,7 @@ def test_from_mesh_to_field_to_mesh(torus_file, tmp_path):
 @pytest.mark.slow
 def test_killed_and_interrupted_fits_go_on(torus_file, tmp_path):
     field = tmp_path / "torus.sine"
-    line = [sys.executable, "-c", "import sinenerf.occupancy.fitting as f; f.SAVE_EVERY = 0.5; f.SCORE_EVERY = 0.2; "
+    line = [sys.executable, "-c", "import sinenerf.occupancy.training as t; t.SAVE_EVERY = 0.5; t.SCORE_EVERY = 0.2; "
             "from sinenerf.cli import main; main()"]  # fmt: skip
     line += ["fit", str(torus_file), "--output", str(field), "--minutes", "0.3", "--width", "32"]
     for sent, code in ((signal.SIGKILL, -9), (signal.SIGINT, 130)):
@@ -304,7 +305,7 @@ def test_killed_and_interrupted_fits_go_on(torus_file, tmp_path):
 @pytest.mark.slow
 def test_killed_compression_goes_on(tmp_path):
     golden = Path(__file__).parent / "golden" / "sine.sine"
-    line = [sys.executable, "-c", "import sinenerf.occupancy.fitting as f; f.SAVE_EVERY = f.SCORE_EVERY = 0.1; "
+    line = [sys.executable, "-c", "import sinenerf.occupancy.training as t; t.SAVE_EVERY = t.SCORE_EVERY = 0.1; "
             "import sinenerf.occupancy.compress as c; c.TEACHER_RESOLUTION = 48; "
             "from sinenerf.cli import main; main()"]  # fmt: skip
     line += ["compress", str(golden), "--output", str(tmp_path / "small.sine"), "--bits", "12", "--minutes", "0.1"]

@@ -17,8 +17,9 @@ from test_nerf_radiance import a_field
 
 from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.field import OccupancyField
-from sinenerf.occupancy.fitting import FitConfig, fit
+from sinenerf.occupancy.fitting import fit
 from sinenerf.occupancy.meshing import extract, find_surface
+from sinenerf.occupancy.settings import FitConfig
 from sinenerf.theory import stable_rank
 from sinenerf.viewer.answers import Answers, page
 from sinenerf.viewer.inside import inside

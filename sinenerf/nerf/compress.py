@@ -18,8 +18,8 @@ from sinenerf.nerf.guard import say
 from sinenerf.nerf.pack import field_of
 from sinenerf.nerf.radiance import RadianceField
 from sinenerf.nerf.runs import open_run
-from sinenerf.occupancy.progress import interruptible
 from sinenerf.schedule import warm_cosine
+from sinenerf.stopping import interruptible
 
 LEARNING_RATE = 1e-3
 """Half of the small preset's."""

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from sinenerf.files import check_folder
 from sinenerf.occupancy.field import OccupancyField
-from sinenerf.occupancy.fitting import FitConfig, fit
+from sinenerf.occupancy.fitting import fit
+from sinenerf.occupancy.settings import FitConfig
 from sinenerf.occupancy.shapes import read_shape
 
 TEACHER_RESOLUTION = 256

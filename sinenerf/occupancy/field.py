@@ -41,12 +41,13 @@ class OccupancyField(nn.Module):
 
     @classmethod
     def fit(cls, mesh: "trimesh.Trimesh", **settings: Any) -> "OccupancyField":
-        """A field of a mesh. Settings are those of `FieldConfig` and `sinenerf.occupancy.fitting.FitConfig`.
+        """A field of a mesh. Settings are those of `FieldConfig` and `sinenerf.occupancy.settings.FitConfig`.
 
         Raises:
             ValueError: a mesh that is empty, flat, not finite or without volume, or an unknown or impossible setting.
         """
-        from sinenerf.occupancy.fitting import fit, split_settings
+        from sinenerf.occupancy.fitting import fit
+        from sinenerf.occupancy.settings import split_settings
 
         return fit(mesh, *split_settings(settings))
 

@@ -11,9 +11,10 @@ import numpy as np
 
 from sinenerf.files import replacing
 from sinenerf.occupancy.architecture import FieldConfig
-from sinenerf.occupancy.fitting import FitConfig, fit, split_settings
+from sinenerf.occupancy.fitting import fit
 from sinenerf.occupancy.labels import Placement
 from sinenerf.occupancy.metrics import Evaluation, Truth, surface_of
+from sinenerf.occupancy.settings import FitConfig, split_settings
 from sinenerf.occupancy.shapes import read_shape
 from sinenerf.rd.results import Result, Settings
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from sinenerf import checkpoint
 from sinenerf.nerf.guard import say
-from sinenerf.occupancy.progress import interruptible
+from sinenerf.stopping import interruptible
 
 SAVE_EVERY, SAVE_SHARE = 5.0, 0.02
 """Seconds of training between checkpoints: at least so many, and so many more that saving takes at most this share."""

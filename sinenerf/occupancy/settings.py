@@ -1,0 +1,84 @@
+"""How a field is fitted: the settings, and their names shared with those of the architecture."""
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+import torch
+
+from sinenerf.codec.quantise import file_size
+from sinenerf.occupancy.architecture import FieldConfig
+from sinenerf.occupancy.sampling import SamplerKind
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """How a field is fitted."""
+
+    minutes: float | None = None
+    """Train for so long; without steps either, two minutes."""
+    steps: int | None = None
+    """Train for so many steps."""
+    batch: int = 8192
+    """Points a step."""
+    learning_rate: float = 1e-2
+    """Adam's peak rate, after a warm-up; it falls to zero along a cosine."""
+    sampler: SamplerKind = "surface"
+    """surface: mostly near the surface, some anywhere; grid: every voxel of the cube, as in the paper."""
+    pool: int = 1_500_000
+    """Points that the surface sampler labels before training."""
+    resolution: int = 512
+    """Voxels a side of the grid sampler."""
+    loss: Literal["cross-entropy", "mse"] = "cross-entropy"
+    """Of the occupancy against the label. mse is the paper's."""
+    seed: int = 0
+    """Of the network's start and of the training points."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to train. auto: a GPU if there is one."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Number format inside the network. auto: bfloat16 where the processor multiplies it natively."""
+    bits: float | None = None
+    """Size of the file, all counted, in bits a parameter; 32 stores float32. Without bytes either, 8."""
+    bytes: int | None = None
+    """Size of the file in bytes."""
+
+    def check(self) -> None:
+        """Raise ValueError on a setting that cannot be."""
+        if self.minutes is not None and self.steps is not None:
+            raise ValueError("give minutes or steps, not both")
+        file_size(1, self.bits, self.bytes)
+        for name in ("minutes", "steps", "batch", "learning_rate", "pool", "resolution"):
+            value = getattr(self, name)
+            if value is not None and not (value > 0 and math.isfinite(value)):
+                raise ValueError(f"{name} is {value}: it must be positive")
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise ValueError("device cuda: torch sees no such GPU here. Leave --device out, or use cpu")
+
+    def file_size(self, parameters: int) -> int | None:
+        """Bytes that the file may have; None for float32."""
+        bits = 8.0 if self.bits is None and self.bytes is None else self.bits
+        return file_size(parameters, bits, self.bytes)
+
+    def budget(self) -> tuple[float, int]:
+        """(seconds, steps): training ends with the first that is reached."""
+        if self.steps is not None:
+            return math.inf, self.steps
+        return 60 * (2.0 if self.minutes is None else self.minutes), 2**62
+
+
+def split_settings(settings: dict[str, Any]) -> tuple[FieldConfig, FitConfig]:
+    """Keyword settings as the two dataclasses that they belong to.
+
+    Raises:
+        ValueError: a name that neither has.
+    """
+    of_field, of_fit = ({f.name for f in fields(kind)} for kind in (FieldConfig, FitConfig))
+    unknown = set(settings) - of_field - of_fit
+    if unknown:
+        raise ValueError(
+            f"no setting is called {sorted(unknown)[0]!r}: there are {', '.join(sorted(of_field | of_fit))}"
+        )
+    return (
+        FieldConfig(**{name: value for name, value in settings.items() if name in of_field}),
+        FitConfig(**{name: value for name, value in settings.items() if name in of_fit}),
+    )

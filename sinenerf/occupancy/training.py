@@ -1,0 +1,174 @@
+"""One training of a field: Adam on the cross-entropy of labelled points, rounding from half of it on, checkpoints."""
+
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sinenerf import checkpoint
+from sinenerf.codec.container import OCCUPANCY, pack
+from sinenerf.codec.module import take
+from sinenerf.codec.quantise import Quantiser
+from sinenerf.device import multiplies_bfloat16
+from sinenerf.layers import keep_weights
+from sinenerf.occupancy.field import OccupancyField
+from sinenerf.occupancy.file import header_of, overhead
+from sinenerf.occupancy.labels import Solid
+from sinenerf.occupancy.metrics import iou
+from sinenerf.occupancy.progress import FitProgress
+from sinenerf.occupancy.sampling import make_sampler
+from sinenerf.occupancy.settings import FitConfig
+from sinenerf.schedule import warm_cosine
+from sinenerf.stopping import Stop
+
+HELD_OUT = 100_000  # uniform points of the cube whose IoU the progress bar shows
+SAVE_EVERY = 20.0  # seconds of training between two checkpoints
+SCORE_EVERY = 5.0  # seconds of training between two looks at the held-out points
+
+
+class Training:
+    """The state of a fit: network, optimiser, step, seconds spent."""
+
+    def __init__(
+        self, field: OccupancyField, solid: Solid, config: FitConfig, view: FitProgress, quantise_from: float
+    ) -> None:
+        self.field, self.config, self.view, self.solid = field, config, view, solid
+        self.device = next(field.parameters()).device
+        self.max_seconds, self.max_steps = config.budget()
+        self.step, self.seconds, self.saved_at, self.iou = 0, 0.0, 0.0, 0.0
+        self.fingerprint, self.quantise_from = "", quantise_from
+        self.sampler = make_sampler(config.sampler, solid, config.seed, config.pool, config.resolution, view.shown)
+        fast = multiplies_bfloat16(self.device.type) if config.precision == "auto" else config.precision == "bfloat16"
+        self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=fast)
+        self.optimizer = self._adam([{"params": list(field.parameters())}])
+        self.file_size = config.file_size(field.parameters_count)
+        self.quantiser: Quantiser | None = None
+        points = np.random.default_rng(config.seed + 1).uniform(-1, 1, (HELD_OUT, 3))
+        self.held_out = points, solid.contains(points)
+
+    def _adam(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        betas = (0.9, 0.99)  # a shorter memory of squares than the usual: 0.001 to 0.003 of IoU
+        return torch.optim.Adam(groups, self.config.learning_rate, betas, fused=self.device.type != "mps")
+
+    def quantise(self) -> None:
+        """From now on train what the file can hold."""
+        assert self.file_size is not None
+        bits = 8 * (self.file_size - overhead(self.field.config))
+        self.quantiser = Quantiser(self.field.network, bits)
+        self.optimizer = self._adam(self.quantiser.parameter_groups())
+
+    @property
+    def done_fraction(self) -> float:
+        """How much of the budget is spent, from 0 to 1."""
+        return min(1.0, max(self.step / self.max_steps, self.seconds / self.max_seconds))
+
+    @property
+    def finished(self) -> bool:
+        return self.done_fraction >= 1.0
+
+    @property
+    def save_is_due(self) -> bool:
+        """Whether a kill would lose too much."""
+        return self.seconds - self.saved_at > SAVE_EVERY
+
+    def learning_rate(self) -> float:
+        """Of Adam, now."""
+        return self.config.learning_rate * warm_cosine(self.done_fraction)
+
+    def run(self, stop: Stop) -> Iterator[dict[str, float]]:
+        """Train until the budget is spent or `stop` is set; yields at every look at the held-out points."""
+        looked = self.seconds
+        before = time.monotonic()
+        while not (self.finished or stop.wanted):
+            loss = self._train_step()
+            now = time.monotonic()
+            self.seconds, before = self.seconds + now - before, now
+            if self.seconds - looked > SCORE_EVERY or self.finished:
+                yield self._look(float(loss))
+                looked, before = self.seconds, time.monotonic()
+            self.view.update(self.done_fraction, self.seconds, self.step, self.iou)
+
+    def _train_step(self) -> Tensor:
+        if self.quantiser is None and self.file_size is not None and self.done_fraction >= self.quantise_from:
+            self.quantise()
+        if self.quantiser is not None:
+            self.quantiser.settle(self.done_fraction)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate() * group.get("scale", 1.0)
+        points, inside = (tensor.to(self.device) for tensor in self.sampler.batch(self.step, self.config.batch))
+        with self.autocast:
+            logits = self.field.network(points)
+        if self.config.loss == "mse":
+            loss = F.mse_loss(torch.sigmoid(logits.float()), inside)
+        else:
+            loss = F.binary_cross_entropy_with_logits(logits.float(), inside)
+        if self.quantiser is not None:
+            self._check_finite(float(loss.detach()))
+            loss = loss + self.quantiser.penalty()
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.step += 1
+        return loss.detach()
+
+    def _check_finite(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise RuntimeError(f"the loss is {loss} at step {self.step}: lower the learning rate, or omega")
+
+    def _look(self, loss: float) -> dict[str, float]:
+        self._check_finite(loss)
+        points, inside = self.held_out
+        self.iou = iou(self.field.evaluate(points) > 0, inside)
+        return {"step": self.step, "seconds": round(self.seconds, 2), "loss": round(loss, 5), "iou": round(self.iou, 4)}
+
+    def finish(self) -> None:
+        """The field as it is now, every W kept, on the CPU."""
+        if self.quantiser is not None and self.file_size is not None:
+            header = header_of(self.field.config, self.field.placement)
+            coded = self.quantiser.within(self.file_size, lambda tensors: pack(OCCUPANCY, header, tensors))
+            self.quantiser.finish()
+            self.field.coded = take(self.field.network, coded)
+            self.quantiser = None
+        keep_weights(self.field.cpu().eval())
+
+    def save(self, path: Path) -> None:
+        """A checkpoint, whole or not at all."""
+        state = {
+            "fingerprint": self.fingerprint,
+            "step": self.step,
+            "seconds": self.seconds,
+            "multiplier": None if self.quantiser is None else self.quantiser.log_multiplier,
+            "network": self.field.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        checkpoint.save(path, state)
+        self.saved_at = self.seconds
+
+    def resume(self, path: Path, fingerprint: str) -> None:
+        """Go on from a checkpoint, if there is one of the same mesh and settings."""
+        self.fingerprint = fingerprint
+        state = checkpoint.read(path, self.view.say, fingerprint, self.device)
+        if state is None:
+            return
+        if state["multiplier"] is not None:
+            self.quantise()
+            assert self.quantiser is not None
+            self.quantiser.log_multiplier = state["multiplier"]
+        self.field.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.seconds, self.saved_at = state["step"], state["seconds"], state["seconds"]
+        self.view.say(f"going on from step {self.step}")
+
+    def announce(self, output: Path | None) -> None:
+        """The last line."""
+        size = "" if output is None else f"{output}: {output.stat().st_size:,} bytes, "
+        self.view.say(
+            f"{size}{self.field.parameters_count:,} parameters, IoU {self.iou:.4f} on {HELD_OUT:,} held-out points, "
+            f"{self.step:,} steps in {self.seconds:.0f} s"
+        )
