@@ -76,6 +76,7 @@ def fit(
     depth: int | None = None,
     omega: float | None = None,
     spread: float | None = None,
+    anchored: bool = True,
     activation: Literal["gaussian", "sine", "relu"] | None = None,
     bandwidth: float | None = None,
     bits: float | None = None,
@@ -104,6 +105,7 @@ def fit(
         depth: hidden layers; all after the first are factored.
         omega: frequency of the sine.
         spread: of the phase omega U V^T at the start, in radians.
+        anchored: fix k rows of each V: the same matrices in k^2 numbers fewer.
         activation: between the layers.
         bandwidth: of the activation; larger draws finer detail.
         bits: size of the file in bits a parameter, all counted; 8 if no bytes are given. 32 keeps float32.

@@ -2,9 +2,10 @@
 
     y = W x + b,        W = sin(omega U V^T) / g,        U: (m, k),  V: (n, k),  W: (m, n)
 
-k(m + n) + m numbers stand for m n + m. The sine acts on the weight, never on the activation: for omega large enough,
-rank(sin(omega U V^T)) > rank(U V^T) (Ji, Saratchandran, Gordon, Zhang, Lucey, "Efficient Learning with Sine-Activated
-Low-Rank Matrices", ICLR 2025). `LowRankLinear` (W = U V^T) and `nn.Linear` (W itself) are its two baselines.
+k(m + n) + m numbers stand for m n + m, or k^2 fewer (`anchored`). The sine acts on the weight, never on the activation:
+for omega large enough, rank(sin(omega U V^T)) > rank(U V^T) (Ji, Saratchandran, Gordon, Zhang, Lucey, "Efficient
+Learning with Sine-Activated Low-Rank Matrices", ICLR 2025). `LowRankLinear` (W = U V^T) and `nn.Linear` (W itself) are
+its two baselines.
 """
 
 import math
@@ -26,11 +27,20 @@ LayerKind = Literal["sine", "low-rank", "dense"]
 class FactoredLinear(nn.Module):
     """A linear layer whose (out, in) weight is made from factors U (out, rank) and V (in, rank).
 
+    U V^T = (U A)(V A^-T)^T for any invertible A, so k^2 of the numbers say nothing. An `anchored` layer is without
+    them: the first k rows of its V are c I with a constant c, and the parameter V has the other in - k rows. Every
+    U V^T has such factors if the first k rows of V are independent.
+
     `weight` builds W each time it is read. `built_once` shares one build within a step, `keep_weight` keeps one for
     inference with the factors still there; `sinenerf.bake` puts an nn.Linear in the layer's place.
     """
 
-    def __init__(self, in_features: int, out_features: int, rank: int, bias: bool = True) -> None:
+    anchor: float
+    """c, as large as makes the anchored rows of V as long as the others at the start."""
+
+    def __init__(
+        self, in_features: int, out_features: int, rank: int, bias: bool = True, anchored: bool = False
+    ) -> None:
         super().__init__()
         largest = min(in_features, out_features)
         if not 1 <= rank <= largest:
@@ -40,10 +50,18 @@ class FactoredLinear(nn.Module):
             )
         self.in_features, self.out_features, self.rank = in_features, out_features, rank
         self.U = nn.Parameter(torch.empty(out_features, rank))
-        self.V = nn.Parameter(torch.empty(in_features, rank))
+        self.anchored = rank if anchored and rank < in_features else 0
+        self.V = nn.Parameter(torch.empty(in_features - self.anchored, rank))
         self.bias = nn.Parameter(torch.zeros(out_features)) if bias else None
         self._built: Tensor | None = None
         self._kept = self._sharing = False
+
+    @property
+    def factors(self) -> tuple[Float[Tensor, "out rank"], Float[Tensor, "in rank"]]:
+        """U and the whole V."""
+        if not self.anchored:
+            return self.U, self.V
+        return self.U, torch.cat([self.anchor * torch.eye(self.rank).to(self.V), self.V])
 
     def build(self) -> Float[Tensor, "out in"]:
         """W from the factors."""
@@ -65,6 +83,7 @@ class FactoredLinear(nn.Module):
     def _draw(self, std: float) -> None:
         nn.init.normal_(self.U, std=std)
         nn.init.normal_(self.V, std=std)
+        self.anchor = std * math.sqrt(self.rank)
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
@@ -90,7 +109,8 @@ class FactoredLinear(nn.Module):
         super()._load_from_state_dict(*args, **kwargs)
 
     def extra_repr(self) -> str:
-        return f"in_features={self.in_features}, out_features={self.out_features}, rank={self.rank}"
+        anchored = ", anchored" if self.anchored else ""
+        return f"in_features={self.in_features}, out_features={self.out_features}, rank={self.rank}{anchored}"
 
 
 class SineLowRankLinear(FactoredLinear):
@@ -105,6 +125,7 @@ class SineLowRankLinear(FactoredLinear):
         spread: standard deviation of the phase omega U V^T at the start, in radians. It sets the factors' size, and so
             how many periods of the sine the first W covers, independently of omega and rank.
         learn_omega, learn_gain: make the scalar trainable.
+        anchored: fix k rows of V (see `FactoredLinear`).
 
     Initialisation. The factors are N(0, s^2), omega s^2 sqrt(k) = spread. Given V the phase z is normal; over both,
     E[cos 2z] = (1 + 4 omega^2 s^4)^(-k/2), so that exactly, for any k and omega,
@@ -113,6 +134,7 @@ class SineLowRankLinear(FactoredLinear):
 
     Entries of a row share U but not V, and the sine is odd, so they are uncorrelated: the pre-activation's variance is
     that of a dense layer. g is solved from Var W = a^2 / in_features with a the activation's gain (He et al. 2015).
+    Where V is anchored, z is as large but itself normal: E[sin^2 z] = (1 - exp(-2 spread^2)) / 2 in k columns of W.
 
     Raises:
         ValueError: rank outside 1..min(in, out); omega, gain or spread not positive and finite.
@@ -133,8 +155,9 @@ class SineLowRankLinear(FactoredLinear):
         spread: float = 0.3,
         learn_omega: bool = False,
         learn_gain: bool = False,
+        anchored: bool = False,
     ) -> None:
-        super().__init__(in_features, out_features, rank, bias)
+        super().__init__(in_features, out_features, rank, bias, anchored)
         for name, value in (("omega", omega), ("gain", gain), ("spread", spread)):
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise ValueError(f"{name} is {value}: it must be a positive, finite number")
@@ -160,7 +183,8 @@ class SineLowRankLinear(FactoredLinear):
     def build(self) -> Float[Tensor, "out in"]:
         # omega amplifies rounding, so the phase keeps the factors' own precision under autocast
         with torch.autocast(self.U.device.type, enabled=False):
-            return torch.sin((self.omega * self.U) @ self.V.T) / self.gain
+            U, V = self.factors
+            return torch.sin((self.omega * U) @ V.T) / self.gain
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, omega={float(self.omega):g}, gain={float(self.gain):.4g}"
@@ -170,9 +194,15 @@ class LowRankLinear(FactoredLinear):
     """W = U V^T, the plain baseline. The factors are N(0, s^2) with k s^4 the variance that `activation` needs."""
 
     def __init__(
-        self, in_features: int, out_features: int, rank: int, bias: bool = True, activation: str | float = "relu"
+        self,
+        in_features: int,
+        out_features: int,
+        rank: int,
+        bias: bool = True,
+        activation: str | float = "relu",
+        anchored: bool = False,
     ) -> None:
-        super().__init__(in_features, out_features, rank, bias)
+        super().__init__(in_features, out_features, rank, bias, anchored)
         self.variance = target_variance(in_features, activation)
         self.reset_parameters()
 
@@ -181,13 +211,15 @@ class LowRankLinear(FactoredLinear):
         self._draw((self.variance / self.rank) ** 0.25)
 
     def build(self) -> Float[Tensor, "out in"]:
-        return self.U @ self.V.T
+        U, V = self.factors
+        return U @ V.T
 
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
         if self._kept:
             return super().forward(x)
         # one thin product after the other: k(m + n) multiplications a row where W costs m n
-        return F.linear(x @ self.V, self.U, self.bias)
+        U, V = self.factors
+        return F.linear(x @ V, U, self.bias)
 
 
 @dataclass(frozen=True)
@@ -206,6 +238,8 @@ class LayerSpec:
     """Train omega too, one for each layer."""
     learn_gain: bool = False
     """Train the gain too, one for each layer."""
+    anchored: bool = False
+    """Fix k rows of each V: k^2 numbers fewer for the same matrices."""
 
 
 def make_linear(
@@ -226,9 +260,10 @@ def make_linear(
             spread=spec.spread,
             learn_omega=spec.learn_omega,
             learn_gain=spec.learn_gain,
+            anchored=spec.anchored,
         )
     if spec.kind == "low-rank":
-        return LowRankLinear(in_features, out_features, spec.rank, activation=activation)
+        return LowRankLinear(in_features, out_features, spec.rank, activation=activation, anchored=spec.anchored)
     if spec.kind == "dense":
         layer = nn.Linear(in_features, out_features)
         nn.init.normal_(layer.weight, std=math.sqrt(target_variance(in_features, activation)))

@@ -27,8 +27,13 @@ class Hidden:
     """Name of the tensor of biases."""
     rows: str
     """The tensor with a row for each neuron: U, or W where the layer is dense."""
-    columns: tuple[tuple[str, int, int], ...]
-    """(name, axis, first) of the tensors that read the neurons: from `first` on along rows of V, or columns of W."""
+    columns: tuple[tuple[str, int, int, int], ...]
+    """(name, axis, first, skipped) of the tensors that read the neurons: from `first` on along rows of V or columns of
+    W, all neurons but the first `skipped`."""
+    anchored: int
+    """So many neurons, the first, are read by fixed rows of V: they change places among themselves alone ..."""
+    anchors: tuple[tuple[str, int], ...]
+    """... together with columns of their readers' U and V: (name, first) of these tensors."""
 
 
 def hidden_layers(network: nn.Module) -> list[Hidden]:
@@ -61,11 +66,16 @@ def _of_trunk(network: ScalarMLP | RadianceMLP, path: str, heads: list[str]) -> 
 def _hidden(network: nn.Module, path: str, name: str, readers: list[tuple[str, int]], parity: Parity) -> Hidden:
     layer = network.get_submodule(name)
     assert isinstance(layer, nn.Linear | FactoredLinear)
-    columns = tuple(
-        (f"{path}{reader}.V", 0, first)
-        if isinstance(network.get_submodule(reader), FactoredLinear)
-        else (f"{path}{reader}.weight", 1, first)
-        for reader, first in readers
-    )
+    columns, anchors, anchored = [], [], 0
+    for reader, first in readers:
+        reading = network.get_submodule(reader)
+        if not isinstance(reading, FactoredLinear):
+            columns.append((f"{path}{reader}.weight", 1, first, 0))
+            continue
+        fixed = max(0, reading.anchored - first)
+        columns.append((f"{path}{reader}.V", 0, max(0, first - reading.anchored), fixed))
+        if fixed:  # no two readers of one layer are factored: heads of one or three outputs are dense
+            anchored = fixed
+            anchors += [(f"{path}{reader}.{factor}", first) for factor in "UV"]
     rows = f"{path}{name}.{'U' if isinstance(layer, FactoredLinear) else 'weight'}"
-    return Hidden(layer.out_features, parity, f"{path}{name}.bias", rows, columns)
+    return Hidden(layer.out_features, parity, f"{path}{name}.bias", rows, tuple(columns), anchored, tuple(anchors))

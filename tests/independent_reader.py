@@ -44,32 +44,33 @@ def shapes(config):
             yield f"trunk.layers.{i}.weight", (width, width)
         else:
             yield f"trunk.layers.{i}.U", (width, rank)
-            yield f"trunk.layers.{i}.V", (width, rank)
+            yield f"trunk.layers.{i}.V", (width - rank * (config["anchored"] and rank < width), rank)
         yield f"trunk.layers.{i}.bias", (width,)
-        if config["layer"] == 0 and config["learn_omega"]:
-            yield f"trunk.layers.{i}.omega", ()
-        if config["layer"] == 0 and config["learn_gain"]:
-            yield f"trunk.layers.{i}.gain", ()
+        yield from scalars(config, f"trunk.layers.{i}")
     yield "head.weight", (1, width)
     yield "head.bias", (1,)
 
 
+def scalars(config, name):
+    return [
+        (f"{name}.{scalar}", ()) for scalar in ("omega", "gain") if config["layer"] == 0 and config[f"learn_{scalar}"]
+    ]
+
+
 def read(data):
     """(config, {name: (integers or None, float32 values)})."""
-    assert data[:4] == b"SINE" and data[4] in (1, 2) and data[5] in (1, 2)
+    assert data[:4] == b"SINE" and data[4] in (1, 2, 3) and data[5] in (1, 2)
     assert zlib.crc32(data[:-4]) == int.from_bytes(data[-4:], "little")
     length, place = varint(data, 6)
-    header, place = data[place : place + length], place + length
-    config, named = occupancy_header(header) if data[5] == 1 else radiance_header(header)
+    config, named = [None, occupancy_header, radiance_header][data[5]](data[place : (place := place + length)])
     return config, read_tensors(data, place, named)
 
 
 def occupancy_header(header):
     names = ["choices", "width", "depth", "rank", "omega", "spread", "bandwidth", "x", "y", "z", "scale"]
     config = dict(zip(names, struct.unpack("<BHBHfff3df", header), strict=True))
-    choices = config["choices"]
-    config |= {"layer": choices & 3, "activation": choices >> 2 & 3}
-    config |= {"learn_omega": choices >> 4 & 1, "learn_gain": choices >> 5 & 1}
+    for name, place in {"layer": 0, "activation": 2, "learn_omega": 4, "learn_gain": 5, "anchored": 6}.items():
+        config[name] = config["choices"] >> place & (3 if place in (0, 2) else 1)
     return config, shapes(config)
 
 
@@ -82,9 +83,9 @@ def radiance_header(header):
         config[name], numbers = numbers[:count] if count > 1 else numbers[0], numbers[count:]
     assert len(header) == 175 and not numbers
     places = {"layer": 0, "sampling": 2, "density_activation": 3, "background": 4, "learn_omega": 6, "learn_gain": 7}
-    for name, place in (places | {"input": 8, "hidden": 9, "head": 10, "box": 11}).items():
+    for name, place in (places | {"input": 8, "hidden": 9, "head": 10, "box": 11, "anchored": 12}).items():
         config[name] = config["choices"] >> place & (3 if place in (0, 4) else 1)
-    networks = [density_network if config["sampling"] else radiance_network, radiance_network]
+    networks = density_network if config["sampling"] else radiance_network, radiance_network
     return config, [(f"{i}.{name}", shape) for i in (0, 1) for name, shape in networks[i](config)]
 
 
@@ -93,11 +94,9 @@ def layer(config, name, kind, outputs, inputs, rank):
     factored = config["layer"] != 2 and config[kind]
     if factored and not (kind == "head" and rank * (outputs + inputs) >= outputs * inputs):
         yield f"{name}.U", (outputs, rank)
-        yield f"{name}.V", (inputs, rank)
+        yield f"{name}.V", (inputs - rank * (config["anchored"] and rank < inputs), rank)
         yield f"{name}.bias", (outputs,)
-        for scalar in ("omega", "gain"):
-            if config["layer"] == 0 and config[f"learn_{scalar}"]:
-                yield f"{name}.{scalar}", ()
+        yield from scalars(config, name)
     else:
         yield f"{name}.weight", (outputs, inputs)
         yield f"{name}.bias", (outputs,)
@@ -131,31 +130,29 @@ def read_tensors(data, place, named):
     for name, shape in named:
         (high,) = struct.unpack_from("<H", data, place)
         place += 2
-        model = first = None
+        model, runs = None, []
         if high & 0x8000:
-            zigzag, place = varint(data, place)
-            first, high = zigzag >> 1 ^ -(zigzag & 1), high & 0x7FFF
+            high &= 0x7FFF
+            first, place = varint(data, place)
+            second, place = varint(data, place) if data[4] > 2 else (0, place)
+            runs = [(0, first >> 1 ^ -(first & 1))]
+            if second:
+                first, place = varint(data, place)
+                runs.append((second, first >> 1 ^ -(first & 1)))
         if high:
             bound, place = varint(data, place)
-            model, place = (bound, data[place], data[place + 1], first), place + 2
+            model, place = (bound, data[place], data[place + 1], runs), place + 2
         table.append((name, shape, np.frombuffer(struct.pack("<I", high << 16), "<f4")[0], model))
     tensors = {}
-    for name, shape, _, model in table:
-        if model is None:
-            count = int(np.prod(shape))
-            tensors[name] = None, np.frombuffer(data, "<f4", count, place).reshape(shape)
-            place += 4 * count
-    words = list(struct.unpack(f"<{(len(data) - 4 - place) // 4}I", data[place:-4]))
-    state = 0
-    for _ in range(2):
-        if words:
-            state = state << 32 | words.pop()
-    for name, shape, step, model in table:
-        if model is None:
-            continue
-        bound, a, c, first = model
+    for name, shape in ((name, shape) for name, shape, _, model in table if model is None):
+        tensors[name] = None, np.frombuffer(data, "<f4", int(np.prod(shape)), place).reshape(shape)
+        place += tensors[name][1].nbytes
+    words, state = list(struct.unpack(f"<{(len(data) - 4 - place) // 4}I", data[place:-4])), 0
+    for _ in words[-2:]:
+        state = state << 32 | words.pop()
+    for name, shape, step, (bound, a, c, runs) in (entry for entry in table if entry[3]):
         count = int(np.prod(shape))
-        starts = np.cumsum([0, *frequencies(bound, a, c, first is None)])
+        starts = np.cumsum([0, *frequencies(bound, a, c, not runs)])
         values = [0] * count if bound == 0 else []
         for _ in range(count - len(values)):
             slot = state & (2**24 - 1)
@@ -164,36 +161,39 @@ def read_tensors(data, place, named):
             state = (high - low) * (state >> 24) + slot - low
             if state < 2**32 and words:
                 state = state << 32 | words.pop()
-            values.append(symbol - bound if first is None else symbol)
-        integers = np.array(values, dtype=int) if first is None else first + np.cumsum(values, dtype=int)
+            values.append(symbol if runs else symbol - bound)
+        integers = np.array(values, dtype=int)
+        for begin, first in runs:  # a second one begins anew
+            integers[begin:] = first + np.cumsum(values[begin:])
         integers = integers.reshape(shape)
         tensors[name] = integers, integers.astype(np.float32) * step
     assert (not words and state == 0) or not tensors
     return {name: tensors[name] for name, *_ in table}
 
 
+def product(config, U, V, inputs, a):
+    """U V^T with the anchored rows of V; a is the activation's gain."""
+    k, omega, spread = U.shape[1], config["omega"], config["spread"]
+    if len(V) < inputs:
+        c = np.sqrt(spread * np.sqrt(k) / omega) if config["layer"] == 0 else (a * a * k / inputs) ** 0.25
+        V = np.concatenate([c * np.eye(k), V])
+    return U @ V.T
+
+
 def occupancy(config, tensors, cube):
     """Logits at points (n, 3) of the cube."""
-    b = config["bandwidth"]
-    activations = [lambda z: np.maximum(z, 0), lambda z: np.exp(-((b * z) ** 2) / 2), lambda z: np.sin(b * z)]
-    activation = activations[config["activation"]]
+    b, t, w = config["bandwidth"], (1.0, 3.0, 1.0)[config["activation"]], config["width"]
+    act = [lambda z: np.maximum(z, 0), lambda z: np.exp(-((b * z) ** 2) / 2), lambda z: np.sin(b * z)]
+    act, power = act[config["activation"]], {1: (1 + 2 * t * t) ** -0.5, 2: (1 - np.exp(-2 * t * t)) / 2}
+    a = t / (b * np.sqrt(power[config["activation"]])) if config["activation"] else np.sqrt(2)
+    g = np.sqrt((1 - (1 + 4 * config["spread"] ** 2 / config["rank"]) ** (-config["rank"] / 2)) / 2 * w) / a
     value = {name: values for name, (_, values) in tensors.items()}
-    h = activation(cube @ value["trunk.layers.0.weight"].T + value["trunk.layers.0.bias"])
+    h = act(cube @ value["trunk.layers.0.weight"].T + value["trunk.layers.0.bias"])
     for i in range(1, config["depth"]):
-        layer = f"trunk.layers.{i}."
-        weight = value[layer + "weight"] if config["layer"] == 2 else value[layer + "U"] @ value[layer + "V"].T
+        of = {name: value.get(f"trunk.layers.{i}.{name}") for name in ("weight", "U", "V", "bias", "omega", "gain")}
+        weight = of["weight"] if config["layer"] == 2 else product(config, of["U"], of["V"], w, a)
         if config["layer"] == 0:
-            omega, g = value.get(layer + "omega", config["omega"]), value.get(layer + "gain", gain(config))
-            weight = np.sin(omega * weight) / g
-        h = activation(h @ weight.T + value[layer + "bias"])
+            omega, gain = (own if of[n] is None else of[n] for n, own in (("omega", config["omega"]), ("gain", g)))
+            weight = np.sin(omega * weight) / gain
+        h = act(h @ weight.T + of["bias"])
     return (h @ value["head.weight"].T + value["head.bias"])[:, 0]
-
-
-def gain(config):
-    """g of docs/format.md."""
-    k, b, spread = config["rank"], config["bandwidth"], config["spread"]
-    t = {0: 1.0, 1: 3.0, 2: 1.0}[config["activation"]]
-    power = {0: 0.5, 1: (1 + 2 * t * t) ** -0.5, 2: (1 - np.exp(-2 * t * t)) / 2}[config["activation"]]
-    a = np.sqrt(2) if config["activation"] == 0 else t / (b * np.sqrt(power))
-    variance = a * a / config["width"]
-    return np.sqrt((1 - (1 + 4 * spread**2 / k) ** (-k / 2)) / 2 / variance)

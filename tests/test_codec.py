@@ -202,7 +202,7 @@ def test_sizes_that_are_lies_take_no_memory():
         (b"", "is not a .sine file. Make one with"),
         (b"SINE", "is not a .sine file"),
         (b"something else entirely", "is not a .sine file"),
-        (resealed(MAGIC + bytes([7, 1, 0]) + bytes(8)), "is of version 7; this sinenerf reads up to version 2"),
+        (resealed(MAGIC + bytes([7, 1, 0]) + bytes(8)), "is of version 7; this sinenerf reads up to version 3"),
         (resealed(MAGIC + bytes([1, 9, 0]) + bytes(8)), "holds no occupancy field"),
         (MAGIC + bytes([1, 1, 0]) + bytes(8), "its checksum is wrong"),
         (resealed(MAGIC + bytes([1, 1, 100]) + bytes(8)), "its header is cut off"),

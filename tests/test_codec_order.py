@@ -5,6 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sinenerf.codec.container import OCCUPANCY, Coded, Container, pack
 from sinenerf.codec.entropy import CodecError
@@ -22,7 +24,15 @@ from sinenerf.occupancy.labels import Placement
 
 STEP = 2.0**-7
 PLACEMENT = Placement((0.0, 0.0, 0.0), 1.0)
-RADIANCE = {"layer": "sine", "rank": 3, "omega": 3.0, "spread": 1.0, "learn_omega": True, "learn_gain": False}
+RADIANCE = {
+    "layer": "sine",
+    "rank": 3,
+    "omega": 3.0,
+    "spread": 1.0,
+    "learn_omega": True,
+    "learn_gain": False,
+    "anchored": True,
+}
 RADIANCE |= {"factored": ("input", "hidden", "head"), "width": 24, "depth": 4, "skips": (1,), "coarse_samples": 8}
 RADIANCE |= {"position_frequencies": 3, "direction_frequencies": 2, "sampling": "proposal", "fine_samples": 8}
 RADIANCE |= {"proposal_width": 12, "proposal_depth": 2, "proposal_frequencies": 2, "density_activation": "exp"}
@@ -43,9 +53,10 @@ def rounded(module):
 
 @pytest.mark.parametrize("layer", ["sine", "low-rank", "dense"])
 @pytest.mark.parametrize("activation", ["gaussian", "sine", "relu"])
-def test_a_shape_stays_the_same_function(layer, activation):
+@pytest.mark.parametrize("anchored", [False, True])
+def test_a_shape_stays_the_same_function(layer, activation, anchored):
     torch.manual_seed(0)
-    network = FieldConfig(layer, 3, 32, 4, activation=activation, bandwidth=3.0).network()
+    network = FieldConfig(layer, 3, 32, 4, activation=activation, bandwidth=3.0, anchored=anchored).network()
     tensors, layers = rounded(network), hidden_layers(network)
     assert len(layers) == 4 and all(hidden.count == 32 for hidden in layers)
     points = torch.rand(200, 3) * 2 - 1
@@ -55,12 +66,25 @@ def test_a_shape_stays_the_same_function(layer, activation):
     torch.testing.assert_close(network(points), before, rtol=1e-4, atol=1e-4)
     for hidden in layers:
         bias = arranged[hidden.bias].integers
-        assert (np.diff(bias) >= 0).all() and (bias.min() >= 0) == (activation != "relu")
+        fixed = 3 if anchored and layer != "dense" and hidden is not layers[-1] else 0
+        assert hidden.anchored == fixed and (bias.min() >= 0) == (activation != "relu")
+        assert all((np.diff(run) >= 0).all() for run in np.split(bias, [fixed]))
     again = arrange(arranged, layers)
     assert all(np.array_equal(again[name].integers, arranged[name].integers) for name in arranged)
 
 
-@pytest.mark.parametrize("changes", [{}, {"layer": "dense"}, {"sampling": "coarse-fine"}, {"factored": ("hidden",)}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"layer": "dense"},
+        {"sampling": "coarse-fine"},
+        {"factored": ("hidden",)},
+        {"anchored": False},
+        # rows of V that read inputs and neurons are anchored
+        {"position_frequencies": 0, "rank": 8, "skips": (1, 2), "factored": ("hidden",)},
+    ],
+)
 def test_a_scene_stays_the_same_function(changes):
     torch.manual_seed(0)
     field = RadianceField(RadianceConfig(**RADIANCE | changes), NDC(0.6, 0.45, 1.0))
@@ -129,3 +153,23 @@ def test_the_first_version_has_no_ascending_tensors():
     first = Container.parse(data)
     with pytest.raises(CodecError, match="not a positive number"):
         Container(OCCUPANCY, b"", first.body, 0, version=1).tensors([(300,)])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.lists(st.integers(-300, 300), min_size=1, max_size=60), min_size=1, max_size=3))
+def test_runs_of_ascending_integers_come_back(runs):
+    """One run, two, or a tensor of three that is no such."""
+    integers = np.concatenate([np.sort(run) for run in runs])
+    stored = pack(OCCUPANCY, b"", [Coded(integers, STEP), Coded(np.arange(9), STEP)])
+    first, second = Container.parse(stored).tensors([integers.shape, (9,)])
+    assert np.array_equal(first.integers, integers) and np.array_equal(second.integers, np.arange(9))
+
+
+def test_a_second_run_beyond_its_tensor_is_refused():
+    runs = np.concatenate([np.arange(40) * 9, np.arange(200) * 9])
+    body = Container.parse(pack(OCCUPANCY, b"", [Coded(runs, STEP)])).body
+    assert body[2:4] == bytes([0, 40])  # the first integer, and where the second run begins
+    with pytest.raises(CodecError, match="a run begins beyond its tensor"):
+        Container(OCCUPANCY, b"", body[:3] + bytes([250, 1]) + body[4:], 0).tensors([(240,)])
+    with pytest.raises(CodecError):
+        Container(OCCUPANCY, b"", body, 0, version=2).tensors([(240,)])

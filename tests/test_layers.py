@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from sinenerf.convert import bake
 from sinenerf.layers import (
+    FactoredLinear,
     LayerSpec,
     LowRankLinear,
     SineLowRankLinear,
@@ -14,6 +16,7 @@ from sinenerf.layers import (
     keep_weights,
     make_linear,
 )
+from sinenerf.networks import count_parameters
 
 KINDS = ["sine", "low-rank", "dense"]
 
@@ -147,3 +150,38 @@ def test_unknown_layer_is_named():
     object.__setattr__(spec, "kind", "cosine")
     with pytest.raises(ValueError, match="choose sine, low-rank or dense"):
         make_linear(spec, 4, 4)
+
+
+@pytest.mark.parametrize("kind", ["sine", "low-rank"])
+@pytest.mark.parametrize("rank", [1, 3, 6])
+def test_an_anchored_layer_is_any_layer_of_its_rank(kind, rank):
+    """k^2 numbers fewer, and still every W: V P^-1 c and U P^T / c stand for U V^T, with P the first rows of V."""
+    torch.manual_seed(0)
+    plain = make_linear(LayerSpec(kind, rank, omega=5.0, spread=2.0), 9, 6).double()
+    anchored = make_linear(LayerSpec(kind, rank, omega=5.0, spread=2.0, anchored=True), 9, 6).double()
+    assert isinstance(plain, FactoredLinear) and isinstance(anchored, FactoredLinear)
+    assert count_parameters(plain) - count_parameters(anchored) == rank**2
+    with torch.no_grad():
+        first = plain.V[:rank]
+        anchored.U.copy_(plain.U @ first.T / anchored.anchor)
+        anchored.V.copy_(anchored.anchor * (plain.V @ first.inverse())[rank:])
+    torch.testing.assert_close(anchored.weight, plain.weight, rtol=1e-9, atol=1e-9)
+    x = torch.randn(4, 9, dtype=torch.float64)
+    torch.testing.assert_close(anchored(x), x @ anchored.weight.T + anchored.bias)
+    torch.testing.assert_close(bake(nn.Sequential(anchored))(x), anchored(x))
+
+
+@pytest.mark.parametrize("kind", ["sine", "low-rank"])
+def test_anchored_rows_are_as_long_as_the_others(kind):
+    torch.manual_seed(0)
+    layer = make_linear(LayerSpec(kind, 16, spread=3.0, anchored=True), 600, 400)
+    _, V = layer.factors
+    lengths = V.detach().square().sum(1)
+    assert float(lengths[16:].mean()) == pytest.approx(float(lengths[:16].mean()), rel=0.05)
+    target = 2 / 600  # He's variance, for relu
+    assert float(layer.weight.detach().square().mean()) == pytest.approx(target, rel=0.1)
+
+
+def test_a_rank_of_all_inputs_leaves_nothing_to_anchor():
+    layer = SineLowRankLinear(4, 6, 4, anchored=True)
+    assert not layer.anchored and layer.V.shape == (4, 4)

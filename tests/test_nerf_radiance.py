@@ -33,6 +33,7 @@ SMALL = dict(
     spread=0.3,
     learn_omega=False,
     learn_gain=False,
+    anchored=True,
     factored=("input", "hidden", "head"),
     width=16,
     depth=2,
@@ -73,6 +74,8 @@ CASES = [
     {"layer": "dense"},
     {"layer": "low-rank", "background": "white"},
     {"sampling": "coarse-fine", "depth": 3, "skips": (1,), "density_activation": "softplus", "learn_omega": True},
+    {"anchored": False, "position_frequencies": 0, "skips": (0,), "rank": 5, "factored": ("hidden", "head")},
+    {"position_frequencies": 0, "skips": (0,), "rank": 5, "factored": ("hidden", "head")},
     {"factored": ("hidden",), "learn_gain": True, "background": "black"},
 ]
 
@@ -141,10 +144,10 @@ def density_by_the_page(config, tensors, points):
     """The density of docs/format.md, in numpy."""
     value = {name.removeprefix("1."): v for name, (_, v) in tensors.items() if name.startswith("1.")}
 
-    def weight(name, a):
+    def weight(name, a, inputs):
         if f"{name}.weight" in value:
             return value[f"{name}.weight"]
-        product = value[f"{name}.U"] @ value[f"{name}.V"].T
+        product = independent_reader.product(config, value[f"{name}.U"], value[f"{name}.V"], inputs, a)
         if config["layer"] == 1:
             return product
         k, spread = config["rank"], config["spread"]
@@ -155,10 +158,10 @@ def density_by_the_page(config, tensors, points):
     angles = [points * 2.0**octave for octave in range(config["position"])]
     x = h = np.concatenate([points, *(wave(angle) for angle in angles for wave in (np.sin, np.cos))], axis=1)
     for i in range(config["depth"]):
-        h = np.maximum(h @ weight(f"layers.{i}", 2**0.5).T + value[f"layers.{i}.bias"], 0)
+        h = np.maximum(h @ weight(f"layers.{i}", 2**0.5, h.shape[1]).T + value[f"layers.{i}.bias"], 0)
         if config["skips"] >> i & 1:
             h = np.concatenate([x, h], axis=1)
-    raw = (h @ weight("density", 1).T + value["density.bias"])[:, 0]
+    raw = (h @ weight("density", 1, h.shape[1]).T + value["density.bias"])[:, 0]
     return np.exp(np.minimum(raw, 12)) if config["density_activation"] else np.log1p(np.exp(raw))
 
 

@@ -114,12 +114,14 @@ def test_every_layer_sampler_and_loss_trains(layer, extra, torus):
 
 
 def test_the_papers_parameter_counts():
-    def count(layer, rank=1):
-        return OccupancyField(FieldConfig(layer, rank, width=256), Placement((0, 0, 0), 1)).parameters_count
+    def count(layer, rank=1, anchored=False):
+        config = FieldConfig(layer, rank, width=256, anchored=anchored)
+        return OccupancyField(config, Placement((0, 0, 0), 1)).parameters_count
 
     assert count("sine") == count("low-rank") == 2_817
     assert count("dense") == 132_865
     assert count("sine", 4) == 5_889
+    assert count("sine", 4, anchored=True) == count("low-rank", 4, anchored=True) == 5_889 - 2 * 4**2
 
 
 def test_metrics_of_known_shapes():
@@ -161,7 +163,7 @@ def test_a_budget_holds(budget, steps, torus):
 
 
 def test_a_budget_that_is_too_small(torus):
-    with pytest.raises(ValueError, match=r"120 bytes are too few for 961 parameters: at least \d+, or"):
+    with pytest.raises(ValueError, match=r"120 bytes are too few for 953 parameters: at least \d+, or"):
         OccupancyField.fit(torus, bytes=120, steps=3, width=64, rank=2)
 
 

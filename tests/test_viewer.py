@@ -170,7 +170,7 @@ def test_inside_the_network(shape):
     factored = layers["trunk.layers.1"]
     assert set(factored["pictures"]) == {"U", "V", "W"} and "k = 2" in factored["equation"]
     assert factored["stable_rank"] == pytest.approx(stable_rank(field.network.trunk.layers[1].weight))
-    assert len(factored["singular"]) == 32 and factored["parameters"] == 32 * 2 * 2 + 32
+    assert len(factored["singular"]) == 32 and factored["parameters"] == (32 + 30) * 2 + 32
     total = sum(sum(layer["bytes"].values()) for layer in layers.values())
     assert 0.5 * shape[0].stat().st_size < total < shape[0].stat().st_size
 

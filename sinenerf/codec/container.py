@@ -15,8 +15,8 @@ from jaxtyping import Float, Int
 from sinenerf.codec.entropy import LARGEST, CodecError, EntropyModel, decode, encode
 
 MAGIC = b"SINE"
-VERSION = 2
-"""What is written. Version 1, which has no ascending tensors, is read too."""
+VERSION = 3
+"""What is written. Version 1 has no ascending tensors, version 2 none of two runs; both are read too."""
 OCCUPANCY = 1
 """Kind of a file that holds an occupancy field."""
 RADIANCE = 2
@@ -25,7 +25,8 @@ ADAPTER = 3
 """Kind of a file that holds a PEFT adapter."""
 
 ASCENDS = 0x8000
-"""Set in a step's two bytes, where its sign would be, if a tensor's integers ascend and are coded as differences."""
+"""Set in a step's two bytes, where its sign would be, if a tensor's integers ascend, in one run or two, and are coded
+as differences."""
 LARGEST_FILE = 2**26
 LARGEST_HEADER = 2**20
 LARGEST_COUNT = 2**22
@@ -180,24 +181,27 @@ class Container:
 
 @dataclass(frozen=True)
 class _Entry:
-    """What the table says of one tensor. One that ascends has its first integer here, and is coded as differences."""
+    """What the table says of one tensor. One that ascends has the first integer of each run here."""
 
     step: float
     model: EntropyModel | None
     table_bytes: int
-    first: int | None = None
+    runs: tuple[tuple[int, int], ...] = ()
+    """(place, integer) where a run of ascending integers begins, of which then only differences are coded."""
 
     @classmethod
     def of(cls, tensor: Coded) -> tuple["_Entry", Int[np.ndarray, " n"]]:
         """(entry, what is coded): a tensor's integers, or their differences where they ascend and that is shorter."""
         values = tensor.integers.ravel()
         plain = cls(tensor.step, EntropyModel.fit(values), 0)
-        if values.size < 2 or (np.diff(values) < 0).any():
+        begins = [0, *(np.flatnonzero(np.diff(values) < 0) + 1)]
+        if values.size < 2 or len(begins) > 2:
             return plain, values
-        differences = np.diff(values, prepend=values[:1])
+        runs = tuple((int(place), int(values[place])) for place in begins)
+        differences = _differences(values, runs)
         if differences.max() > LARGEST:
             return plain, values
-        ascending = cls(tensor.step, EntropyModel.fit(differences, signed=False), 0, int(values[0]))
+        ascending = cls(tensor.step, EntropyModel.fit(differences, signed=False), 0, runs)
         gain = plain.length(values) - ascending.length(differences)
         return (ascending, differences) if gain > 0 else (plain, values)
 
@@ -210,8 +214,10 @@ class _Entry:
         """The table's bytes of a tensor that is coded."""
         assert self.model is not None
         (bits,) = struct.unpack("<H", _step_bits(self.step))
-        first = b"" if self.first is None else _varint(2 * abs(self.first) - (self.first < 0))
-        head = struct.pack("<H", bits | (ASCENDS if self.first is not None else 0)) + first
+        head = struct.pack("<H", bits | (ASCENDS if self.runs else 0))
+        if self.runs:
+            head += _varint(_zigzag(self.runs[0][1])) + _varint(len(self.runs) - 1 and self.runs[1][0])
+            head += b"".join(_varint(_zigzag(first)) for _, first in self.runs[1:])
         return head + _varint(self.model.bound) + bytes([self.model.a, self.model.c])
 
     @classmethod
@@ -226,29 +232,56 @@ class _Entry:
         bits -= ASCENDS * ascends
         if not 0 < bits < 0x7F80:
             raise CodecError("is damaged: a step is not a positive number")
-        first, end = None, place + 2
-        if ascends:
-            zigzag, end = _read_varint(body, end)
-            first = zigzag // 2 if zigzag % 2 == 0 else -(zigzag + 1) // 2
+        runs, end = cls._read_runs(body, place + 2, version) if ascends else ((), place + 2)
         bound, end = _read_varint(body, end)
         if end + 2 > len(body):
             raise CodecError("is damaged: its table is cut off")
         (step,) = struct.unpack("<f", struct.pack("<I", bits << 16))
-        return cls(step, EntropyModel(bound, body[end], body[end + 1], not ascends), end + 2 - place, first)
+        return cls(step, EntropyModel(bound, body[end], body[end + 1], not ascends), end + 2 - place, runs)
+
+    @staticmethod
+    def _read_runs(body: bytes, place: int, version: int) -> tuple[tuple[tuple[int, int], ...], int]:
+        """(runs, place after them)."""
+        first, place = _read_varint(body, place)
+        second, place = _read_varint(body, place) if version > 2 else (0, place)
+        if not second:
+            return ((0, _unzigzag(first)),), place
+        again, place = _read_varint(body, place)
+        return ((0, _unzigzag(first)), (second, _unzigzag(again))), place
 
     def integers(self, decoded: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
         """The tensor's integers, from what was coded."""
-        if self.first is None:
+        if not self.runs:
             return decoded
-        values = self.first + np.cumsum(decoded)
-        if values.size and max(abs(int(values[0])), abs(int(values[-1]))) > LARGEST:
+        if self.runs[-1][0] and self.runs[-1][0] >= decoded.size:
+            raise CodecError("is damaged: a run begins beyond its tensor")
+        values = np.empty_like(decoded)
+        for (place, first), end in zip(self.runs, [*(place for place, _ in self.runs[1:]), decoded.size], strict=True):
+            values[place:end] = first + np.cumsum(decoded[place:end])
+        if values.size and max(-int(values.min()), int(values.max())) > LARGEST:
             raise CodecError("is damaged: an integer is beyond the format's bound")
         return values
 
     def stored(self, integers: Int[np.ndarray, "*shape"]) -> Int[np.ndarray, " n"]:
         """What is coded of a tensor's integers."""
-        values = integers.ravel()
-        return values if self.first is None else np.diff(values, prepend=self.first)
+        return _differences(integers.ravel(), self.runs) if self.runs else integers.ravel()
+
+
+def _differences(values: Int[np.ndarray, " n"], runs: tuple[tuple[int, int], ...]) -> Int[np.ndarray, " n"]:
+    """From each integer of a run to the next; from what the table says to its first."""
+    differences = np.diff(values, prepend=0)
+    for place, first in runs:
+        differences[place] = values[place] - first
+    return differences
+
+
+def _zigzag(value: int) -> int:
+    """0, -1, 1, -2, ... as 0, 1, 2, 3, ..."""
+    return 2 * abs(value) - (value < 0)
+
+
+def _unzigzag(code: int) -> int:
+    return code // 2 if code % 2 == 0 else -(code + 1) // 2
 
 
 def _step_bits(step: float) -> bytes:

@@ -2,13 +2,15 @@
 
 n! orders of n neurons, and 2^n signs under an even or odd activation, give the same function. One of them has
 ascending biases, none of them negative where signs are free; their differences are small, and are what the container
-stores. That saves log2 n! bits a layer, and n: nothing else about the field changes.
+stores. That saves log2 n! bits a layer, and n: nothing else about the field changes. Neurons that fixed rows of V read
+come first, in an order of their own.
 """
 
 import math
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Int
 
 from sinenerf.codec.container import Coded
 from sinenerf.neurons import Hidden
@@ -20,7 +22,8 @@ GAINED = 0.85
 def saving(layers: Sequence[Hidden]) -> float:
     """About how many bits the order of the neurons saves."""
     signs = sum(layer.count for layer in layers if layer.parity != "none")
-    return GAINED * (sum(math.lgamma(layer.count + 1) for layer in layers) / math.log(2) + signs)
+    groups = [count for layer in layers for count in (layer.anchored, layer.count - layer.anchored)]
+    return GAINED * (sum(math.lgamma(count + 1) for count in groups) / math.log(2) + signs)
 
 
 def arrange(tensors: dict[str, Coded], layers: Sequence[Hidden]) -> dict[str, Coded]:
@@ -29,10 +32,20 @@ def arrange(tensors: dict[str, Coded], layers: Sequence[Hidden]) -> dict[str, Co
     for layer in layers:
         bias = integers[layer.bias]
         signs = np.where((bias < 0) & (layer.parity != "none"), -1, 1)
-        order = np.argsort(bias * signs, kind="stable")
+        order = _sorted(bias * signs, layer.anchored)
         integers[layer.bias] = (bias * signs)[order]
         integers[layer.rows] = (integers[layer.rows] * signs[:, None])[order]
-        for name, axis, first in layer.columns:
-            neurons = np.moveaxis(integers[name], axis, 0)[first : first + layer.count]
-            neurons[:] = (neurons * (signs[:, None] if layer.parity == "odd" else 1))[order]
+        flips = signs[:, None] if layer.parity == "odd" else np.ones_like(signs)[:, None]
+        for name, axis, first, skipped in layer.columns:
+            neurons = np.moveaxis(integers[name], axis, 0)[first : first + layer.count - skipped]
+            neurons[:] = (neurons * flips[skipped:])[order[skipped:] - skipped]
+        for name, first in layer.anchors:
+            columns = integers[name].T[first : first + layer.anchored]
+            columns[:] = (columns * flips[: layer.anchored])[order[: layer.anchored]]
     return {name: Coded(integers[name], tensor.step) for name, tensor in tensors.items()}
+
+
+def _sorted(sizes: Int[np.ndarray, " n"], anchored: int) -> Int[np.ndarray, " n"]:
+    """The order in which the first `anchored` ascend, and then the others."""
+    parts = np.argsort(sizes[:anchored], kind="stable"), np.argsort(sizes[anchored:], kind="stable")
+    return np.concatenate([parts[0], anchored + parts[1]])

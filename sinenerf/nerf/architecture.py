@@ -24,6 +24,7 @@ class RadianceConfig:
     spread: float
     learn_omega: bool
     learn_gain: bool
+    anchored: bool
     factored: tuple[Role, ...]
     width: int
     depth: int
@@ -49,7 +50,9 @@ class RadianceConfig:
         for name in ("rank", "width", "depth", "coarse_samples", "fine_samples", "proposal_width", "proposal_depth"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: it must be positive")
-        spec = LayerSpec(self.layer, self.rank, self.omega, self.spread, self.learn_omega, self.learn_gain)
+        spec = LayerSpec(
+            self.layer, self.rank, self.omega, self.spread, self.learn_omega, self.learn_gain, self.anchored
+        )
         trunk = Trunk(self.width, self.depth, self.skips, self.factored)
 
         def radiance() -> RadianceMLP:

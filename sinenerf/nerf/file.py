@@ -30,6 +30,7 @@ def header_of(config: RadianceConfig, warp: Warp, far: float, capture: Capture) 
     choices = LAYERS.index(config.layer) | SAMPLINGS.index(config.sampling) << 2
     choices |= DENSITIES.index(config.density_activation) << 3 | BACKGROUNDS.index(config.background) << 4
     choices |= config.learn_omega << 6 | config.learn_gain << 7 | isinstance(warp, Box) << 11
+    choices |= config.anchored << 12
     choices |= sum(1 << 8 + ROLES.index(role) for role in set(config.factored))
     sizes = SIZES.pack(
         choices,
@@ -77,7 +78,7 @@ def read_header(container: Container) -> tuple[RadianceConfig, Warp, float, Capt
 def _config(sizes: tuple[int, ...], omega: float, spread: float) -> RadianceConfig:
     choices, width, depth, rank, skips, position, direction, coarse, fine, narrow, shallow, octaves = sizes
     layer, background = choices & 3, choices >> 4 & 3
-    known = layer < len(LAYERS) and background < len(BACKGROUNDS) and not choices >> 12
+    known = layer < len(LAYERS) and background < len(BACKGROUNDS) and not choices >> 13
     positive = min(width, depth, rank, coarse, fine, narrow, shallow) >= 1
     small = max(coarse, fine) <= LARGEST_SAMPLES and max(depth, shallow) <= LARGEST_DEPTH
     small = small and max(position, direction, octaves) <= LARGEST_OCTAVES and skips >> depth == 0
@@ -90,6 +91,7 @@ def _config(sizes: tuple[int, ...], omega: float, spread: float) -> RadianceConf
         _short(spread),
         bool(choices & 64),
         bool(choices & 128),
+        bool(choices & 4096),
         tuple(role for index, role in enumerate(ROLES) if choices >> 8 + index & 1),
         width,
         depth,

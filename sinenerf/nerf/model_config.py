@@ -33,6 +33,8 @@ class SineNeRFModelConfig(ModelConfig):
     """Train one omega a layer."""
     learn_gain: bool = False
     """Train one gain a layer."""
+    anchored: bool = True
+    """Fix k rows of each V: k^2 numbers fewer a layer for the same matrices."""
     factored: tuple[Role, ...] = ("input", "hidden", "head")
     """Layers that are factored: the first of each trunk, the others of it, what leaves it."""
     width: int = 256
@@ -83,6 +85,7 @@ class SineNeRFModelConfig(ModelConfig):
             self.spread,
             self.learn_omega,
             self.learn_gain,
+            self.anchored,
             self.factored,
             self.width,
             self.depth,

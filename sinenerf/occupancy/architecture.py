@@ -32,6 +32,8 @@ class FieldConfig:
     """Train one omega a layer."""
     learn_gain: bool = False
     """Train one gain a layer."""
+    anchored: bool = True
+    """Fix k rows of each V, k^2 numbers fewer a layer for the same matrices: `sinenerf.layers.FactoredLinear`."""
 
     def network(self) -> ScalarMLP:
         """A new network of this architecture.
@@ -43,6 +45,8 @@ class FieldConfig:
             value = getattr(self, name)
             if not (value > 0 and math.isfinite(value)):
                 raise ValueError(f"{name} is {value}: it must be positive")
-        spec = LayerSpec(self.layer, self.rank, self.omega, self.spread, self.learn_omega, self.learn_gain)
+        spec = LayerSpec(
+            self.layer, self.rank, self.omega, self.spread, self.learn_omega, self.learn_gain, self.anchored
+        )
         trunk = Trunk(self.width, self.depth, (), ("hidden",), self.activation, self.bandwidth)
         return ScalarMLP(trunk, spec, frequencies=0)

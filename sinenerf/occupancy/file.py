@@ -21,7 +21,7 @@ LARGEST_BAKED = 2**24
 def header_of(config: FieldConfig, placement: Placement) -> bytes:
     """What a decoder must know besides the tensors."""
     choices = LAYERS.index(config.layer) | ACTIVATIONS.index(config.activation) << 2
-    choices |= config.learn_omega << 4 | config.learn_gain << 5
+    choices |= config.learn_omega << 4 | config.learn_gain << 5 | config.anchored << 6
     return HEADER.pack(
         choices,
         config.width,
@@ -47,7 +47,7 @@ def read_header(container: Container) -> tuple[FieldConfig, Placement]:
         raise CodecError("is damaged: its header has another length")
     choices, width, depth, rank, omega, spread, bandwidth, x, y, z, scale = HEADER.unpack(container.header)
     layer, activation = choices & 3, choices >> 2 & 3
-    if layer >= len(LAYERS) or activation >= len(ACTIVATIONS) or choices >> 6:
+    if layer >= len(LAYERS) or activation >= len(ACTIVATIONS) or choices >> 7:
         raise CodecError("is damaged: it has a layer or an activation that the format does not know")
     sizes = (
         width >= 1
@@ -70,6 +70,7 @@ def read_header(container: Container) -> tuple[FieldConfig, Placement]:
         _short(bandwidth),
         bool(choices & 16),
         bool(choices & 32),
+        bool(choices & 64),
     )
     return config, Placement((x, y, z), scale)
 
@@ -88,7 +89,8 @@ def tensors_of(config: FieldConfig) -> dict[str, tuple[int, ...]]:
         if config.layer == "dense":
             shapes[layer + "weight"] = (width, width)
         else:
-            shapes |= {layer + "U": (width, rank), layer + "V": (width, rank)}
+            anchored = rank if config.anchored and rank < width else 0
+            shapes |= {layer + "U": (width, rank), layer + "V": (width - anchored, rank)}
         shapes[layer + "bias"] = (width,)
         if config.layer == "sine":
             shapes |= {layer + "omega": ()} if config.learn_omega else {}

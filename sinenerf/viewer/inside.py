@@ -36,7 +36,7 @@ def _layer(name: str, layer: nn.Linear | FactoredLinear, bytes_of: dict[str, flo
     own = {n.removeprefix(f"{name}."): round(b, 1) for n, b in bytes_of.items() if n.startswith(f"{name}.")}
     matrices = {"W": weight}
     if isinstance(layer, FactoredLinear):
-        matrices = {"U": layer.U, "V": layer.V, "W": weight}
+        matrices = {**dict(zip("UV", layer.factors, strict=True)), "W": weight}
     return {
         "name": name,
         "equation": _equation(layer),
