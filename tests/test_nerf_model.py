@@ -7,6 +7,7 @@ from copy import deepcopy
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from sinenerf.layers import FactoredLinear
 
@@ -243,3 +244,11 @@ def test_psnr_of_a_known_error():
 def test_core_imports_without_nerfstudio():
     code = "import sys; sys.modules['nerfstudio'] = None; import sinenerf; sinenerf.SineLowRankLinear(4, 4, 1)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_run_from_before_layers_were_anchored_keeps_its_shapes():
+    text = yaml.dump(sine_nerf_small.config.pipeline.model)
+    assert "anchored: true\n" in text
+    assert yaml.load(text, Loader=yaml.Loader).anchored
+    earlier = yaml.load(text.replace("anchored: true\n", ""), Loader=yaml.Loader)
+    assert earlier.anchored is False and earlier.rank == 32 and not earlier.architecture(True).anchored

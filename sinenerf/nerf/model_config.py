@@ -75,6 +75,10 @@ class SineNeRFModelConfig(ModelConfig):
     bytes: int | None = None
     """Size of the run's scene.sine instead."""
 
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """From a run's config.yml: one that was made before layers were anchored does not say so."""
+        self.__dict__.update({"anchored": False} | state)
+
     def architecture(self, ndc: bool) -> RadianceConfig:
         """What the field itself needs of this; `ndc` says whether the scene is forward-facing."""
         background = {"auto": "last_sample" if ndc else "white", "random": "black"}
