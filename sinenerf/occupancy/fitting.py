@@ -59,17 +59,16 @@ def fit(
     if output is not None:
         check_folder(output)
     torch.manual_seed(config.seed)
-    view = FitProgress(progress)
-    if solid is None:
-        mesh, report = prepare_shape(mesh)
-        view.say(str(report))
+    mesh, report = prepare_shape(mesh) if solid is None else (mesh, None)
     placement = Placement.of(mesh) if start is None else start.placement
     field = OccupancyField(architecture, placement)  # impossible settings are refused before any work
     _check_file_size(field, config)
     if start is not None:
         field.load_state_dict(start.state_dict())
     solid = Solid(mesh, placement) if solid is None else solid
-    view.say(f"{100 * solid.ambiguous_fraction:.2g} % of the points near the surface are ambiguous")
+    view = FitProgress(progress)
+    found = f"{100 * solid.ambiguous_fraction:.2g} % of the points near the surface are ambiguous"
+    view.say(f"{report}; {found}" if report else found)
     device = best_device() if config.device == "auto" else config.device
     training = Training(field.to(device), solid, config, view, QUANTISE_FROM if start is None else 0.0)
     kept = None if output is None else checkpoint.place_of(output)
