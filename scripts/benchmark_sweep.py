@@ -37,7 +37,7 @@ class Options:
     """Fits of about default settings."""
     minutes: float = 0.1
     """Of each."""
-    results: Path = Path("results")
+    results: Path = Path("results/shapes")
     """Results to make 500 of."""
     output: Path = Path("scripts/results/sweep.json")
     """Result file."""
