@@ -24,6 +24,11 @@ from sinenerf.theory import sine_variance, target_variance
 LayerKind = Literal["sine", "low-rank", "dense"]
 
 
+def anchored_rows(rank: int, in_features: int) -> int:
+    """How many rows of V an anchored layer fixes: k, or none where that would be all of them."""
+    return rank if rank < in_features else 0
+
+
 class FactoredLinear(nn.Module):
     """A linear layer whose (out, in) weight is made from factors U (out, rank) and V (in, rank).
 
@@ -50,7 +55,7 @@ class FactoredLinear(nn.Module):
             )
         self.in_features, self.out_features, self.rank = in_features, out_features, rank
         self.U = nn.Parameter(torch.empty(out_features, rank))
-        self.anchored = rank if anchored and rank < in_features else 0
+        self.anchored = anchored_rows(rank, in_features) if anchored else 0
         self.V = nn.Parameter(torch.empty(in_features - self.anchored, rank))
         self.bias = nn.Parameter(torch.zeros(out_features)) if bias else None
         self._built: Tensor | None = None
@@ -61,7 +66,7 @@ class FactoredLinear(nn.Module):
         """U and the whole V."""
         if not self.anchored:
             return self.U, self.V
-        return self.U, torch.cat([self.anchor * torch.eye(self.rank).to(self.V), self.V])
+        return self.U, torch.cat([self.anchor * torch.eye(self.rank, dtype=self.V.dtype, device=self.V.device), self.V])
 
     def build(self) -> Float[Tensor, "out in"]:
         """W from the factors."""

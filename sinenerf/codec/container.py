@@ -216,8 +216,9 @@ class _Entry:
         (bits,) = struct.unpack("<H", _step_bits(self.step))
         head = struct.pack("<H", bits | (ASCENDS if self.runs else 0))
         if self.runs:
-            head += _varint(_zigzag(self.runs[0][1])) + _varint(len(self.runs) - 1 and self.runs[1][0])
-            head += b"".join(_varint(_zigzag(first)) for _, first in self.runs[1:])
+            (_, first), *second = self.runs
+            head += _varint(_zigzag(first))
+            head += b"".join(_varint(place) + _varint(_zigzag(again)) for place, again in second) or _varint(0)
         return head + _varint(self.model.bound) + bytes([self.model.a, self.model.c])
 
     @classmethod
@@ -253,11 +254,11 @@ class _Entry:
         """The tensor's integers, from what was coded."""
         if not self.runs:
             return decoded
-        if self.runs[-1][0] and self.runs[-1][0] >= decoded.size:
+        if any(place >= decoded.size for place, _ in self.runs[1:]):
             raise CodecError("is damaged: a run begins beyond its tensor")
         values = np.empty_like(decoded)
-        for (place, first), end in zip(self.runs, [*(place for place, _ in self.runs[1:]), decoded.size], strict=True):
-            values[place:end] = first + np.cumsum(decoded[place:end])
+        for place, first in self.runs:  # the second begins anew
+            values[place:] = first + np.cumsum(decoded[place:])
         if values.size and max(-int(values.min()), int(values.max())) > LARGEST:
             raise CodecError("is damaged: an integer is beyond the format's bound")
         return values

@@ -10,7 +10,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Int
 
 from sinenerf.codec.container import Coded
 from sinenerf.neurons import Hidden
@@ -32,10 +31,10 @@ def arrange(tensors: dict[str, Coded], layers: Sequence[Hidden]) -> dict[str, Co
     for layer in layers:
         bias = integers[layer.bias]
         signs = np.where((bias < 0) & (layer.parity != "none"), -1, 1)
-        order = _sorted(bias * signs, layer.anchored)
+        order = np.lexsort((bias * signs, np.arange(layer.count) >= layer.anchored))  # stable, the anchored first
         integers[layer.bias] = (bias * signs)[order]
         integers[layer.rows] = (integers[layer.rows] * signs[:, None])[order]
-        flips = signs[:, None] if layer.parity == "odd" else np.ones_like(signs)[:, None]
+        flips = (signs if layer.parity == "odd" else np.ones_like(signs))[:, None]
         for name, axis, first, skipped in layer.columns:
             neurons = np.moveaxis(integers[name], axis, 0)[first : first + layer.count - skipped]
             neurons[:] = (neurons * flips[skipped:])[order[skipped:] - skipped]
@@ -43,9 +42,3 @@ def arrange(tensors: dict[str, Coded], layers: Sequence[Hidden]) -> dict[str, Co
             columns = integers[name].T[first : first + layer.anchored]
             columns[:] = (columns * flips[: layer.anchored])[order[: layer.anchored]]
     return {name: Coded(integers[name], tensor.step) for name, tensor in tensors.items()}
-
-
-def _sorted(sizes: Int[np.ndarray, " n"], anchored: int) -> Int[np.ndarray, " n"]:
-    """The order in which the first `anchored` ascend, and then the others."""
-    parts = np.argsort(sizes[:anchored], kind="stable"), np.argsort(sizes[anchored:], kind="stable")
-    return np.concatenate([parts[0], anchored + parts[1]])

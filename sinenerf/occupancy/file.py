@@ -7,7 +7,7 @@ from typing import get_args
 from sinenerf.activations import Activation
 from sinenerf.codec.container import OCCUPANCY, Container, Shapes
 from sinenerf.codec.entropy import CodecError
-from sinenerf.layers import LayerKind
+from sinenerf.layers import LayerKind, anchored_rows
 from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.labels import Placement
 
@@ -89,8 +89,8 @@ def tensors_of(config: FieldConfig) -> dict[str, tuple[int, ...]]:
         if config.layer == "dense":
             shapes[layer + "weight"] = (width, width)
         else:
-            anchored = rank if config.anchored and rank < width else 0
-            shapes |= {layer + "U": (width, rank), layer + "V": (width - anchored, rank)}
+            fixed = anchored_rows(rank, width) if config.anchored else 0
+            shapes |= {layer + "U": (width, rank), layer + "V": (width - fixed, rank)}
         shapes[layer + "bias"] = (width,)
         if config.layer == "sine":
             shapes |= {layer + "omega": ()} if config.learn_omega else {}

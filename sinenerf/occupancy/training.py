@@ -38,7 +38,7 @@ class Training:
     def __init__(
         self, field: OccupancyField, solid: Solid, config: FitConfig, view: FitProgress, quantise_from: float
     ) -> None:
-        self.field, self.config, self.view, self.solid = field, config, view, solid
+        self.field, self.config, self.view = field, config, view
         self.device = next(field.parameters()).device
         self.max_seconds, self.max_steps = config.budget()
         self.step, self.seconds, self.saved_at, self.iou = 0, 0.0, 0.0, 0.0
