@@ -72,6 +72,10 @@ class FactoredLinear(nn.Module):
         """W from the factors."""
         raise NotImplementedError
 
+    def slope(self) -> Float[Tensor, "out in"]:
+        """dW / d(U V^T), entry by entry."""
+        raise NotImplementedError
+
     @property
     def weight(self) -> Float[Tensor, "out in"]:
         """W, kept, shared or built anew."""
@@ -191,6 +195,10 @@ class SineLowRankLinear(FactoredLinear):
             U, V = self.factors
             return torch.sin((self.omega * U) @ V.T) / self.gain
 
+    def slope(self) -> Float[Tensor, "out in"]:
+        U, V = self.factors
+        return self.omega / self.gain * torch.cos((self.omega * U) @ V.T)
+
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, omega={float(self.omega):g}, gain={float(self.gain):.4g}"
 
@@ -218,6 +226,9 @@ class LowRankLinear(FactoredLinear):
     def build(self) -> Float[Tensor, "out in"]:
         U, V = self.factors
         return U @ V.T
+
+    def slope(self) -> Float[Tensor, "out in"]:
+        return torch.ones(self.out_features, self.in_features, device=self.U.device)
 
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
         if self._kept:

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from sinenerf import checkpoint
-from sinenerf.codec.quantise import QUANTISE_FROM
 from sinenerf.device import best_device
 from sinenerf.files import check_folder
 from sinenerf.occupancy.architecture import FieldConfig
@@ -42,7 +41,7 @@ def fit(
     Args:
         output: write the field there. Beside it a checkpoint is kept while training, and found again by the same call.
         progress: show what the mesh is like, and a bar with the time left and the IoU of held-out points.
-        start: go on from this field's numbers, in its placement, and quantise from the first step.
+        start: go on from this field's numbers, in its placement.
         solid: of the mesh, which is prepared (`shapes.prepare_shape`): then its labelled points are kept from fit to
             fit. Else it is made here.
         history: takes {step, seconds, loss, iou} of every look at the held-out points.
@@ -70,7 +69,7 @@ def fit(
     found = f"{100 * solid.ambiguous_fraction:.2g} % of the points near the surface are ambiguous"
     view.say(f"{report}; {found}" if report else found)
     device = best_device() if config.device == "auto" else config.device
-    training = Training(field.to(device), solid, config, view, QUANTISE_FROM if start is None else 0.0)
+    training = Training(field.to(device), solid, config, view)
     kept = None if output is None else checkpoint.place_of(output)
     if kept is not None:
         training.resume(kept, _fingerprint(mesh, architecture, config, start))

@@ -1,10 +1,9 @@
-"""One training of a field: Adam on the cross-entropy of labelled points, rounding from half of it on, checkpoints."""
+"""One training of a field: Adam on the cross-entropy of labelled points, rounding near its end, checkpoints."""
 
 import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,21 +12,23 @@ from torch import Tensor
 
 from sinenerf import checkpoint
 from sinenerf.codec.container import OCCUPANCY, pack
+from sinenerf.codec.curvature import gauss_newton, important
 from sinenerf.codec.module import take
-from sinenerf.codec.quantise import Quantiser
+from sinenerf.codec.plane import SPAN, PlaneRounding
 from sinenerf.device import multiplies_bfloat16
 from sinenerf.layers import keep_weights
 from sinenerf.occupancy.field import OccupancyField
-from sinenerf.occupancy.file import header_of, overhead
+from sinenerf.occupancy.file import header_of
 from sinenerf.occupancy.labels import Solid
 from sinenerf.occupancy.metrics import iou
 from sinenerf.occupancy.progress import FitProgress
 from sinenerf.occupancy.sampling import make_sampler
 from sinenerf.occupancy.settings import FitConfig
-from sinenerf.schedule import warm_cosine
+from sinenerf.schedule import cosine_then_rounding, warm_cosine
 from sinenerf.stopping import Stop
 
 HELD_OUT = 100_000  # uniform points of the cube whose IoU the progress bar shows
+CANDIDATES, CURVATURE_POINTS = 2**15, 2**12  # of so many points so many are drawn for the curvature
 SAVE_EVERY = 20.0  # seconds of training between two checkpoints
 SCORE_EVERY = 5.0  # seconds of training between two looks at the held-out points
 
@@ -35,33 +36,42 @@ SCORE_EVERY = 5.0  # seconds of training between two looks at the held-out point
 class Training:
     """The state of a fit: network, optimiser, step, seconds spent."""
 
-    def __init__(
-        self, field: OccupancyField, solid: Solid, config: FitConfig, view: FitProgress, quantise_from: float
-    ) -> None:
+    def __init__(self, field: OccupancyField, solid: Solid, config: FitConfig, view: FitProgress) -> None:
         self.field, self.config, self.view = field, config, view
         self.device = next(field.parameters()).device
         self.max_seconds, self.max_steps = config.budget()
         self.step, self.seconds, self.saved_at, self.iou = 0, 0.0, 0.0, 0.0
-        self.fingerprint, self.quantise_from = "", quantise_from
+        self.fingerprint = ""
         self.sampler = make_sampler(config.sampler, solid, config.seed, config.pool, config.resolution, view.shown)
         fast = multiplies_bfloat16(self.device.type) if config.precision == "auto" else config.precision == "bfloat16"
         self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=fast)
-        self.optimizer = self._adam([{"params": list(field.parameters())}])
-        self.file_size = config.file_size(field.parameters_count)
-        self.quantiser: Quantiser | None = None
+        betas = (0.9, 0.99)  # a shorter memory of squares than the usual: 0.001 to 0.003 of IoU
+        self.optimizer = torch.optim.Adam(
+            field.parameters(), config.learning_rate, betas, fused=self.device.type != "mps"
+        )
+        self.rounding = self._rounding()
+        self._important: tuple[int, Tensor] | None = None  # points of the curvature, and the step that drew them
         points = np.random.default_rng(config.seed + 1).uniform(-1, 1, (HELD_OUT, 3))
         self.held_out = points, solid.contains(points)
 
-    def _adam(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        betas = (0.9, 0.99)  # a shorter memory of squares than the usual: 0.001 to 0.003 of IoU
-        return torch.optim.Adam(groups, self.config.learning_rate, betas, fused=self.device.type != "mps")
+    def _rounding(self) -> PlaneRounding | None:
+        size = self.config.file_size(self.field.parameters_count)
+        header = header_of(self.field.config, self.field.placement)
+        if size is None:
+            return None
+        return PlaneRounding(
+            self.field.network, size, lambda tensors: pack(OCCUPANCY, header, tensors), self._curvature
+        )
 
-    def quantise(self) -> None:
-        """From now on train what the file can hold."""
-        assert self.file_size is not None
-        bits = 8 * (self.file_size - overhead(self.field.config))
-        self.quantiser = Quantiser(self.field.network, bits)
-        self.optimizer = self._adam(self.quantiser.parameter_groups())
+    def _curvature(self, start: int, stop: int) -> Tensor:
+        """Of the loss now, at points that depend on the step alone."""
+        if self._important is None or self._important[0] != self.step:
+            many = torch.cat([self.sampler.batch(self.step + i, CANDIDATES // 4)[0] for i in range(4)]).to(self.device)
+            points = important(self.field.network, many, CURVATURE_POINTS, self.config.loss)
+            self._important = self.step, points
+        curvature = gauss_newton(self.field.network, self._important[1], start, stop)
+        self._check_finite(float(curvature.sum()))
+        return curvature
 
     @property
     def done_fraction(self) -> float:
@@ -79,7 +89,9 @@ class Training:
 
     def learning_rate(self) -> float:
         """Of Adam, now."""
-        return self.config.learning_rate * warm_cosine(self.done_fraction)
+        done = self.done_fraction
+        factor = warm_cosine(done) if self.rounding is None else cosine_then_rounding(done, SPAN[0])
+        return self.config.learning_rate * factor
 
     def run(self, stop: Stop) -> Iterator[dict[str, float]]:
         """Train until the budget is spent or `stop` is set; yields at every look at the held-out points."""
@@ -95,12 +107,10 @@ class Training:
             self.view.update(self.done_fraction, self.seconds, self.step, self.iou)
 
     def _train_step(self) -> Tensor:
-        if self.quantiser is None and self.file_size is not None and self.done_fraction >= self.quantise_from:
-            self.quantise()
-        if self.quantiser is not None:
-            self.quantiser.settle(self.done_fraction)
+        if self.rounding is not None:
+            self.rounding.round_until(self.done_fraction)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate() * group.get("scale", 1.0)
+            group["lr"] = self.learning_rate()
         points, inside = (tensor.to(self.device) for tensor in self.sampler.batch(self.step, self.config.batch))
         with self.autocast:
             logits = self.field.network(points)
@@ -108,12 +118,11 @@ class Training:
             loss = F.mse_loss(torch.sigmoid(logits.float()), inside)
         else:
             loss = F.binary_cross_entropy_with_logits(logits.float(), inside)
-        if self.quantiser is not None:
-            self._check_finite(float(loss.detach()))
-            loss = loss + self.quantiser.penalty()
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
+        if self.rounding is not None:
+            self.rounding.hold()
         self.step += 1
         return loss.detach()
 
@@ -129,12 +138,9 @@ class Training:
 
     def finish(self) -> None:
         """The field as it is now, every W kept, on the CPU."""
-        if self.quantiser is not None and self.file_size is not None:
-            header = header_of(self.field.config, self.field.placement)
-            coded = self.quantiser.within(self.file_size, lambda tensors: pack(OCCUPANCY, header, tensors))
-            self.quantiser.finish()
-            self.field.coded = take(self.field.network, coded)
-            self.quantiser = None
+        if self.rounding is not None:
+            self.field.coded = take(self.field.network, self.rounding.finish())
+            self.rounding = None
         keep_weights(self.field.cpu().eval())
 
     def save(self, path: Path) -> None:
@@ -143,7 +149,7 @@ class Training:
             "fingerprint": self.fingerprint,
             "step": self.step,
             "seconds": self.seconds,
-            "multiplier": None if self.quantiser is None else self.quantiser.log_multiplier,
+            "rounding": None if self.rounding is None else self.rounding.state(),
             "network": self.field.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
@@ -156,12 +162,10 @@ class Training:
         state = checkpoint.read(path, self.view.say, fingerprint, self.device)
         if state is None:
             return
-        if state["multiplier"] is not None:
-            self.quantise()
-            assert self.quantiser is not None
-            self.quantiser.log_multiplier = state["multiplier"]
         self.field.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.rounding is not None:
+            self.rounding.load_state(state["rounding"])
         self.step, self.seconds, self.saved_at = state["step"], state["seconds"], state["seconds"]
         self.view.say(f"going on from step {self.step}")
 
