@@ -228,7 +228,7 @@ class LowRankLinear(FactoredLinear):
         return U @ V.T
 
     def slope(self) -> Float[Tensor, "out in"]:
-        return torch.ones(self.out_features, self.in_features, device=self.U.device)
+        return torch.ones(self.out_features, self.in_features, dtype=self.U.dtype, device=self.U.device)
 
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
         if self._kept:

@@ -9,7 +9,7 @@ the parabola is least, they cost the sum of d_i, the curvatures that are left wh
 (Babai's nearest plane, 1986; optimal brain surgeon, Hassibi and Stork 1993; GPTQ, Frantar et al. 2023, which does so
 layer by layer.) Factors of a matrix hang together closely, so the d_i are far smaller than the H_ii.
 
-All of it happens in rounds near the end of a training: some numbers are rounded and stay, from the input of the
+All of it happens in rounds in the last third of a training: some numbers are rounded and stay, from the input of the
 network to its output, and training goes on with the others. The steps follow from the d_i, one for a tensor, and from
 the bytes that the file may have.
 """
@@ -30,7 +30,7 @@ from sinenerf.neurons import hidden_layers
 Curvature = Callable[[int, int], Float[Tensor, "numbers numbers"]]
 """H of the numbers from one place to another, in the order of the module's parameters."""
 
-SPAN = (0.8, 0.98)
+SPAN = (0.7, 0.97)
 """Shares of a training between which numbers are rounded."""
 ROUNDS = 10
 """In about so many rounds."""

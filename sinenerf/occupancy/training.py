@@ -1,4 +1,4 @@
-"""One training of a field: Adam on the cross-entropy of labelled points, rounding near its end, checkpoints."""
+"""One training of a field: Adam on the cross-entropy of labelled points, rounding in its last third, checkpoints."""
 
 import math
 import time
@@ -14,7 +14,7 @@ from sinenerf import checkpoint
 from sinenerf.codec.container import OCCUPANCY, pack
 from sinenerf.codec.curvature import gauss_newton, important
 from sinenerf.codec.module import take
-from sinenerf.codec.plane import SPAN, PlaneRounding
+from sinenerf.codec.plane import PlaneRounding
 from sinenerf.device import multiplies_bfloat16
 from sinenerf.layers import keep_weights
 from sinenerf.occupancy.field import OccupancyField
@@ -24,7 +24,7 @@ from sinenerf.occupancy.metrics import iou
 from sinenerf.occupancy.progress import FitProgress
 from sinenerf.occupancy.sampling import make_sampler
 from sinenerf.occupancy.settings import FitConfig
-from sinenerf.schedule import cosine_then_rounding, warm_cosine
+from sinenerf.schedule import warm_cosine
 from sinenerf.stopping import Stop
 
 HELD_OUT = 100_000  # uniform points of the cube whose IoU the progress bar shows
@@ -89,9 +89,7 @@ class Training:
 
     def learning_rate(self) -> float:
         """Of Adam, now."""
-        done = self.done_fraction
-        factor = warm_cosine(done) if self.rounding is None else cosine_then_rounding(done, SPAN[0])
-        return self.config.learning_rate * factor
+        return self.config.learning_rate * warm_cosine(self.done_fraction)
 
     def run(self, stop: Stop) -> Iterator[dict[str, float]]:
         """Train until the budget is spent or `stop` is set; yields at every look at the held-out points."""
