@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     import trimesh
 
 
+STATE = "rounded by curvature"
+"""What a checkpoint holds: those that older versions left are not gone on with."""
+
+
 def fit(
     mesh: "trimesh.Trimesh",
     architecture: FieldConfig,
@@ -107,7 +111,8 @@ def _fingerprint(
     mesh: "trimesh.Trimesh", architecture: FieldConfig, config: FitConfig, start: OccupancyField | None
 ) -> str:
     """What must agree for a checkpoint to be gone on with."""
-    digest = hashlib.sha256(np.ascontiguousarray(mesh.triangles, dtype=np.float64).tobytes())
+    digest = hashlib.sha256(STATE.encode())
+    digest.update(np.ascontiguousarray(mesh.triangles, dtype=np.float64).tobytes())
     digest.update(json.dumps([asdict(architecture), asdict(config)], sort_keys=True).encode())
     if start is not None:
         digest.update(start.to_bytes())
