@@ -2,8 +2,8 @@
 
 For a loss l(z) of a network's one output z, the Gauss-Newton matrix is H = mean of l''(z) J^T J over points, where J
 holds the derivatives of z by the parameters, point by point. l'' is large at few points, so these are drawn by it, and
-H is J^T J of them. One backward pass gives the derivatives d by what every
-linear layer y = W x + b puts out, and from them and x those by W, its factors and b follow in closed form.
+H is J^T J of them. One backward pass gives the derivatives d by what every linear layer y = W x + b puts out, and from
+them and x those by W, its factors and b follow in closed form.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from sinenerf.layers import FactoredLinear, SineLowRankLinear
 
+Loss = Literal["cross-entropy", "mse"]
+"""Of the sigmoid of a network's output, against any labels."""
 Jacobian = Float[Tensor, "points numbers"]
 CHUNK = 1024
 """Points at once: their derivatives stay within a cache."""
@@ -84,13 +86,9 @@ def _of_rows(layer: nn.Module, part: Rows, x: Float[Tensor, "points in"], d: Flo
 
 
 def important(
-    network: nn.Module, points: Float[Tensor, "many dims"], count: int, loss: Literal["cross-entropy", "mse"]
+    network: nn.Module, points: Float[Tensor, "many dims"], count: int, loss: Loss
 ) -> Float[Tensor, "points dims"]:
-    """Of many points so many, those that the loss's second derivative weighs more the more often.
-
-    Args:
-        loss: of the sigmoid of the network's output, against any labels.
-    """
+    """Of many points so many, those that the loss's second derivative weighs more the more often."""
     with torch.no_grad():
         p = torch.sigmoid(network(points))[:, 0].double()
     # by the output: p (1 - p) of the cross-entropy, about 2 (p (1 - p))^2 of the squared error

@@ -16,6 +16,7 @@ the bytes that the file may have.
 
 import math
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -81,7 +82,7 @@ class PlaneRounding:
         self.parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
         self.layers, self.size, self.pack, self.curvature = hidden_layers(module), size, pack, curvature
         self.sizes = [p.numel() for p in self.parameters.values()]
-        self.count = sum(self.sizes)
+        *self.starts, self.count = accumulate(self.sizes, initial=0)
         self.rounded = 0  # so many numbers, the first, have their integers
         self.integers = torch.zeros(self.count, dtype=torch.float64)
         self.log_steps = torch.empty(0, dtype=torch.float64)  # one for each tensor, once rounding has begun
@@ -113,13 +114,11 @@ class PlaneRounding:
     @torch.no_grad()
     def hold(self) -> None:
         """Give the numbers that are rounded their values again: an optimiser has moved them."""
-        start = 0
-        for parameter, step in zip(self.parameters.values(), self._steps().tolist(), strict=False):
+        if not self.rounded:
+            return
+        for parameter, start, step in zip(self.parameters.values(), self.starts, self._steps().tolist(), strict=True):
             fixed = self.integers[start : min(self.rounded, start + parameter.numel())]
-            if not len(fixed):
-                break
             parameter.view(-1)[: len(fixed)] = (fixed * step).to(parameter)
-            start += parameter.numel()
 
     @torch.no_grad()
     def finish(self) -> dict[str, Coded]:
@@ -157,24 +156,23 @@ class PlaneRounding:
     def _choose_steps(self) -> None:
         """Steps that make all tensors cost alike, 1 / sqrt(mean d_i), and together the file's bytes."""
         logs: list[float] = []
-        starts = [sum(self.sizes[:i]) for i in range(len(self.sizes))]
         while len(logs) < len(self.sizes):  # each window speaks for the tensors that it reaches into
-            start = starts[len(logs)]
+            start = self.starts[len(logs)]
             stop = min(start + WINDOW, self.count)
             left = inverse_root(self.curvature(start, stop)).diagonal().pow(-2)
-            for first, size in zip(starts[len(logs) :], self.sizes[len(logs) :], strict=True):
+            for first, size in zip(self.starts[len(logs) :], self.sizes[len(logs) :], strict=True):
                 if first < stop:
                     logs.append(-0.5 * math.log(float(left[first - start :][:size].mean())))
         self.log_steps = torch.tensor(logs, dtype=torch.float64)
         spread = self._values().square().mean().sqrt().log()
         # a Gaussian of deviation t steps takes log2(t sqrt(2 pi e)) bits: a first guess, bettered by the real length
-        self.log_steps += spread - self.log_steps.mean() + 1.4 - math.log(2) * 8 * self.size / self.count
+        gaussian = 0.5 * math.log(2 * math.pi * math.e)
+        self.log_steps += spread - self.log_steps.mean() + gaussian - math.log(2) * 8 * self.size / self.count
         self._fit_steps(turns=8)
 
     def _fit_steps(self, turns: int) -> None:
         """Change the steps of tensors that are free as a whole by what the length of the file asks for."""
-        starts = torch.tensor([0, *self.sizes]).cumsum(0)[:-1]
-        free = starts >= self.rounded
+        free = torch.tensor(self.starts) >= self.rounded
         numbers = int(torch.tensor(self.sizes)[free].sum())
         largest = torch.tensor([float(p.abs().max()) for p in self.parameters.values()], dtype=torch.float64)
         smallest = (largest * 2 / LARGEST).clamp_min(1e-30).log()  # with room to grow

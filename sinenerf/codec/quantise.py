@@ -1,5 +1,7 @@
 """Quantisation in training: every tensor is rounded to multiples of a step of its own, and both learn from it.
 
+Scenes are rounded so; occupancy fields by curvature, see `sinenerf.codec.plane`.
+
     theta -> s round(theta / s)
 
 Gradients pass the rounding as if it were not there, and reach the step s too (LSQ, Esser et al. 2020). The rate, in

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import torch
 
+from sinenerf.codec.curvature import Loss
 from sinenerf.codec.quantise import file_size
 from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.sampling import SamplerKind
@@ -29,7 +30,7 @@ class FitConfig:
     """Points that the surface sampler labels before training."""
     resolution: int = 512
     """Voxels a side of the grid sampler."""
-    loss: Literal["cross-entropy", "mse"] = "cross-entropy"
+    loss: Loss = "cross-entropy"
     """Of the occupancy against the label. mse is the paper's."""
     seed: int = 0
     """Of the network's start and of the training points."""

@@ -56,9 +56,9 @@ class Training:
 
     def _rounding(self) -> PlaneRounding | None:
         size = self.config.file_size(self.field.parameters_count)
-        header = header_of(self.field.config, self.field.placement)
         if size is None:
             return None
+        header = header_of(self.field.config, self.field.placement)
         return PlaneRounding(
             self.field.network, size, lambda tensors: pack(OCCUPANCY, header, tensors), self._curvature
         )
