@@ -123,9 +123,7 @@ class Results:
             found = asdict(setting) | experiment.run(setting)
             self.runs.append(found)
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(self.path) as partial:
-                lines = ",\n  ".join(json.dumps(run) for run in self.runs)
-                partial.write_text(f'{{"hardware": {json.dumps(hardware.describe())},\n "runs": [\n  {lines}]}}\n')
+            hardware.write_rows(self.path, self.runs, "runs")
             print(found, flush=True)
         return found
 
@@ -175,9 +173,7 @@ def complete_files() -> None:
                 tail = finetune_text.adapt("frozen", 0, seed)
                 score = finetune_text.accuracy(load_adapter(tail, Path(folder) / "adapter.sine"), "test")
             rows.append({"method": method, "seed": seed, "bits": bits, "bytes": size, "test": score})
-        with replacing(path) as partial:
-            lines = ",\n  ".join(json.dumps(row) for row in rows)
-            partial.write_text(f'{{"hardware": {json.dumps(hardware.describe())},\n "rows": [\n  {lines}]}}\n')
+        hardware.write_rows(path, rows)
     for method in ("lora", "sine-lora"):
         for bits in BITS:
             own = [row for row in rows if (row["method"], row["bits"]) == (method, bits)]

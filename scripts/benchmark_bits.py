@@ -11,7 +11,6 @@ from pathlib import Path
 
 import tyro
 
-from sinenerf.files import replacing
 from sinenerf.occupancy.fitting import fit
 from sinenerf.occupancy.labels import Placement
 from sinenerf.occupancy.metrics import Truth, surface_of
@@ -51,9 +50,7 @@ def main(options: Options) -> None:
                 size = len(field.to_bytes())
                 quality = asdict(truth.of_field(field, surface_of(field), size))
                 rows.append(cell | {name: round(value, 5) for name, value in quality.items()})
-                with replacing(options.results) as partial:
-                    lines = ",\n  ".join(json.dumps(row) for row in rows)
-                    partial.write_text(f'{{"hardware": {json.dumps(hardware.describe())},\n "rows": [\n  {lines}]}}\n')
+                hardware.write_rows(options.results, rows)
                 print(f"{shape}, {layer}, {bit} bits: {size:,} bytes, IoU {quality['iou']:.4f}", flush=True)
     report(rows)
 

@@ -71,7 +71,7 @@ def hidden_gain(activation: Activation, bandwidth: float = 1.0) -> float:
 
     relu: sqrt 2, for any t (He et al. 2015). The others: a = t / (b sqrt E[h^2]), with h the activation of such a z:
     E[h^2] = E[exp(-z^2)] = (1 + 2 t^2)^(-1/2) for the Gaussian, E[sin^2 z] = (1 - exp(-2 t^2)) / 2 for the sine. t is 1
-    for the sine, as in SIREN, and 3 for the Gaussian: measured, see docs/occupancy.md.
+    for the sine, as in SIREN, and 3 for the Gaussian: measured, see docs/experiments.md.
     """
     if activation == "relu":
         return math.sqrt(2)

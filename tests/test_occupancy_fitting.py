@@ -202,8 +202,10 @@ def test_a_loss_that_is_no_number_stops(torus, tmp_path):
     assert not (tmp_path / "x.sine").exists()
 
 
-def test_resumed_training_is_the_same_training(torus, tmp_path, monkeypatch):
-    settings = FieldConfig(width=32, rank=2), FitConfig(steps=30, batch=256, pool=20_000, precision="float32")
+@pytest.mark.parametrize("optimizer", ["adam", "soap"])
+def test_resumed_training_is_the_same_training(optimizer, torus, tmp_path, monkeypatch):
+    config = FitConfig(steps=30, batch=256, pool=20_000, precision="float32", optimizer=optimizer)
+    settings = FieldConfig(width=32, rank=2), config
     straight = fit(torus, *settings)
     output = tmp_path / "x.sine"
     with monkeypatch.context() as patch:

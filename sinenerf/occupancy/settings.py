@@ -10,6 +10,7 @@ from sinenerf.codec.curvature import Loss
 from sinenerf.codec.quantise import file_size
 from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.sampling import SamplerKind
+from sinenerf.optimizer import OptimizerKind
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,10 @@ class FitConfig:
     """Train for so many steps."""
     batch: int = 8192
     """Points a step."""
+    optimizer: OptimizerKind = "adam"
+    """adam, or soap: Adam in the eigenbasis of each matrix's gradients, which lifts dense layers, but not sine ones."""
     learning_rate: float = 1e-2
-    """Adam's peak rate, after a warm-up; it falls to zero along a cosine."""
+    """The optimiser's peak rate, after a warm-up; it falls to zero along a cosine."""
     sampler: SamplerKind = "surface"
     """surface: mostly near the surface, some anywhere; grid: every voxel of the cube, as in the paper."""
     pool: int = 1_500_000

@@ -1,4 +1,4 @@
-"""One training of a field: Adam on the cross-entropy of labelled points, rounding in its last third, checkpoints."""
+"""One training of a field: the cross-entropy of labelled points, rounding in its last third, checkpoints."""
 
 import math
 import time
@@ -24,6 +24,7 @@ from sinenerf.occupancy.metrics import iou
 from sinenerf.occupancy.progress import FitProgress
 from sinenerf.occupancy.sampling import make_sampler
 from sinenerf.occupancy.settings import FitConfig
+from sinenerf.optimizer import make_optimizer
 from sinenerf.schedule import warm_cosine
 from sinenerf.stopping import Stop
 
@@ -45,10 +46,7 @@ class Training:
         self.sampler = make_sampler(config.sampler, solid, config.seed, config.pool, config.resolution, view.shown)
         fast = multiplies_bfloat16(self.device.type) if config.precision == "auto" else config.precision == "bfloat16"
         self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=fast)
-        betas = (0.9, 0.99)  # a shorter memory of squares than the usual: 0.001 to 0.003 of IoU
-        self.optimizer = torch.optim.Adam(
-            field.parameters(), config.learning_rate, betas, fused=self.device.type != "mps"
-        )
+        self.optimizer = make_optimizer(config.optimizer, field.parameters(), config.learning_rate)
         self.rounding = self._rounding()
         self._important: tuple[int, Tensor] | None = None  # points of the curvature, and the step that drew them
         points = np.random.default_rng(config.seed + 1).uniform(-1, 1, (HELD_OUT, 3))

@@ -1,10 +1,14 @@
 """What a figure was measured on: part of every result file."""
 
+import json
 import platform
 import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
+
+from sinenerf.files import replacing
 
 
 def describe() -> dict[str, str | int]:
@@ -20,6 +24,13 @@ def describe() -> dict[str, str | int]:
         "commit": _git("rev-parse", "--short", "HEAD") + ("+changes" if _git("status", "--porcelain") else ""),
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]], name: str = "rows") -> None:
+    """Write figures as JSON, one row a line, with what they were measured on."""
+    lines = ",\n  ".join(json.dumps(row) for row in rows)
+    with replacing(path) as partial:
+        partial.write_text(f'{{"hardware": {json.dumps(describe())},\n "{name}": [\n  {lines}]}}\n')
 
 
 def _gpu() -> str | None:

@@ -1,0 +1,54 @@
+"""The `sinenerf` command: each subcommand is one call of the Python API. Heavy libraries load only when one runs."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import tyro
+
+from sinenerf.cli import files, pictures, results, scenes, shapes
+
+
+def doctor() -> None:
+    """Check this machine: Python packages, system libraries, GPU, video. Says what is missing and how to install it."""
+    from sinenerf.doctor import report
+
+    sys.exit(report())
+
+
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "demo": scenes.demo,
+    "export-mesh": scenes.export_mesh,
+    "fit": shapes.fit,
+    "mesh": shapes.mesh,
+    "eval": shapes.evaluate,
+    "compress": files.compress,
+    "info": files.info,
+    "render": scenes.render,
+    "sweep": results.sweep,
+    "plot": results.plot,
+    "bd": results.bd,
+    "find": results.find,
+    "spectrum": results.spectrum,
+    "view": pictures.view,
+    "snapshot": pictures.snapshot,
+    "make-scene": scenes.make_scene,
+    "download": scenes.download,
+    "doctor": doctor,
+}
+
+DESCRIPTION = """Compact 3D scenes from sine-activated low-rank networks: W = sin(omega U V^T) / g.
+
+First steps: sinenerf demo. With photographs of your own: ns-train sine-nerf-small --data SCENE, then ns-viewer or
+sinenerf export-mesh RUN --output scene.glb. With a mesh: sinenerf fit MESH --output shape.sine, then sinenerf mesh
+shape.sine --output shape.glb and sinenerf eval shape.sine MESH."""
+
+
+def main() -> None:
+    """Entry point. Bad input ends with one line on standard error and exit code 1."""
+    try:
+        tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="sinenerf", description=DESCRIPTION)
+    except (ValueError, OSError, RuntimeError) as error:
+        sys.exit(f"sinenerf: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

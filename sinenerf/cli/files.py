@@ -1,0 +1,59 @@
+"""Commands for any .sine file."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+
+def info(path: Annotated[Path, tyro.conf.Positional], /, json: bool = False) -> None:
+    """Say what a .sine file is, and what its bytes are spent on, tensor by tensor.
+
+    Args:
+        path: a .sine file.
+        json: print JSON in place of a table.
+    """
+    from sinenerf.fields import print_info
+
+    print_info(path, json)
+
+
+def compress(
+    source: Annotated[Path, tyro.conf.Positional],
+    /,
+    output: Path,
+    bits: float | None = None,
+    bytes: int | None = None,
+    mesh: Path | None = None,
+    minutes: float | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+) -> None:
+    """Make a small file of a trained scene or shape: its numbers are rounded while it is trained on, within a budget.
+
+    Ctrl-C writes the file as far as it is; after that, and after a crash, the same command goes on. Open only runs of
+    your own: nerfstudio's config.yml can execute code. A .sine file is safe.
+
+    Args:
+        source: a .sine file of a shape, or the folder of a run of ns-train.
+        output: .sine file to write.
+        bits: size of the new file in bits a parameter, all counted; 8 if no bytes are given. 32 keeps a run's float32.
+        bytes: size of the new file.
+        mesh: the mesh that a shape was fitted to; without it, the field's own surface is the truth.
+        minutes: train for so long; 1 if no steps are given.
+        steps: train for so many steps instead.
+        seed: of the training points.
+    """
+    if source.is_dir() or source.suffix == ".yml":
+        from sinenerf.nerf.compress import compress_run
+
+        made = compress_run(source, output, bits, bytes, minutes, steps, seed)
+        print(f"{output}: {output.stat().st_size:,} bytes, {made.parameters_count:,} parameters")
+        if not made.complete:
+            sys.exit(130)
+        return
+    from sinenerf.occupancy.compress import compress_field
+
+    if not compress_field(source, output, bits, bytes, mesh, minutes, steps, seed).complete:
+        sys.exit(130)
