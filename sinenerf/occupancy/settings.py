@@ -10,6 +10,7 @@ from sinenerf.codec.curvature import Loss
 from sinenerf.codec.quantise import file_size
 from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.sampling import SamplerKind
+from sinenerf.occupancy.sizing import suited
 from sinenerf.optimizer import OptimizerKind
 
 
@@ -73,6 +74,9 @@ class FitConfig:
 def split_settings(settings: dict[str, Any]) -> tuple[FieldConfig, FitConfig]:
     """Keyword settings as the two dataclasses that they belong to.
 
+    With `bytes`, what is left open of the network and its training is chosen for that size (`sizing.suited`); else it
+    is as the dataclasses say.
+
     Raises:
         ValueError: a name that neither has.
     """
@@ -82,6 +86,8 @@ def split_settings(settings: dict[str, Any]) -> tuple[FieldConfig, FitConfig]:
         raise ValueError(
             f"no setting is called {sorted(unknown)[0]!r}: there are {', '.join(sorted(of_field | of_fit))}"
         )
+    if settings.get("bytes"):
+        settings = suited(settings)
     return (
         FieldConfig(**{name: value for name, value in settings.items() if name in of_field}),
         FitConfig(**{name: value for name, value in settings.items() if name in of_fit}),

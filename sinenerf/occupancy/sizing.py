@@ -1,0 +1,72 @@
+"""What network and training suit a file of so many bytes, by layer.
+
+Found by trial on the dragon, two minutes on one core each (docs/experiments.md); configs/shapes.toml has the same.
+"""
+
+import math
+from bisect import bisect_right
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from sinenerf.occupancy.architecture import FieldConfig
+from sinenerf.occupancy.file import shapes_of
+
+BITS = 6.5
+"""Of a file, for each number of its network. With more, too few numbers learn; with fewer, rounding tells."""
+SIZES = (1000, 2200, 5000, 12000, 28000)
+"""Bytes of the files for which settings were searched; between them they follow straight lines over log bytes."""
+FACTORED_WIDTHS = {"sine": (40, 56, 80, 112, 160), "low-rank": (40, 56, 80, 128, 192)}
+LEARNING_RATES = {
+    "sine": (7e-3, 7e-3, 5e-3, 3e-3, 3e-3),
+    "low-rank": (5e-3, 5e-3, 5e-3, 2e-3, 2e-3),
+    "dense": (5e-3, 5e-3, 5e-3, 2e-3, 2e-3),
+}
+SPREADS = (0.5, 0.5, 0.3, 0.3, 0.3)
+"""Of the sine. The more bytes, the more rank, and the nearer to a low-rank layer it starts."""
+WIDTHS = (*range(8, 40, 2), *range(40, 1025, 4))
+"""Of dense layers. Wide matrices multiply at full speed only in multiples of four:
+66 takes three times as long as 64."""
+
+
+def suited(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings of `FieldConfig` and `FitConfig` with a size in bytes: what they leave open is chosen for it.
+
+    The network gets as many numbers as `BITS` allow: the table's width and the largest rank that fits, or the largest
+    width of a dense one. What is given stays as it is.
+    """
+    bytes, layer = settings["bytes"], settings.get("layer", "sine")
+    if bytes <= 0 or layer not in LEARNING_RATES or settings.get("width", 1) < 1:
+        return settings  # refused by those whose settings they are
+    known = min(max(bytes, SIZES[0]), SIZES[-1])
+
+    def between(values: tuple[float, ...]) -> float:
+        return float(np.interp(math.log(known), np.log(SIZES), values))
+
+    chosen: dict[str, Any] = {
+        "batch": 2048 if bytes < 3000 else 4096,
+        "optimizer": "soap",
+        "learning_rate": round(math.exp(between(tuple(np.log(LEARNING_RATES[layer])))), 4),
+    }
+    if layer == "sine":
+        chosen["spread"] = round(between(SPREADS), 2)
+    chosen |= settings
+    if layer == "dense":
+        return {"width": _largest(WIDTHS, "width", chosen)} | chosen
+    if "rank" in chosen and "width" not in chosen:
+        chosen["width"] = _largest(range(8, 1025, 8), "width", chosen)
+    width = 8 * round(between(FACTORED_WIDTHS[layer]) * math.sqrt(bytes / known) / 8)
+    chosen = {"width": width} | chosen
+    return {"rank": _largest(range(1, chosen["width"] + 1), "rank", chosen)} | chosen
+
+
+def _largest(values: Any, name: str, settings: dict[str, Any]) -> int:
+    """The largest of ascending values of a setting whose network keeps to the bytes; the smallest if none does."""
+    known = {field.name for field in fields(FieldConfig)}
+
+    def numbers(value: int) -> int:
+        config = FieldConfig(**{key: given for key, given in settings.items() if key in known} | {name: value})
+        return sum(math.prod(shape) for shape in shapes_of(config))
+
+    return values[max(0, bisect_right(values, 8 * settings["bytes"] / BITS, key=numbers) - 1)]
