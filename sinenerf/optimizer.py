@@ -11,7 +11,7 @@ OptimizerKind = Literal["adam", "soap"]
 BETAS = 0.9, 0.99
 """A shorter memory of squares than the usual 0.999: 0.001 to 0.003 of IoU."""
 SHAMPOO_BETA = 0.95
-"""Memory of the second moments whose eigenvectors SOAP turns to; 0.99 as for the squares would be too long."""
+"""Of SOAP: how long the averages of G G^T and G^T G remember, to whose eigenvectors it turns a matrix's gradient G."""
 
 
 def make_optimizer(
@@ -19,15 +19,24 @@ def make_optimizer(
 ) -> torch.optim.Optimizer:
     """adam: Kingma and Ba 2015. soap: Adam in the eigenbasis of each matrix's gradients, Vyas et al. 2024.
 
+    A Mac's GPU lacks the decompositions that SOAP needs, and gets Adam.
+
     Raises:
         ValueError: no optimiser has that name.
     """
+    if kind not in get_args(OptimizerKind):
+        raise ValueError(f"no optimiser is called {kind!r}: choose {' or '.join(get_args(OptimizerKind))}")
     parameters = list(parameters)
-    if kind == "adam":
-        fused = parameters[0].device.type != "mps"
-        return torch.optim.Adam(parameters, learning_rate, BETAS, fused=fused)
-    if kind == "soap":
-        from pytorch_optimizer import SOAP
+    on_mac = parameters[0].device.type == "mps"
+    if kind == "adam" or on_mac:
+        return torch.optim.Adam(parameters, learning_rate, BETAS, fused=not on_mac)
+    from pytorch_optimizer import SOAP
 
-        return SOAP(parameters, learning_rate, BETAS, SHAMPOO_BETA, weight_decay=0.0, precondition_frequency=10)
-    raise ValueError(f"no optimiser is called {kind!r}: choose {' or '.join(get_args(OptimizerKind))}")
+    return SOAP(
+        parameters,
+        learning_rate,
+        betas=BETAS,
+        shampoo_beta=SHAMPOO_BETA,
+        weight_decay=0.0,
+        precondition_frequency=10,
+    )

@@ -162,6 +162,11 @@ def test_a_budget_holds(budget, steps, torus):
     assert steps < 300 or size > 0.9 * budget.get("bytes", budget.get("bits", 0) * field.parameters_count / 8)
 
 
+def test_bytes_alone_choose_network_and_training(torus):
+    field = OccupancyField.fit(torus, bytes=900, steps=20, pool=20_000)
+    assert 850 < len(field.to_bytes()) <= 900 and field.config.width == 40
+
+
 def test_a_budget_that_is_too_small(torus):
     with pytest.raises(ValueError, match=r"120 bytes are too few for 953 parameters: at least \d+, or"):
         OccupancyField.fit(torus, bytes=120, steps=3, width=64, rank=2)

@@ -16,6 +16,19 @@ def numbers(architecture) -> int:
 
 
 @pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("bytes", [1, 10, 10**7])
+def test_sizes_beyond_reason_give_a_network(layer, bytes):
+    split_settings({"layer": layer, "bytes": bytes})[0].network()
+
+
+@pytest.mark.parametrize("bytes, rank", [(1000, 20), (2200, 36), (5000, 60)])
+def test_a_width_holds_its_rank(bytes, rank):
+    architecture, _ = split_settings({"bytes": bytes, "rank": rank})
+    assert architecture.width >= rank == architecture.rank
+    architecture.network()
+
+
+@pytest.mark.parametrize("layer", LAYERS)
 @pytest.mark.parametrize("bytes", [400, 1000, 2200, 3000, 8000, 28000, 90000])
 def test_a_network_fills_its_bytes(layer, bytes):
     architecture, config = split_settings({"layer": layer, "bytes": bytes})

@@ -52,11 +52,11 @@ def fit(
         activation: between the layers.
         bandwidth: of the activation; larger draws finer detail.
         bits: size of the file in bits a parameter, all counted; 8 if no bytes are given. 32 keeps float32.
-        bytes: size of the file instead.
+        bytes: size of the file instead; what is not given of network and training is chosen for it.
         minutes: train for so long; 2 if no steps are given.
         steps: train for so many steps instead.
         batch: points a step.
-        optimizer: soap suits dense and low-rank layers, adam the sine.
+        optimizer: soap (chosen with --bytes) is better, but for a sine whose spread is a radian or more.
         learning_rate: its peak.
         sampler: surface: mostly near the surface; grid: every voxel, as in the paper.
         resolution: voxels a side of the grid sampler.

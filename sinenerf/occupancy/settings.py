@@ -25,7 +25,7 @@ class FitConfig:
     batch: int = 8192
     """Points a step."""
     optimizer: OptimizerKind = "adam"
-    """adam, or soap: Adam in the eigenbasis of each matrix's gradients, which lifts dense layers, but not sine ones."""
+    """adam, or soap: Adam in the eigenbasis of a matrix's gradients; better, but for a sine of a spread of 1 or more."""
     learning_rate: float = 1e-2
     """The optimiser's peak rate, after a warm-up; it falls to zero along a cosine."""
     sampler: SamplerKind = "surface"
@@ -45,7 +45,7 @@ class FitConfig:
     bits: float | None = None
     """Size of the file, all counted, in bits a parameter; 32 stores float32. Without bytes either, 8."""
     bytes: int | None = None
-    """Size of the file in bytes."""
+    """Size of the file in bytes. `split_settings` chooses what suits it: network, optimiser, learning rate, batch."""
 
     def check(self) -> None:
         """Raise ValueError on a setting that cannot be."""
@@ -86,7 +86,7 @@ def split_settings(settings: dict[str, Any]) -> tuple[FieldConfig, FitConfig]:
         raise ValueError(
             f"no setting is called {sorted(unknown)[0]!r}: there are {', '.join(sorted(of_field | of_fit))}"
         )
-    if settings.get("bytes"):
+    if settings.get("bytes") is not None:
         settings = suited(settings)
     return (
         FieldConfig(**{name: value for name, value in settings.items() if name in of_field}),

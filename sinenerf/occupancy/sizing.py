@@ -1,6 +1,7 @@
 """What network and training suit a file of so many bytes, by layer.
 
-Found by trial on the dragon, two minutes on one core each (docs/experiments.md); configs/shapes.toml has the same.
+Found by trial on the dragon, one and a half to two minutes on one core each (docs/experiments.md): near the points of
+configs/shapes.toml.
 """
 
 import math
@@ -14,7 +15,9 @@ from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.file import shapes_of
 
 BITS = 6.5
-"""Of a file, for each number of its network. With more, too few numbers learn; with fewer, rounding tells."""
+"""Of a file for each number of its network: with more, a file holds too few numbers; with fewer, rounding tells."""
+SMALL_FILE = 3000
+"""Bytes below which small batches, and so more steps, are better."""
 SIZES = (1000, 2200, 5000, 12000, 28000)
 """Bytes of the files for which settings were searched; between them they follow straight lines over log bytes."""
 FACTORED_WIDTHS = {"sine": (40, 56, 80, 112, 160), "low-rank": (40, 56, 80, 128, 192)}
@@ -36,37 +39,42 @@ def suited(settings: dict[str, Any]) -> dict[str, Any]:
     The network gets as many numbers as `BITS` allow: the table's width and the largest rank that fits, or the largest
     width of a dense one. What is given stays as it is.
     """
-    bytes, layer = settings["bytes"], settings.get("layer", "sine")
-    if bytes <= 0 or layer not in LEARNING_RATES or settings.get("width", 1) < 1:
+    size, layer = settings["bytes"], settings.get("layer", "sine")
+    if not 0 < size < math.inf or layer not in LEARNING_RATES or settings.get("width", 1) < 1:
         return settings  # refused by those whose settings they are
-    known = min(max(bytes, SIZES[0]), SIZES[-1])
+    searched = min(max(size, SIZES[0]), SIZES[-1])
 
     def between(values: tuple[float, ...]) -> float:
-        return float(np.interp(math.log(known), np.log(SIZES), values))
+        return float(np.interp(math.log(searched), np.log(SIZES), values))
 
     chosen: dict[str, Any] = {
-        "batch": 2048 if bytes < 3000 else 4096,
+        "batch": 2048 if size < SMALL_FILE else 4096,
         "optimizer": "soap",
         "learning_rate": round(math.exp(between(tuple(np.log(LEARNING_RATES[layer])))), 4),
     }
     if layer == "sine":
         chosen["spread"] = round(between(SPREADS), 2)
     chosen |= settings
-    if layer == "dense":
-        return {"width": _largest(WIDTHS, "width", chosen)} | chosen
-    if "rank" in chosen and "width" not in chosen:
-        chosen["width"] = _largest(range(8, 1025, 8), "width", chosen)
-    width = 8 * round(between(FACTORED_WIDTHS[layer]) * math.sqrt(bytes / known) / 8)
-    chosen = {"width": width} | chosen
-    return {"rank": _largest(range(1, chosen["width"] + 1), "rank", chosen)} | chosen
+    if "width" not in chosen:
+        if layer == "dense":
+            chosen["width"] = _largest(WIDTHS, "width", chosen)
+        elif "rank" in chosen:
+            narrowest = 8 * math.ceil(max(chosen["rank"], 1) / 8)  # a rank is at most the width
+            chosen["width"] = _largest(range(narrowest, max(narrowest, WIDTHS[-1]) + 1, 8), "width", chosen)
+        else:
+            width = 8 * round(between(FACTORED_WIDTHS[layer]) * math.sqrt(size / searched) / 8)
+            chosen["width"] = min(max(8, width), WIDTHS[-1])
+    if "rank" not in chosen and layer != "dense":
+        chosen["rank"] = _largest(range(1, chosen["width"] + 1), "rank", chosen)
+    return chosen
 
 
 def _largest(values: Any, name: str, settings: dict[str, Any]) -> int:
     """The largest of ascending values of a setting whose network keeps to the bytes; the smallest if none does."""
-    known = {field.name for field in fields(FieldConfig)}
+    names = {field.name for field in fields(FieldConfig)}
 
     def numbers(value: int) -> int:
-        config = FieldConfig(**{key: given for key, given in settings.items() if key in known} | {name: value})
+        config = FieldConfig(**{key: given for key, given in settings.items() if key in names} | {name: value})
         return sum(math.prod(shape) for shape in shapes_of(config))
 
     return values[max(0, bisect_right(values, 8 * settings["bytes"] / BITS, key=numbers) - 1)]

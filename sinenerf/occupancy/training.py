@@ -86,7 +86,7 @@ class Training:
         return self.seconds - self.saved_at > SAVE_EVERY
 
     def learning_rate(self) -> float:
-        """Of Adam, now."""
+        """The optimiser's, now."""
         return self.config.learning_rate * warm_cosine(self.done_fraction)
 
     def run(self, stop: Stop) -> Iterator[dict[str, float]]:
