@@ -25,7 +25,7 @@ class FitConfig:
     batch: int = 8192
     """Points a step."""
     optimizer: OptimizerKind = "adam"
-    """adam, or soap: Adam in the eigenbasis of a matrix's gradients; better, but for a sine of a spread of 1 or more."""
+    """adam, or soap: Adam in the eigenbasis of the gradients; better, but for a sine of a spread of 1 or more."""
     learning_rate: float = 1e-2
     """The optimiser's peak rate, after a warm-up; it falls to zero along a cosine."""
     sampler: SamplerKind = "surface"
