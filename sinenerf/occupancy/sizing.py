@@ -6,7 +6,7 @@ configs/shapes.toml.
 
 import math
 from bisect import bisect_right
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -71,10 +71,10 @@ def suited(settings: dict[str, Any]) -> dict[str, Any]:
 
 def _largest(values: Any, name: str, settings: dict[str, Any]) -> int:
     """The largest of ascending values of a setting whose network keeps to the bytes; the smallest if none does."""
-    names = {field.name for field in fields(FieldConfig)}
+    architecture = FieldConfig(**{f.name: settings[f.name] for f in fields(FieldConfig) if f.name in settings})
 
     def numbers(value: int) -> int:
-        config = FieldConfig(**{key: given for key, given in settings.items() if key in names} | {name: value})
-        return sum(math.prod(shape) for shape in shapes_of(config))
+        change: dict[str, Any] = {name: value}
+        return sum(math.prod(shape) for shape in shapes_of(replace(architecture, **change)))
 
     return values[max(0, bisect_right(values, 8 * settings["bytes"] / BITS, key=numbers) - 1)]
