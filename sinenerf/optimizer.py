@@ -14,6 +14,12 @@ SHAMPOO_BETA = 0.95
 """Of SOAP: how long the averages of G G^T and G^T G remember, to whose eigenvectors it turns a matrix's gradient G."""
 
 
+def check_optimizer(kind: str) -> None:
+    """Raise ValueError unless an optimiser has that name."""
+    if kind not in get_args(OptimizerKind):
+        raise ValueError(f"no optimizer is called {kind!r}: choose {' or '.join(get_args(OptimizerKind))}")
+
+
 def make_optimizer(
     kind: OptimizerKind, parameters: Iterable[nn.Parameter], learning_rate: float
 ) -> torch.optim.Optimizer:
@@ -24,8 +30,7 @@ def make_optimizer(
     Raises:
         ValueError: no optimiser has that name.
     """
-    if kind not in get_args(OptimizerKind):
-        raise ValueError(f"no optimiser is called {kind!r}: choose {' or '.join(get_args(OptimizerKind))}")
+    check_optimizer(kind)
     parameters = list(parameters)
     on_mac = parameters[0].device.type == "mps"
     if kind == "adam" or on_mac:

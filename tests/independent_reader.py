@@ -59,7 +59,7 @@ def scalars(config, name):
 
 def read(data):
     """(config, {name: (integers or None, float32 values)})."""
-    assert data[:4] == b"SINE" and data[4] in (1, 2, 3) and data[5] in (1, 2)
+    assert data[:4] == b"SINE" and data[4] in (1, 2, 3, 4) and data[5] in (1, 2)
     assert zlib.crc32(data[:-4]) == int.from_bytes(data[-4:], "little")
     length, place = varint(data, 6)
     config, named = [None, occupancy_header, radiance_header][data[5]](data[place : (place := place + length)])
@@ -68,7 +68,8 @@ def read(data):
 
 def occupancy_header(header):
     names = ["choices", "width", "depth", "rank", "omega", "spread", "bandwidth", "x", "y", "z", "scale"]
-    config = dict(zip(names, struct.unpack("<BHBHfff3df", header), strict=True))
+    centre = {34: "3f", 46: "3d"}[len(header)]
+    config = dict(zip(names, struct.unpack(f"<BHBHfff{centre}f", header), strict=True))
     for name, place in {"layer": 0, "activation": 2, "learn_omega": 4, "learn_gain": 5, "anchored": 6}.items():
         config[name] = config["choices"] >> place & (3 if place in (0, 2) else 1)
     return config, shapes(config)

@@ -32,5 +32,5 @@ def test_both_descend(kind):
 
 
 def test_an_unknown_optimiser():
-    with pytest.raises(ValueError, match="no optimiser is called 'sgd': choose adam or soap"):
+    with pytest.raises(ValueError, match="no optimizer is called 'sgd': choose adam or soap"):
         make_optimizer("sgd", nn.Linear(2, 2).parameters(), 1e-2)  # type: ignore[arg-type]

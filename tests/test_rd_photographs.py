@@ -100,6 +100,7 @@ def test_our_presets_and_nerfstudios_methods_are_swept(scene, tmp_path):
         ("width = 16", "width = -1", "width is -1: it must be positive"),
         ("rank = 2", "rank = 17", "rank 17 does not fit"),
         ("rank = 2", 'preset = "sine-nerf-huge"', "no preset is called 'sine-nerf-huge'"),
+        ("rank = 2", 'optimizer = "sgd"', "no optimizer is called 'sgd': choose adam or soap"),
         ("steps = 12", "", "give minutes or steps"),
         ("steps = 12", "steps = -1", "steps is -1: it must be positive"),
         ('method = "nerfacto"', 'method = "splatfacto"', "method is 'splatfacto': choose vanilla-nerf"),

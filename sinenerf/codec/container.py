@@ -15,8 +15,9 @@ from jaxtyping import Float, Int
 from sinenerf.codec.entropy import LARGEST, CodecError, EntropyModel, decode, encode
 
 MAGIC = b"SINE"
-VERSION = 3
-"""What is written. Version 1 has no ascending tensors, version 2 none of two runs; both are read too."""
+VERSION = 4
+"""What is written. Version 1 has no ascending tensors, version 2 none of two runs, version 3 no short header of an
+occupancy field; all are read."""
 OCCUPANCY = 1
 """Kind of a file that holds an occupancy field."""
 RADIANCE = 2

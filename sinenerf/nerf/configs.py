@@ -8,10 +8,17 @@ from nerfstudio.plugins.types import MethodSpecification
 from sinenerf.device import best_device
 from sinenerf.nerf.dataparser import LLFFDataParserConfig
 from sinenerf.nerf.model_config import SineNeRFModelConfig
-from sinenerf.nerf.trainer import ExponentialDecayConfig, FusedAdamConfig, SineTrainerConfig
+from sinenerf.nerf.trainer import (
+    ExponentialDecayConfig,
+    FieldOptimizerConfig,
+    FusedAdamConfig,
+    SineTrainerConfig,
+)
 
 
-def _trainer(name: str, model: SineNeRFModelConfig, *, rays: int, lr: float, steps: int, widest: int):
+def _trainer(
+    name: str, model: SineNeRFModelConfig, *, rays: int, optimizer: FieldOptimizerConfig, steps: int, widest: int
+):
     return SineTrainerConfig(
         method_name=name,
         machine=MachineConfig(device_type=best_device()),
@@ -28,7 +35,7 @@ def _trainer(name: str, model: SineNeRFModelConfig, *, rays: int, lr: float, ste
         ),
         optimizers={
             "fields": {
-                "optimizer": FusedAdamConfig(lr=lr, eps=1e-8),
+                "optimizer": optimizer,
                 "scheduler": ExponentialDecayConfig(final_ratio=0.05, warmup_steps=200),
             },
             # steps and models of the entropy coder, all of them logarithms; used with bits or bytes alone
@@ -47,7 +54,7 @@ sine_nerf = MethodSpecification(
         "sine-nerf",
         SineNeRFModelConfig(),
         rays=1024,
-        lr=1e-3,
+        optimizer=FieldOptimizerConfig("adam", lr=1e-3),
         steps=200_000,
         widest=1100,
     ),
@@ -63,13 +70,14 @@ sine_nerf_small = MethodSpecification(
             skips=(),
             sampling="proposal",
             rank=32,
+            omega=3.0,
             direction_frequencies=2,
             coarse_samples=32,
             fine_samples=12,
             density_activation="exp",
         ),
-        rays=512,
-        lr=2e-3,
+        rays=1024,
+        optimizer=FieldOptimizerConfig("soap", lr=1e-2),
         steps=6_000,
         widest=512,
     ),

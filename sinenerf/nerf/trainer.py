@@ -2,16 +2,18 @@
 
 import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from nerfstudio.engine.optimizers import AdamOptimizerConfig, Optimizers
+from nerfstudio.engine.optimizers import AdamOptimizerConfig, OptimizerConfig, Optimizers
 from nerfstudio.engine.schedulers import Scheduler, SchedulerConfig
 from nerfstudio.engine.trainer import Trainer, TrainerConfig
 from torch.optim.lr_scheduler import LambdaLR
 
 from sinenerf.nerf.guard import TrainingDiverged, say
+from sinenerf.optimizer import OptimizerKind, make_optimizer
 
 
 @dataclass
@@ -20,6 +22,19 @@ class FusedAdamConfig(AdamOptimizerConfig):
 
     fused: bool = True
     """One call for all parameters."""
+
+
+@dataclass
+class FieldOptimizerConfig(OptimizerConfig):
+    """What moves the numbers of the networks. `_target` and `eps` of the base are unused."""
+
+    kind: OptimizerKind = "soap"
+    """soap: Adam in the eigenbasis of each matrix's gradients, better by far for its slower steps; adam."""
+    lr: float = 1e-2
+    """Learning rate at the start."""
+
+    def setup(self, params: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
+        return make_optimizer(self.kind, params, self.lr)
 
 
 @dataclass

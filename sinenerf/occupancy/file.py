@@ -4,6 +4,8 @@ import math
 import struct
 from typing import get_args
 
+import numpy as np
+
 from sinenerf.activations import Activation
 from sinenerf.codec.container import OCCUPANCY, Container, Shapes
 from sinenerf.codec.entropy import CodecError
@@ -11,8 +13,8 @@ from sinenerf.layers import LayerKind, anchored_rows
 from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.labels import Placement
 
-HEADER = struct.Struct("<BHBHfff3df")
-"""choices, width, depth, rank, omega, spread, bandwidth, centre, scale."""
+HEADER, FAR_HEADER = struct.Struct("<BHBHfff3ff"), struct.Struct("<BHBHfff3df")
+"""choices, width, depth, rank, omega, spread, bandwidth, centre, scale; the second with a centre in float64."""
 LAYERS, ACTIVATIONS = get_args(LayerKind), get_args(Activation)
 LARGEST_BAKED = 2**24
 """Bound on width^2 depth: the weights that a decoder builds."""
@@ -22,7 +24,9 @@ def header_of(config: FieldConfig, placement: Placement) -> bytes:
     """What a decoder must know besides the tensors."""
     choices = LAYERS.index(config.layer) | ACTIVATIONS.index(config.activation) << 2
     choices |= config.learn_omega << 4 | config.learn_gain << 5 | config.anchored << 6
-    return HEADER.pack(
+    with np.errstate(over="ignore"):
+        near = np.array_equal(np.array(placement.centre, np.float32), placement.centre)
+    return (HEADER if near else FAR_HEADER).pack(
         choices,
         config.width,
         config.depth,
@@ -43,9 +47,11 @@ def read_header(container: Container) -> tuple[FieldConfig, Placement]:
     """
     if container.kind != OCCUPANCY:
         raise CodecError("holds no occupancy field")
-    if len(container.header) != HEADER.size:
+    layouts = {layout.size: layout for layout in (HEADER, FAR_HEADER)}
+    if len(container.header) not in layouts:
         raise CodecError("is damaged: its header has another length")
-    choices, width, depth, rank, omega, spread, bandwidth, x, y, z, scale = HEADER.unpack(container.header)
+    numbers = layouts[len(container.header)].unpack(container.header)
+    choices, width, depth, rank, omega, spread, bandwidth, x, y, z, scale = numbers
     layer, activation = choices & 3, choices >> 2 & 3
     if layer >= len(LAYERS) or activation >= len(ACTIVATIONS) or choices >> 7:
         raise CodecError("is damaged: it has a layer or an activation that the format does not know")
@@ -103,7 +109,7 @@ def shapes_of(config: FieldConfig) -> Shapes:
     return list(tensors_of(config).values())
 
 
-def overhead(config: FieldConfig) -> int:
+def overhead(config: FieldConfig, placement: Placement) -> int:
     """Bytes of a file beyond the coded integers: frame, header, table; and what the coder may round up to."""
     frame, entry, coder = 11, 6, 6
-    return frame + HEADER.size + entry * len(shapes_of(config)) + coder
+    return frame + len(header_of(config, placement)) + entry * len(shapes_of(config)) + coder

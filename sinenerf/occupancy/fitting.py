@@ -99,7 +99,8 @@ def fit(
 
 def _check_file_size(field: OccupancyField, config: FitConfig) -> None:
     """Raise ValueError where not even one bit a number fits the budget."""
-    size, smallest = config.file_size(field.parameters_count), overhead(field.config) + field.parameters_count // 8
+    size = config.file_size(field.parameters_count)
+    smallest = overhead(field.config, field.placement) + field.parameters_count // 8
     if size is not None and size < smallest:
         raise ValueError(
             f"{size} bytes are too few for {field.parameters_count:,} parameters: "

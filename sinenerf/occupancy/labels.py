@@ -19,6 +19,8 @@ Points = Float[np.ndarray, "n 3"]
 
 HALF_EXTENT = 0.95
 """Half of the shape's longest side in the cube [-1, 1]^3: a margin that lets every surface close."""
+HARMLESS = 1e-3
+"""Of the cube's unit: the shape may lie so far from its middle."""
 AMBIGUOUS = 0.25
 """A winding number closer than this to 1/2 is a guess: the surface has a hole nearby."""
 
@@ -28,7 +30,7 @@ class Placement:
     """Where the cube [-1, 1]^3 lies in the mesh's own coordinates: x = centre + scale * cube."""
 
     centre: tuple[float, float, float]
-    """The middle of the bounding box, in the mesh's unit."""
+    """The middle of the bounding box, in the mesh's unit: a float32 unless the box is small and far from the origin."""
     scale: float
     """Length of one cube unit, in the mesh's unit."""
 
@@ -36,8 +38,11 @@ class Placement:
     def of(cls, mesh: "trimesh.Trimesh") -> "Placement":
         """The placement that gives the longest side of the bounding box a half-extent of 0.95."""
         low, high = np.asarray(mesh.bounds, dtype=np.float64)
-        x, y, z = ((low + high) / 2).tolist()
-        return cls((x, y, z), float(np.float32((high - low).max() / 2 / HALF_EXTENT)))  # as a file keeps it
+        scale = float(np.float32((high - low).max() / 2 / HALF_EXTENT))  # as a file keeps it
+        centre = (low + high) / 2
+        short = centre.astype(np.float32)  # half of the bytes in a file
+        x, y, z = (short if np.abs(short - centre).max() < HARMLESS * scale else centre).tolist()
+        return cls((x, y, z), scale)
 
     def to_cube(self, points: Points) -> Points:
         """From the mesh's coordinates to the cube's, in float64."""

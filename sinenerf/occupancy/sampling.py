@@ -124,6 +124,4 @@ def make_sampler(
     """The sampler of a name."""
     if kind == "surface":
         return _surface_sampler(solid, seed, pool, progress)
-    if kind == "grid":
-        return GridSampler(solid, seed, resolution, progress)
-    raise ValueError(f"no sampler is called {kind!r}: choose surface or grid")
+    return GridSampler(solid, seed, resolution, progress)

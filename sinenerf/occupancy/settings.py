@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 
@@ -11,7 +11,7 @@ from sinenerf.codec.quantise import file_size
 from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.sampling import SamplerKind
 from sinenerf.occupancy.sizing import suited
-from sinenerf.optimizer import OptimizerKind
+from sinenerf.optimizer import OptimizerKind, check_optimizer
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,10 @@ class FitConfig:
         if self.minutes is not None and self.steps is not None:
             raise ValueError("give minutes or steps, not both")
         file_size(1, self.bits, self.bytes)
+        check_optimizer(self.optimizer)
+        for name, kinds in {"sampler": SamplerKind, "loss": Loss}.items():
+            if (value := getattr(self, name)) not in get_args(kinds):
+                raise ValueError(f"no {name} is called {value!r}: choose {' or '.join(get_args(kinds))}")
         for name in ("minutes", "steps", "batch", "learning_rate", "pool", "resolution"):
             value = getattr(self, name)
             if value is not None and not (value > 0 and math.isfinite(value)):

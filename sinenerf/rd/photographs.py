@@ -10,6 +10,7 @@ from torch import Tensor
 
 from sinenerf.codec.quantise import file_size
 from sinenerf.files import replacing
+from sinenerf.optimizer import check_optimizer
 from sinenerf.rd.results import Result, Settings
 from sinenerf.rd.timed import Image, Training, build, configure, score_held_out
 
@@ -17,6 +18,7 @@ OWN: Settings = {
     "preset": "sine-nerf-small",
     "minutes": None,
     "steps": None,
+    "optimizer": None,
     "learning_rate": None,
     "rays": None,
     "downscale": None,
@@ -24,8 +26,8 @@ OWN: Settings = {
     "bytes": None,
     "seed": 0,
 }
-"""Settings beside the model's own. Without bits and bytes 8 bits a parameter; learning rate and rays are the preset's;
-downscale is the N of images_N."""
+"""Settings beside the model's own. Without bits and bytes 8 bits a parameter; optimizer, learning rate and rays are the
+preset's; downscale is the N of images_N."""
 FACTOR = 8
 """images_8 are trained on where they are there, unless `downscale` says otherwise."""
 
@@ -101,7 +103,10 @@ class NerfProgram:
         check_budget(settings)
         if settings["bits"] is None and settings["bytes"] is None:
             settings["bits"] = 8
-        settings["learning_rate"] = settings["learning_rate"] or preset.optimizers["fields"]["optimizer"].lr
+        optimizer = preset.optimizers["fields"]["optimizer"]
+        settings["optimizer"] = settings["optimizer"] or optimizer.kind
+        check_optimizer(settings["optimizer"])
+        settings["learning_rate"] = settings["learning_rate"] or optimizer.lr
         settings["rays"] = settings["rays"] or preset.pipeline.datamanager.train_num_rays_per_batch
         file_size(1, settings["bits"], settings["bytes"])
         replace(model, **{name: settings[name] for name in known}).architecture(ndc=True).networks()
@@ -153,6 +158,7 @@ def _options(settings: Settings) -> dict[str, Any]:
     model = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items() if k not in OWN}
     model |= {"bits": settings["bits"], "bytes": settings["bytes"]}
     options = {f"pipeline.model.{name}": value for name, value in model.items()}
+    options["optimizers.fields.optimizer.kind"] = settings["optimizer"]
     options["optimizers.fields.optimizer.lr"] = settings["learning_rate"]
     options["pipeline.datamanager.train_num_rays_per_batch"] = settings["rays"]
     return options
