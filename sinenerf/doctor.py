@@ -13,7 +13,7 @@ SYSTEM_LIBRARIES = [
     ("gomp", "open3d, torch", "libgomp1"),
     ("X11", "open3d", "libx11-6"),
 ]
-PACKAGES = ["torch", "torchvision", "nerfstudio", "open3d", "trimesh", "tyro", "viser"]
+PACKAGES = ["torch", "torchvision", "nerfstudio", "pytorch-optimizer", "open3d", "trimesh", "tyro", "viser"]
 
 
 def missing_libraries() -> list[tuple[str, str, str]]:

@@ -112,6 +112,20 @@ def test_resume(trained, scene, tmp_path):
     assert list(tmp_path.rglob("step-000000154.ckpt"))
 
 
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--optimizers.fields.optimizer.kind=adam", "is of a run with another optimizer. Give its settings"),
+        ("--pipeline.model.omega=50", "is of a run with another omega, which is 3 there,"),
+    ],
+)
+def test_resume_with_other_settings(trained, scene, tmp_path, option, said):
+    """What a checkpoint holds would train on as something else, or break in the middle."""
+    options = [f"--load-dir={trained.parent}/nerfstudio_models", option]
+    assert said in run(*train_command(scene, tmp_path, *options, steps=5), ok=False)
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
 def test_render_interpolate(trained, tmp_path):
     ffmpeg_or_skip()
     film = tmp_path / "film.mp4"

@@ -21,6 +21,11 @@ from sinenerf.nerf.trainer import latest_valid_step  # noqa: E402
 from sinenerf.networks import RadianceMLP, ScalarMLP  # noqa: E402
 
 
+def test_presets_name_their_optimiser():
+    kinds = [method.config.optimizers["fields"]["optimizer"].kind for method in (sine_nerf, sine_nerf_small)]
+    assert kinds == ["adam", "soap"]
+
+
 def make_trainer(method, scene, output, steps=4, **model):
     config = deepcopy(method.config)
     config.data = config.pipeline.datamanager.data = config.pipeline.datamanager.dataparser.data = scene

@@ -217,3 +217,5 @@ class SineNeRFModel(Model):
                 parameter.copy_(new)
         for optimizer in attributes.optimizers.optimizers.values():
             optimizer.state.clear()
+            for group in optimizer.param_groups:
+                group.pop("step", None)  # SOAP counts there

@@ -18,18 +18,19 @@ from sinenerf.optimizer import OptimizerKind, make_optimizer
 
 @dataclass
 class FusedAdamConfig(AdamOptimizerConfig):
-    """Adam in one kernel: the factors are many and tiny, so that calls cost more than arithmetic."""
+    """Adam in one kernel: for many tiny tensors calls cost more than arithmetic. Runs of before SOAP name it, too."""
 
     fused: bool = True
     """One call for all parameters."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class FieldOptimizerConfig(OptimizerConfig):
     """What moves the numbers of the networks. `_target` and `eps` of the base are unused."""
 
     kind: OptimizerKind = "soap"
-    """soap: Adam in the eigenbasis of each matrix's gradients, better by far for its slower steps; adam."""
+    """soap: Adam in the eigenbasis of each matrix's gradients. Slower steps, but better in the same time, but for a
+    sine whose spread is a radian or more; adam."""
     lr: float = 1e-2
     """Learning rate at the start."""
 
@@ -146,7 +147,29 @@ class SineTrainer(Trainer):
     def _load_checkpoint(self) -> None:
         if self.config.load_dir is not None and self.config.load_step is None:
             self.config.load_step = latest_valid_step(self.config.load_dir)
+        path = self.config.load_checkpoint
+        if self.config.load_dir is not None:
+            path = self.config.load_dir / f"step-{self.config.load_step:09d}.ckpt"
+        if path is not None and path.is_file():
+            self._check_same_settings(path)
         super()._load_checkpoint()
+
+    def _check_same_settings(self, path: Path) -> None:
+        """What a state dict cannot say: it would bring an optimiser's settings and omega along, or break."""
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        saved = state["optimizers"].get("fields", {"param_groups": [{}]})
+        ours = self.optimizers.optimizers["fields"].param_groups[0]
+        different = saved["param_groups"][0].keys() ^ ours.keys()
+        others = ["optimizer"] if different - {"step"} else []  # SOAP counts there, once begun
+        for name, omega in self.pipeline.named_buffers():
+            if name.endswith(".omega") and (theirs := state["pipeline"].get(name, omega)) != omega:
+                others.append(f"omega, which is {float(theirs):g} there,")
+                break
+        if others:
+            raise SystemExit(
+                f"sinenerf: {path}: is of a run with another {' and another '.join(others)}. "
+                f"Give its settings, or go on from it with --load-config and its config.yml"
+            )
 
 
 def latest_valid_step(folder: Path) -> int:

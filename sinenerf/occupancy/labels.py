@@ -20,7 +20,7 @@ Points = Float[np.ndarray, "n 3"]
 HALF_EXTENT = 0.95
 """Half of the shape's longest side in the cube [-1, 1]^3: a margin that lets every surface close."""
 HARMLESS = 1e-3
-"""Of the cube's unit: the shape may lie so far from its middle."""
+"""How far, in cube units, float32 may move the cube's centre from the middle of the box."""
 AMBIGUOUS = 0.25
 """A winding number closer than this to 1/2 is a guess: the surface has a hole nearby."""
 

@@ -13,6 +13,9 @@ from sinenerf.occupancy.sampling import SamplerKind
 from sinenerf.occupancy.sizing import suited
 from sinenerf.optimizer import OptimizerKind, check_optimizer
 
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["auto", "float32", "bfloat16"]
+
 
 @dataclass(frozen=True)
 class FitConfig:
@@ -38,9 +41,9 @@ class FitConfig:
     """Of the occupancy against the label. mse is the paper's."""
     seed: int = 0
     """Of the network's start and of the training points."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    device: Device = "auto"
     """Where to train. auto: a GPU if there is one."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Precision = "auto"
     """Number format inside the network. auto: bfloat16 where the processor multiplies it natively."""
     bits: float | None = None
     """Size of the file, all counted, in bits a parameter; 32 stores float32. Without bytes either, 8."""
@@ -53,7 +56,7 @@ class FitConfig:
             raise ValueError("give minutes or steps, not both")
         file_size(1, self.bits, self.bytes)
         check_optimizer(self.optimizer)
-        for name, kinds in {"sampler": SamplerKind, "loss": Loss}.items():
+        for name, kinds in {"sampler": SamplerKind, "loss": Loss, "device": Device, "precision": Precision}.items():
             if (value := getattr(self, name)) not in get_args(kinds):
                 raise ValueError(f"no {name} is called {value!r}: choose {' or '.join(get_args(kinds))}")
         for name in ("minutes", "steps", "batch", "learning_rate", "pool", "resolution"):

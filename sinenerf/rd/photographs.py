@@ -114,8 +114,8 @@ class NerfProgram:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
 
     def estimate(self, settings: Settings) -> float:
-        # 20 steps a second in training is what two shared cores make
-        return 40 + (60 * settings["minutes"] if settings["minutes"] is not None else settings["steps"] / 20)
+        # 12 steps a second in training is what one shared core makes
+        return 40 + (60 * settings["minutes"] if settings["minutes"] is not None else settings["steps"] / 12)
 
     def files(self, scene: Path, settings: Settings) -> list[Path]:
         return photographs_of(scene, settings["downscale"])
