@@ -77,12 +77,14 @@ def to_bytes(image: np.ndarray) -> np.ndarray:
 
 
 def side_by_side(runs: list[dict], folder: Path) -> None:
-    """One picture: the first held-out view, as photographed and as each run renders it."""
+    """One picture: the first held-out view, as photographed and as each run here renders it."""
     panels = [("photograph", folder / "truth.jpg")]
     for run in runs:
         result = json.loads((folder / f"{run['name']}.json").read_text())
         label = f"{run['name']}   {result['psnr']:.2f} dB   {result['parameters']:,} parameters"
-        panels.append((label, folder / f"{run['name']}.jpg"))
+        picture = folder / f"{run['name']}.jpg"
+        if picture.exists():  # results come with a clone, their pictures do not
+            panels.append((label, picture))
     images = [Image.open(path) for _, path in panels]
     images = [image.resize(images[0].size, Image.Resampling.BICUBIC) for image in images]
     width, height, bar, columns = images[0].width, images[0].height, 26, min(3, len(panels))

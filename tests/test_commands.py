@@ -176,7 +176,7 @@ def test_export(trained, tmp_path, kind):
         "pointcloud": ["--num-points=2000", "--num-rays-per-batch=2048"],
         "poisson": ["--num-points=2000", "--num-rays-per-batch=2048", "--texture-method=point_cloud"],
         "tsdf": [
-            "--resolution=32",
+            "--resolution=48",
             "--downscale-factor=1",
             "--num-pixels-per-side=128",
             "--bounding-box-min=-4 -4 -10",

@@ -203,6 +203,7 @@ def test_failing_job_leaves_the_others(plan, data, tmp_path):
     ("old", "new", "message"),
     [
         ("batch = 256", "batches = 256", "method 'sine': no setting is called 'batches'"),
+        ("batch = 256", 'optimizer = "sgd"', "method 'sine': no optimizer is called 'sgd': choose adam or soap"),
         ("batch = 256", 'sampler = "sobol"', "method 'sine': no sampler is called 'sobol': choose surface or grid"),
         ("{ rank = 2 }", "{ rank = 99 }", "method 'sine': rank 99 does not fit a layer of 16 inputs"),
         ("points = [{", "pionts = [{", "method 'sine' has an unknown key 'pionts'"),

@@ -9,7 +9,7 @@ import tyro
 def demo(
     scene: Path | None = None,
     output: Path = Path("outputs/demo"),
-    steps: int = 6000,
+    steps: int = 3000,
     minutes: float = 6.0,
     frames: int = 48,
 ) -> None:
