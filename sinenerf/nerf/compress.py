@@ -1,7 +1,6 @@
 """What the command `sinenerf compress` does with a run: it is trained on with quantisation; a kill loses little."""
 
 import hashlib
-import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +21,8 @@ from sinenerf.nerf.runs import open_run
 from sinenerf.schedule import warm_cosine
 from sinenerf.stopping import interruptible
 
-LEARNING_RATE = 1e-3
-"""Of Adam, with an omega of 100."""
+LEARNING_RATE = 3e-4
+"""Of Adam. A run that SOAP has trained loses 0.2 dB of a fern with 6e-3, and gains as much with this."""
 SAVE_EVERY = 5.0
 """Seconds of training between checkpoints."""
 
@@ -104,10 +103,7 @@ class FineTuning:
 
     def __post_init__(self) -> None:
         self.quantiser: Quantiser = self.pipeline.model.quantiser
-        config = self.pipeline.model.field.config
-        # with Adam, c times the omega is sqrt(c) times the learning rate
-        self.learning_rate = LEARNING_RATE * (math.sqrt(100 / config.omega) if config.layer == "sine" else 1.0)
-        self.optimizer = torch.optim.Adam(self.quantiser.parameter_groups(), lr=self.learning_rate, eps=1e-8)
+        self.optimizer = torch.optim.Adam(self.quantiser.parameter_groups(), lr=LEARNING_RATE, eps=1e-8)
 
     @property
     def done_fraction(self) -> float:
@@ -139,7 +135,7 @@ class FineTuning:
     def _train_step(self) -> None:
         done = self.done_fraction
         for group in self.optimizer.param_groups:
-            group["lr"] = warm_cosine(done) * (1e-2 if "scale" in group else self.learning_rate)
+            group["lr"] = warm_cosine(done) * (1e-2 if "scale" in group else LEARNING_RATE)
         self.quantiser.settle(done)
         _, losses, _ = self.pipeline.get_train_loss_dict(self.step)
         self.optimizer.zero_grad()
