@@ -147,9 +147,10 @@ def test_the_overhead_is_small():
         field = OccupancyField.load(path)
         if field.coded:
             bits = sum(EntropyModel.fit(t.integers).bits(t.integers) for t in field.coded.values())
-            extra = len(field.to_bytes()) - bits / 8
+            extra = path.stat().st_size - bits / 8
             assert extra < (140 if field.config.learn_omega else 120), path  # learned scalars are tensors, too
-            assert extra <= overhead(field.config, field.placement) + 1
+            # a file of an older version may have the longer header, where a new one of the same field has not
+            assert len(field.to_bytes()) - bits / 8 <= overhead(field.config, field.placement) + 1
 
 
 def test_a_centre_is_float32_unless_that_is_too_coarse():

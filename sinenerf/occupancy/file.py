@@ -47,11 +47,10 @@ def read_header(container: Container) -> tuple[FieldConfig, Placement]:
     """
     if container.kind != OCCUPANCY:
         raise CodecError("holds no occupancy field")
-    layouts = {layout.size: layout for layout in (HEADER, FAR_HEADER)}
-    if len(container.header) not in layouts:
+    layout = HEADER if len(container.header) == HEADER.size else FAR_HEADER
+    if len(container.header) != layout.size:
         raise CodecError("is damaged: its header has another length")
-    numbers = layouts[len(container.header)].unpack(container.header)
-    choices, width, depth, rank, omega, spread, bandwidth, x, y, z, scale = numbers
+    choices, width, depth, rank, omega, spread, bandwidth, x, y, z, scale = layout.unpack(container.header)
     layer, activation = choices & 3, choices >> 2 & 3
     if layer >= len(LAYERS) or activation >= len(ACTIVATIONS) or choices >> 7:
         raise CodecError("is damaged: it has a layer or an activation that the format does not know")
