@@ -38,6 +38,8 @@ def main(options: Options) -> None:
     for run in plan["runs"]:
         target = folder / f"{run['name']}.json"
         if target.exists():
+            kept = json.loads(target.read_text())
+            print(f"{run['name']}: {kept['psnr']:.2f} dB, {kept['steps']} steps, kept in {target}", flush=True)
             continue
         settings = {**plan.get("settings", {}), **run.get("settings", {})}
         parser = {**plan["scene"], **run.get("scene", {})}
@@ -79,11 +81,13 @@ def to_bytes(image: np.ndarray) -> np.ndarray:
 def side_by_side(runs: list[dict], folder: Path) -> None:
     """One picture: the first held-out view, as photographed and as each run here renders it."""
     panels = [("photograph", folder / "truth.jpg")]
+    if not panels[0][1].exists():  # results come with a clone, their pictures do not
+        return
     for run in runs:
         result = json.loads((folder / f"{run['name']}.json").read_text())
         label = f"{run['name']}   {result['psnr']:.2f} dB   {result['parameters']:,} parameters"
         picture = folder / f"{run['name']}.jpg"
-        if picture.exists():  # results come with a clone, their pictures do not
+        if picture.exists():
             panels.append((label, picture))
     images = [Image.open(path) for _, path in panels]
     images = [image.resize(images[0].size, Image.Resampling.BICUBIC) for image in images]

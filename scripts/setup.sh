@@ -16,8 +16,8 @@ fi
 echo "== setup: makes .venv in $PWD: torch, nerfstudio, open3d and sinenerf; 3 to 6 minutes, about 3.5 GB"
 
 python=${PYTHON:-python3}
-if ! "$python" -c 'import sys; sys.exit(not sys.version_info >= (3, 10))'; then
-    echo "sinenerf needs Python 3.10 or newer; $python is $("$python" --version). Try: make setup PYTHON=python3.11" >&2
+if ! "$python" -c 'import sys; sys.exit(not sys.version_info >= (3, 11))'; then
+    echo "sinenerf needs Python 3.11 or newer; $python is $("$python" --version). Try: make setup PYTHON=python3.11" >&2
     exit 1
 fi
 rm -f "$done_mark"

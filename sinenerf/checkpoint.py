@@ -22,10 +22,9 @@ def save(path: Path, state: State) -> None:
         torch.save(state, partial)
 
 
-def read(
-    path: Path, say: Callable[[str], None], fingerprint: str | None = None, device: str | torch.device = "cpu"
-) -> State | None:
-    """The checkpoint at a path; None where there is none, and, with a line, where it is broken or another training's.
+def read(path: Path, say: Callable[[str], None], fingerprint: str | None = None) -> State | None:
+    """The checkpoint at a path, its tensors on the CPU. None where there is none, and, with a line, where it is broken
+    or another training's.
 
     Args:
         fingerprint: what must agree for a checkpoint to be gone on with.
@@ -33,7 +32,7 @@ def read(
     if not path.is_file():
         return None
     try:
-        state = torch.load(path, map_location=device, weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a broken file
         say(f"{path} is passed over: it cannot be read ({type(error).__name__})")
         return None

@@ -42,7 +42,7 @@ def report() -> int:
             print(f"  {package:12} {version(package)}")
         except PackageNotFoundError:
             good = False
-            print(f"! {package:12} is not installed: pip install sinenerf")
+            print(f"! {package:12} is not installed: pip install . in the folder of sinenerf")
     lost = missing_libraries()
     for name, user, package in lost:
         print(f"! lib{name} is missing ({user} needs it): apt-get install {package}")

@@ -26,6 +26,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def check_folder(path: Path) -> None:
-    """Raise FileNotFoundError unless the folder that `path` is to be written into is there."""
+    """Raise FileNotFoundError unless the folder that `path` is to be written into is there; IsADirectoryError where
+    `path` is a folder itself."""
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: is a folder. Give the file to write, in it or elsewhere")
     if not path.absolute().parent.is_dir():
         raise FileNotFoundError(f"{path}: the folder {path.parent} is not there. Make it first: mkdir -p {path.parent}")

@@ -1,10 +1,12 @@
 """What moves the numbers of a field in training."""
 
 from collections.abc import Iterable
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import nn
+
+from sinenerf.choices import check_choice
 
 OptimizerKind = Literal["adam", "soap"]
 
@@ -12,12 +14,6 @@ BETAS = 0.9, 0.99
 """A shorter memory of squares than the usual 0.999: 0.001 to 0.003 of IoU."""
 SHAMPOO_BETA = 0.95
 """Of SOAP: how long the averages of G G^T and G^T G remember, to whose eigenvectors it turns a matrix's gradient G."""
-
-
-def check_optimizer(kind: str) -> None:
-    """Raise ValueError unless an optimiser has that name."""
-    if kind not in get_args(OptimizerKind):
-        raise ValueError(f"no optimizer is called {kind!r}: choose {' or '.join(get_args(OptimizerKind))}")
 
 
 def make_optimizer(
@@ -30,7 +26,7 @@ def make_optimizer(
     Raises:
         ValueError: no optimiser has that name.
     """
-    check_optimizer(kind)
+    check_choice("optimizer", kind, OptimizerKind)
     parameters = list(parameters)
     on_mac = parameters[0].device.type == "mps"
     if kind == "adam" or on_mac:

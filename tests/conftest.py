@@ -5,6 +5,8 @@ import os
 import pytest
 from jaxtyping import install_import_hook
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # each of its processes has a core of its own
+    os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 install_import_hook(
     [

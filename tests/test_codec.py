@@ -55,7 +55,7 @@ def test_any_tensors_survive(tensors, header):
             assert np.array_equal(before, after)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.integers(-LARGEST, LARGEST), max_size=40), st.integers(0, 300))
 def test_ascending_integers_survive(values, spread):
     """Coded as differences where that is shorter; `sizes` counts what the file takes."""

@@ -118,6 +118,19 @@ def test_truncated_image(copy):
     refused(copy, path.name, "cannot be decoded")
 
 
+def test_pixels_are_taken_as_they_lie(copy):
+    """As COLMAP and nerfstudio take them, whatever EXIF says of turning."""
+    for path in llff.list_images(copy / "images"):
+        with Image.open(path) as image:
+            tags = image.getexif()
+            tags[0x0112] = 6  # a quarter turn
+            image.convert("RGB").save(path.with_suffix(".jpg"), exif=tags)
+        path.unlink()
+    assert load(copy)[2] == (36, 48)
+    with Image.open(llff.find_images(copy, 2)[0]) as small:
+        assert small.size == (24, 18)
+
+
 def test_mixed_sizes(copy):
     path = llff.list_images(copy / "images")[7]
     with Image.open(path) as image:

@@ -1,5 +1,6 @@
 """The nerfstudio model on a tiny generated scene: what it renders, trains, and does when training goes wrong."""
 
+import shutil
 import subprocess
 import sys
 from copy import deepcopy
@@ -8,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from answering import answer
 
+import sinenerf
 from sinenerf.layers import FactoredLinear
 
 nerfstudio = pytest.importorskip("nerfstudio", reason="needs nerfstudio")
@@ -16,8 +19,9 @@ nerfstudio = pytest.importorskip("nerfstudio", reason="needs nerfstudio")
 from nerfstudio.cameras.rays import RayBundle  # noqa: E402
 
 from sinenerf.nerf import metrics  # noqa: E402
+from sinenerf.nerf.checkpoints import latest_valid_step  # noqa: E402
 from sinenerf.nerf.configs import sine_nerf, sine_nerf_small  # noqa: E402
-from sinenerf.nerf.trainer import latest_valid_step  # noqa: E402
+from sinenerf.nerf.runs import open_run  # noqa: E402
 from sinenerf.networks import RadianceMLP, ScalarMLP  # noqa: E402
 
 
@@ -26,13 +30,14 @@ def test_presets_name_their_optimiser():
     assert kinds == ["adam", "soap"]
 
 
-def make_trainer(method, scene, output, steps=4, **model):
+def make_trainer(method, scene, output, steps=4, load_dir=None, **model):
     config = deepcopy(method.config)
     config.data = config.pipeline.datamanager.data = config.pipeline.datamanager.dataparser.data = scene
     config.pipeline.datamanager.dataparser.downscale_factor = None
     config.pipeline.datamanager.train_num_rays_per_batch = 64
     config.machine.device_type = "cpu"
     config.max_num_iterations, config.vis, config.output_dir = steps, "tensorboard", output
+    config.load_dir = load_dir
     config.logging.local_writer.enable = False
     config.optimizers["fields"]["scheduler"].warmup_steps = 0
     config.steps_per_eval_image = config.steps_per_eval_batch = 10**9
@@ -192,6 +197,77 @@ def test_ctrl_c_saves(small, monkeypatch):
         small.train()
     assert stop.value.code == 130
     assert list(small.checkpoint_dir.glob("step-*.ckpt"))
+
+
+def test_the_scene_is_written_before_the_viewer_is_waited_for(scene, tmp_path, monkeypatch):
+    """With a viewer nerfstudio ends by Ctrl-C alone, which is then no interruption."""
+    method, tiny = TINY["sine-nerf-small"]
+    trainer = make_trainer(method, scene, tmp_path, **tiny, bits=10.0)
+
+    def wait():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer, "_train_complete_viewer", wait)
+    trainer.train()
+    (written,) = tmp_path.rglob("scene.sine")
+    assert sinenerf.load(written).parameters_count == trainer.pipeline.model.quantiser.count
+
+
+def test_a_run_with_bits_goes_on_from_its_checkpoint(scene, tmp_path):
+    method, tiny = TINY["sine-nerf-small"]
+    first = make_trainer(method, scene, tmp_path / "a", **tiny, bits=10.0)
+    first.save_checkpoint(3)
+    again = make_trainer(method, scene, tmp_path / "b", **tiny, bits=10.0, load_dir=first.checkpoint_dir)
+    assert again._start_step == 4
+    ours, theirs = (t.pipeline.model.field.state_dict() for t in (again, first))
+    for name, values in ours.items():
+        if isinstance(values, torch.Tensor):  # what is not yet fixed is NaN
+            torch.testing.assert_close(values, theirs[name], rtol=0, atol=0, equal_nan=True)
+
+
+def test_bad_input_removes_nothing_of_other_runs(small, scene, tmp_path):
+    """A run whose name holds those of others: ns-train --timestamp ''."""
+    other = tmp_path / "scene" / "sine-nerf-small" / "yesterday" / "nerfstudio_models"
+    other.mkdir(parents=True)
+    small.base_dir = other.parents[1]
+    small.checkpoint_dir = small.base_dir / "nerfstudio_models"
+    (small.base_dir / "config.yml").write_text("")
+    small._forget()
+    assert other.is_dir() and not (small.base_dir / "config.yml").exists()
+    small.base_dir = other.parents[1] / "today"
+    small.base_dir.mkdir()
+    (small.base_dir / "config.yml").write_text("")
+    small._forget()
+    assert not small.base_dir.exists() and other.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda run: shutil.rmtree(run / "nerfstudio_models"), "no checkpoint there"),
+        (lambda run: next(run.glob("nerfstudio_models/*")).write_bytes(b"broken"), "no checkpoint that can be read"),
+        (lambda run: (run / "config.yml").write_text("a: 1"), "config.yml: cannot be opened (AssertionError"),
+        (lambda run: (run / "config.yml").write_text("{"), "config.yml: cannot be opened (ParserError"),
+    ],
+)
+def test_a_run_that_cannot_be_opened_is_one_line(small, tmp_path, spoil, said):
+    small.config.save_config()
+    small.save_checkpoint(0)
+    spoil(small.base_dir)
+    refused = answer("compress", small.base_dir, "--output", tmp_path / "x.sine")
+    assert refused.returncode == 1 and said in refused.stderr.splitlines()[-1], refused.stderr
+    assert refused.stderr.splitlines()[-1].startswith("sinenerf: ")
+
+
+def test_a_run_that_was_moved_opens(small, tmp_path):
+    small.config.save_config()
+    small.save_checkpoint(3)
+    (small.checkpoint_dir / "note.txt").write_text("of the user's")
+    moved = shutil.copytree(small.base_dir, tmp_path / "moved")
+    shutil.rmtree(small.checkpoint_dir)
+    theirs = dict(open_run(moved).model.field.named_parameters())
+    for name, ours in small.pipeline.model.field.named_parameters():
+        torch.testing.assert_close(theirs[name], ours)
 
 
 def test_the_viewers_panel_follows_rank_and_bytes(scene, tmp_path):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import trimesh
+from answering import answer
 from killing import kill_and_run_again
 
 from sinenerf.activations import PHASE, activate, hidden_gain
@@ -222,6 +223,20 @@ def test_resumed_training_is_the_same_training(optimizer, torus, tmp_path, monke
     torch.testing.assert_close(resumed.state_dict(), straight.state_dict())
 
 
+def test_a_kill_before_the_file_is_written_leaves_a_fit_that_ends(torus, tmp_path, monkeypatch):
+    settings = split_settings({"steps": 5, **SMALL})
+    monkeypatch.setattr("sinenerf.occupancy.training.SAVE_EVERY", -1.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "finish", lambda self: (_ for _ in ()).throw(MemoryError))
+        with pytest.raises(MemoryError):
+            fit(torus, *settings, tmp_path / "x.sine")
+    assert (tmp_path / ".x.sine.checkpoint").is_file()
+    history = []
+    assert fit(torus, *settings, tmp_path / "x.sine", history=history).complete
+    assert [look["step"] for look in history] == [5] and history[0]["loss"] > 0
+    assert [p.name for p in tmp_path.iterdir()] == ["x.sine"]
+
+
 def test_a_checkpoint_of_something_else_is_passed_over(torus, tmp_path, capsys):
     output = tmp_path / "x.sine"
     torch.save({"fingerprint": "other"}, tmp_path / ".x.sine.checkpoint")
@@ -273,19 +288,19 @@ def test_from_mesh_to_field_to_mesh(torus_file, tmp_path):
     assert done.returncode == 0 and "% of the grid" in done.stdout, done.stderr
     made = trimesh.load(glb, force="mesh")
     assert np.allclose(made.extents, [0.28, 0.08, 0.28], atol=0.02) and made.is_watertight
-    done = command("mesh", field, "--output", tmp_path / "torus.ply", *one)
+    answer("mesh", field, "--output", tmp_path / "torus.ply", *one)
     assert np.allclose(trimesh.load(tmp_path / "torus.ply").extents, [2.8, 2.8, 0.8], atol=0.15)
     done = command("eval", field, torus_file, "--points", 20000, "--resolution", 64)
     assert "IoU, uniform in the cube" in done.stdout and "parameters" in done.stdout
     done = command("info", field)
     assert "trunk.layers.1.U" in done.stdout and f"{field.stat().st_size:,} bytes" in done.stdout, done.stderr
-    assert json.loads(command("info", field, "--json").stdout)["bytes"] == field.stat().st_size
+    assert json.loads(answer("info", field, "--json").stdout)["bytes"] == field.stat().st_size
     small = tmp_path / "small.sine"
-    done = command("compress", field, "--output", small, "--bytes", 900, "--steps", 500)
+    done = command("compress", field, "--output", small, "--bytes", 900, "--steps", 500, "--mesh", torus_file)
     assert done.returncode == 0 and 800 < small.stat().st_size <= 900 < field.stat().st_size, done.stderr
-    done = command("eval", small, torus_file, "--points", 20000, "--resolution", 64, "--json")
+    done = answer("eval", small, torus_file, "--points", 20000, "--resolution", 64, "--json")
     assert json.loads(done.stdout)["iou"] > 0.8
-    done = command("eval", field, torus_file, "--points", 20000, "--resolution", 64, "--json")
+    done = answer("eval", field, torus_file, "--points", 20000, "--resolution", 64, "--json")
     assert '"iou": 0.9' in done.stdout and f'"bytes": {field.stat().st_size}' in done.stdout
 
 
@@ -294,7 +309,7 @@ def test_killed_and_interrupted_fits_go_on(torus_file, tmp_path):
     field = tmp_path / "torus.sine"
     line = [sys.executable, "-c", "import sinenerf.occupancy.training as t; t.SAVE_EVERY = 0.5; t.SCORE_EVERY = 0.2; "
             "from sinenerf.cli import main; main()"]  # fmt: skip
-    line += ["fit", str(torus_file), "--output", str(field), "--minutes", "0.3", "--width", "32"]
+    line += ["fit", str(torus_file), "--output", str(field), "--minutes", "0.15", "--width", "32"]
     for sent, code in ((signal.SIGKILL, -9), (signal.SIGINT, 130)):
         process = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
         checkpoint, started = tmp_path / ".torus.sine.checkpoint", time.time()
@@ -327,8 +342,7 @@ def test_killed_compression_goes_on(tmp_path):
 def test_bad_input_is_one_line(torus_file, tmp_path):
     """Exit code not 0, one line, nothing left behind."""
     field = tmp_path / "torus.sine"
-    trimesh.creation.torus(1.0, 0.4)
-    assert command("fit", torus_file, "--output", field, "--steps", 2, "--width", 16).returncode == 0
+    assert answer("fit", torus_file, "--output", field, "--steps", 2, "--width", 16).returncode == 0
     (tmp_path / "points.obj").write_text("v 0 0 0\nv 1 0 0\n")
     files = sorted(p.name for p in tmp_path.iterdir())
     for arguments, message in (
@@ -344,9 +358,15 @@ def test_bad_input_is_one_line(torus_file, tmp_path):
         (("info", torus_file), "is not a .sine file"),
         (("compress", field, "--output", tmp_path / "no" / "x.sine", "--bytes", 400), "is not there"),
         (("compress", field, "--output", tmp_path / "x.sine", "--bytes", 40), "40 bytes are too few"),
+        (("compress", field, "--output", field, "--bytes", 400), "is the file that is to be made smaller"),
+        (("compress", field, "--output", tmp_path / "x.sine"), "is rounded already"),
+        (("fit", torus_file, "--output", tmp_path), "is a folder"),
+        (("eval", field, torus_file, "--points", 4), "points is 4: at least 5 are needed"),
+        (("eval", field, torus_file, "--picture", tmp_path / "x.png"), "holds a shape"),
+        (("mesh", field, "--output", tmp_path / "x.ply", "--resolution", 10**6), "not enough memory"),
     ):
-        done = command(*arguments)
-        assert done.returncode not in (0, 2) and message in done.stderr, (arguments, done.stderr)
+        done = answer(*arguments)
+        assert done.returncode == 1 and message in done.stderr, (arguments, done.stderr)
         assert done.stderr.startswith("sinenerf: ") and done.stderr.count("\n") == 1, done.stderr
         assert sorted(p.name for p in tmp_path.iterdir()) == files
 

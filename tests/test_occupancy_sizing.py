@@ -4,9 +4,10 @@ import math
 
 import pytest
 
+from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.file import shapes_of
 from sinenerf.occupancy.settings import FitConfig, split_settings
-from sinenerf.occupancy.sizing import BITS
+from sinenerf.occupancy.sizing import BITS, DEFAULT_BYTES
 
 LAYERS = ["sine", "low-rank", "dense"]
 
@@ -54,6 +55,14 @@ def test_what_is_given_stays():
     assert split_settings({"bytes": 5000, "rank": 3})[0].width > 200
     assert split_settings({"bytes": 5000, "width": 300, "rank": 300})[0].rank == 300  # refused later, by its size
     assert split_settings({"bits": 8.0})[1] == FitConfig(bits=8.0)
+    assert split_settings({"rank": 2}) == (FieldConfig(rank=2), FitConfig())
+
+
+def test_what_nobody_says_is_chosen_for_the_default_size():
+    assert split_settings({}) == split_settings({"bytes": DEFAULT_BYTES})
+    assert split_settings({"layer": "dense", "steps": 5}) == split_settings(
+        {"layer": "dense", "steps": 5, "bytes": 3000}
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from answering import answer
 
 import sinenerf
 from sinenerf.rd.plan import read_plan
@@ -120,7 +121,7 @@ def test_bad_plan_is_refused(tmp_path, old, new, said):
 def test_missing_scene_fails_alone(scene, tmp_path):
     path = tmp_path / "plan.toml"
     path.write_text(PLAN[: PLAN.index('[[methods]]\nname = "vanilla')].replace('["scene"]', '["scene", "absent"]'))
-    run = sweep(path, "--data", scene.parent, "--output", tmp_path / "results")
+    run = answer("sweep", path, "--data", scene.parent, "--output", tmp_path / "results")
     assert run.returncode == 1 and "2 done, 0 were there, 2 failed" in run.stdout, run.stdout + run.stderr
     assert f"{scene.parent}/absent: no such folder" in run.stdout
 

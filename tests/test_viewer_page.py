@@ -224,6 +224,6 @@ def test_a_click_on_a_point_opens_its_field(browser, shape, scene_file, tmp_path
         try:
             urllib.request.urlopen(f"{url}open?key=torus/{places[0].stem}")
         except urllib.error.HTTPError as error:
-            assert "the file behind this result is gone" in json.load(error)["error"]
+            assert "the file behind this result is not here" in json.load(error)["error"]
         else:
             pytest.fail("a result without its file was opened")

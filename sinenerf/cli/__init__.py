@@ -21,7 +21,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "export-mesh": scenes.export_mesh,
     "fit": shapes.fit,
     "mesh": shapes.mesh,
-    "eval": shapes.evaluate,
+    "eval": files.evaluate,
     "compress": files.compress,
     "info": files.info,
     "render": scenes.render,
@@ -40,15 +40,18 @@ COMMANDS: dict[str, Callable[..., Any]] = {
 DESCRIPTION = """Compact 3D scenes from sine-activated low-rank networks: W = sin(omega U V^T) / g.
 
 First steps: sinenerf demo. With photographs of your own: ns-train sine-nerf-small --data SCENE, then ns-viewer or
-sinenerf export-mesh RUN --output scene.glb. With a mesh: sinenerf fit MESH --output shape.sine, then sinenerf mesh
-shape.sine --output shape.glb and sinenerf eval shape.sine MESH."""
+sinenerf export-mesh RUN --output scene.glb. As a file: sinenerf compress RUN --output scene.sine, then sinenerf
+eval scene.sine SCENE and sinenerf view scene.sine. With a mesh: sinenerf fit MESH --output shape.sine, then sinenerf
+mesh shape.sine --output shape.glb and sinenerf eval shape.sine MESH."""
 
 
 def main() -> None:
     """Entry point. Bad input ends with one line on standard error and exit code 1."""
     try:
         tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="sinenerf", description=DESCRIPTION)
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, OSError, RuntimeError, ArithmeticError) as error:
         sys.exit(f"sinenerf: {error}")
+    except MemoryError as error:
+        sys.exit(f"sinenerf: not enough memory ({error}). A smaller --resolution or size may do")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -38,7 +38,8 @@ def compress(
     Args:
         source: a .sine file of a shape, or the folder of a run of ns-train.
         output: .sine file to write.
-        bits: size of the new file in bits a parameter, all counted; 8 if no bytes are given. 32 keeps a run's float32.
+        bits: size of the new file in bits a parameter, all counted; 8 for float32 if no bytes are given. 32 keeps a
+            run's float32.
         bytes: size of the new file.
         mesh: the mesh that a shape was fitted to; without it, the field's own surface is the truth.
         minutes: train for so long; 1 if no steps are given.
@@ -57,3 +58,46 @@ def compress(
 
     if not compress_field(source, output, bits, bytes, mesh, minutes, steps, seed).complete:
         sys.exit(130)
+
+
+def evaluate(
+    file: Annotated[Path, tyro.conf.Positional],
+    truth: Annotated[Path, tyro.conf.Positional],
+    /,
+    json: bool = False,
+    points: int = 1_000_000,
+    resolution: int = 256,
+    seed: int = 0,
+    hold_every: int = 8,
+    picture: Path | None = None,
+) -> None:
+    """Compare a .sine file with the truth.
+
+    A shape with its mesh: IoU, Chamfer-L1, normal consistency, F-scores, bytes, parameters. A scene with photographs
+    that were held out of its training: PSNR, SSIM, LPIPS (where VGG's weights are on disk), bytes, parameters.
+
+    Args:
+        file: a .sine file of a shape or of a scene.
+        truth: a shape's mesh, in the same coordinates; a scene's LLFF folder, or a transforms.json of test views alone,
+            since all of its frames are scored.
+        json: print JSON in place of a table.
+        points: of a shape: uniform points of the cube for the IoU.
+        resolution: of a shape: of the mesh that is made of the field for the surface metrics.
+        seed: of a shape: of all points.
+        hold_every: of a scene's LLFF folder: every so many views were held out, the first one too.
+        picture: of a scene: write truth and rendering side by side there, a row a view (.png, .jpg).
+    """
+    from sinenerf.fields import load
+    from sinenerf.nerf.radiance import RadianceField
+
+    field = load(file)
+    if isinstance(field, RadianceField):
+        from sinenerf.nerf.evaluate import print_evaluation as of_scene
+
+        of_scene(field, file, truth, json, hold_every, picture)
+    elif picture is not None:
+        raise ValueError(f"{file}: holds a shape, for which --picture does nothing. For it: sinenerf snapshot")
+    else:
+        from sinenerf.occupancy.export import print_evaluation as of_shape
+
+        of_shape(field, file, truth, json, points, resolution, seed)

@@ -78,7 +78,7 @@ def render(
     """Render a .sine file of a scene: one picture a camera, or a film along a path around where it was captured.
 
     Args:
-        scene: what ns-train or sinenerf compress wrote.
+        scene: a .sine file: of sinenerf compress, or scene.sine of ns-train with --pipeline.model.bits or .bytes.
         output: folder for one PNG a view, or a film: .mp4 or .gif.
         cameras: transforms.json or poses_bounds.npy of the capture; without it, a path of its own.
         frames: of that path.

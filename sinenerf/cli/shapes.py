@@ -51,12 +51,14 @@ def fit(
         anchored: fix k rows of each V: the same matrices in k^2 numbers fewer.
         activation: between the layers.
         bandwidth: of the activation; larger draws finer detail.
-        bits: size of the file in bits a parameter, all counted; 8 if no bytes are given. 32 keeps float32.
-        bytes: size of the file instead; what is not given of network and training is chosen for it.
+        bits: size of the file in bits a parameter, all counted; 8 if a width or rank but no bytes are given. 32 keeps
+            float32.
+        bytes: size of the file instead; what is not given of network and training is chosen for it. 3000 if neither
+            bits, width nor rank are given.
         minutes: train for so long; 2 if no steps are given.
         steps: train for so many steps instead.
         batch: points a step.
-        optimizer: soap (chosen with --bytes) is better, but for a sine whose spread is a radian or more.
+        optimizer: soap (chosen for bytes) is better, but for a sine whose spread is a radian or more.
         learning_rate: its peak.
         sampler: surface: mostly near the surface; grid: every voxel, as in the paper.
         resolution: voxels a side of the grid sampler.
@@ -109,30 +111,6 @@ def mesh(
         f"was evaluated at {made.evaluations:,} points, {100 * made.evaluations / (resolution + 1) ** 3:.2g} % of "
         f"the grid"
     )
-
-
-def evaluate(
-    field: Annotated[Path, tyro.conf.Positional],
-    mesh: Annotated[Path, tyro.conf.Positional],
-    /,
-    json: bool = False,
-    points: int = 1_000_000,
-    resolution: int = 256,
-    seed: int = 0,
-) -> None:
-    """Compare an occupancy field with a mesh: IoU, Chamfer-L1, normal consistency, F-scores, bytes, parameters.
-
-    Args:
-        field: what sinenerf fit wrote.
-        mesh: the truth, in the same coordinates.
-        json: print JSON in place of a table.
-        points: uniform points of the cube for the IoU.
-        resolution: of the mesh that is made of the field for the surface metrics.
-        seed: of all points.
-    """
-    from sinenerf.occupancy.export import print_evaluation
-
-    print_evaluation(field, mesh, json, points, resolution, seed)
 
 
 _FIT_SETTINGS = set(signature(fit).parameters) - {"mesh", "output"}

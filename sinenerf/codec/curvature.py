@@ -90,12 +90,12 @@ def important(
 ) -> Float[Tensor, "points dims"]:
     """Of many points so many, those that the loss's second derivative weighs more the more often."""
     with torch.no_grad():
-        p = torch.sigmoid(network(points))[:, 0].double()
+        p = torch.sigmoid(network(points))[:, 0].cpu().double()  # Apple's GPUs have no float64
     # by the output: p (1 - p) of the cross-entropy, about 2 (p (1 - p))^2 of the squared error
     weight = p * (1 - p) if loss == "cross-entropy" else (p * (1 - p)).square()
     shares = weight.cumsum(0) / weight.sum().clamp_min(1e-300)
-    places = (torch.arange(count, dtype=torch.float64, device=points.device) + 0.5) / count
-    return points[torch.searchsorted(shares, places).clamp_max(len(points) - 1)]
+    places = (torch.arange(count, dtype=torch.float64) + 0.5) / count
+    return points[torch.searchsorted(shares, places).clamp_max(len(points) - 1).to(points.device)]
 
 
 def gauss_newton(

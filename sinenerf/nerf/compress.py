@@ -156,7 +156,7 @@ class FineTuning:
         checkpoint.save(self.kept, state)
 
     def _resume(self) -> None:
-        state = checkpoint.read(self.kept, say, self.fingerprint, self.pipeline.device)
+        state = checkpoint.read(self.kept, say, self.fingerprint)
         if state is None:
             return
         self.pipeline.model.field.load_state_dict(state["field"])

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 import warnings
 from pathlib import Path
 
@@ -80,4 +81,5 @@ def show(result: dict, target: Path) -> None:
     table.add_row("truth | prediction | depth", str(target / "truth_and_prediction.png"))
     table.add_row("fly-through", str(target / "flythrough.mp4"))
     CONSOLE.print(table)
-    CONSOLE.print(f"Fly through it yourself: ns-viewer --load-config {target}/sine-nerf-small/run/config.yml")
+    viewer = "ns-viewer" if shutil.which("ns-viewer") else Path(sys.executable).with_name("ns-viewer")
+    CONSOLE.print(f"Fly through it yourself: {viewer} --load-config {target}/sine-nerf-small/run/config.yml")

@@ -131,17 +131,18 @@ def shrink_images(source: Path, target: Path, factor: int) -> None:
 
 
 def load_image(path: Path):
-    """Decode a whole photograph, upright, as a PIL image.
+    """Decode a whole photograph as a PIL image: its pixels as they lie, whatever its EXIF says of turning them, since
+    so COLMAP and nerfstudio read it.
 
     Raises:
         SceneError: the file is truncated or no image.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     try:
         with Image.open(path) as image:
             image.load()
-            return ImageOps.exif_transpose(image)
+            return image
     except (OSError, SyntaxError, ValueError) as error:
         raise SceneError(f"{path}: cannot be decoded ({error}). Copy the photograph again") from None
 
@@ -212,15 +213,19 @@ def spherify(views: Views) -> tuple[Views, np.ndarray, float]:
     Returns:
         as `recentre`.
     """
-    position, axis = views.camera_to_world[:, :, 3], views.camera_to_world[:, :, 2]
-    # the point nearest to all viewing axes, in the sense of least squares
-    across = np.eye(3) - axis[:, :, None] * axis[:, None, :]
-    centre = np.linalg.lstsq(across.sum(0), (across @ position[:, :, None]).sum(0)[:, 0], rcond=None)[0]
+    position, centre = views.camera_to_world[:, :, 3], meeting_point(views.camera_to_world)
     up = _unit((position - centre).mean(0))
     first = _unit(np.cross([0.1, 0.2, 0.3], up))
     frame = np.stack([first, np.cross(up, first), up, centre], axis=1)
     scale = 1.0 / np.sqrt(((position - centre) ** 2).sum(1).mean())
     return _move(views, np.linalg.inv(_homogeneous(frame)), scale)
+
+
+def meeting_point(camera_to_world: np.ndarray) -> np.ndarray:
+    """The point (3,) that is nearest to the viewing axes of all cameras (N, 3, 4), in the sense of least squares."""
+    position, axis = camera_to_world[:, :, 3], camera_to_world[:, :, 2]
+    across = np.eye(3) - axis[:, :, None] * axis[:, None, :]
+    return np.linalg.lstsq(across.sum(0), (across @ position[:, :, None]).sum(0)[:, 0], rcond=None)[0]
 
 
 def _move(views: Views, motion: np.ndarray, scale: float) -> tuple[Views, np.ndarray, float]:

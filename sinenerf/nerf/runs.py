@@ -24,17 +24,35 @@ def open_run(run: Path):
     """The pipeline of a run, ready to render. Open only runs of your own: nerfstudio's config.yml can execute code.
 
     Raises:
-        FileNotFoundError: no run there.
-        ValueError: the run is of another method.
+        FileNotFoundError: no run there, or none with a checkpoint.
+        ValueError: the run is of another method, or cannot be opened.
     """
     config = find_config(run)
+    checkpoints = config.parent / "nerfstudio_models"  # wherever the run was moved to
+    if not any(checkpoints.glob("step-*.ckpt")):
+        raise FileNotFoundError(f"{checkpoints}: no checkpoint there: the run ended before its first one")
     with warnings.catch_warnings(), redirect_stdout(StringIO()):
         warnings.simplefilter("ignore")  # nerfstudio's and its libraries' own, when they are imported
         from nerfstudio.utils.eval_utils import eval_setup
 
+        from sinenerf.nerf.checkpoints import latest_valid_step
         from sinenerf.nerf.model import SineNeRFModel
 
-        _, pipeline, _, _ = eval_setup(config)
+        def settle(settings):
+            settings.get_checkpoint_dir = lambda: checkpoints
+            settings.load_step = latest_valid_step(checkpoints)
+            return settings
+
+        try:
+            _, pipeline, _, _ = eval_setup(config, update_config_callback=settle)
+        except (ValueError, OSError, RuntimeError):
+            raise
+        except Exception as error:  # of nerfstudio's, whose kinds are many: assertions, YAML's, lookups
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise ValueError(
+                f"{config}: cannot be opened ({reason}). Is it a run of ns-train, and are its photographs where they "
+                f"were, seen from this folder?"
+            ) from error
     if not isinstance(pipeline.model, SineNeRFModel):
         raise ValueError(f"{config}: a run of {type(pipeline.model).__name__}, where one of sine-nerf is needed")
     return pipeline

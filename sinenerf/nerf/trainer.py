@@ -1,17 +1,18 @@
 """nerfstudio's trainer, made safe: checkpoints appear whole or not at all, and no interruption loses a run."""
 
 import os
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
+from nerfstudio.engine.callbacks import TrainingCallback, TrainingCallbackLocation
 from nerfstudio.engine.optimizers import AdamOptimizerConfig, OptimizerConfig, Optimizers
 from nerfstudio.engine.schedulers import Scheduler, SchedulerConfig
 from nerfstudio.engine.trainer import Trainer, TrainerConfig
+from nerfstudio.utils.decorators import check_main_thread
 from torch.optim.lr_scheduler import LambdaLR
 
+from sinenerf.nerf.checkpoints import check_same_settings, latest_valid_step
 from sinenerf.nerf.guard import TrainingDiverged, say
 from sinenerf.optimizer import OptimizerKind, make_optimizer
 
@@ -83,9 +84,22 @@ class SineTrainer(Trainer):
         try:
             super().setup(test_mode)
         except SystemExit:  # bad input: one line has been said, and no trace of the run stays
-            if not self.checkpoint_dir.exists():
-                shutil.rmtree(self.base_dir, ignore_errors=True)
+            self._forget()
             raise
+        # before nerfstudio's viewer is waited for, which Ctrl-C alone ends
+        ended = TrainingCallback([TrainingCallbackLocation.AFTER_TRAIN], lambda step: self._write_scene())
+        self.callbacks.append(ended)
+
+    def _forget(self) -> None:
+        """Remove what nerfstudio has written of a run that did not begin, and nothing that may be another's."""
+        if self.checkpoint_dir.exists():
+            return
+        (self.base_dir / "config.yml").unlink(missing_ok=True)
+        for folder in (self.base_dir, *self.base_dir.parents[:2]):  # DATE, METHOD, SCENE
+            try:
+                folder.rmdir()
+            except OSError:  # not empty
+                return
 
     def setup_optimizers(self) -> Optimizers:
         for group in self.config.optimizers.values():
@@ -102,16 +116,18 @@ class SineTrainer(Trainer):
     def train(self) -> None:
         try:
             super().train()
-            self._write_scene()
         except TrainingDiverged as error:
             kept = sorted(self.checkpoint_dir.glob("step-*.ckpt"))
             rest = f"the last good checkpoint is {kept[-1]}" if kept else "no checkpoint had been written yet"
             raise SystemExit(f"sinenerf: stopped at step {self.step}: {error}; {rest}") from None
         except KeyboardInterrupt:
+            if self.training_state == "completed":  # only the viewer was running
+                return
             self.save_checkpoint(self.step)
             say(f"stopped at step {self.step}; go on with --load-dir {self.checkpoint_dir}")
             raise SystemExit(130) from None
 
+    @check_main_thread
     def _write_scene(self) -> None:
         """A run that was trained with quantisation leaves its file beside its checkpoints."""
         if self.pipeline.model.quantiser is None:
@@ -122,6 +138,7 @@ class SineTrainer(Trainer):
         field_of(self.pipeline).save(target)
         say(f"{target}: {target.stat().st_size:,} bytes")
 
+    @check_main_thread
     def save_checkpoint(self, step: int) -> None:
         """Write to a temporary name outside the folder that resuming searches, then replace."""
         self.checkpoint_dir.mkdir(parents=True, exist_ok=True)
@@ -151,36 +168,5 @@ class SineTrainer(Trainer):
         if self.config.load_dir is not None:
             path = self.config.load_dir / f"step-{self.config.load_step:09d}.ckpt"
         if path is not None and path.is_file():
-            self._check_same_settings(path)
+            check_same_settings(path, self.pipeline, self.optimizers.optimizers["fields"])
         super()._load_checkpoint()
-
-    def _check_same_settings(self, path: Path) -> None:
-        """What a state dict cannot say: it would bring an optimiser's settings and omega along, or break."""
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        saved = state["optimizers"].get("fields", {"param_groups": [{}]})
-        ours = self.optimizers.optimizers["fields"].param_groups[0]
-        different = saved["param_groups"][0].keys() ^ ours.keys()
-        others = ["optimizer"] if different - {"step"} else []  # SOAP counts there, once begun
-        for name, omega in self.pipeline.named_buffers():
-            if name.endswith(".omega") and (theirs := state["pipeline"].get(name, omega)) != omega:
-                others.append(f"omega, which is {float(theirs):g} there,")
-                break
-        if others:
-            raise SystemExit(
-                f"sinenerf: {path}: is of a run with another {' and another '.join(others)}. "
-                f"Give its settings, or go on from it with --load-config and its config.yml"
-            )
-
-
-def latest_valid_step(folder: Path) -> int:
-    """The step of the newest checkpoint in a folder that can be read; broken ones and stray files are passed over.
-
-    Raises:
-        SystemExit: there is none.
-    """
-    for path in sorted(folder.glob("step-*.ckpt"), reverse=True):
-        try:
-            return int(torch.load(path, map_location="cpu", weights_only=True)["step"])
-        except Exception as error:  # torch raises many kinds for a broken file
-            say(f"{path} is passed over: it cannot be read ({type(error).__name__})")
-    raise SystemExit(f"sinenerf: {folder}: no checkpoint that can be read. Give the folder nerfstudio_models of a run")

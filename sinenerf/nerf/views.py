@@ -10,8 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sinenerf.nerf.llff import meeting_point, read_poses_bounds
+
 Pose = Float[np.ndarray, "3 4"]
 """Camera to world, in OpenGL axes: x right, y up, z backwards."""
+
+AROUND = np.array([0.7, 0.35, 0.35])
+"""Bound on how far the path of a scene with an object strays from home, in distances to the object."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +57,9 @@ class Capture:
     """From the capture's coordinates to the scene's: x_scene = scale * (motion @ [x, 1])."""
     scale: float
     home: View
-    """The middle of the cameras, with the first one's lens."""
+    """The middle of the cameras, or one of those around an object; with the first one's lens."""
     radii: Float[np.ndarray, "3"]
-    """How far the cameras lie from it along its axes."""
+    """How far a path around it may stray along its axes."""
     focus: float
     """How far before it the scene's middle lies."""
 
@@ -81,15 +86,24 @@ class Capture:
 def capture_of(
     poses: Float[np.ndarray, "n 3 4"], lens: View, motion: Pose, scale: float, forward_facing: bool
 ) -> Capture:
-    """What to keep of cameras in scene coordinates."""
-    middle = poses[:, :, 3].mean(0)
-    right, up, back = (_unit(poses[:, :, axis].mean(0)) for axis in range(3))
-    right = _unit(np.cross(up, back))
-    home = np.stack([right, np.cross(back, right), back, middle], axis=1)
-    radii = np.abs((poses[:, :, 3] - middle) @ home[:, :3]).max(0)
-    # forward-facing scenes have their nearest point at 4/3, others their middle near the origin
-    focus = 4.0 if forward_facing else max(1e-3, float(np.linalg.norm(middle)))
-    return Capture(motion, scale, _with_pose(lens, home, ""), radii, focus)
+    """What to keep of cameras in scene coordinates.
+
+    Home is the middle of cameras that face one way. Of those around an object, whose middle may lie within it, home is
+    a photograph of middling height, and what is looked at is the point that is nearest to all viewing axes.
+    """
+    if forward_facing:
+        middle = poses[:, :, 3].mean(0)
+        right, up, back = (_unit(poses[:, :, axis].mean(0)) for axis in range(3))
+        right = _unit(np.cross(up, back))
+        home = np.stack([right, np.cross(back, right), back, middle], axis=1)
+        radii = np.abs((poses[:, :, 3] - middle) @ home[:, :3]).max(0)
+        return Capture(motion, scale, _with_pose(lens, home, ""), radii, focus=4.0)  # its nearest point is at 4/3
+    heights = poses[:, :, 3] @ poses[:, :, 1].mean(0)
+    home = poses[np.argsort(heights)[len(heights) // 2]]
+    ahead = float((home[:, 3] - meeting_point(poses)) @ home[:, 2])
+    focus = ahead if ahead > 1e-2 else 1.0  # in a scene box of about [-1, 1]^3
+    reach = np.abs((poses[:, :, 3] - home[:, 3]) @ home[:, :3]).max(0)
+    return Capture(motion, scale, _with_pose(lens, home, ""), np.minimum(reach, focus * AROUND), focus)
 
 
 def look_at(position: np.ndarray, target: np.ndarray, up: np.ndarray) -> Pose:
@@ -118,8 +132,6 @@ def read_views(path: Path, capture: Capture) -> list[View]:
 
 
 def _read_llff(path: Path, capture: Capture) -> list[View]:
-    from sinenerf.nerf.llff import read_poses_bounds
-
     read, home = read_poses_bounds(path), capture.home
     poses = capture.to_scene(read.camera_to_world)
     focal = read.hwf[:, 2] * home.width / read.hwf[:, 1]
@@ -133,17 +145,35 @@ def _read_transforms(path: Path, capture: Capture) -> list[View]:
     try:
         content = json.loads(path.read_text())
         poses = np.array([frame["transform_matrix"] for frame in content["frames"]], dtype=np.float64)[:, :3, :4]
-        poses = capture.to_scene(poses)
+        poses = capture.to_scene(_undo_applied(content, path) @ _homogeneous(poses))
+        poses[:, :, 3] /= float(content.get("applied_scale", 1.0))  # which is in the capture's scale, as in nerfstudio
         views = [
             _view(pose, {**content, **frame}, capture.home, f"{i:05d}")
             for i, (pose, frame) in enumerate(zip(poses, content["frames"], strict=True))
         ]
-    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, IndexError, TypeError, ValueError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, LookupError, TypeError, ValueError, ArithmeticError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise ValueError(f"{path}: is no transforms.json with frames and their transform_matrix ({reason})") from None
     if not np.isfinite(poses).all():
         raise ValueError(f"{path}: a transform_matrix is not finite")
     return views
+
+
+def _undo_applied(content: dict, path: Path) -> Float[np.ndarray, "3 4"]:
+    """From the coordinates of a transforms.json to the capture's own, from which ns-process-data had turned them."""
+    applied = content.get("applied_transform")
+    if applied is None:
+        if not (path.parent / "colmap/sparse/0").exists():
+            return np.eye(4)[:3]
+        applied = [[0, 1, 0, 0], [1, 0, 0, 0], [0, 0, -1, 0]]  # of ns-process-data, before it said so
+    matrix = np.eye(4)
+    matrix[:3] = np.array(applied, dtype=np.float64)[:3]
+    return np.linalg.inv(matrix)[:3]
+
+
+def _homogeneous(poses: Float[np.ndarray, "n 3 4"]) -> Float[np.ndarray, "n 4 4"]:
+    last = np.broadcast_to([0.0, 0.0, 0.0, 1.0], (len(poses), 1, 4))
+    return np.concatenate([poses, last], axis=1)
 
 
 def _view(pose: Pose, keys: dict, home: View, name: str) -> View:

@@ -34,7 +34,13 @@ def compress_field(
         ValueError: no field, no mesh, or a budget that is too small.
     """
     check_folder(output)
+    if output.exists() and output.samefile(path):
+        raise ValueError(f"{output}: is the file that is to be made smaller. Give another name: Ctrl-C would spoil it")
     field = OccupancyField.load(path)
+    if field.coded and bits is None and bytes is None:
+        raise ValueError(
+            f"{path}: is rounded already, to {path.stat().st_size:,} bytes. Say how small: --bytes or --bits"
+        )
     if minutes is None and steps is None:
         minutes = 1.0
     config = FitConfig(minutes, steps, learning_rate=LEARNING_RATE, seed=seed, bits=bits, bytes=bytes)

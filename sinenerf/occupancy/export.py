@@ -47,22 +47,22 @@ def export_mesh(
     return made
 
 
-def print_evaluation(path: Path, mesh: Path, as_json: bool, points: int, resolution: int, seed: int) -> Evaluation:
-    """Evaluate a field file against a mesh file and print a table, or JSON."""
+def print_evaluation(
+    field: OccupancyField, path: Path, mesh: Path, as_json: bool, points: int, resolution: int, seed: int
+) -> None:
+    """Evaluate the field of a file against a mesh file and print a table, or JSON."""
     from rich.console import Console
     from rich.table import Table
 
-    field = OccupancyField.load(path)
     truth, _ = read_shape(mesh)
     result = evaluate(field, truth, path.stat().st_size, points, resolution, seed)
     if as_json:
         print(json.dumps(asdict(result), indent=2))
-        return result
+        return
     table = Table(show_header=False, title=f"{path} against {mesh}")
     for name, text in _rows(result).items():
         table.add_row(name, text)
     Console().print(table)
-    return result
 
 
 def _rows(result: Evaluation) -> dict[str, str]:

@@ -43,7 +43,8 @@ class OccupancyField(nn.Module):
     def fit(cls, mesh: "trimesh.Trimesh", **settings: Any) -> "OccupancyField":
         """A field of a mesh. Settings are those of `FieldConfig` and `sinenerf.occupancy.settings.FitConfig`.
 
-        With `bytes`, those that are not given are chosen for that size.
+        With `bytes`, those that are not given are chosen for that size, which is 3,000 where neither a size nor a
+        network is given.
 
         Raises:
             ValueError: a mesh that is empty, flat, not finite or without volume, or an unknown or impossible setting.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import trimesh
 
 
-STATE = "rounded by curvature"
+STATE = "rounded by curvature, the loss kept"
 """What a checkpoint holds: those that older versions left are not gone on with."""
 
 

@@ -98,6 +98,8 @@ class Truth:
     """
 
     def __init__(self, mesh: "trimesh.Trimesh", placement: Placement, points: int = 1_000_000, seed: int = 0) -> None:
+        if points < 5:
+            raise ValueError(f"points is {points}: at least 5 are needed, a fifth of them near the surface")
         self.mesh, self.placement, self.seed = mesh, placement, seed
         self.solid = Solid(mesh, placement)
         random = np.random.default_rng(seed)

@@ -2,16 +2,17 @@
 
 import math
 from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 
+from sinenerf.choices import check_choice
 from sinenerf.codec.curvature import Loss
 from sinenerf.codec.quantise import file_size
 from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.sampling import SamplerKind
-from sinenerf.occupancy.sizing import suited
-from sinenerf.optimizer import OptimizerKind, check_optimizer
+from sinenerf.occupancy.sizing import DEFAULT_BYTES, suited
+from sinenerf.optimizer import OptimizerKind
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -55,10 +56,9 @@ class FitConfig:
         if self.minutes is not None and self.steps is not None:
             raise ValueError("give minutes or steps, not both")
         file_size(1, self.bits, self.bytes)
-        check_optimizer(self.optimizer)
-        for name, kinds in {"sampler": SamplerKind, "loss": Loss, "device": Device, "precision": Precision}.items():
-            if (value := getattr(self, name)) not in get_args(kinds):
-                raise ValueError(f"no {name} is called {value!r}: choose {' or '.join(get_args(kinds))}")
+        choices = {"optimizer": OptimizerKind, "sampler": SamplerKind, "loss": Loss, "device": Device}
+        for name, kinds in {**choices, "precision": Precision}.items():
+            check_choice(name, getattr(self, name), kinds)
         for name in ("minutes", "steps", "batch", "learning_rate", "pool", "resolution"):
             value = getattr(self, name)
             if value is not None and not (value > 0 and math.isfinite(value)):
@@ -81,8 +81,8 @@ class FitConfig:
 def split_settings(settings: dict[str, Any]) -> tuple[FieldConfig, FitConfig]:
     """Keyword settings as the two dataclasses that they belong to.
 
-    With `bytes`, what is left open of the network and its training is chosen for that size (`sizing.suited`); else it
-    is as the dataclasses say.
+    With `bytes`, what is left open of the network and its training is chosen for that size (`sizing.suited`), which is
+    `DEFAULT_BYTES` where neither a size nor a network is given. Else it is as the dataclasses say.
 
     Raises:
         ValueError: a name that neither has.
@@ -93,6 +93,8 @@ def split_settings(settings: dict[str, Any]) -> tuple[FieldConfig, FitConfig]:
         raise ValueError(
             f"no setting is called {sorted(unknown)[0]!r}: there are {', '.join(sorted(of_field | of_fit))}"
         )
+    if all(settings.get(name) is None for name in ("bits", "bytes", "width", "rank")):
+        settings = {**settings, "bytes": DEFAULT_BYTES}
     if settings.get("bytes") is not None:
         settings = suited(settings)
     return (

@@ -14,6 +14,8 @@ import numpy as np
 from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.file import shapes_of
 
+DEFAULT_BYTES = 3000
+"""Of a file of which nobody says how large it may be, or what network it holds."""
 BITS = 6.5
 """Of a file for each number of its network: with more, a file holds too few numbers; with fewer, rounding tells."""
 SMALL_FILE = 3000

@@ -42,6 +42,7 @@ class Training:
         self.device = next(field.parameters()).device
         self.max_seconds, self.max_steps = config.budget()
         self.step, self.seconds, self.saved_at, self.iou = 0, 0.0, 0.0, 0.0
+        self.loss: float | Tensor = math.nan
         self.fingerprint = ""
         self.sampler = make_sampler(config.sampler, solid, config.seed, config.pool, config.resolution, view.shown)
         fast = multiplies_bfloat16(self.device.type) if config.precision == "auto" else config.precision == "bfloat16"
@@ -93,12 +94,14 @@ class Training:
         """Train until the budget is spent or `stop` is set; yields at every look at the held-out points."""
         looked = self.seconds
         before = time.monotonic()
+        if self.finished:  # a kill came between the last checkpoint and the file
+            yield self._look()
         while not (self.finished or stop.wanted):
-            loss = self._train_step()
+            self.loss = self._train_step()
             now = time.monotonic()
             self.seconds, before = self.seconds + now - before, now
             if self.seconds - looked > SCORE_EVERY or self.finished:
-                yield self._look(float(loss))
+                yield self._look()
                 looked, before = self.seconds, time.monotonic()
             self.view.update(self.done_fraction, self.seconds, self.step, self.iou)
 
@@ -126,7 +129,8 @@ class Training:
         if not math.isfinite(loss):
             raise RuntimeError(f"the loss is {loss} at step {self.step}: lower the learning rate, or omega")
 
-    def _look(self, loss: float) -> dict[str, float]:
+    def _look(self) -> dict[str, float]:
+        loss = float(self.loss)
         self._check_finite(loss)
         points, inside = self.held_out
         self.iou = iou(self.field.evaluate(points) > 0, inside)
@@ -145,6 +149,7 @@ class Training:
             "fingerprint": self.fingerprint,
             "step": self.step,
             "seconds": self.seconds,
+            "loss": float(self.loss),
             "rounding": None if self.rounding is None else self.rounding.state(),
             "network": self.field.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -155,7 +160,7 @@ class Training:
     def resume(self, path: Path, fingerprint: str) -> None:
         """Go on from a checkpoint, if there is one of the same mesh and settings."""
         self.fingerprint = fingerprint
-        state = checkpoint.read(path, self.view.say, fingerprint, self.device)
+        state = checkpoint.read(path, self.view.say, fingerprint)
         if state is None:
             return
         self.field.load_state_dict(state["network"])
@@ -163,6 +168,7 @@ class Training:
         if self.rounding is not None:
             self.rounding.load_state(state["rounding"])
         self.step, self.seconds, self.saved_at = state["step"], state["seconds"], state["seconds"]
+        self.loss = state["loss"]
         self.view.say(f"going on from step {self.step}")
 
     def announce(self, output: Path | None) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from sinenerf.choices import check_choice
 from sinenerf.codec.quantise import file_size
 from sinenerf.files import replacing
-from sinenerf.optimizer import check_optimizer
+from sinenerf.optimizer import OptimizerKind
 from sinenerf.rd.results import Result, Settings
 from sinenerf.rd.timed import Image, Training, build, configure, score_held_out
 
@@ -105,7 +106,7 @@ class NerfProgram:
             settings["bits"] = 8
         optimizer = preset.optimizers["fields"]["optimizer"]
         settings["optimizer"] = settings["optimizer"] or optimizer.kind
-        check_optimizer(settings["optimizer"])
+        check_choice("optimizer", settings["optimizer"], OptimizerKind)
         settings["learning_rate"] = settings["learning_rate"] or optimizer.lr
         settings["rays"] = settings["rays"] or preset.pipeline.datamanager.train_num_rays_per_batch
         file_size(1, settings["bits"], settings["bytes"])

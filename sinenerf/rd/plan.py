@@ -69,6 +69,7 @@ def read_plan(path: Path, data: Path | None = None) -> Plan:
 
 def _plan(content: dict[str, Any], data: Path | None) -> Plan:
     _check_keys("the file", content, KEYS, {"dataset", "scenes", "methods"})
+    _check_types(content, {"scenes": list, "methods": list, "settings": dict, "evaluation": dict})
     name = content["dataset"]
     if name not in DATASETS:
         raise ValueError(f"no dataset is called {name!r}: choose {' or '.join(DATASETS)}")
@@ -76,6 +77,8 @@ def _plan(content: dict[str, Any], data: Path | None) -> Plan:
     scenes = {scene: dataset.place(folder, scene) for scene in content["scenes"]}
     jobs: dict[str, Job] = {}
     for method in content["methods"]:
+        if not isinstance(method, dict):
+            raise ValueError(f"methods holds {method!r}: each must be a table of its own, [[methods]]")
         for settings, program in _expand(method, content, dataset.program):
             for scene in scenes:
                 job = Job(name, scene, method["name"], program, settings)
@@ -88,22 +91,30 @@ def _expand(method: dict[str, Any], content: dict[str, Any], default: str) -> li
     """(settings, program) of each point of a method."""
     where = f"method {method.get('name', '?')!r}"
     _check_keys(where, method, METHOD_KEYS, {"name"})
+    _check_types(method, {"settings": dict, "points": list, "grid": dict}, f"{where}: ")
     program = method.get("program", default)
     if program not in PROGRAMS:
         raise ValueError(f"{where}: no program is called {program!r}: choose {', '.join(PROGRAMS)}")
     grid = method.get("grid", {})
+    _check_types(grid, dict.fromkeys(grid, list), f"{where}: grid's ")
     evaluation = content.get("evaluation", {})
     shared: Settings = {f"eval_{name}": value for name, value in evaluation.items()}
     shared |= content.get("settings", {}) if PROGRAMS[program].trains else {}
     expanded = []
     for point in method.get("points", [{}]):
         for values in itertools.product(*grid.values()):
-            given = {**shared, **method.get("settings", {}), **point, **dict(zip(grid, values, strict=True))}
             try:
+                given = {**shared, **method.get("settings", {}), **point, **dict(zip(grid, values, strict=True))}
                 expanded.append((PROGRAMS[program].resolve(given), program))
             except (ValueError, TypeError) as error:
                 raise ValueError(f"{where}: {error}") from None
     return expanded
+
+
+def _check_types(table: dict[str, Any], kinds: dict[str, type], where: str = "") -> None:
+    for key, kind in kinds.items():
+        if not isinstance(table.get(key, kind()), kind):
+            raise ValueError(f"{where}{key} is {table[key]!r}: it must be a {'list' if kind is list else 'table'}")
 
 
 def _check_keys(where: str, table: dict[str, Any], known: set[str], needed: set[str]) -> None:

@@ -110,12 +110,14 @@ def save_plots(results: list[Result], measure: str, output: Path, axes: tuple[Ax
 
 
 def save_table(results: list[Result], path: Path) -> None:
-    """Every result in a line of CSV."""
+    """Every result in a line of CSV. A setting with the name of what is measured, such as bytes, is NAME_setting."""
     qualities = sorted({name for r in results for name in r.quality})
     settings = sorted({name for r in results for name in r.settings})
     with replacing(path) as partial, partial.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["scene", "method", "bytes", "parameters", "seconds", *qualities, *settings, "source"])
+        measured = ["scene", "method", "bytes", "parameters", "seconds", *qualities]
+        names = [f"{name}_setting" if name in measured else name for name in settings]
+        writer.writerow([*measured, *names, "source"])
         for r in sorted(results, key=lambda r: (r.scene, r.method, r.size)):
             values = [*map(r.quality.get, qualities), *map(r.settings.get, settings)]
             source = "" if r.source is None else r.source.name

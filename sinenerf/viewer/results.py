@@ -64,5 +64,8 @@ class Results:
         """
         path = self.artefact(key)
         if path is None:
-            raise FileNotFoundError(f"{key}: the file behind this result is gone; sinenerf sweep makes it again")
+            raise FileNotFoundError(
+                f"{key}: the file behind this result is not here (a clone has the figures only). "
+                "To make it again, remove its .json and run sinenerf sweep"
+            )
         return Item.of(path)

@@ -1,0 +1,23 @@
+"""Commands in this process: where only what they say is asked, it saves the start of another."""
+
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from subprocess import CompletedProcess
+from unittest.mock import patch
+
+from sinenerf.cli import main
+
+
+def answer(*arguments) -> CompletedProcess[str]:
+    """What `sinenerf` with these arguments ends with and prints."""
+    words, code = list(map(str, arguments)), 0
+    output, errors = StringIO(), StringIO()
+    with redirect_stdout(output), redirect_stderr(errors), patch.object(sys, "argv", ["sinenerf", *words]):
+        try:
+            main()
+        except SystemExit as stop:  # as the interpreter does: a text goes to standard error
+            code = 1 if isinstance(stop.code, str) else int(stop.code or 0)
+            if isinstance(stop.code, str):
+                print(stop.code, file=sys.stderr)
+    return CompletedProcess(words, code, output.getvalue(), errors.getvalue())
