@@ -1,5 +1,6 @@
 """Image metrics. LPIPS (VGG) is computed only where its weights already lie on disk: it never fetches them."""
 
+import warnings
 from functools import cache
 from pathlib import Path
 
@@ -17,7 +18,9 @@ Image = Float[Tensor, "height width 3"]
 
 def image_metrics(prediction: Image, truth: Image) -> dict[str, float]:
     """PSNR in dB, SSIM (Wang et al. 2004, 11x11 Gaussian window) and, where possible, LPIPS of images in [0, 1]."""
-    from torchmetrics.functional import structural_similarity_index_measure
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of names that torchmetrics moves about within itself
+        from torchmetrics.functional.image import structural_similarity_index_measure
 
     prediction, truth = (x.float().moveaxis(-1, 0)[None].clamp(0, 1) for x in (prediction, truth))
     error = torch.mean((prediction - truth) ** 2).clamp(min=1e-10)
