@@ -228,12 +228,19 @@ def test_bad_plan_is_refused_before_anything_runs(plan, data, tmp_path, old, new
     assert not (tmp_path / "results").exists()
 
 
-def test_a_setting_that_is_none_of_its_words(plan, data, tmp_path):
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ('optimizer = "sgd"', "no optimizer is called 'sgd': choose adam or soap"),
+        ('sampler = "sobol"', "no sampler is called 'sobol': choose surface or grid"),
+    ],
+)
+def test_a_setting_that_is_none_of_its_words(plan, data, tmp_path, setting, said):
     """In a process of its own: in this one types are checked."""
-    plan.write_text(PLAN.replace("batch = 256", 'optimizer = "sgd"'))
+    plan.write_text(PLAN.replace("batch = 256", setting))
     run = sinenerf("sweep", plan, "--data", data, "--output", tmp_path / "results")
-    line = f"sinenerf: {plan}: method 'sine': no optimizer is called 'sgd': choose adam or soap\n"
-    assert run.returncode == 1 and run.stderr == line and not (tmp_path / "results").exists()
+    assert run.returncode == 1 and run.stderr == f"sinenerf: {plan}: method 'sine': {said}\n"
+    assert not (tmp_path / "results").exists()
 
 
 def test_key_follows_the_settings(plan, data):

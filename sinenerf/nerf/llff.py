@@ -191,9 +191,9 @@ def hold_out(count: int, every: int) -> tuple[np.ndarray, np.ndarray]:
 
 def average_pose(camera_to_world: np.ndarray) -> np.ndarray:
     """The pose (4, 4) in the middle of the given ones (N, 3, 4): mean position, mean viewing and up directions."""
-    back = _unit(camera_to_world[:, :, 2].sum(0))
-    right = _unit(np.cross(camera_to_world[:, :, 1].sum(0), back))
-    return _homogeneous(np.stack([right, np.cross(back, right), back, camera_to_world[:, :, 3].mean(0)], axis=1))
+    back = unit(camera_to_world[:, :, 2].sum(0))
+    right = unit(np.cross(camera_to_world[:, :, 1].sum(0), back))
+    return homogeneous(np.stack([right, np.cross(back, right), back, camera_to_world[:, :, 3].mean(0)], axis=1))
 
 
 def recentre(views: Views, bound_factor: float = 0.75) -> tuple[Views, np.ndarray, float]:
@@ -214,11 +214,11 @@ def spherify(views: Views) -> tuple[Views, np.ndarray, float]:
         as `recentre`.
     """
     position, centre = views.camera_to_world[:, :, 3], meeting_point(views.camera_to_world)
-    up = _unit((position - centre).mean(0))
-    first = _unit(np.cross([0.1, 0.2, 0.3], up))
+    up = unit((position - centre).mean(0))
+    first = unit(np.cross([0.1, 0.2, 0.3], up))
     frame = np.stack([first, np.cross(up, first), up, centre], axis=1)
     scale = 1.0 / np.sqrt(((position - centre) ** 2).sum(1).mean())
-    return _move(views, np.linalg.inv(_homogeneous(frame)), scale)
+    return _move(views, np.linalg.inv(homogeneous(frame)), scale)
 
 
 def meeting_point(camera_to_world: np.ndarray) -> np.ndarray:
@@ -229,16 +229,17 @@ def meeting_point(camera_to_world: np.ndarray) -> np.ndarray:
 
 
 def _move(views: Views, motion: np.ndarray, scale: float) -> tuple[Views, np.ndarray, float]:
-    moved = motion @ _homogeneous(views.camera_to_world)
+    moved = motion @ homogeneous(views.camera_to_world)
     moved[:, :3, 3] *= scale
     return Views(moved[:, :3], views.hwf, views.bounds * scale), motion[:3], float(scale)
 
 
-def _unit(vector: np.ndarray) -> np.ndarray:
+def unit(vector: np.ndarray) -> np.ndarray:
+    """A vector's direction, of length 1."""
     return vector / np.linalg.norm(vector)
 
 
-def _homogeneous(poses: np.ndarray) -> np.ndarray:
+def homogeneous(poses: np.ndarray) -> np.ndarray:
     """(..., 3, 4) -> (..., 4, 4)."""
     last = np.broadcast_to(np.array([0.0, 0.0, 0.0, 1.0]), (*poses.shape[:-2], 1, 4))
     return np.concatenate([poses, last], axis=-2)

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sinenerf.nerf.llff import meeting_point, read_poses_bounds
+from sinenerf.nerf.llff import homogeneous, meeting_point, read_poses_bounds, unit
 
 Pose = Float[np.ndarray, "3 4"]
 """Camera to world, in OpenGL axes: x right, y up, z backwards."""
@@ -93,8 +93,8 @@ def capture_of(
     """
     if forward_facing:
         middle = poses[:, :, 3].mean(0)
-        right, up, back = (_unit(poses[:, :, axis].mean(0)) for axis in range(3))
-        right = _unit(np.cross(up, back))
+        right, up, back = (unit(poses[:, :, axis].mean(0)) for axis in range(3))
+        right = unit(np.cross(up, back))
         home = np.stack([right, np.cross(back, right), back, middle], axis=1)
         radii = np.abs((poses[:, :, 3] - middle) @ home[:, :3]).max(0)
         return Capture(motion, scale, _with_pose(lens, home, ""), radii, focus=4.0)  # its nearest point is at 4/3
@@ -108,8 +108,8 @@ def capture_of(
 
 def look_at(position: np.ndarray, target: np.ndarray, up: np.ndarray) -> Pose:
     """The pose of a camera at a position that looks at a target."""
-    z = _unit(position - target)
-    x = _unit(np.cross(up, z))
+    z = unit(position - target)
+    x = unit(np.cross(up, z))
     return np.stack([x, np.cross(z, x), z, position], axis=1)
 
 
@@ -145,7 +145,7 @@ def _read_transforms(path: Path, capture: Capture) -> list[View]:
     try:
         content = json.loads(path.read_text())
         poses = np.array([frame["transform_matrix"] for frame in content["frames"]], dtype=np.float64)[:, :3, :4]
-        poses = capture.to_scene(_undo_applied(content, path) @ _homogeneous(poses))
+        poses = capture.to_scene(_undo_applied(content, path) @ homogeneous(poses))
         poses[:, :, 3] /= float(content.get("applied_scale", 1.0))  # which is in the capture's scale, as in nerfstudio
         views = [
             _view(pose, {**content, **frame}, capture.home, f"{i:05d}")
@@ -171,11 +171,6 @@ def _undo_applied(content: dict, path: Path) -> Float[np.ndarray, "3 4"]:
     return np.linalg.inv(matrix)[:3]
 
 
-def _homogeneous(poses: Float[np.ndarray, "n 3 4"]) -> Float[np.ndarray, "n 4 4"]:
-    last = np.broadcast_to([0.0, 0.0, 0.0, 1.0], (len(poses), 1, 4))
-    return np.concatenate([poses, last], axis=1)
-
-
 def _view(pose: Pose, keys: dict, home: View, name: str) -> View:
     width, height = int(keys.get("w", home.width)), int(keys.get("h", home.height))
     if not (0 < width <= 2**14 and 0 < height <= 2**14):
@@ -192,7 +187,3 @@ def _view(pose: Pose, keys: dict, home: View, name: str) -> View:
 
 def _with_pose(view: View, pose: Pose, name: str) -> View:
     return View(pose, view.fx, view.fy, view.cx, view.cy, view.width, view.height, name)
-
-
-def _unit(vector: np.ndarray) -> np.ndarray:
-    return vector / np.linalg.norm(vector)

@@ -56,9 +56,11 @@ class FitConfig:
         if self.minutes is not None and self.steps is not None:
             raise ValueError("give minutes or steps, not both")
         file_size(1, self.bits, self.bytes)
-        choices = {"optimizer": OptimizerKind, "sampler": SamplerKind, "loss": Loss, "device": Device}
-        for name, kinds in {**choices, "precision": Precision}.items():
-            check_choice(name, getattr(self, name), kinds)
+        check_choice("optimizer", self.optimizer, OptimizerKind)
+        check_choice("sampler", self.sampler, SamplerKind)
+        check_choice("loss", self.loss, Loss)
+        check_choice("device", self.device, Device)
+        check_choice("precision", self.precision, Precision)
         for name in ("minutes", "steps", "batch", "learning_rate", "pool", "resolution"):
             value = getattr(self, name)
             if value is not None and not (value > 0 and math.isfinite(value)):
