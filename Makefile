@@ -8,7 +8,7 @@ demo: setup
 	@.venv/bin/sinenerf demo $(if $(SCENE),--scene "$(SCENE)")
 
 test: setup
-	@echo "== test: lint, types, and every test, with the real commands; about 14 minutes on 2 CPU cores"
+	@echo "== test: lint, types, and every test, with the real commands; 14 to 20 minutes on 2 CPU cores"
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy

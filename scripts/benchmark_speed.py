@@ -83,7 +83,7 @@ def profile(trainer) -> dict[str, float]:
     """Share of a step's CPU time by kind of operation, in per cent; and what building every W costs."""
     from torch.profiler import ProfilerActivity
 
-    from sinenerf.layers import factored_layers
+    from sinenerf.factored import factored_layers
 
     with torch.profiler.profile(activities=[ProfilerActivity.CPU]) as recorder:
         trainer.train_iteration(1000)

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from sinenerf.adapters import SineLoraConfig, save_adapter
+from sinenerf.codec.container import LARGEST_ADAPTER
 from sinenerf.device import best_device
 from sinenerf.files import replacing
 
@@ -56,7 +57,7 @@ class Training:
     data: Path
     """JSON list to train on."""
     output: Path = Path("outputs/lora")
-    """Folder of the adapter; also adapter.sine, of 8 bits a number."""
+    """Folder of the adapter; also adapter.sine, of 8 bits a number, unless it has too many for one."""
     method: Literal["sine-lora", "sine-dora", "lora", "dora"] = "sine-lora"
     rank: int = 8
     alpha: float | None = None
@@ -98,8 +99,8 @@ class Evaluation:
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
 
 
-def read_examples(path: Path) -> list[dict[str, str]]:
-    """A list of examples, checked.
+def read_examples(path: Path, *keys: str) -> list[dict[str, str]]:
+    """A list of examples, checked: each has a text of every key.
 
     Raises:
         FileNotFoundError: no such file.
@@ -114,7 +115,7 @@ def read_examples(path: Path) -> list[dict[str, str]]:
     if not isinstance(examples, list) or not examples:
         raise ValueError(f"{path}: is no list of examples")
     for index, example in enumerate(examples):
-        for key in ("instruction", "output"):
+        for key in keys:
             if not isinstance(example, dict) or not isinstance(example.get(key), str):
                 raise ValueError(f"{path}: example {index} has no text {key!r}")
     return examples
@@ -171,11 +172,18 @@ def adapted(model: nn.Module, options: Training) -> peft.PeftModel:
 
 def train(options: Training) -> None:
     """Train an adapter and write it."""
-    examples = read_examples(options.data)
+    examples = read_examples(options.data, "instruction", "output")
     base, tokenizer, device = load_model(options.model, options.device, options.dtype)
     torch.manual_seed(options.seed)
     model = adapted(base, options).train()
     model.print_trainable_parameters()
+    count = sum(value.numel() for value in peft.get_peft_model_state_dict(model).values())
+    if count > LARGEST_ADAPTER:
+        print(
+            f"train_lora: the adapter has {count:,} numbers, more than the {LARGEST_ADAPTER:,} of a .sine file: "
+            "no adapter.sine will be written, only PEFT's own files. A smaller --rank or fewer --targets fit",
+            file=sys.stderr,
+        )
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, options.rate, weight_decay=0.0)
     per_epoch = -(-len(examples) // options.batch)
@@ -213,9 +221,11 @@ def train(options: Training) -> None:
             with replacing(checkpoint) as partial:
                 torch.save(state | {"schedule": schedule.state_dict(), "step": step, "settings": settings}, partial)
     model.save_pretrained(options.output)
-    size = save_adapter(model, options.output / "adapter.sine")
+    written = "the adapter"
+    if count <= LARGEST_ADAPTER:
+        written = f"adapter.sine has {save_adapter(model, options.output / 'adapter.sine'):,} bytes"
     checkpoint.unlink(missing_ok=True)
-    print(f"{options.output}: adapter.sine has {size:,} bytes")
+    print(f"{options.output}: {written}")
 
 
 def _resume(checkpoint: Path, settings: dict[str, str], model: Any, optimizer: Any, schedule: Any) -> int:
@@ -262,7 +272,8 @@ def evaluate(options: Evaluation) -> dict[str, float]:
     unknown = sorted(set(options.tasks) - set(ANSWERS))
     if unknown:
         raise ValueError(f"no task is called {unknown[0]!r}: choose among {', '.join(ANSWERS)}")
-    questions = {task: read_examples(options.data / task / "test.json")[: options.limit] for task in options.tasks}
+    files = {task: options.data / task / "test.json" for task in options.tasks}
+    questions = {task: read_examples(file, "instruction", "answer")[: options.limit] for task, file in files.items()}
     model, tokenizer, _ = load_model(options.model, options.device, options.dtype)
     if options.adapter is not None:
         model = peft.PeftModel.from_pretrained(model, options.adapter).merge_and_unload()
@@ -297,3 +308,6 @@ if __name__ == "__main__":
         tyro.cli(main, config=(tyro.conf.OmitArgPrefixes,))
     except (ValueError, OSError) as error:
         sys.exit(f"train_lora: {error}")
+    except KeyboardInterrupt:
+        print("train_lora: stopped. A training goes on from its last checkpoint by the same command", file=sys.stderr)
+        sys.exit(130)

@@ -114,6 +114,13 @@ def pictures(options: Options, size: int) -> Data:
     return Data(lambda epoch: loader(0, epoch), lambda: loader(1), lambda: loader(1), len(loader(0)), classes)
 
 
+def side_of(model: str) -> int:
+    """Pixels of a side of the pictures that a ViT of timm takes."""
+    import timm
+
+    return timm.create_model(model).patch_embed.img_size[0]
+
+
 def build(options: Options, classes: int, report: Callable | None = print) -> nn.Module:
     """The ViT, its feed-forward layers factored unless they stay dense."""
     import timm
@@ -211,8 +218,7 @@ def accuracy(model: nn.Module, batches: Batches) -> float:
 
 
 def main(options: Options) -> None:
-    size = 8 if options.dataset == "digits" else 224
-    data = digits(options) if options.dataset == "digits" else pictures(options, size)
+    data = digits(options) if options.dataset == "digits" else pictures(options, side_of(options.model))
     run = prepare(options, data)
     checkpoint = options.output.with_suffix(".checkpoint")
     options.output.parent.mkdir(parents=True, exist_ok=True)
@@ -242,3 +248,6 @@ if __name__ == "__main__":
         main(tyro.cli(Options))
     except (ValueError, OSError) as error:
         sys.exit(f"train_vit: {error}")
+    except KeyboardInterrupt:
+        print("train_vit: stopped. The same command goes on after the last epoch that was done", file=sys.stderr)
+        sys.exit(130)

@@ -8,13 +8,13 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _HOMES = {
-    "FactoredLinear": "layers",
+    "FactoredLinear": "factored",
     "LowRankLinear": "layers",
     "SineLowRankLinear": "layers",
     "bake": "convert",
-    "built_once": "layers",
+    "built_once": "factored",
     "factorize": "convert",
-    "keep_weights": "layers",
+    "keep_weights": "factored",
     "make_linear": "layers",
     "singular_values": "theory",
     "stable_rank": "theory",

@@ -5,7 +5,7 @@
     unbake(model)                                            # the factors are back
 
 `bake` is for a whole model that leaves training: what remains is an ordinary network that knows nothing of this
-package. Within a running program `keep_weights` of `sinenerf.layers` has the factored layers build their W only once.
+package. Within a running program `keep_weights` of `sinenerf.factored` has the factored layers build their W only once.
 """
 
 import math
@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
-from sinenerf.layers import FactoredLinear, LowRankLinear, SineLowRankLinear
+from sinenerf.factored import FactoredLinear
+from sinenerf.layers import LowRankLinear, SineLowRankLinear
 from sinenerf.nearest import fit_weight
 
 Model = TypeVar("Model", bound=nn.Module)

@@ -1,6 +1,7 @@
 """Any .sine file: the field in it, and what its bytes are spent on."""
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from sinenerf import adapter_file
 from sinenerf.codec.container import ADAPTER, RADIANCE, Container
 from sinenerf.codec.entropy import CodecError
+from sinenerf.codec.table import size_of
 from sinenerf.nerf import file as radiance_file
 from sinenerf.nerf.radiance import RadianceField
 from sinenerf.occupancy.field import OccupancyField
@@ -81,7 +83,7 @@ def describe(path: Path) -> FileInfo:
         TensorInfo(name, shape, getattr(tensor, "step", None), bits / 8, table)
         for (name, shape), (bits, table), tensor in zip(shapes.items(), sizes, stored, strict=True)
     ]
-    parameters = sum(tensor.size if hasattr(tensor, "size") else tensor.integers.size for tensor in stored)
+    parameters = sum(map(size_of, stored))
     return FileInfo(
         container.version,
         kind,
@@ -125,12 +127,9 @@ def print_info(path: Path, as_json: bool) -> None:
     table.add_column("bits each", footer=f"{8 * coded / info.parameters:.2f}", justify="right")
     table.add_column("table bytes", footer=f"{tables}", justify="right")
     for tensor in info.tensors:
-        count = 1
-        for side in tensor.shape:
-            count *= side
         step = "float32" if tensor.step is None else f"{tensor.step:.3g}"
         shape = " x ".join(map(str, tensor.shape)) or "1"
-        bits = 8 * tensor.bytes / count
+        bits = 8 * tensor.bytes / math.prod(tensor.shape)
         table.add_row(tensor.name, shape, step, f"{tensor.bytes:.1f}", f"{bits:.2f}", f"{tensor.table_bytes}")
     console = Console()
     console.print(table)

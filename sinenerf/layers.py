@@ -9,8 +9,6 @@ its two baselines.
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,107 +17,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from sinenerf.factored import FactoredLinear
 from sinenerf.theory import sine_variance, target_variance
 
 LayerKind = Literal["sine", "low-rank", "dense"]
-
-
-def anchored_rows(rank: int, in_features: int) -> int:
-    """How many rows of V an anchored layer fixes: k, or none where that would be all of them."""
-    return rank if rank < in_features else 0
-
-
-class FactoredLinear(nn.Module):
-    """A linear layer whose (out, in) weight is made from factors U (out, rank) and V (in, rank).
-
-    U V^T = (U A)(V A^-T)^T for any invertible A, so k^2 of the numbers say nothing. An `anchored` layer is without
-    them: the first k rows of its V are c I with a constant c, and the parameter V has the other in - k rows. Every
-    U V^T has such factors if the first k rows of V are independent.
-
-    `weight` builds W each time it is read. `built_once` shares one build within a step, `keep_weight` keeps one for
-    inference with the factors still there; `sinenerf.bake` puts an nn.Linear in the layer's place.
-    """
-
-    anchor: float
-    """c, as large as makes the anchored rows of V as long as the others at the start."""
-
-    def __init__(
-        self, in_features: int, out_features: int, rank: int, bias: bool = True, anchored: bool = False
-    ) -> None:
-        super().__init__()
-        largest = min(in_features, out_features)
-        if not 1 <= rank <= largest:
-            raise ValueError(
-                f"rank {rank} does not fit a layer of {in_features} inputs and {out_features} outputs: "
-                f"choose a rank from 1 to {largest}"
-            )
-        self.in_features, self.out_features, self.rank = in_features, out_features, rank
-        self.U = nn.Parameter(torch.empty(out_features, rank))
-        self.anchored = anchored_rows(rank, in_features) if anchored else 0
-        self.V = nn.Parameter(torch.empty(in_features - self.anchored, rank))
-        self.bias = nn.Parameter(torch.zeros(out_features)) if bias else None
-        self._built: Tensor | None = None
-        self._kept = self._sharing = False
-
-    @property
-    def factors(self) -> tuple[Float[Tensor, "out rank"], Float[Tensor, "in rank"]]:
-        """U and the whole V."""
-        if not self.anchored:
-            return self.U, self.V
-        return self.U, torch.cat([self.anchor * torch.eye(self.rank, dtype=self.V.dtype, device=self.V.device), self.V])
-
-    def build(self) -> Float[Tensor, "out in"]:
-        """W from the factors."""
-        raise NotImplementedError
-
-    def slope(self) -> Float[Tensor, "out in"]:
-        """dW / d(U V^T), entry by entry."""
-        raise NotImplementedError
-
-    @property
-    def weight(self) -> Float[Tensor, "out in"]:
-        """W, kept, shared or built anew."""
-        weight = self._built  # read once: a second viewer's thread may end its block meanwhile
-        if weight is None:
-            weight = self.build()
-            if self._sharing:
-                self._built = weight
-        return weight
-
-    def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
-        return F.linear(x, self.weight, self.bias)
-
-    def _draw(self, std: float) -> None:
-        nn.init.normal_(self.U, std=std)
-        nn.init.normal_(self.V, std=std)
-        self.anchor = std * math.sqrt(self.rank)
-        if self.bias is not None:
-            nn.init.zeros_(self.bias)
-
-    def keep_weight(self) -> None:
-        """Keep W, so that the layer runs as fast as a dense one. Training again, or loading a state, forgets it."""
-        self._built, self._kept = self.build().detach(), True
-
-    def forget_weight(self) -> None:
-        """Forget the kept W: the factors speak again."""
-        self._built, self._kept = None, False
-
-    def train(self, mode: bool = True) -> "FactoredLinear":
-        if mode and self._kept:  # it would train on a weight that no longer follows its factors
-            self.forget_weight()
-        return super().train(mode)
-
-    def _apply(self, fn, recurse=True):
-        self.forget_weight()  # the kept W is no parameter: it would stay behind on a move to another device or type
-        return super()._apply(fn, recurse)
-
-    def _load_from_state_dict(self, *args, **kwargs) -> None:
-        self.forget_weight()
-        super()._load_from_state_dict(*args, **kwargs)
-
-    def extra_repr(self) -> str:
-        anchored = ", anchored" if self.anchored else ""
-        return f"in_features={self.in_features}, out_features={self.out_features}, rank={self.rank}{anchored}"
 
 
 class SineLowRankLinear(FactoredLinear):
@@ -286,28 +187,3 @@ def make_linear(
         nn.init.zeros_(layer.bias)
         return layer
     raise ValueError(f"no layer is called {spec.kind!r}: choose sine, low-rank or dense")
-
-
-def factored_layers(module: nn.Module) -> Iterator[FactoredLinear]:
-    """The factored layers inside a module, itself included."""
-    return (m for m in module.modules() if isinstance(m, FactoredLinear))
-
-
-@contextmanager
-def built_once(module: nn.Module) -> Iterator[None]:
-    """Within the block, each factored layer builds W at most once, gradients included, however many chunks pass."""
-    layers = [layer for layer in factored_layers(module) if not (layer._kept or layer._sharing)]
-    for layer in layers:
-        layer._sharing = True
-    try:
-        yield
-    finally:
-        for layer in layers:
-            layer._sharing, layer._built = False, None
-
-
-def keep_weights(module: nn.Module) -> nn.Module:
-    """Have every factored layer of a module keep its W, and return the module. Its parameters stay the factors."""
-    for layer in factored_layers(module):
-        layer.keep_weight()
-    return module

@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sinenerf.layers import FactoredLinear, SineLowRankLinear
+from sinenerf.factored import FactoredLinear
+from sinenerf.layers import SineLowRankLinear
 
 
 def fit_weight(layer: FactoredLinear, weight: Float[Tensor, "out in"], steps: int = 60) -> float:

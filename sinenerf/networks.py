@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sinenerf.activations import Activation, activate, hidden_gain
-from sinenerf.layers import FactoredLinear, LayerSpec, make_linear
+from sinenerf.factored import FactoredLinear
+from sinenerf.layers import LayerSpec, make_linear
 
 Role = Literal["input", "hidden", "head"]
 
@@ -110,7 +111,7 @@ class CoordinateMLP(nn.Module):
             h = activate(h, self.activation, self.bandwidth)
             if index in self.skips:
                 h = torch.cat([x, h], dim=-1)
-        return h.reshape(*batch, -1)
+        return h.reshape(*batch, h.shape[-1])
 
 
 class RadianceMLP(nn.Module):

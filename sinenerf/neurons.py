@@ -8,7 +8,7 @@ from typing import Literal
 from torch import nn
 
 from sinenerf.activations import Activation
-from sinenerf.layers import FactoredLinear
+from sinenerf.factored import FactoredLinear
 from sinenerf.networks import RadianceMLP, ScalarMLP
 
 Parity = Literal["even", "odd", "none"]

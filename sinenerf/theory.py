@@ -22,8 +22,8 @@ def sine_variance(spread: float, rank: int) -> float:
 
 
 def singular_values(weight: Float[Tensor, "m n"]) -> Float[Tensor, " k"]:
-    """Singular values of a matrix in falling order, computed in float64. (m, n) -> (min(m, n),)."""
-    return torch.linalg.svdvals(weight.detach().double())
+    """Singular values of a matrix in falling order, computed in float64 on the CPU. (m, n) -> (min(m, n),)."""
+    return torch.linalg.svdvals(weight.detach().cpu().double())
 
 
 def stable_rank(weight: Float[Tensor, "m n"]) -> float:

@@ -1,6 +1,7 @@
 """Shared by the tests: jaxtyping's shapes are checked at run time, seeds are fixed, and one small scene is made."""
 
 import os
+import signal
 
 import pytest
 from jaxtyping import install_import_hook
@@ -8,11 +9,14 @@ from jaxtyping import install_import_hook
 if "PYTEST_XDIST_WORKER" in os.environ:  # each of its processes has a core of its own
     os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "2")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started with nohup or &: programs of the tests must hear Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 install_import_hook(
     [
         "sinenerf.activations",
         "sinenerf.adapters",
         "sinenerf.convert",
+        "sinenerf.factored",
         "sinenerf.layers",
         "sinenerf.nearest",
         "sinenerf.nerf",

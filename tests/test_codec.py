@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from sinenerf.codec.container import MAGIC, VERSION, Coded, Container, pack
+from sinenerf.codec.container import MAGIC, OCCUPANCY, VERSION, Container, pack
 from sinenerf.codec.entropy import LARGEST, CodecError, EntropyModel, decode, encode
 from sinenerf.codec.quantise import Quantiser
+from sinenerf.codec.table import Coded
 from sinenerf.layers import SineLowRankLinear
 from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.field import OccupancyField
@@ -112,6 +113,14 @@ def test_an_integer_beyond_the_bound():
 def test_steps_are_bfloat16():
     with pytest.raises(CodecError, match="no positive bfloat16"):
         pack(1, b"", [Coded(np.array([1]), 0.1)])
+
+
+def test_what_no_reader_takes_is_not_packed(monkeypatch):
+    with pytest.raises(CodecError, match="4,194,305 numbers are beyond the format's bound of 4,194,304"):
+        pack(OCCUPANCY, b"", [np.zeros(2**22, np.float32), Coded(np.array(1), 0.5)])
+    monkeypatch.setattr("sinenerf.codec.container.LARGEST_FILE", 100)
+    with pytest.raises(CodecError, match="a file of 113 bytes is beyond the format's bound of 100"):
+        pack(OCCUPANCY, b"", [np.zeros(25, np.float32)])
 
 
 def resealed(data):

@@ -8,11 +8,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sinenerf.codec.container import OCCUPANCY, Coded, Container, pack
+from sinenerf.codec.container import OCCUPANCY, Container, pack
 from sinenerf.codec.entropy import CodecError
 from sinenerf.codec.module import take
 from sinenerf.codec.order import arrange, saving
 from sinenerf.codec.quantise import Quantiser
+from sinenerf.codec.table import Coded
 from sinenerf.nerf.architecture import RadianceConfig
 from sinenerf.nerf.radiance import RadianceField
 from sinenerf.nerf.warp import NDC

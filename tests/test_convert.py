@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from sinenerf import bake, factorize, stable_rank, unbake
-from sinenerf.layers import FactoredLinear, LowRankLinear, SineLowRankLinear, factored_layers
+from sinenerf.factored import FactoredLinear, factored_layers
+from sinenerf.layers import LowRankLinear, SineLowRankLinear
 from sinenerf.nearest import fit_weight
 
 

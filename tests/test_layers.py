@@ -7,15 +7,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from sinenerf.convert import bake
-from sinenerf.layers import (
-    FactoredLinear,
-    LayerSpec,
-    LowRankLinear,
-    SineLowRankLinear,
-    built_once,
-    keep_weights,
-    make_linear,
-)
+from sinenerf.factored import FactoredLinear, built_once, keep_weights
+from sinenerf.layers import LayerSpec, LowRankLinear, SineLowRankLinear, make_linear
 from sinenerf.networks import count_parameters
 
 KINDS = ["sine", "low-rank", "dense"]

@@ -5,13 +5,18 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from test_nerf_radiance import a_field
+from test_occupancy_fitting import NoFloat64
 
 from sinenerf.cli.files import evaluate as command
+from sinenerf.factored import factored_layers
 from sinenerf.nerf.evaluate import evaluate
 from sinenerf.nerf.llff import find_images
-from sinenerf.nerf.render import picture
+from sinenerf.nerf.radiance import RadianceField
+from sinenerf.nerf.render import picture, render_file
+from sinenerf.nerf.warp import Box
 
 
 @pytest.fixture
@@ -98,6 +103,31 @@ def test_pictures_of_two_widths_and_a_distorted_lens(field, frames, tmp_path, ca
     assert "lens distortion, which is not rendered" in capsys.readouterr().err
     with Image.open(tmp_path / "rows.png") as image:
         assert image.size == (96, 36 + 18 + 36)
+
+
+def test_scenes_are_rendered_on_the_gpu(field, frames, tmp_path, monkeypatch):
+    """A move to float64 stands for one to a GPU: each W that is kept moves along."""
+    path, kept = tmp_path / "scene.sine", []
+    field.save(path)
+    render = RadianceField.render
+
+    def watched(self, *arguments):
+        kept.append({layer.weight.dtype for layer in factored_layers(self) if layer._kept})
+        return render(field, *arguments)
+
+    monkeypatch.setattr(RadianceField, "render", watched)
+    monkeypatch.setattr("sinenerf.nerf.radiance.best_device", lambda: torch.float64)
+    command(path, frames)
+    render_file(path, tmp_path / "views", None, 1, 1.0)
+    assert kept == 4 * [{torch.float64}]
+
+
+def test_rendering_needs_no_float64(field):
+    """Which Apple's GPUs do not have."""
+    for warp in (field.warp, Box((0.1, 0.2, 0.3), (1.0, 0.8, 0.6))):
+        origins, directions = field.capture.home.rays()
+        with NoFloat64():
+            RadianceField(field.config, warp).render_rays(origins, directions, normals=True)
 
 
 def test_command(field, frames, tmp_path, capsys):

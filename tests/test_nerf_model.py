@@ -12,7 +12,7 @@ import yaml
 from answering import answer
 
 import sinenerf
-from sinenerf.layers import FactoredLinear
+from sinenerf.factored import FactoredLinear
 
 nerfstudio = pytest.importorskip("nerfstudio", reason="needs nerfstudio")
 
@@ -223,6 +223,61 @@ def test_a_run_with_bits_goes_on_from_its_checkpoint(scene, tmp_path):
     for name, values in ours.items():
         if isinstance(values, torch.Tensor):  # what is not yet fixed is NaN
             torch.testing.assert_close(values, theirs[name], rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"spread": 1.0}, "is of a run with another spread"),
+        ({"omega": 4.0, "spread": 1.0}, "another omega, which is 3 there, and another spread"),
+        ({"learn_omega": True}, "another learn-omega or learn-gain"),
+        ({"learn_gain": True}, "another learn-omega or learn-gain"),
+        ({"density_activation": "softplus"}, "another density-activation, which is exp there"),
+    ],
+)
+def test_a_run_goes_on_with_its_own_settings_alone(changes, said, small, scene, tmp_path):
+    small.config.save_config()
+    small.train_iteration(0)
+    small.save_checkpoint(0)
+    settings = {**TINY["sine-nerf-small"][1], "load_dir": small.checkpoint_dir}
+    assert make_trainer(sine_nerf_small, scene, tmp_path / "same", **settings)._start_step == 1
+    with pytest.raises(SystemExit, match=said) as stop:
+        make_trainer(sine_nerf_small, scene, tmp_path / "other", **settings, **changes)
+    assert "\n" not in str(stop.value)
+
+
+def test_a_run_that_goes_on_keeps_to_its_schedule(small, scene, tmp_path):
+    """nerfstudio's max_num_iterations are further steps; the learning rate was at its floor for all of them."""
+    small.save_checkpoint(5)
+    shape = TINY["sine-nerf-small"][1]
+    again = make_trainer(sine_nerf_small, scene, tmp_path, steps=6, load_dir=small.checkpoint_dir, **shape)
+    (schedule,) = again.optimizers.schedulers.values()
+    assert [small.optimizers.schedulers["fields"].lr_lambdas[0](step) for step in (0, 2, 4)] == pytest.approx(
+        [1, 0.05**0.5, 0.05]
+    )
+    assert schedule.lr_lambdas[0](6) == pytest.approx(0.05**0.5) and schedule.lr_lambdas[0](12) == pytest.approx(0.05)
+
+
+def test_what_no_reader_opens_is_refused_before_training(scene, tmp_path):
+    settings = {**TINY["sine-nerf-small"][1], "depth": 17}
+    with pytest.raises(SystemExit, match="sinenerf: depth is 17: a file holds 1 to 16"):
+        make_trainer(sine_nerf_small, scene, tmp_path / "a", **settings, bits=8.0)
+    trained = make_trainer(sine_nerf_small, scene, tmp_path / "b", **settings)  # a run without a file may be deeper
+    trained.config.save_config()
+    trained.save_checkpoint(0)
+    refused = answer("compress", trained.base_dir, "--output", tmp_path / "x.sine", "--bits", 32)
+    assert refused.returncode == 1 and "sinenerf: depth is 17: a file holds 1 to 16" in refused.stderr
+    assert not (tmp_path / "x.sine").exists()
+
+
+def test_a_random_background_lies_behind_each_networks_own_picture(scene, tmp_path):
+    trainer = make_trainer(sine_nerf, scene, tmp_path, **TINY["sine-nerf"][1], background_color="random")
+    model, black = trainer.pipeline.model, torch.zeros(5, 3)
+    outputs = {"rgb": black, "accumulation": torch.ones(5, 1), "rgb_coarse": black}
+    losses = model.get_loss_dict({**outputs, "accumulation_coarse": torch.zeros(5, 1)}, {"image": torch.zeros(5, 4)})
+    assert losses["rgb_coarse"] == 0 < losses["rgb"]  # the coarse one is as transparent as the photograph
+    trained = model(trainer.pipeline.datamanager.next_train(0)[0])
+    assert trained["accumulation_coarse"].shape == trained["accumulation"].shape
 
 
 def test_bad_input_removes_nothing_of_other_runs(small, scene, tmp_path):

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from killing import kill_and_run_again
 
 import sinenerf
-from sinenerf.codec.container import RADIANCE, Coded, Container, pack, values_of
+from sinenerf.codec.container import RADIANCE, Container, pack
 from sinenerf.codec.entropy import CodecError
+from sinenerf.codec.table import Coded, values_of
 from sinenerf.nerf.architecture import RadianceConfig
 from sinenerf.nerf.file import NUMBERS, SIZES, overhead
 from sinenerf.nerf.radiance import RadianceField
@@ -199,6 +200,35 @@ def test_every_damaged_header_is_an_error_or_a_field():
         else:
             assert field.config.baked_size <= 2**24
     assert errors > 100
+
+
+def test_skips_beyond_the_depth_are_none(tmp_path):
+    """The presets' skip after the fifth layer, in a network of four."""
+    field = a_field(depth=4, skips=(1, 4))
+    field.save(tmp_path / "scene.sine")
+    read = sinenerf.load(tmp_path / "scene.sine")
+    assert read.config.skips == (1,)
+    torch.testing.assert_close(read.state_dict(), field.state_dict(), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"depth": 18}, "depth is 18: a file holds 1 to 16"),
+        ({"spread": 5e-4}, "spread is 0.0005: a file holds 0.001 to"),
+        ({"width": 1024, "depth": 16}, r"baked, the networks hold up to [\d,]+ weights: a file at most 16,777,216"),
+        (
+            {"width": 512, "depth": 8, "layer": "dense", "sampling": "coarse-fine"},
+            "4,504,072 numbers are beyond the format's bound of",
+        ),
+    ],
+)
+def test_what_no_reader_opens_is_not_written(changes, said, tmp_path):
+    field = a_field(**changes)
+    for write in (field.check_writable, lambda: field.save(tmp_path / "x.sine")):
+        with pytest.raises(ValueError, match=said):
+            write()
+    assert not list(tmp_path.iterdir())
 
 
 def test_overhead_counts_every_byte():
@@ -428,6 +458,24 @@ def test_interrupted_compression_goes_on(run, tmp_path, monkeypatch, capsys):
     assert path.is_file() and "the same command goes on" in capsys.readouterr().err
     assert compress_run(run, path, bytes=4500, steps=12).complete and steps == list(range(12))
     assert [p.name for p in tmp_path.iterdir()] == ["small.sine"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--steps", 0), "steps is 0: it must be positive"),
+        (("--steps", -5), "steps is -5: it must be positive"),
+        (("--minutes", 0), "minutes is 0.0: it must be positive"),
+        (("--minutes", -1), "minutes is -1.0: it must be positive"),
+        (("--minutes", 1, "--steps", 5), "minutes or steps, not both"),
+        (("--bits", 8, "--bytes", 5000), "bits or bytes, not both"),
+        (("--mesh", "shape.ply"), "--mesh"),
+    ],
+)
+def test_a_budget_is_checked_before_a_run_is_opened(options, said, tmp_path, monkeypatch):
+    monkeypatch.setattr("sinenerf.nerf.compress.open_run", lambda run: pytest.fail("it was opened"))
+    refused = answer("compress", tmp_path, "--output", tmp_path / "x.sine", *options)
+    assert refused.returncode == 1 and said in refused.stderr and refused.stderr.count("\n") == 1, refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from sinenerf.layers import LayerSpec, SineLowRankLinear, built_once
+from sinenerf.factored import built_once
+from sinenerf.layers import LayerSpec, SineLowRankLinear
 from sinenerf.networks import CoordinateMLP, PositionalEncoding, RadianceMLP, ScalarMLP, Trunk, count_parameters
 
 PAPER = Trunk(width=256, depth=8, skips=(4,))
@@ -29,6 +30,11 @@ def test_skip_joins_the_input_again():
     net = CoordinateMLP(6, Trunk(width=16, depth=4, skips=(1,)), LayerSpec("dense"))
     assert [layer.in_features for layer in net.layers] == [6, 16, 22, 16]
     assert net(torch.randn(3, 6)).shape == (3, 16)
+
+
+def test_no_points_at_all():
+    net = ScalarMLP(Trunk(16, 2, ()), LayerSpec("sine", 3), 4)
+    assert net(torch.empty(0, 3)).shape == (0, 1) and net(torch.empty(5, 0, 3)).shape == (5, 0, 1)
 
 
 def test_folded_colour_is_the_unfolded_one():

@@ -15,8 +15,10 @@ import torch
 import trimesh
 from answering import answer
 from killing import kill_and_run_again
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from sinenerf.activations import PHASE, activate, hidden_gain
+from sinenerf.fields import load
 from sinenerf.occupancy.field import FieldConfig, OccupancyField
 from sinenerf.occupancy.fitting import fit
 from sinenerf.occupancy.labels import Placement, Solid
@@ -146,6 +148,26 @@ def test_saved_field_is_the_same_field(torus, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["torus.sine"]
 
 
+class NoFloat64(TorchDispatchMode):
+    """Apple's GPUs have no float64."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        assert not isinstance(made, torch.Tensor) or made.dtype != torch.float64, func
+        return made
+
+
+def test_points_far_from_the_origin_need_no_float64():
+    placement = Placement((1e6 + 0.1, -0.3, 7.0), 100.0)
+    field = OccupancyField(FieldConfig(width=16, rank=2, bandwidth=30.0), placement)
+    points = torch.tensor([[1e6 + 1, 2, 8], [1e6 - 50, 30, 60], [1e6 + 200, 0, 0]])
+    expected = field(points.double())
+    with NoFloat64():
+        found = field(points)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+    assert found[2] == 0 < found[0]
+
+
 def test_numbers_changed_after_training_are_kept(torus, tmp_path):
     field = OccupancyField.fit(torus, steps=3, **SMALL)
     with torch.no_grad():
@@ -190,6 +212,12 @@ def test_32_bits_are_exact(torus):
         ({"bits": 8.0, "bytes": 900}, "bits or bytes, not both"),
         ({"bits": -1.0}, "bits is -1.0"),
         ({"wdith": 3}, "no setting is called 'wdith'"),
+        ({"omega": 5e-4}, "omega is 0.0005: a file holds 0.001 to"),
+        ({"spread": 5e-4}, "spread is 0.0005: a file holds 0.001 to"),
+        ({"depth": 300}, "depth is 300: a file holds 1 to 255"),
+        ({"width": 70_000}, "width is 70000: a file holds 1 to"),
+        ({"width": 4000}, "width 4000 and depth 3: a file holds a width\\^2 depth of at most 16,777,216"),
+        ({"layer": "dense", "width": 2048}, "8,402,945 numbers are beyond the format's bound of 4,194,304"),
     ],
 )
 def test_impossible_settings(settings, message, torus):
@@ -221,6 +249,20 @@ def test_resumed_training_is_the_same_training(optimizer, torus, tmp_path, monke
     resumed = fit(torus, *settings, output)
     assert resumed.complete and [p.name for p in tmp_path.iterdir()] == ["x.sine"]
     torch.testing.assert_close(resumed.state_dict(), straight.state_dict())
+
+
+def test_history_and_iou_are_those_of_the_whole_training_and_of_its_file(torus, tmp_path, monkeypatch):
+    monkeypatch.setattr("sinenerf.occupancy.training.SCORE_EVERY", -1.0)
+    announced = []
+    monkeypatch.setattr(Training, "announce", lambda self, output: announced.append((self.iou, *self.held_out)))
+    settings, output, history = split_settings({"steps": 8, **SMALL, "bits": 4.0}), tmp_path / "x.sine", []
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "_train_step", interrupt_at(4, Training._train_step))
+        assert not fit(torus, *settings, output).complete
+    told, points, inside = announced[0]
+    assert told == iou(load(output).evaluate(points) > 0, inside)  # rounded at once, and not as good as before
+    assert fit(torus, *settings, output, history=history).complete
+    assert [look["step"] for look in history] == list(range(1, 9))
 
 
 def test_a_kill_before_the_file_is_written_leaves_a_fit_that_ends(torus, tmp_path, monkeypatch):
@@ -369,6 +411,32 @@ def test_bad_input_is_one_line(torus_file, tmp_path):
         assert done.returncode == 1 and message in done.stderr, (arguments, done.stderr)
         assert done.stderr.startswith("sinenerf: ") and done.stderr.count("\n") == 1, done.stderr
         assert sorted(p.name for p in tmp_path.iterdir()) == files
+
+
+def test_a_mesh_is_prepared_once_and_reported_in_full(torus, tmp_path, monkeypatch):
+    faces = np.concatenate([torus.faces[:5, ::-1], torus.faces[5:]])
+    part = trimesh.Trimesh(torus.vertices, faces, process=False)
+    trimesh.Scene([part, trimesh.creation.box()]).export(tmp_path / "two.glb")
+
+    def begin(*arguments):
+        raise RuntimeError("the training begins")
+
+    monkeypatch.setattr("sinenerf.occupancy.fitting.Training", begin)
+    golden = Path(__file__).parent / "golden" / "sine.sine"
+    for command in (("fit", tmp_path / "two.glb"), ("compress", golden, "--bits", 7, "--mesh", tmp_path / "two.glb")):
+        done = answer(*command, "--output", tmp_path / "x.sine")
+        said = "faces in 2 geometries, merged; watertight, 5 faces turned round;"
+        assert said in " ".join(done.stderr.split()) and "the training begins" in done.stderr, done.stderr
+
+
+def test_a_mesh_is_not_replaced_by_its_field(tmp_path, monkeypatch):
+    monkeypatch.setattr("sinenerf.occupancy.fitting.Training", lambda *arguments: pytest.fail("it began"))
+    path = tmp_path / "ball.ply"
+    trimesh.creation.icosphere(2).export(path)
+    before = path.read_bytes()
+    done = answer("fit", path, "--output", path, "--steps", 1, "--width", 16)
+    assert done.returncode == 1 and "is the mesh itself" in done.stderr and done.stderr.count("\n") == 1
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.slow

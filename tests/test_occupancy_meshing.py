@@ -103,6 +103,17 @@ def test_the_mesh_lies_where_the_shape_lay():
     np.testing.assert_allclose(found.mesh.bounds, [[8, 18, 28], [12, 22, 32]], atol=0.01)
 
 
+def test_a_shape_between_all_coarse_vertices_is_found():
+    def plate(p):
+        x, y, z = (p - torch.tensor([0.0, 0.0, 1 / 64])).unbind(-1)
+        return 40 * (0.004 - torch.maximum(abs(z), torch.maximum(abs(x), abs(y)) - 0.5))
+
+    found = extract(Analytic(plate), 128)
+    assert found.mesh.is_watertight and abs(found.mesh.extents[:2] - 1).max() < 0.05
+    with pytest.raises(LevelError, match=r"no surface at level 0.9: .* Try --level 0"):
+        extract(Analytic(plate), 128, 0.9)
+
+
 def test_no_surface_names_the_range_and_a_level():
     field = Analytic(lambda p: -1 - p.square().sum(-1))
     with pytest.raises(LevelError, match=r"no surface at level 0.5: .* from 0.018 to 0.269\. Try --level 0.14"):

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 
 from sinenerf.rd.curves import bjontegaard_delta, front, hull, mean_curve, measure_of, points_of
 from sinenerf.rd.find import best_within, smallest_of
+from sinenerf.rd.hardware import describe
 from sinenerf.rd.page import drawing, save_page
 from sinenerf.rd.plan import read_plan
 from sinenerf.rd.plot import figure, save_plots
 from sinenerf.rd.results import Job, Result, check_comparable, read_results
 from sinenerf.rd.shapes import draco, undraco
-from sinenerf.rd.sweep import missing, run_sweep
+from sinenerf.rd.sweep import missing, run_job, run_sweep
 
 PLAN = """
 dataset = "shapes"
@@ -177,6 +178,57 @@ def test_find_runs_what_is_missing(plan, data, tmp_path):
     assert answer("find", tmp_path / "r", "--iou", 1.1).returncode == 1
 
 
+def test_find_looks_where_the_sweep_wrote(plan, data, tmp_path):
+    """Whether it is given the folder of results or the dataset's in it."""
+    draco = PLAN[: PLAN.index('[[methods]]\nname = "sine"')] + PLAN[PLAN.index('[[methods]]\nname = "draco"') :]
+    plan.write_text(draco.replace("faces = [100]", "faces = [12]"))
+    assert answer("sweep", plan, "--data", data, "--output", tmp_path / "r").returncode == 0
+    plan.write_text(draco.replace("faces = [100]", "faces = [12, 100]"))
+    for folder in (tmp_path / "r" / "shapes", tmp_path / "r"):
+        assert answer("find", folder, "--iou", 0.1, "--plan", plan, "--data", data).returncode == 0
+        assert len(list((tmp_path / "r").rglob("*.json"))) == len(list((tmp_path / "r").glob("shapes/box/*.json"))) == 2
+
+
+@pytest.fixture
+def budgets(plan, monkeypatch):
+    """A plan of sine with 1,000 to 8,000 bytes, each job run in no time; and the budgets that were run."""
+    ran = []
+
+    def run(job, scene, results):
+        ran.append(job.settings["bytes"])
+        made = Result(*astuple(job), {"iou": 1 - 100 / ran[-1]}, {"total": ran[-1] - 6}, 9, 60.0)
+        made.save(job.path(results))
+        return made
+
+    monkeypatch.setattr("sinenerf.rd.find.run_job", run)
+    settings = PLAN[: PLAN.index("points = [{")]
+    plan.write_text(settings.replace("rank = 1", "rank = 2") + "grid = { bytes = [1000, 2000, 4000, 8000] }")
+    return plan, ran
+
+
+def test_find_runs_the_budget_nearest_below_a_size_once(budgets, data, tmp_path):
+    plan, ran = budgets
+    for _ in range(2):
+        found = answer("find", tmp_path / "r", "--bytes", 3000, "--plan", plan, "--data", data)
+        assert found.returncode == 0 and "1,994 bytes" in found.stdout, found.stderr
+    assert ran == [2000]
+
+
+def test_find_runs_nothing_that_could_not_be_smaller(budgets, data, tmp_path):
+    plan, ran = budgets
+    for runs, *target in (([4000], "--bytes", 7999), ([1000, 2000], "--iou", 0.97), ([8000], "--iou", 0.98)):
+        found = answer("find", tmp_path / "r", *target, "--plan", plan, "--data", data)
+        assert found.returncode == 0 and ran == runs, found.stderr
+        ran.clear()
+
+
+def test_find_does_not_run_what_it_could_not_compare(plan, data, tmp_path):
+    saved(tmp_path, result(settings={"steps": 7}))
+    refused = answer("find", tmp_path, "--iou", 0.1, "--plan", plan, "--data", data)
+    assert refused.returncode == 1 and "the plan's sine disagree on steps: 7 and 20" in refused.stderr
+    assert len(list(tmp_path.glob("shapes/box/*.json"))) == 1
+
+
 def test_killed_sweep_goes_on(plan, data, tmp_path):
     output = tmp_path / "results"
     plan.write_text(PLAN.replace("steps = 20", "steps = 400"))
@@ -192,6 +244,69 @@ def test_killed_sweep_goes_on(plan, data, tmp_path):
     assert run.returncode == 0, run.stderr
     assert len(list(output.glob("shapes/box/*.json"))) == 5
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
+
+
+def test_a_field_whose_scoring_was_stopped_is_not_trained_again(plan, data, tmp_path, monkeypatch):
+    read = read_plan(plan, data)
+    job, output = read.jobs[0], tmp_path / "results"
+
+    def stopped(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sinenerf.rd.shapes.surface_of", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            run_job(job, read.scenes["box"], output)
+    with monkeypatch.context() as patch:
+        patch.setattr("sinenerf.rd.shapes.fit", stopped)
+        scored = run_job(job, read.scenes["box"], output)
+    assert scored.history and scored.history[-1]["step"] == 20 and scored.seconds == scored.history[-1]["seconds"]
+    assert scored.size == job.path(output).with_suffix(".sine").stat().st_size and 0 < scored.quality["iou"] <= 1
+    assert len(list((output / "shapes" / "box").glob(".*"))) == 0
+    job.path(output).unlink()  # what was scored is made anew
+    assert run_job(job, read.scenes["box"], output).quality == scored.quality
+
+
+def test_a_field_of_another_mesh_is_trained_again(plan, data, tmp_path, monkeypatch):
+    read = read_plan(plan, data)
+    with monkeypatch.context() as patch:
+        patch.setattr("sinenerf.rd.shapes.surface_of", lambda *arguments: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run_job(read.jobs[0], read.scenes["box"], tmp_path)
+    trimesh.creation.icosphere(subdivisions=2).export(read.scenes["box"])
+    monkeypatch.setattr("sinenerf.rd.shapes.fit", lambda *arguments, **named: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run_job(read.jobs[0], read.scenes["box"], tmp_path)
+
+
+def git(folder, *arguments):
+    identity = ("-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false")
+    return subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+def test_a_result_names_the_commit_of_the_package_alone(tmp_path, monkeypatch):
+    package = tmp_path / "sinenerf"
+    package.mkdir()
+    (package / "a.py").write_text("")
+    git(tmp_path, "init", "--quiet")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "--quiet", "--message", "one")
+    monkeypatch.setattr("sinenerf.rd.hardware.PACKAGE", package)
+    commit = git(tmp_path, "rev-parse", "--short", "HEAD").strip()
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "a.json").write_text("{}")  # of the job before
+    assert describe()["commit"] == commit
+    (package / "a.py").write_text("changed = True")
+    assert describe()["commit"] == f"{commit}+changes"
+    installed = tmp_path / ".venv" / "sinenerf"  # within another project's tree
+    installed.mkdir(parents=True)
+    monkeypatch.setattr("sinenerf.rd.hardware.PACKAGE", installed)
+    assert describe()["commit"] == ""
+
+
+def test_a_machine_without_git_names_no_commit(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert describe()["commit"] == ""
 
 
 def test_failing_job_leaves_the_others(plan, data, tmp_path):
@@ -389,6 +504,16 @@ def test_what_took_no_time_is_not_drawn_against_time():
     assert points_of(quick, "box", "sine", "iou", "seconds") == []
     svg, keys = drawing([*quick, result(3000, 0.95)], "iou", "seconds")
     assert len(keys) == 1 and svg.count('<use id="marks-') == 1
+
+
+@pytest.mark.parametrize("measure", ["iou", "chamfer_l1"])
+def test_an_axis_without_points_leaves_the_other_plots(tmp_path, measure):
+    """Draco's meshes have no parameters."""
+    meshes = [result(size, method="draco", parameters=None, quality={measure: 0.9}) for size in (1000, 2000)]
+    for results in (meshes, [replace(mesh, scene=scene) for mesh in meshes for scene in "ab"]):
+        names = {path.name for path in save_plots(results, measure, tmp_path, ("bytes", "parameters"))}
+        assert {f"{measure}-bytes.png", f"{measure}.csv"} <= names
+        assert drawing(results, measure, "parameters")[1] == {} and len(drawing(results, measure, "bytes")[1]) > 1
 
 
 def test_finding():

@@ -108,6 +108,7 @@ def test_our_presets_and_nerfstudios_methods_are_swept(scene, tmp_path):
         ("bits = 8", "bits = 5", "bits is 5: rivals are stored in 8 or 32"),
         ("stride = 3", "stride = 0", "stride is 0"),
         ("pipeline.model.num_coarse_samples", "pipeline.model.number", "no option of vanilla-nerf is called"),
+        ('log2_hashmap_size" = 10', 'predict_normals" = false\n[methods.grid]\nbits = [8]', "nerfacto has up to 19,"),
     ],
 )
 def test_bad_plan_is_refused(tmp_path, old, new, said):
@@ -116,6 +117,14 @@ def test_bad_plan_is_refused(tmp_path, old, new, said):
     with pytest.raises(ValueError, match=said) as refused:
         read_plan(path, tmp_path)
     assert str(refused.value).startswith(f"{path}: ") and "\n" not in str(refused.value)
+
+
+def test_whether_a_methods_weights_fit_a_file_is_known_before_it_is_trained():
+    settings = {"method": "tensorf", "bits": 8, "steps": 9}
+    with pytest.raises(ValueError, match=r"tensorf has up to 17,.* numbers, and a file of 8 bits at most 4,194,304"):
+        PROGRAMS["nerfstudio"].resolve(settings)
+    for changes in ({"bits": 32}, {"options": {"pipeline.model.final_resolution": 128}}, {"method": "vanilla-nerf"}):
+        assert PROGRAMS["nerfstudio"].resolve(settings | changes)["method"]
 
 
 def test_missing_scene_fails_alone(scene, tmp_path):

@@ -126,10 +126,24 @@ def test_interrupted_run_is_resumed(server, publish, tmp_path):
     assert server.ranges == ["bytes=1000-"]
 
 
-def test_whole_part_needs_no_transfer(server, publish, tmp_path):
-    publish((f"{server.url}/a.zip", ARCHIVE))
+def test_whole_part_needs_no_transfer(publish, tmp_path):
+    publish(("http://127.0.0.1:9/a.zip", ARCHIVE))
     part_of(tmp_path).write_bytes(ARCHIVE)
     assert download("llff", tmp_path).is_dir()
+
+
+def test_nothing_stays_though_unpacking_was_stopped(server, publish, tmp_path, monkeypatch):
+    publish((f"{server.url}/a.zip", ARCHIVE))
+
+    def stopped(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(zipfile.ZipFile, "extractall", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            download("llff", tmp_path)
+    assert download("llff", tmp_path).is_dir() and len(server.ranges) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["nerf_llff_data"]
 
 
 def test_server_without_ranges_starts_over(server, publish, tmp_path):
@@ -193,11 +207,11 @@ def link():
     "member", ["../evil", "nerf_llff_data/../../evil", "/evil", "C:/evil", "..\\evil", link()], ids=str
 )
 def test_unsafe_archive_is_refused(server, publish, tmp_path, member):
-    server.files["/a.zip"] = make_zip(extra=[(member, "/etc/passwd")])
-    publish((f"{server.url}/a.zip", server.files["/a.zip"]))
+    server.files["/a.zip"] = archive = make_zip(extra=[(member, "/etc/passwd")])
+    publish((f"{server.url}/a.zip", archive))
     assert "Nothing was unpacked" in failure(tmp_path / "data")
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
-    assert [path.name for path in (tmp_path / "data").iterdir()] == ["nerf_llff_data.zip"]
+    assert list((tmp_path / "data").iterdir()) == [part_of(tmp_path / "data", archive)]
 
 
 @pytest.mark.parametrize(("content", "message"), [(b"no zip", "broken zip"), (make_zip("a/b/"), "scenes are missing")])

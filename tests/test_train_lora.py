@@ -1,6 +1,7 @@
 """scripts/train_lora.py, offline, on a tiny random LLaMA: trains, resumes, writes both kinds of file, is scored."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -149,8 +150,37 @@ def test_bad_input_ends_in_one_line(folder, tmp_path):
     for content, message in (("{", "is no JSON"), ("[]", "is no list of examples"), ('[{"output": ""}]', "example 0")):
         (tmp_path / "bad.json").write_text(content)
         with pytest.raises(ValueError, match=message):
-            train_lora.read_examples(tmp_path / "bad.json")
+            train_lora.read_examples(tmp_path / "bad.json", "instruction")
     with pytest.raises(FileNotFoundError, match="no such file"):
         train_lora.read_examples(tmp_path / "none.json")
     with pytest.raises(ValueError, match="no task is called 'x'"):
         train_lora.evaluate(train_lora.Evaluation(folder / "model", folder / "tasks", tasks=("x",)))
+
+
+def test_questions_without_answers_are_refused_before_the_model_is_loaded(tmp_path):
+    (tmp_path / "piqa").mkdir()
+    (tmp_path / "piqa" / "test.json").write_text(json.dumps([{"instruction": "Choose.", "output": "solution1"}]))
+    with pytest.raises(ValueError, match=r"test\.json: example 0 has no text 'answer'"):
+        train_lora.evaluate(train_lora.Evaluation(tmp_path / "no model", tmp_path, tasks=("piqa",)))
+
+
+def test_an_adapter_beyond_the_formats_bound_is_told_before_training(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sinenerf.codec.container.LARGEST_ADAPTER", 1000)
+    monkeypatch.setattr(train_lora, "LARGEST_ADAPTER", 1000)
+    train_lora.train(training(folder, tmp_path, epochs=1))
+    said = capsys.readouterr()
+    assert said.err.count("train_lora: the adapter has ") == 1 and "more than the 1,000 of a .sine file" in said.err
+    assert "adapter.sine has" not in said.out
+    assert (tmp_path / "adapter_config.json").is_file() and not (tmp_path / "adapter.sine").exists()
+
+
+def test_ctrl_c_ends_in_one_line(folder, tmp_path):
+    words = ["train", folder / "model", "--data", folder / "train.json", "--output", tmp_path, "--epochs", 9999]
+    program = [sys.executable, str(SCRIPTS / "train_lora.py"), *map(str, words), "--dtype", "float32"]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert any(line.startswith("step 1/") for line in running.stdout)
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate()
+    assert running.returncode == 130 and "Traceback" not in errors
+    said = "train_lora: stopped. A training goes on from its last checkpoint by the same command"
+    assert errors.splitlines()[-1] == said

@@ -1,10 +1,13 @@
 """What the page is answered, what it is made of, snapshots, and one line for bad input."""
 
 import json
+import shutil
+import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
+from dataclasses import astuple
 from pathlib import Path
 from threading import Thread
 
@@ -20,6 +23,7 @@ from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.fitting import fit
 from sinenerf.occupancy.meshing import extract, find_surface
 from sinenerf.occupancy.settings import FitConfig
+from sinenerf.rd.results import Job, Result
 from sinenerf.theory import stable_rank
 from sinenerf.viewer.answers import Answers, page
 from sinenerf.viewer.inside import inside
@@ -225,6 +229,19 @@ def test_the_server_answers_and_refuses(served):
     assert status("../../etc/passwd")[0] == 404
 
 
+def test_a_port_is_free_again_at_once(shape):
+    """Though the last browser's connection still lingers there."""
+    server = Server(gather([shape[0]]), "127.0.0.1", 0)
+    Thread(target=server.serve_forever, daemon=True).start()
+    with socket.create_connection(("127.0.0.1", server.server_port)) as browser:
+        browser.sendall(b"GET /state HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        while browser.recv(4096):
+            pass
+    server.shutdown()
+    server.server_close()
+    Server(gather([shape[0]]), "127.0.0.1", server.server_port).server_close()
+
+
 def test_a_taken_port_is_said(served, shape):
     said = command("view", shape[0], "--port", served.server_port, "--no-browser")
     assert said.returncode == 1 and f"port {served.server_port} is in use" in said.stderr
@@ -255,6 +272,44 @@ def test_an_export_is_small_enough_or_refused(shape, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="more than"):
         export(answers, tmp_path / "large.html", 64)
     assert not (tmp_path / "large.html").exists()
+
+
+def test_an_export_holds_what_its_page_asks_for(shape, tmp_path):
+    """The original is not compared with itself."""
+    export(gather([shape[0]], shape[1]), tmp_path / "page.html", 32)
+    html = (tmp_path / "page.html").read_text()
+    assert all(f'"/mesh?item={index}"' in html for index in (0, 1))
+    for path in ("/quality", "/distance"):
+        assert f'"{path}?item=0"' in html and f'"{path}?item=1"' not in html
+
+
+def results_folder(folder, shape, scene_file):
+    """The key of a shape and of a scene in a folder of results, their files beside them."""
+    keys = []
+    for job, quality, file in (
+        (Job("photographs", "room", "sine", "nerf", {"rank": 4}), {"psnr": 20.0}, scene_file),
+        (Job("shapes", "torus", "sine", "field", {"rank": 2}), {"iou": 0.9}, shape[0]),
+    ):
+        Result(*astuple(job), quality, {"total": 5000}, 900, 60.0).save(job.path(folder))
+        shutil.copy(file, job.path(folder).with_suffix(".sine"))
+        keys.append(f"{job.scene}/{job.key}")
+    return keys
+
+
+def test_a_shape_opens_after_a_scene(shape, scene_file, tmp_path):
+    keys = results_folder(tmp_path, shape, scene_file)
+    answers = gather([tmp_path])
+    room, torus = (json.loads(answer(answers, "/open", key=key)) for key in keys)
+    assert (room["kind"], torus["kind"]) == ("scene", "field")
+    header, _ = unpack(answer(answers, "/mesh", item=torus["id"], resolution=16, quick=1))
+    assert header["faces"] > 0 and header["scale"] > 0
+
+
+def test_what_is_no_result_is_passed_over_in_a_line(shape, scene_file, tmp_path):
+    results_folder(tmp_path, shape, scene_file)
+    (tmp_path / "broken.json").write_text("{")
+    said = command("view", tmp_path, "--host", "192.0.2.1", "--no-browser").stderr.splitlines()
+    assert len(said) == 2 and said[0].startswith(f"sinenerf: passed over: {tmp_path}/broken.json: is damaged")
 
 
 def open3d_or_skip():

@@ -165,6 +165,17 @@ def test_a_scene_refines_at_rest_and_is_coarse_on_the_move(browser, scene_file):
             page.wait_for_function("window.sides.at(-1) === 192")
 
 
+def test_the_inside_is_listed_once_however_often_it_is_asked_for(browser, shape, tmp_path):  # noqa: F811
+    other = shutil.copy(shape[0], tmp_path / "other.sine")
+    with viewing(shape[0], other) as url, opened(browser, url) as page:
+        page.wait_for_selector("#resolution")
+        page.evaluate("Promise.all([inside.show(shown), inside.show(shown)])")
+        assert page.evaluate("[...document.querySelectorAll('#inside h2')].map((h) => h.textContent)") == [
+            "torus.sine",
+            "other.sine",
+        ]
+
+
 def test_an_exported_page_works_without_any_server(browser, shape, tmp_path):  # noqa: F811
     path = tmp_path / "torus.html"
     program = [sys.executable, "-m", "sinenerf", "view", *map(str, shape[:1]), "--original", str(shape[1])]
@@ -215,12 +226,21 @@ def test_a_click_on_a_point_opens_its_field(browser, shape, scene_file, tmp_path
             page.wait_for_function("document.querySelector('.note')?.textContent.includes('faces')")
             assert "torus, sine" in page.locator(".label").inner_text()
             assert "rank" in page.locator("#plot .settings").inner_text()
+            page.wait_for_function("document.querySelector('.note')?.textContent.includes('256³')")
+            page.wait_for_timeout(300)
             shown = pixels(page)
             assert (np.abs(shown - shown[2, 2]).max(2) > 20).mean() > 0.02
             page.get_by_role("button", name="photographs").click()  # the folder holds two datasets
             page.wait_for_function("document.querySelectorAll('.mark').length === 1")
             page.locator("#marks-0-bytes-0").click(force=True)
             page.wait_for_function("document.querySelector('.label')?.textContent.includes('room, sine')")
+            page.wait_for_function("document.querySelector('.picture')?.dataset.side > 96")
+            page.get_by_role("button", name="shapes").click()
+            page.wait_for_function("document.querySelectorAll('.mark').length === 2")
+            page.locator("#marks-0-bytes-1").click(force=True)
+            page.wait_for_function("document.querySelector('.note')?.textContent.includes('256³')")
+            page.wait_for_timeout(300)
+            assert np.abs(pixels(page) - shown).max() <= 3  # as at first: nothing of the scene, no second light
         try:
             urllib.request.urlopen(f"{url}open?key=torus/{places[0].stem}")
         except urllib.error.HTTPError as error:

@@ -1,7 +1,9 @@
 """ViT: the paper's parameter counts, and the training script with its real command."""
 
+import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,3 +103,18 @@ def test_pictures_from_disk(tmp_path):
         train_vit.pictures(train_vit.Options(dataset="cifar100", data=tmp_path / "no"), 32)
     with pytest.raises(RuntimeError, match="not found or corrupted"):
         train_vit.pictures(train_vit.Options(dataset="cifar100", data=tmp_path), 32)
+    # pictures have the size that the model takes
+    small = replace(options, model="vit_tiny_patch16_384", rank=2, epochs=1, output=tmp_path / "vit.pt")
+    train_vit.main(small)
+    assert small.output.is_file()
+
+
+def test_ctrl_c_ends_in_one_line(tmp_path):
+    pytest.importorskip("sklearn")
+    program = [sys.executable, str(SCRIPTS / "train_vit.py"), "--epochs", "9999", "--output", str(tmp_path / "vit.pt")]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert any(line.startswith("epoch 1/") for line in running.stdout)
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate()
+    assert running.returncode == 130
+    assert errors == "train_vit: stopped. The same command goes on after the last epoch that was done\n"

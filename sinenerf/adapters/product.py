@@ -16,7 +16,8 @@ from torch.autograd.function import once_differentiable
 CHUNK = 2**19
 """Numbers of delta W at a time: two mebibytes of float32."""
 MOST_CHUNKS = 32
-"""Of a layer. Two buffers of a chunk are alive at once, so never more than 1/16 of m n."""
+"""Of a layer: a larger one has larger chunks. Two buffers of a chunk are alive at once: 4 MiB, or, where that is more,
+1/16 of m n."""
 
 
 def sine_weight(

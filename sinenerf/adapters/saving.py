@@ -12,8 +12,9 @@ from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 from torch import nn
 
 from sinenerf.adapter_file import FIELDS, AdapterHeader, read_header
-from sinenerf.codec.container import ADAPTER, Coded, Container, Stored, pack, values_of
+from sinenerf.codec.container import ADAPTER, Container, pack
 from sinenerf.codec.entropy import LARGEST, CodecError
+from sinenerf.codec.table import Coded, Stored, values_of
 from sinenerf.files import replacing
 
 IGNORED = ("inference_mode", "peft_version", "auto_mapping", "revision", "init_lora_weights", "runtime_config")

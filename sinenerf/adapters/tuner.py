@@ -14,7 +14,7 @@ from transformers.pytorch_utils import Conv1D
 
 from sinenerf.adapters.layers import SineEmbedding, SineLinear
 from sinenerf.convert import PLAIN
-from sinenerf.layers import FactoredLinear
+from sinenerf.factored import FactoredLinear
 
 PEFT_TYPE = "SINE_LORA"
 

@@ -47,6 +47,8 @@ def compress(
         seed: of the training points.
     """
     if source.is_dir() or source.suffix == ".yml":
+        if mesh is not None:
+            raise ValueError(f"{source}: is a run, for which --mesh does nothing: leave it out")
         from sinenerf.nerf.compress import compress_run
 
         made = compress_run(source, output, bits, bytes, minutes, steps, seed)

@@ -75,9 +75,9 @@ def fit(
     architecture, config = split_settings(given)
     config.check()
     loaded, report = read_shape(mesh)
-    if report.geometries > 1:
-        print(f"sinenerf: {mesh} holds {report.geometries} geometries: they are merged", file=sys.stderr)
-    if not fit_field(loaded, architecture, config, output, progress=True).complete:
+    if output.exists() and output.samefile(mesh):
+        raise ValueError(f"{output}: is the mesh itself, which the field would replace. Give another name")
+    if not fit_field(loaded, architecture, config, output, progress=True, report=report).complete:
         sys.exit(130)
 
 

@@ -14,7 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sinenerf.layers import FactoredLinear, SineLowRankLinear
+from sinenerf.factored import FactoredLinear
+from sinenerf.layers import SineLowRankLinear
 
 Loss = Literal["cross-entropy", "mse"]
 """Of the sigmoid of a network's output, against any labels."""

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from sinenerf.codec.container import Coded, Stored, values_of
+from sinenerf.codec.table import Coded, Stored, values_of
 
 
 def stored_of(module: nn.Module, names: Iterable[str], coded: Mapping[str, Coded]) -> list[Stored]:

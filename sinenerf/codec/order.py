@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sinenerf.codec.container import Coded
+from sinenerf.codec.table import Coded
 from sinenerf.neurons import Hidden
 
 GAINED = 0.85

@@ -23,9 +23,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sinenerf.codec.container import Coded, Stored
 from sinenerf.codec.entropy import LARGEST
 from sinenerf.codec.order import arrange
+from sinenerf.codec.table import Coded, Stored
 from sinenerf.neurons import hidden_layers
 
 Curvature = Callable[[int, int], Float[Tensor, "numbers numbers"]]
@@ -132,7 +132,7 @@ class PlaneRounding:
         return self._tensors()
 
     def _values(self) -> Float[Tensor, " n"]:
-        return torch.cat([p.detach().flatten().double().cpu() for p in self.parameters.values()])
+        return torch.cat([p.detach().flatten().cpu().double() for p in self.parameters.values()])
 
     def _steps(self) -> Float[Tensor, " tensors"]:
         """As a file keeps them: bfloat16."""

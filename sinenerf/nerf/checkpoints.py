@@ -1,9 +1,11 @@
 """Which checkpoint a run goes on from, and whether it may."""
 
+import math
 from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 
 from sinenerf.nerf.guard import say
 
@@ -26,8 +28,8 @@ def latest_valid_step(folder: Path) -> int:
 
 
 def check_same_settings(path: Path, pipeline: Any, optimizer: torch.optim.Optimizer) -> None:
-    """Whether a run may go on from a checkpoint, whose state dicts would bring an optimiser's settings and omega along,
-    or break in many lines.
+    """Whether a run may go on from a checkpoint, whose state dicts would bring an optimiser's settings, omega and gain
+    along, or break in many lines.
 
     Raises:
         SystemExit: saying what differs.
@@ -47,12 +49,41 @@ def check_same_settings(path: Path, pipeline: Any, optimizer: torch.optim.Optimi
     ours = optimizer.param_groups[0]
     different = saved["param_groups"][0].keys() ^ ours.keys()
     others = ["optimizer"] if different - {"step"} else []  # SOAP counts there, once begun
-    for name, omega in pipeline.named_buffers():
-        if name.endswith(".omega") and (theirs := state["pipeline"].get(name, omega)) != omega:
-            others.append(f"omega, which is {float(theirs):g} there,")
-            break
+    if len(saved["param_groups"][0].get("params", ours["params"])) != len(ours["params"]):
+        others.append("learn-omega or learn-gain")
+    if (omega := _changed(state["pipeline"], pipeline, "omega")) is not None:
+        others.append(f"omega, which is {omega:g} there,")
+    if _changed(state["pipeline"], pipeline, "gain") is not None:  # which follows from it, as do the anchored rows
+        others.append("spread")
+    density = _settings_beside(path).get("density_activation")
+    if density not in (None, pipeline.model.config.density_activation):
+        others.append(f"density-activation, which is {density} there,")
     if others:
         raise SystemExit(
             f"sinenerf: {path}: is of a run with another {' and another '.join(others)}. "
             f"Give its settings, or go on from it with --load-config and its config.yml"
         )
+
+
+def _changed(state: dict[str, Any], pipeline: Any, constant: str) -> float | None:
+    """A checkpoint's constant of this name in the first layer that has another; None where all are the same."""
+    for name, ours in pipeline.named_buffers():
+        theirs = state.get(name, ours)
+        if name.endswith(f".{constant}") and not math.isclose(theirs, ours, rel_tol=1e-5):
+            return float(theirs)
+    return None
+
+
+def _settings_beside(path: Path) -> dict[str, str]:
+    """The model's settings in the config.yml of a checkpoint's run, as they are written: no object is made of them."""
+    try:
+        node = yaml.compose((path.absolute().parents[1] / "config.yml").read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):  # a checkpoint may be moved away from its run
+        return {}
+    for part in ("pipeline", "model"):
+        node = _entries(node).get(part)
+    return {name: value.value for name, value in _entries(node).items()}
+
+
+def _entries(node: Any) -> dict[str, Any]:
+    return {key.value: value for key, value in node.value} if isinstance(node, yaml.MappingNode) else {}

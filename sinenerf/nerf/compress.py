@@ -11,7 +11,8 @@ import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sinenerf import checkpoint
-from sinenerf.codec.quantise import Quantiser, file_size
+from sinenerf.codec.budget import file_size, training_budget
+from sinenerf.codec.quantise import Quantiser
 from sinenerf.files import check_folder
 from sinenerf.nerf.file import overhead
 from sinenerf.nerf.guard import say
@@ -44,9 +45,11 @@ def compress_run(
 
     Raises:
         FileNotFoundError: no run there, or no folder for the output.
-        ValueError: the run is of another method, or a budget that is too small.
+        ValueError: the run is of another method or too large for a file, or a budget that is too small or none.
     """
     check_folder(output)
+    limits = training_budget(minutes, steps, default_minutes=1.0)
+    file_size(1, bits, bytes)  # bad settings are refused before any work
     pipeline = open_run(run)
     model = pipeline.model
     if model.quantiser is not None and model.quantiser.active and bits is None and bytes is None:
@@ -56,6 +59,7 @@ def compress_run(
     if model.quantiser is not None:
         model.quantiser.finish()
         model.quantiser = None
+    model.field.check_writable()
     size = file_size(model.field.parameters_count, 8.0 if bits is None and bytes is None else bits, bytes)
     complete = True
     if size is not None:
@@ -66,8 +70,7 @@ def compress_run(
         except ValueError as error:
             raise ValueError(f"{size} bytes: {error}") from None
         model.config.bits, model.config.bytes = None, size
-        seconds = None if steps is not None else 60 * (minutes or 1.0)
-        tuning = FineTuning(pipeline, seconds, steps, seed, checkpoint.place_of(output), fingerprint)
+        tuning = FineTuning(pipeline, *limits, seed, checkpoint.place_of(output), fingerprint)
         complete = tuning.run()
     field = field_of(pipeline)
     field.complete = complete
@@ -92,8 +95,8 @@ class FineTuning:
     """Training a run on with its numbers rounded, within a budget of seconds or steps."""
 
     pipeline: Any
-    max_seconds: float | None
-    max_steps: int | None
+    max_seconds: float
+    max_steps: int
     seed: int
     kept: Path
     """The checkpoint."""
@@ -108,7 +111,7 @@ class FineTuning:
     @property
     def done_fraction(self) -> float:
         """How much of the budget is spent, from 0."""
-        return self.step / self.max_steps if self.max_steps is not None else self.seconds / (self.max_seconds or 1.0)
+        return max(self.step / self.max_steps, self.seconds / self.max_seconds)
 
     def run(self) -> bool:
         """Train on until the budget is spent. False after Ctrl-C: the numbers are as far as they got."""

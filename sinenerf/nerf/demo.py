@@ -1,6 +1,7 @@
 """The first thing a newcomer sees: one scene trained, scored and rendered."""
 
 import json
+import math
 import shutil
 import sys
 import warnings
@@ -23,7 +24,14 @@ FILM_WIDTH = 252  # pixels: renders in a fraction of a second
 
 
 def run_demo(scene: Path | None, output: Path, steps: int, minutes: float, frames: int) -> dict:
-    """Train, score, render; see `sinenerf demo`. Returns what result.json holds."""
+    """Train, score, render; see `sinenerf demo`. Returns what result.json holds.
+
+    Raises:
+        ValueError: steps, minutes or frames that are not positive.
+    """
+    for setting, value in {"steps": steps, "minutes": minutes, "frames": frames}.items():
+        if not (value > 0 and math.isfinite(value)):
+            raise ValueError(f"{setting} is {value}: it must be positive")
     warnings.filterwarnings("ignore")
     if scene is None:
         from sinenerf.scenes.generate import generate_scene
@@ -38,7 +46,7 @@ def run_demo(scene: Path | None, output: Path, steps: int, minutes: float, frame
         done.unlink()
     trainer = make_trainer(scene, output, steps)
     resumed = trainer._start_step
-    planned = plan_steps(trainer, steps, minutes)
+    planned = resumed if resumed >= steps else max(resumed, plan_steps(trainer, steps, minutes))
     CONSOLE.print(f"Training: {planned} steps on {trainer.device}" + (f", from step {resumed}" if resumed else ""))
     seconds = train(trainer, planned, CONSOLE)
 

@@ -134,7 +134,7 @@ def print_evaluation(
     from rich.console import Console
     from rich.table import Table
 
-    result = evaluate(field, path.stat().st_size, capture, hold_every, picture)
+    result = evaluate(field.on_best_device(), path.stat().st_size, capture, hold_every, picture)
     if as_json:
         print(json.dumps(asdict(result), indent=2))
         return

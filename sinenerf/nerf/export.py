@@ -8,19 +8,19 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
+from sinenerf.factored import built_once
 from sinenerf.files import check_folder
-from sinenerf.layers import built_once
 from sinenerf.mesh_files import check_format, save_mesh
 from sinenerf.nerf import meshing
 from sinenerf.nerf.runs import open_run
 from sinenerf.nerf.surface import raw_surface
 from sinenerf.nerf.warp import NDC
+from sinenerf.occupancy.export import Z_UP_TO_Y_UP
 
 if TYPE_CHECKING:
     import trimesh
 
 Frame = Literal["scene", "capture"]
-Z_UP_TO_Y_UP = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
 
 _DEPTH_SLACK = 1.05  # a point this much behind the depth of a view still counts as seen by it
 _DEPTH_WIDTH = 160  # pixels across the depth maps that decide what was seen

@@ -6,7 +6,7 @@ from typing import get_args
 
 import numpy as np
 
-from sinenerf.codec.container import RADIANCE, Container
+from sinenerf.codec.container import RADIANCE, Container, check_bounds, short
 from sinenerf.codec.entropy import CodecError
 from sinenerf.layers import LayerKind
 from sinenerf.nerf.architecture import Background, DensityActivation, RadianceConfig, Sampling
@@ -22,11 +22,40 @@ LAYERS, SAMPLINGS, DENSITIES = get_args(LayerKind), get_args(Sampling), get_args
 BACKGROUNDS, ROLES = get_args(Background), get_args(Role)
 LARGEST_BAKED = 2**24
 """Bound on the weights that a decoder builds."""
-LARGEST_SAMPLES, LARGEST_DEPTH, LARGEST_OCTAVES = 1024, 16, 24
+SIZE, DEPTH, SAMPLES, OCTAVES, SCALAR = (1, 2**16 - 1), (1, 16), (1, 1024), (0, 24), (1e-3, 1e6)
+BOUNDS = {
+    "width": SIZE,
+    "depth": DEPTH,
+    "rank": SIZE,
+    "position_frequencies": OCTAVES,
+    "direction_frequencies": OCTAVES,
+    "coarse_samples": SAMPLES,
+    "fine_samples": SAMPLES,
+    "proposal_width": SIZE,
+    "proposal_depth": DEPTH,
+    "proposal_frequencies": OCTAVES,
+    "omega": SCALAR,
+    "spread": SCALAR,
+}
+
+
+def check_writable(config: RadianceConfig) -> None:
+    """Raise CodecError where no reader would open a field of this architecture, but for a rank that does not fit."""
+    check_bounds(config, BOUNDS)
+    if config.baked_size > LARGEST_BAKED:
+        raise CodecError(
+            f"baked, the networks hold up to {config.baked_size:,} weights: a file at most {LARGEST_BAKED:,}. "
+            f"Choose a smaller width or depth"
+        )
 
 
 def header_of(config: RadianceConfig, warp: Warp, far: float, capture: Capture) -> bytes:
-    """What a decoder must know besides the tensors."""
+    """What a decoder must know besides the tensors.
+
+    Raises:
+        CodecError: the format has no such header.
+    """
+    check_writable(config)
     choices = LAYERS.index(config.layer) | SAMPLINGS.index(config.sampling) << 2
     choices |= DENSITIES.index(config.density_activation) << 3 | BACKGROUNDS.index(config.background) << 4
     choices |= config.learn_omega << 6 | config.learn_gain << 7 | isinstance(warp, Box) << 11
@@ -37,7 +66,7 @@ def header_of(config: RadianceConfig, warp: Warp, far: float, capture: Capture) 
         config.width,
         config.depth,
         config.rank,
-        sum(1 << skip for skip in set(config.skips)),
+        sum(1 << index for index in range(config.depth) if index in config.skips),
         config.position_frequencies,
         config.direction_frequencies,
         config.coarse_samples,
@@ -72,23 +101,19 @@ def read_header(container: Container) -> tuple[RadianceConfig, Warp, float, Capt
         raise CodecError("is damaged: its header holds a number that is not finite")
     config = _config(sizes, *numbers[:2])
     warp = _warp(bool(sizes[0] >> 11 & 1), numbers[2:9])
-    return config, warp, _short(numbers[9]), _capture(numbers[10:], width, height)
+    return config, warp, short(numbers[9]), _capture(numbers[10:], width, height)
 
 
 def _config(sizes: tuple[int, ...], omega: float, spread: float) -> RadianceConfig:
     choices, width, depth, rank, skips, position, direction, coarse, fine, narrow, shallow, octaves = sizes
     layer, background = choices & 3, choices >> 4 & 3
-    known = layer < len(LAYERS) and background < len(BACKGROUNDS) and not choices >> 13
-    positive = min(width, depth, rank, coarse, fine, narrow, shallow) >= 1
-    small = max(coarse, fine) <= LARGEST_SAMPLES and max(depth, shallow) <= LARGEST_DEPTH
-    small = small and max(position, direction, octaves) <= LARGEST_OCTAVES and skips >> depth == 0
-    if not (known and positive and small and all(1e-3 <= value <= 1e6 for value in (omega, spread))):
-        raise CodecError("is damaged: its header is out of bounds")
+    if layer >= len(LAYERS) or background >= len(BACKGROUNDS) or choices >> 13 or skips >> depth:
+        raise CodecError("is damaged: it has a layer, a background or a skip that the format does not know")
     config = RadianceConfig(
         LAYERS[layer],
         rank,
-        _short(omega),
-        _short(spread),
+        short(omega),
+        short(spread),
         bool(choices & 64),
         bool(choices & 128),
         bool(choices & 4096),
@@ -107,21 +132,20 @@ def _config(sizes: tuple[int, ...], omega: float, spread: float) -> RadianceConf
         DENSITIES[choices >> 3 & 1],
         BACKGROUNDS[background],
     )
-    if config.baked_size > LARGEST_BAKED:
-        raise CodecError("is damaged: its header is out of bounds")
     try:
+        check_writable(config)
         config.tensors()
-    except ValueError as error:  # a rank that does not fit its layers
+    except ValueError as error:  # out of bounds, or a rank that does not fit its layers
         raise CodecError(f"is damaged: {error}") from None
     return config
 
 
 def _warp(box: bool, numbers: list[float]) -> Warp:
     if box:
-        cx, cy, cz, hx, hy, hz, near = map(_short, numbers)
+        cx, cy, cz, hx, hy, hz, near = map(short, numbers)
         warp: Warp = Box((cx, cy, cz), (hx, hy, hz), near)
     else:
-        warp = NDC(*map(_short, numbers[:3]))
+        warp = NDC(*map(short, numbers[:3]))
     if min(numbers[3:7] if box else numbers[:3]) <= 0:
         raise CodecError("is damaged: its scene has no extent")
     return warp
@@ -151,11 +175,6 @@ def _expand(numbers: list[float]) -> np.ndarray:
     w, *axis = quaternion / length
     cross = np.cross(axis, np.eye(3)).T  # Rodrigues; a viewer's first picture should not wait for scipy
     return np.column_stack([np.eye(3) + 2 * w * cross + 2 * cross @ cross, numbers[4:7]])
-
-
-def _short(value: float) -> float:
-    """The shortest decimal of a float32: 0.1, where float64 would make 0.10000000149 of it."""
-    return float(f"{value:.7g}")
 
 
 def overhead(config: RadianceConfig) -> int:

@@ -11,8 +11,9 @@ from nerfstudio.models.base_model import Model
 from nerfstudio.utils import colormaps
 from torch import Tensor
 
-from sinenerf.codec.quantise import QUANTISE_FROM, Quantiser, file_size
-from sinenerf.layers import built_once
+from sinenerf.codec.budget import file_size
+from sinenerf.codec.quantise import QUANTISE_FROM, Quantiser
+from sinenerf.factored import built_once
 from sinenerf.nerf.file import overhead
 from sinenerf.nerf.guard import check_finite, collapse, say
 from sinenerf.nerf.metrics import image_metrics
@@ -43,10 +44,10 @@ class SineNeRFModel(Model):
         self.warp: Warp = NDC(**metadata["ndc"]) if "ndc" in metadata else Box.from_aabb(self.scene_box.aabb)
         try:
             self.field = RadianceField(config.architecture(isinstance(self.warp, NDC)), self.warp, self._far())
+            self.quantiser = self._quantiser()
         except ValueError as error:
             raise SystemExit(f"sinenerf: {error}") from None
         self.field.precision = config.precision
-        self.quantiser = self._quantiser()
         merged = config.sampling == "coarse-fine"
         self.sample_uniform = UniformSampler(config.coarse_samples, single_jitter=not merged)
         self.sample_pdf = PDFSampler(config.fine_samples, include_original=merged, single_jitter=not merged)
@@ -69,11 +70,12 @@ class SineNeRFModel(Model):
         size = file_size(self.field.parameters_count, self.config.bits, self.config.bytes)
         if size is None:
             return None
+        self.field.check_writable()
         budget = 8 * (size - overhead(self.field.config))
         try:
             return Quantiser(self.field, budget, active=False)
         except ValueError as error:
-            raise SystemExit(f"sinenerf: {size} bytes: {error}") from None
+            raise ValueError(f"{size} bytes: {error}") from None
 
     def get_param_groups(self) -> dict[str, list[torch.nn.Parameter]]:
         groups = {"fields": list(self.field.parameters())}
@@ -107,7 +109,7 @@ class SineNeRFModel(Model):
             if coarse is None:
                 outputs["interlevel"] = interlevel_loss(weights_list, samples_list)
             else:
-                outputs["rgb_coarse"] = coarse
+                outputs["rgb_coarse"], outputs["accumulation_coarse"] = coarse, weights_list[0].sum(-2)
             self._latest_weights = weights.detach()
             return outputs
         outputs["depth"] = self._depth(bundle, inside, samples, weights)
@@ -149,9 +151,9 @@ class SineNeRFModel(Model):
         return {"psnr": -10 * torch.log10(F.mse_loss(outputs["rgb"].detach(), truth))}
 
     def get_loss_dict(self, outputs, batch, metrics_dict=None) -> dict[str, Tensor]:
-        losses = {"rgb": self._colour_loss(outputs["rgb"], outputs, batch)}
+        losses = {"rgb": self._colour_loss(outputs["rgb"], outputs["accumulation"], batch)}
         if "rgb_coarse" in outputs:
-            losses["rgb_coarse"] = self._colour_loss(outputs["rgb_coarse"], outputs, batch)
+            losses["rgb_coarse"] = self._colour_loss(outputs["rgb_coarse"], outputs["accumulation_coarse"], batch)
         if "interlevel" in outputs:
             losses["interlevel"] = outputs["interlevel"]
         check_finite(losses)
@@ -159,9 +161,9 @@ class SineNeRFModel(Model):
             losses["rate"] = self.quantiser.penalty()
         return losses
 
-    def _colour_loss(self, colour: Tensor, outputs: dict[str, Tensor], batch: dict[str, Tensor]) -> Tensor:
+    def _colour_loss(self, colour: Tensor, accumulation: Tensor, batch: dict[str, Tensor]) -> Tensor:
         prediction, truth = self.renderer_rgb.blend_background_for_loss_computation(
-            colour, outputs["accumulation"], batch["image"].to(self.device)
+            colour, accumulation, batch["image"].to(self.device)
         )
         return F.mse_loss(prediction, truth)
 

@@ -9,13 +9,14 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sinenerf.codec.container import RADIANCE, Coded, Container, pack
+from sinenerf.codec.container import RADIANCE, Container, check_count, pack
 from sinenerf.codec.module import stored_of, take
-from sinenerf.device import multiplies_bfloat16
+from sinenerf.codec.table import Coded
+from sinenerf.device import best_device, multiplies_bfloat16
+from sinenerf.factored import keep_weights
 from sinenerf.files import replacing
-from sinenerf.layers import keep_weights
 from sinenerf.nerf.architecture import RadianceConfig
-from sinenerf.nerf.file import header_of, read_header
+from sinenerf.nerf.file import check_writable, header_of, read_header
 from sinenerf.nerf.rays import Bins, composite, histogram_samples, median, uniform_bins, weights_of
 from sinenerf.nerf.views import Capture, View
 from sinenerf.nerf.warp import CubeRays, Points, Warp
@@ -142,10 +143,19 @@ class RadianceField(nn.Module):
     def mesh(
         self, resolution: int = 256, level: float | None = None, largest_component: bool = False, min_faces: int = 100
     ) -> "trimesh.Trimesh":
-        """The coloured surface where the density passes `level`, in scene coordinates; see `sinenerf.nerf.export`."""
+        """The coloured surface where the density passes `level`, in scene coordinates; see `sinenerf.nerf.surface`."""
         from sinenerf.nerf.surface import extract_surface
 
         return extract_surface(self, resolution, level, largest_component, min_faces)
+
+    def on_best_device(self) -> "RadianceField":
+        """This field, moved to a GPU if there is one, every W kept."""
+        return keep_weights(self.to(best_device()))  # type: ignore[return-value]
+
+    def check_writable(self) -> None:
+        """Raise CodecError, a ValueError, where no reader would open the file of this field, whatever its numbers."""
+        check_writable(self.config)
+        check_count(RADIANCE, self.parameters_count)
 
     def to_bytes(self) -> bytes:
         """The field as a .sine file: entropy-coded integers where it was trained with quantisation, else float32."""

@@ -43,6 +43,7 @@ def render_file(
         raise ValueError(f"{path}: holds a shape, not a radiance field. For it: sinenerf mesh, sinenerf view")
     views = field.capture.spiral(frames) if cameras is None else read_views(cameras, field.capture)
     views = [view.resized(scale) for view in views]
+    field = field.on_best_device()
     if output.suffix.lower() in FILMS:
         return [_film(field, views, output, what, fps)]
     output.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from sinenerf.layers import built_once
+from sinenerf.factored import built_once
 from sinenerf.nerf import meshing
 from sinenerf.nerf.warp import NDC
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import torch
 from nerfstudio.engine.callbacks import TrainingCallback, TrainingCallbackLocation
-from nerfstudio.engine.optimizers import AdamOptimizerConfig, OptimizerConfig, Optimizers
+from nerfstudio.engine.optimizers import AdamOptimizerConfig, OptimizerConfig
 from nerfstudio.engine.schedulers import Scheduler, SchedulerConfig
 from nerfstudio.engine.trainer import Trainer, TrainerConfig
 from nerfstudio.utils.decorators import check_main_thread
@@ -52,7 +52,7 @@ class ExponentialDecayConfig(SchedulerConfig):
     warmup_steps: int = 0
     """Steps of linear warm-up."""
     max_steps: int | None = None
-    """Step at which the end is reached; the run's --max-num-iterations by default."""
+    """Step at which the end is reached; by default the run's last."""
 
 
 class ExponentialDecay(Scheduler):
@@ -100,13 +100,6 @@ class SineTrainer(Trainer):
                 folder.rmdir()
             except OSError:  # not empty
                 return
-
-    def setup_optimizers(self) -> Optimizers:
-        for group in self.config.optimizers.values():
-            scheduler = group["scheduler"]
-            if isinstance(scheduler, ExponentialDecayConfig) and scheduler.max_steps is None:
-                scheduler.max_steps = self.config.max_num_iterations
-        return super().setup_optimizers()
 
     def train_iteration(self, step: int):
         loss, losses, metrics = super().train_iteration(step)
@@ -170,3 +163,8 @@ class SineTrainer(Trainer):
         if path is not None and path.is_file():
             check_same_settings(path, self.pipeline, self.optimizers.optimizers["fields"])
         super()._load_checkpoint()
+        for group in self.config.optimizers.values():
+            scheduler = group["scheduler"]
+            if isinstance(scheduler, ExponentialDecayConfig) and scheduler.max_steps is None:
+                # to nerfstudio max_num_iterations are those that a run which goes on still makes
+                scheduler.max_steps = self._start_step + self.config.max_num_iterations

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +72,7 @@ class Capture:
             offset = reach * self.radii * [math.cos(angle), math.sin(angle), 0.5 * math.sin(2 * angle)]
             position = middle + offset @ np.stack([right, up, back])
             pose = look_at(position, target, up)
-            path.append(_with_pose(self.home, pose, f"{len(path):05d}"))
+            path.append(replace(self.home, pose=pose, name=f"{len(path):05d}"))
         return path
 
     def to_scene(self, poses: Float[np.ndarray, "n 3 4"]) -> Float[np.ndarray, "n 3 4"]:
@@ -93,17 +93,17 @@ def capture_of(
     """
     if forward_facing:
         middle = poses[:, :, 3].mean(0)
-        right, up, back = (unit(poses[:, :, axis].mean(0)) for axis in range(3))
+        up, back = (unit(poses[:, :, axis].mean(0)) for axis in (1, 2))
         right = unit(np.cross(up, back))
         home = np.stack([right, np.cross(back, right), back, middle], axis=1)
         radii = np.abs((poses[:, :, 3] - middle) @ home[:, :3]).max(0)
-        return Capture(motion, scale, _with_pose(lens, home, ""), radii, focus=4.0)  # its nearest point is at 4/3
+        return Capture(motion, scale, replace(lens, pose=home), radii, focus=4.0)  # its nearest point is at 4/3
     heights = poses[:, :, 3] @ poses[:, :, 1].mean(0)
     home = poses[np.argsort(heights)[len(heights) // 2]]
     ahead = float((home[:, 3] - meeting_point(poses)) @ home[:, 2])
     focus = ahead if ahead > 1e-2 else 1.0  # in a scene box of about [-1, 1]^3
     reach = np.abs((poses[:, :, 3] - home[:, 3]) @ home[:, :3]).max(0)
-    return Capture(motion, scale, _with_pose(lens, home, ""), np.minimum(reach, focus * AROUND), focus)
+    return Capture(motion, scale, replace(lens, pose=home), np.minimum(reach, focus * AROUND), focus)
 
 
 def look_at(position: np.ndarray, target: np.ndarray, up: np.ndarray) -> Pose:
@@ -183,7 +183,3 @@ def _view(pose: Pose, keys: dict, home: View, name: str) -> View:
         fx = home.fx * width / home.width
     centre = float(keys.get("cx", width / 2)), float(keys.get("cy", height / 2))
     return View(pose, fx, float(keys.get("fl_y", fx)), *centre, width, height, name)
-
-
-def _with_pose(view: View, pose: Pose, name: str) -> View:
-    return View(pose, view.fx, view.fy, view.cx, view.cy, view.width, view.height, name)

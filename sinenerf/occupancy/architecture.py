@@ -33,7 +33,7 @@ class FieldConfig:
     learn_gain: bool = False
     """Train one gain a layer."""
     anchored: bool = True
-    """Fix k rows of each V, k^2 numbers fewer a layer for the same matrices: `sinenerf.layers.FactoredLinear`."""
+    """Fix k rows of each V, k^2 numbers fewer a layer for the same matrices: `sinenerf.factored.FactoredLinear`."""
 
     def network(self) -> ScalarMLP:
         """A new network of this architecture.

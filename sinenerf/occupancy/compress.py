@@ -45,5 +45,5 @@ def compress_field(
         minutes = 1.0
     config = FitConfig(minutes, steps, learning_rate=LEARNING_RATE, seed=seed, bits=bits, bytes=bytes)
     config.check()
-    truth = field.mesh(TEACHER_RESOLUTION) if mesh is None else read_shape(mesh)[0]
-    return fit(truth, field.config, config, output, progress=True, start=field)
+    truth, report = (field.mesh(TEACHER_RESOLUTION), None) if mesh is None else read_shape(mesh)
+    return fit(truth, field.config, config, output, progress=True, start=field, report=report)

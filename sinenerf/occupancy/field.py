@@ -8,11 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sinenerf.codec.container import OCCUPANCY, Coded, Container, pack
+from sinenerf.codec.container import OCCUPANCY, Container, pack
 from sinenerf.codec.entropy import CodecError
 from sinenerf.codec.module import stored_of, take
+from sinenerf.codec.table import Coded
+from sinenerf.factored import keep_weights
 from sinenerf.files import replacing
-from sinenerf.layers import keep_weights
 from sinenerf.networks import count_parameters
 from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.file import header_of, read_header, shapes_of, tensors_of
@@ -65,8 +66,11 @@ class OccupancyField(nn.Module):
 
     def forward(self, points: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch"]:
         """Occupancy from 0 (outside) to 1 (inside), at points in the mesh's own coordinates; outside the cube 0."""
-        centre = torch.tensor(self.placement.centre, dtype=torch.float64, device=points.device)
-        cube = (points.double() - centre) / self.placement.scale
+        centre = np.asarray(self.placement.centre, np.float32)
+        # in two steps, as exact as with float64, which Apple's GPUs do not have
+        parts = centre, np.asarray(self.placement.centre - centre, np.float32)
+        near, rest = (torch.from_numpy(part).to(points.device) for part in parts)
+        cube = (points - near - rest) / self.placement.scale
         inside_cube = (cube.abs() <= 1).all(-1)
         return torch.sigmoid(self.logits(cube.float())) * inside_cube
 

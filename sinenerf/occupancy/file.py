@@ -7,9 +7,10 @@ from typing import get_args
 import numpy as np
 
 from sinenerf.activations import Activation
-from sinenerf.codec.container import OCCUPANCY, Container, Shapes
+from sinenerf.codec.container import OCCUPANCY, Container, Shapes, check_bounds, check_count, short
 from sinenerf.codec.entropy import CodecError
-from sinenerf.layers import LayerKind, anchored_rows
+from sinenerf.factored import anchored_rows
+from sinenerf.layers import LayerKind
 from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.labels import Placement
 
@@ -18,10 +19,33 @@ HEADER, FAR_HEADER = struct.Struct("<BHBHfff3ff"), struct.Struct("<BHBHfff3df")
 LAYERS, ACTIVATIONS = get_args(LayerKind), get_args(Activation)
 LARGEST_BAKED = 2**24
 """Bound on width^2 depth: the weights that a decoder builds."""
+SCALAR = 1e-3, 1e6
+BOUNDS = {
+    "width": (1, 2**16 - 1),
+    "depth": (1, 255),
+    "rank": (1, 2**16 - 1),
+    "omega": SCALAR,
+    "spread": SCALAR,
+    "bandwidth": SCALAR,
+}
+
+
+def check_writable(config: FieldConfig) -> None:
+    """Raise CodecError where no reader would open a field of this architecture: before it is trained, or built."""
+    check_bounds(config, BOUNDS)
+    if config.width**2 * config.depth > LARGEST_BAKED:
+        sizes = f"width {config.width} and depth {config.depth}"
+        raise CodecError(f"{sizes}: a file holds a width^2 depth of at most {LARGEST_BAKED:,}")
+    check_count(OCCUPANCY, sum(map(math.prod, shapes_of(config))))
 
 
 def header_of(config: FieldConfig, placement: Placement) -> bytes:
-    """What a decoder must know besides the tensors."""
+    """What a decoder must know besides the tensors.
+
+    Raises:
+        CodecError: the format has no such header.
+    """
+    check_writable(config)
     choices = LAYERS.index(config.layer) | ACTIVATIONS.index(config.activation) << 2
     choices |= config.learn_omega << 4 | config.learn_gain << 5 | config.anchored << 6
     with np.errstate(over="ignore"):
@@ -54,35 +78,28 @@ def read_header(container: Container) -> tuple[FieldConfig, Placement]:
     layer, activation = choices & 3, choices >> 2 & 3
     if layer >= len(LAYERS) or activation >= len(ACTIVATIONS) or choices >> 7:
         raise CodecError("is damaged: it has a layer or an activation that the format does not know")
-    sizes = (
-        width >= 1
-        and depth >= 1
-        and rank >= 1
-        and (rank <= width or LAYERS[layer] == "dense")
-        and width * width * depth <= LARGEST_BAKED
-    )
-    scalars = all(1e-3 <= value <= 1e6 for value in (omega, spread, bandwidth))
-    if not (sizes and scalars and all(map(math.isfinite, (x, y, z, scale))) and scale > 0):
-        raise CodecError("is damaged: its header is out of bounds")
     config = FieldConfig(
         LAYERS[layer],
         rank,
         width,
         depth,
-        _short(omega),
-        _short(spread),
+        short(omega),
+        short(spread),
         ACTIVATIONS[activation],
-        _short(bandwidth),
+        short(bandwidth),
         bool(choices & 16),
         bool(choices & 32),
         bool(choices & 64),
     )
+    try:
+        check_writable(config)
+    except CodecError as error:
+        raise CodecError(f"is damaged: {error}") from None
+    if rank > width and config.layer != "dense":
+        raise CodecError(f"is damaged: rank {rank} does not fit a width of {width}")
+    if not (all(map(math.isfinite, (x, y, z, scale))) and scale > 0):
+        raise CodecError("is damaged: its shape lies nowhere")
     return config, Placement((x, y, z), scale)
-
-
-def _short(value: float) -> float:
-    """The shortest decimal of a float32: 0.1, where float64 would make 0.10000000149 of it."""
-    return float(f"{value:.7g}")
 
 
 def tensors_of(config: FieldConfig) -> dict[str, tuple[int, ...]]:

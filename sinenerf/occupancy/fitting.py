@@ -14,11 +14,11 @@ from sinenerf.device import best_device
 from sinenerf.files import check_folder
 from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.field import OccupancyField
-from sinenerf.occupancy.file import overhead
+from sinenerf.occupancy.file import check_writable, overhead
 from sinenerf.occupancy.labels import Placement, Solid
 from sinenerf.occupancy.progress import FitProgress
 from sinenerf.occupancy.settings import FitConfig
-from sinenerf.occupancy.shapes import prepare_shape
+from sinenerf.occupancy.shapes import ShapeReport, prepare_shape
 from sinenerf.occupancy.training import Training
 from sinenerf.stopping import interruptible
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import trimesh
 
 
-STATE = "rounded by curvature, the loss kept"
+STATE = "rounded by curvature, with history"
 """What a checkpoint holds: those that older versions left are not gone on with."""
 
 
@@ -39,6 +39,7 @@ def fit(
     history: list[dict[str, float]] | None = None,
     start: OccupancyField | None = None,
     solid: Solid | None = None,
+    report: ShapeReport | None = None,
 ) -> OccupancyField:
     """Fit a field to a mesh.
 
@@ -48,7 +49,8 @@ def fit(
         start: go on from this field's numbers, in its placement.
         solid: of the mesh, which is prepared (`shapes.prepare_shape`): then its labelled points are kept from fit to
             fit. Else it is made here.
-        history: takes {step, seconds, loss, iou} of every look at the held-out points.
+        report: of the mesh, which is prepared: both by `shapes.read_shape`. Else it is prepared here.
+        history: takes {step, seconds, loss, iou} of every look at the held-out points, those before a kill too.
 
     Returns:
         the field, every W kept. After Ctrl-C, as far as it got; the checkpoint stays.
@@ -61,8 +63,10 @@ def fit(
     config.check()
     if output is not None:
         check_folder(output)
+    check_writable(architecture)
     torch.manual_seed(config.seed)
-    mesh, report = prepare_shape(mesh) if solid is None else (mesh, None)
+    if solid is None and report is None:
+        mesh, report = prepare_shape(mesh)
     placement = Placement.of(mesh) if start is None else start.placement
     field = OccupancyField(architecture, placement)  # impossible settings are refused before any work
     _check_file_size(field, config)
@@ -78,14 +82,14 @@ def fit(
     if kept is not None:
         training.resume(kept, _fingerprint(mesh, architecture, config, start))
     with interruptible() as stop, view:
-        for look in training.run(stop):
-            if history is not None:
-                history.append(look)
+        for _ in training.run(stop):
             if kept is not None and training.save_is_due:
                 training.save(kept)
     if kept is not None and not training.finished:
         training.save(kept)
     training.finish()
+    if history is not None:
+        history.extend(training.history)
     field.complete = training.finished
     if output is not None and kept is not None:
         field.save(output)

@@ -162,23 +162,27 @@ class _Grid:
         return self._values[keys]
 
     def _distinct(self, keys: Int[np.ndarray, " n"]) -> Int[np.ndarray, " _"]:
-        asked = np.zeros_like(self._known)
+        asked = np.zeros(len(self._known), dtype=bool)  # zeros_like would write, and so take, all of it
         asked[keys] = True
         return np.flatnonzero(asked)
 
     def search(self, quick: bool = False) -> Cells:
-        """The cells of the finest grid that the surface passes."""
+        """The cells of the finest grid that the surface passes: LevelError where there are none."""
         coarse = COARSE // 2 if quick else COARSE
         stride = 2 ** max(0, int(math.log2(self.resolution / coarse)))
         ticks = np.arange(0, self.resolution, stride)
         cells = np.stack(np.meshgrid(ticks, ticks, ticks, indexing="ij"), axis=-1).reshape(-1, 3)
-        self._check_range(self.values(self.corners(cells, stride)))
+        if np.isnan(self.values(self.corners(cells, stride))).any():
+            raise LevelError("the field is not a number somewhere: it was not trained to the end")
         while stride > 1:
             near = self._near(cells, stride, quick)
             stride //= 2
             cells = (cells[near][:, None] + stride * CORNERS).reshape(-1, 3)
             cells = cells[(cells < self.resolution).all(1)]
-        return self._follow(cells)
+        found = self._follow(cells)
+        if not len(found):
+            raise self._no_surface()
+        return found
 
     def _near(self, cells: Cells, stride: int, quick: bool) -> Bool[np.ndarray, " _"]:
         """Whether the surface passes a cell, or the slope at a corner could bring it there."""
@@ -225,16 +229,11 @@ class _Grid:
     def _numbers(self, cells: Cells) -> Int[np.ndarray, " _"]:
         return (cells[:, 0] * self.resolution + cells[:, 1]) * self.resolution + cells[:, 2]
 
-    def _check_range(self, values: np.ndarray) -> None:
-        """Raise LevelError where the threshold is outside the field's range, as far as the coarse grid shows it."""
-        logits = values + self.threshold
-        low, high = (float(1 / (1 + np.exp(-np.float64(v)))) for v in (logits.min(), logits.max()))
-        if not np.isfinite([low, high]).all():
-            raise LevelError("the field is not a number somewhere: it was not trained to the end")
-        if values.max() > 0:
-            return
-        level = 1 / (1 + math.exp(-self.threshold))
-        raise LevelError(
+    def _no_surface(self) -> LevelError:
+        """Naming the field's range, as far as it was evaluated."""
+        logits = np.float64(self._values[self._known]) + self.threshold
+        level, low, high = ((1 + math.tanh(v / 2)) / 2 for v in (self.threshold, logits.min(), logits.max()))
+        return LevelError(
             f"no surface at level {level:g}: the occupancy runs from {low:.3g} to {high:.3g}. "
             f"Try --level {(low + high) / 2:.3g}"
         )

@@ -7,8 +7,8 @@ from typing import Any, Literal
 import torch
 
 from sinenerf.choices import check_choice
+from sinenerf.codec.budget import file_size, training_budget
 from sinenerf.codec.curvature import Loss
-from sinenerf.codec.quantise import file_size
 from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.sampling import SamplerKind
 from sinenerf.occupancy.sizing import DEFAULT_BYTES, suited
@@ -53,17 +53,16 @@ class FitConfig:
 
     def check(self) -> None:
         """Raise ValueError on a setting that cannot be."""
-        if self.minutes is not None and self.steps is not None:
-            raise ValueError("give minutes or steps, not both")
-        file_size(1, self.bits, self.bytes)
+        self.budget()
+        self.file_size(1)
         check_choice("optimizer", self.optimizer, OptimizerKind)
         check_choice("sampler", self.sampler, SamplerKind)
         check_choice("loss", self.loss, Loss)
         check_choice("device", self.device, Device)
         check_choice("precision", self.precision, Precision)
-        for name in ("minutes", "steps", "batch", "learning_rate", "pool", "resolution"):
+        for name in ("batch", "learning_rate", "pool", "resolution"):
             value = getattr(self, name)
-            if value is not None and not (value > 0 and math.isfinite(value)):
+            if not (value > 0 and math.isfinite(value)):
                 raise ValueError(f"{name} is {value}: it must be positive")
         if self.device == "cuda" and not torch.cuda.is_available():
             raise ValueError("device cuda: torch sees no such GPU here. Leave --device out, or use cpu")
@@ -75,9 +74,7 @@ class FitConfig:
 
     def budget(self) -> tuple[float, int]:
         """(seconds, steps): training ends with the first that is reached."""
-        if self.steps is not None:
-            return math.inf, self.steps
-        return 60 * (2.0 if self.minutes is None else self.minutes), 2**62
+        return training_budget(self.minutes, self.steps, default_minutes=2.0)
 
 
 def split_settings(settings: dict[str, Any]) -> tuple[FieldConfig, FitConfig]:

@@ -16,7 +16,7 @@ from sinenerf.codec.curvature import gauss_newton, important
 from sinenerf.codec.module import take
 from sinenerf.codec.plane import PlaneRounding
 from sinenerf.device import multiplies_bfloat16
-from sinenerf.layers import keep_weights
+from sinenerf.factored import keep_weights
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.file import header_of
 from sinenerf.occupancy.labels import Solid
@@ -43,6 +43,7 @@ class Training:
         self.max_seconds, self.max_steps = config.budget()
         self.step, self.seconds, self.saved_at, self.iou = 0, 0.0, 0.0, 0.0
         self.loss: float | Tensor = math.nan
+        self.history: list[dict[str, float]] = []
         self.fingerprint = ""
         self.sampler = make_sampler(config.sampler, solid, config.seed, config.pool, config.resolution, view.shown)
         fast = multiplies_bfloat16(self.device.type) if config.precision == "auto" else config.precision == "bfloat16"
@@ -90,18 +91,17 @@ class Training:
         """The optimiser's, now."""
         return self.config.learning_rate * warm_cosine(self.done_fraction)
 
-    def run(self, stop: Stop) -> Iterator[dict[str, float]]:
-        """Train until the budget is spent or `stop` is set; yields at every look at the held-out points."""
+    def run(self, stop: Stop) -> Iterator[None]:
+        """Train until the budget is spent or `stop` is set; yields after every look at the held-out points."""
         looked = self.seconds
         before = time.monotonic()
-        if self.finished:  # a kill came between the last checkpoint and the file
-            yield self._look()
         while not (self.finished or stop.wanted):
             self.loss = self._train_step()
             now = time.monotonic()
             self.seconds, before = self.seconds + now - before, now
             if self.seconds - looked > SCORE_EVERY or self.finished:
-                yield self._look()
+                self._look()
+                yield
                 looked, before = self.seconds, time.monotonic()
             self.view.update(self.done_fraction, self.seconds, self.step, self.iou)
 
@@ -129,12 +129,17 @@ class Training:
         if not math.isfinite(loss):
             raise RuntimeError(f"the loss is {loss} at step {self.step}: lower the learning rate, or omega")
 
-    def _look(self) -> dict[str, float]:
+    def _look(self) -> None:
         loss = float(self.loss)
         self._check_finite(loss)
+        self._score()
+        self.history.append(
+            {"step": self.step, "seconds": round(self.seconds, 2), "loss": round(loss, 5), "iou": round(self.iou, 4)}
+        )
+
+    def _score(self) -> None:
         points, inside = self.held_out
         self.iou = iou(self.field.evaluate(points) > 0, inside)
-        return {"step": self.step, "seconds": round(self.seconds, 2), "loss": round(loss, 5), "iou": round(self.iou, 4)}
 
     def finish(self) -> None:
         """The field as it is now, every W kept, on the CPU."""
@@ -142,6 +147,7 @@ class Training:
             self.field.coded = take(self.field.network, self.rounding.finish())
             self.rounding = None
         keep_weights(self.field.cpu().eval())
+        self._score()  # rounding what was left has changed it, after Ctrl-C by much
 
     def save(self, path: Path) -> None:
         """A checkpoint, whole or not at all."""
@@ -150,6 +156,7 @@ class Training:
             "step": self.step,
             "seconds": self.seconds,
             "loss": float(self.loss),
+            "history": self.history,
             "rounding": None if self.rounding is None else self.rounding.state(),
             "network": self.field.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -168,7 +175,7 @@ class Training:
         if self.rounding is not None:
             self.rounding.load_state(state["rounding"])
         self.step, self.seconds, self.saved_at = state["step"], state["seconds"], state["seconds"]
-        self.loss = state["loss"]
+        self.loss, self.history = state["loss"], state["history"]
         self.view.say(f"going on from step {self.step}")
 
     def announce(self, output: Path | None) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from sinenerf.factored import FactoredLinear
 from sinenerf.fields import load
-from sinenerf.layers import FactoredLinear
 from sinenerf.rd.curves import FALLING, Delta, bjontegaard_delta, by_dataset, measure_of, points_of
-from sinenerf.rd.find import best_within, run_towards, smallest_of
+from sinenerf.rd.find import Target, home_of, nearest, run_towards
 from sinenerf.rd.page import save_page
 from sinenerf.rd.plan import read_plan
 from sinenerf.rd.plot import Axis, save_plots
@@ -85,9 +85,9 @@ def bd(anchor: str, test: str, results: Path, quality: str | None, as_json: bool
         except ValueError as error:
             refused.append(str(error))
     if as_json:
-        mean = {"rate": np.mean([d.rate for d in deltas]), "quality": _mean_quality(deltas)}
+        mean = {"rate": np.mean([d.rate for d in deltas]), "quality": _mean_quality(deltas)} if deltas else None
         content = {"anchor": anchor, "test": test, "measure": measure, "scenes": [asdict(d) for d in deltas]}
-        print(json.dumps(content | {"mean": mean if deltas else None, "refused": refused}, indent=2))
+        print(json.dumps(content | {"mean": mean, "refused": refused}, indent=2))
     else:
         _print_deltas(anchor, test, measure, deltas)
         for reason in refused:
@@ -122,10 +122,6 @@ def _signed(value: float | None) -> str:
     return "-" if value is None else f"{value:+.4f}"
 
 
-Target = tuple[str, float]
-"""Name of a measure, and the quality wanted; or "bytes" and a size."""
-
-
 def find(
     results: Path,
     target: Target,
@@ -138,6 +134,8 @@ def find(
     planned = read_plan(plan, data) if plan is not None else None
     empty = not (results.is_dir() and any(results.rglob("*.json")))
     found = [] if planned and empty else _read(results)
+    if planned is not None:
+        check_comparable([*found, *planned.jobs])
     scenes = (
         [scene] if scene else list(dict.fromkeys([r.scene for r in found] + list(planned.scenes if planned else ())))
     )
@@ -145,19 +143,11 @@ def find(
     for name in scenes:
         here = [r for r in found if r.scene == name and method in (None, r.method)]
         if planned is not None:
-            size = int(target[1]) if target[0] == "bytes" else None
-            here += run_towards(planned, results, name, method, size, lambda r: _nearest([r], target) is not None)
-        best = _nearest(here, target)
+            here += run_towards(planned, home_of(planned, results), name, method, target, here)
+        best = nearest(here, target)
         print(line(best) if best else f"{name}: nothing meets {target[0]} {target[1]:g}: sweep more, or give --plan")
         answers += best is not None
     return 0 if scenes and answers == len(scenes) else 1
-
-
-def _nearest(results: list[Result], target: Target) -> Result | None:
-    name, value = target
-    if name != "bytes":
-        return smallest_of(results, value, name)
-    return best_within(results, int(value), measure_of(results, None)) if results else None
 
 
 def spectrum(field: Path | None, output: Path, widths: tuple[int, ...], ranks: tuple[int, ...]) -> None:

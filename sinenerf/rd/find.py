@@ -1,12 +1,23 @@
 """The setting nearest to a target: the best within so many bytes, or the smallest of such a quality."""
 
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from sinenerf.rd.curves import FALLING
+from sinenerf.rd.curves import FALLING, measure_of
 from sinenerf.rd.plan import Plan
 from sinenerf.rd.results import Job, Result
 from sinenerf.rd.sweep import missing, run_job
+
+Target = tuple[str, float]
+"""Name of a measure, and the quality wanted; or "bytes" and a size."""
+
+
+def nearest(results: list[Result], target: Target) -> Result | None:
+    """The result nearest to a target, if one meets it."""
+    name, value = target
+    if name != "bytes":
+        return smallest_of(results, value, name)
+    return best_within(results, int(value), measure_of(results, None)) if results else None
 
 
 def best_within(results: list[Result], size: int, measure: str) -> Result | None:
@@ -27,35 +38,47 @@ def _worth(result: Result, measure: str) -> float:
     return -value if measure in FALLING else value
 
 
+def home_of(plan: Plan, folder: Path) -> Path:
+    """The folder of results that a folder stands for: its parent, where it is the plan's dataset in one."""
+    dataset = next((job.dataset for job in plan.jobs), "")
+    is_datasets = folder.absolute().name == dataset and not (folder / dataset).is_dir()
+    return folder.absolute().parent if is_datasets else folder
+
+
 def run_towards(
-    plan: Plan,
-    results: Path,
-    scene: str,
-    method: str | None,
-    size: int | None,
-    reached: Callable[[Result], bool],
+    plan: Plan, results: Path, scene: str, method: str | None, target: Target, found: list[Result]
 ) -> list[Result]:
-    """Run missing jobs of a plan on a scene: those nearest to a size below it, or, for a quality, from small to large
-    until one has reached it. Returns what was made."""
-    jobs = [j for j in missing(plan, results) if j.scene == scene and method in (None, j.method)]
-    if size is not None:
-        jobs = _nearest_below(jobs, size)
+    """Run missing jobs of a plan on a scene: those nearest to a size below it, or, for a quality, of each method from
+    small to large until one has reached it, those left out whose budget is no smaller than what has. Returns what was
+    made; what was found before counts too."""
+    measure, value = target
+    jobs = [j for j in plan.jobs if j.scene == scene and method in (None, j.method)]
+    if measure == "bytes":
+        jobs = _nearest_below(jobs, int(value))
     made: list[Result] = []
-    for job in sorted(jobs, key=lambda j: j.settings.get("bytes") or 0):
+    through: set[str] = set()
+    for job in sorted(missing(replace(plan, jobs=jobs), results), key=_budget):
+        best = None if measure == "bytes" else smallest_of([*found, *made], value, measure)
+        if job.method in through or (best is not None and _budget(job) >= best.size):
+            continue
         result = run_job(job, plan.scenes[scene], results)
         if result is None:
             raise KeyboardInterrupt
         made.append(result)
-        if size is None and reached(result):
-            break
+        if measure != "bytes" and smallest_of([result], value, measure):
+            through.add(job.method)
     return made
+
+
+def _budget(job: Job) -> int:
+    """Bytes that a job may use; 0 where it has no budget, so that any size may come of it."""
+    return job.settings.get("bytes") or 0
 
 
 def _nearest_below(jobs: list[Job], size: int) -> list[Job]:
     """For each method the job with the largest budget within the size; all where a method has no budgets."""
     largest: dict[str, int] = {}
     for job in jobs:
-        budget = job.settings.get("bytes")
-        if budget and budget <= size:
-            largest[job.method] = max(budget, largest.get(job.method, 0))
-    return [j for j in jobs if not j.settings.get("bytes") or j.settings["bytes"] == largest.get(j.method)]
+        if _budget(job) <= size:
+            largest[job.method] = max(_budget(job), largest.get(job.method, 0))
+    return [j for j in jobs if not _budget(j) or _budget(j) == largest.get(j.method)]

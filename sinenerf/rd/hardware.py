@@ -10,6 +10,8 @@ from typing import Any
 
 from sinenerf.files import replacing
 
+PACKAGE = Path(__file__).parents[1]
+
 
 def describe() -> dict[str, str | int]:
     """Processor, threads, versions, commit and date."""
@@ -21,7 +23,7 @@ def describe() -> dict[str, str | int]:
         "torch": torch.__version__,
         "sinenerf": version("sinenerf"),
         "python": platform.python_version(),
-        "commit": _git("rev-parse", "--short", "HEAD") + ("+changes" if _git("status", "--porcelain") else ""),
+        "commit": _commit(),
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
 
@@ -49,6 +51,20 @@ def _cpu() -> str:
     return f"{name}, {torch.backends.cpu.get_cpu_capability()}, {bfloat16} bfloat16"
 
 
+def _commit() -> str:
+    """The package's, and whether it or the scripts were changed since: a sweep's own results are no changes. Nothing
+    where the package is installed: the tree around it is another project's."""
+    top = PACKAGE.resolve().parent
+    if _git("rev-parse", "--show-toplevel") != top.as_posix():
+        return ""
+    changes = _git("status", "--porcelain", "--", str(PACKAGE.resolve()), f"{top}/scripts/*.py")
+    return _git("rev-parse", "--short", "HEAD") + ("+changes" if changes else "")
+
+
 def _git(*arguments: str) -> str:
-    folder = Path(__file__).parent
-    return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False).stdout.strip()
+    """What git prints; nothing where it fails or is not there."""
+    try:
+        made = subprocess.run(["git", *arguments], cwd=PACKAGE, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return made.stdout.strip()

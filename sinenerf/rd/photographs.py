@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from sinenerf.choices import check_choice
-from sinenerf.codec.quantise import file_size
+from sinenerf.codec.budget import file_size
 from sinenerf.files import replacing
 from sinenerf.optimizer import OptimizerKind
 from sinenerf.rd.results import Result, Settings

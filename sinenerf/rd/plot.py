@@ -64,9 +64,9 @@ def figure(results: list[Result], measure: str, axis: Axis) -> tuple["Figure", M
             _draw_mean(axes[len(scenes)], index, curves)
     for panel, name in zip(axes, [*scenes, f"mean of {len(scenes)} scenes"], strict=False):
         _dress(panel, name, measure, axis)
-    if measure in NEAR_ONE:
+    if marks and measure in NEAR_ONE:  # Draco alone has no points over parameters
         _stretch(axes[:panels])
-    if measure in FALLING:
+    if marks and measure in FALLING:
         axes[0].set_yscale("log")
         axes[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
         axes[0].yaxis.set_major_formatter("{x:g}")

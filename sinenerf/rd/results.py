@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -131,13 +132,14 @@ def read_results(folder: Path) -> tuple[list[Result], list[str]]:
     return results, problems
 
 
-def check_comparable(results: list[Result]) -> None:
-    """Refuse to lay side by side what had different budgets of training, or was evaluated in different ways.
+def check_comparable(results: Sequence[Result | Job]) -> None:
+    """Refuse to lay side by side what had different budgets of training, or was evaluated in different ways. Jobs are
+    those of a plan, which are to be run.
 
     Raises:
         ValueError: two results of one dataset that disagree on such a setting.
     """
-    first: dict[tuple[str, str], Result] = {}
+    first: dict[tuple[str, str], Result | Job] = {}
     for result in results:
         for name, value in result.settings.items():
             if name not in ("minutes", "steps") and not name.startswith("eval_"):
@@ -145,6 +147,10 @@ def check_comparable(results: list[Result]) -> None:
             other = first.setdefault((result.dataset, name), result)
             if other.settings[name] != value:
                 raise ValueError(
-                    f"{other.source} and {result.source} disagree on {name.removeprefix('eval_')}: "
+                    f"{_origin(other)} and {_origin(result)} disagree on {name.removeprefix('eval_')}: "
                     f"{other.settings[name]} and {value}. Keep each in a results folder of its own"
                 )
+
+
+def _origin(of: Result | Job) -> str:
+    return f"the plan's {of.method}" if isinstance(of, Job) else str(of.source)

@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sinenerf.codec.container import Coded, Container, pack, values_of
+from sinenerf.codec.container import LARGEST_COUNT, Container, pack
+from sinenerf.codec.table import Coded, values_of
 from sinenerf.files import replacing
 from sinenerf.nerf import llff
 from sinenerf.rd.photographs import check_budget, parser_of, photographs_of, save_picture, train_within
 from sinenerf.rd.results import Result, Settings
-from sinenerf.rd.timed import configure, model_renderer, score_held_out
+from sinenerf.rd.timed import configure, largest_model, model_renderer, score_held_out
 
 METHODS = ("vanilla-nerf", "nerfacto", "tensorf")
 DEFAULTS: Settings = {
@@ -55,7 +56,9 @@ class RivalProgram:
         if not (isinstance(settings["stride"], int) and settings["stride"] > 0):
             raise ValueError(f"stride is {settings['stride']}: it must be a whole number of at least 1")
         check_budget(settings)
-        configure(settings["method"], Path(), Path(), settings["options"], {})
+        config = configure(settings["method"], Path(), Path(), settings["options"], {})
+        if settings["bits"] == 8:
+            _check_fits(settings["method"], count_of(largest_model(config)))
         return settings
 
     def estimate(self, settings: Settings) -> float:
@@ -81,9 +84,8 @@ class RivalProgram:
         score = score_held_out(pipeline, model_renderer(pipeline), settings["stride"])
         save_picture(score.images[0], artefact)
         shutil.rmtree(folder, ignore_errors=True)
-        count = sum(values.numel() for values in weights_of(pipeline.model).values())
         quality: dict[str, float | None] = dict(score.metrics)
-        seconds = round(training.seconds, 2)
+        count, seconds = count_of(pipeline.model), round(training.seconds, 2)
         return Result("", "", "", "", settings, quality, {"total": len(data)}, count, seconds, training.history)
 
 
@@ -96,6 +98,19 @@ def planes_of(scene: Path) -> dict[str, float]:
 def weights_of(model: torch.nn.Module) -> dict[str, Tensor]:
     """What a model needs to render: neither the optimiser's moments nor the cameras' corrections nor LPIPS."""
     return {name: p.detach() for name, p in model.named_parameters() if p.numel() and not name.startswith(UNSEEN)}
+
+
+def count_of(model: torch.nn.Module) -> int:
+    """Numbers that a model needs to render."""
+    return sum(values.numel() for values in weights_of(model).values())
+
+
+def _check_fits(method: str, count: int) -> None:
+    if count > LARGEST_COUNT:
+        raise ValueError(
+            f"{method} has up to {count:,} numbers, and a file of 8 bits at most {LARGEST_COUNT:,}: "
+            "choose bits = 32, or make it smaller by options"
+        )
 
 
 def pack_weights(model: torch.nn.Module, bits: int) -> bytes:

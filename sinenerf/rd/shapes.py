@@ -1,5 +1,6 @@
 """Programs for shapes: our occupancy fields, and quadric decimation + Draco, the best that compressed meshes can do."""
 
+import hashlib
 import math
 import time
 from dataclasses import asdict
@@ -9,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from sinenerf import checkpoint
 from sinenerf.files import replacing
 from sinenerf.occupancy.architecture import FieldConfig
+from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.fitting import fit
 from sinenerf.occupancy.labels import Placement
 from sinenerf.occupancy.metrics import Evaluation, Truth, surface_of
@@ -80,12 +83,17 @@ class FieldProgram:
         return [scene]
 
     def run(self, scene: Path, settings: Settings, artefact: Path) -> Result | None:
-        from sinenerf.fields import describe
+        from sinenerf.fields import describe, load
 
-        truth, history = truth_of(scene, settings["eval_points"]), []  # type: ignore[var-annotated]
-        field = fit(truth.mesh, *_fit_settings(settings), artefact, history=history, solid=truth.solid)
-        if not field.complete:
-            return None
+        truth, trained = truth_of(scene, settings["eval_points"]), artefact.with_name(f".{artefact.name}.trained")
+        history = _history_of(trained, scene, artefact)
+        if not history:
+            fitted = fit(truth.mesh, *_fit_settings(settings), artefact, history=history, solid=truth.solid)
+            if not fitted.complete:
+                return None
+            checkpoint.save(trained, {"fingerprint": _fingerprint(scene, artefact), "history": history})
+        field = load(artefact)
+        assert isinstance(field, OccupancyField)
         info = describe(artefact)
         tables = sum(tensor.table_bytes for tensor in info.tensors)
         parts: dict[str, float] = {"total": info.bytes, "header": info.header_bytes, "tables": tables}
@@ -94,7 +102,22 @@ class FieldProgram:
         made = truth.of_field(field, surface, info.bytes)
         if surface is not None:
             save_picture(surface, truth, artefact)
+        trained.unlink()
         return _result(settings, made, parts, history[-1]["seconds"], history)
+
+
+def _history_of(trained: Path, scene: Path, artefact: Path) -> list[dict[str, float]]:
+    """The looks of a training that was done, though its scoring was stopped; empty where there is none to go on with.
+
+    The field's own checkpoint is gone by then, and scoring takes seconds, training minutes.
+    """
+    state = checkpoint.read(trained, print, _fingerprint(scene, artefact)) if artefact.is_file() else None
+    return [] if state is None else state["history"]
+
+
+def _fingerprint(scene: Path, artefact: Path) -> str:
+    """What must be as it was for a field to be scored without being trained again."""
+    return hashlib.sha256(scene.read_bytes() + artefact.read_bytes()).hexdigest()
 
 
 def _fit_settings(settings: Settings) -> tuple[FieldConfig, FitConfig]:

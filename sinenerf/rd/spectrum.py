@@ -26,8 +26,9 @@ from jaxtyping import Float
 from scipy.optimize import least_squares
 from torch import Tensor
 
+from sinenerf.factored import FactoredLinear
 from sinenerf.files import replacing
-from sinenerf.layers import FactoredLinear, SineLowRankLinear
+from sinenerf.layers import SineLowRankLinear
 from sinenerf.theory import singular_values, stable_rank
 
 if TYPE_CHECKING:

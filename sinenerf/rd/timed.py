@@ -85,6 +85,18 @@ def build(config: Any, seed: int = 0) -> Any:
     return trainer
 
 
+def largest_model(config: Any) -> Any:
+    """A config's model as large as training can make it, TensoRF's grids at their last resolution, without numbers."""
+    from nerfstudio.data.scene_box import SceneBox
+
+    model = deepcopy(config.pipeline.model)
+    if hasattr(model, "final_resolution"):
+        model.init_resolution = model.final_resolution
+    box = SceneBox(torch.tensor([[-1.0, -1.0, -1.0], [1.0, 1.0, 1.0]]))
+    with redirect_stdout(StringIO()), _without_lpips(), torch.device("meta"):
+        return model.setup(scene_box=box, num_train_data=1, metadata={})
+
+
 @contextmanager
 def _without_lpips() -> Iterator[None]:
     """nerfstudio's models fetch LPIPS weights when they are built; no score here needs them."""

@@ -1,7 +1,6 @@
 """Downloading published scenes: resumable, verified, and unpacked all or nothing."""
 
 import hashlib
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,7 +43,7 @@ def download(dataset: Literal["llff", "blender"], target: Path = Path("data")) -
         target.mkdir(parents=True, exist_ok=True)
         ours = not archive.exists()
         if ours:
-            _fetch_from_any(published.mirrors, archive)
+            archive = _fetch_from_any(published.mirrors, archive)
         elif sha256(archive) not in {mirror.sha256 for mirror in published.mirrors}:
             raise DownloadError(f"{archive}: not the published archive (wrong SHA-256). Remove it and run this again")
         unpack(archive, folder, lambda place: not _missing(place, published))
@@ -69,27 +68,33 @@ def _check_folder(folder: Path, published: Published) -> Path:
     return folder
 
 
-def _fetch_from_any(mirrors: Sequence[Mirror], archive: Path) -> None:
+def _fetch_from_any(mirrors: Sequence[Mirror], archive: Path) -> Path:
+    """A verified archive, under a name that says it is ours: whatever happens now, the next call may remove it."""
     from requests import RequestException
 
     failures = []
     for mirror in mirrors:
         # named by checksum: another mirror's archive may have other bytes
         part = archive.with_name(f"{archive.name}.{mirror.sha256[:8]}.part")
+        if _is_whole(part, mirror):
+            return part
         try:
             _fetch(mirror.url, part)
         except RequestException as error:
             failures.append(f"{urlsplit(mirror.url).hostname} ({_reason(error)})")
             continue
-        if sha256(part) == mirror.sha256:
-            os.replace(part, archive)
-            return
+        if _is_whole(part, mirror):
+            return part
         part.unlink()
         failures.append(f"{urlsplit(mirror.url).hostname} (wrong SHA-256, discarded)")
     raise DownloadError(
         f"{archive.name}: not to be had from {', '.join(failures)}. Check the network and run this again to continue, "
         f"or fetch {mirrors[0].url} elsewhere and put it at {archive}"
     )
+
+
+def _is_whole(part: Path, mirror: Mirror) -> bool:
+    return part.is_file() and sha256(part) == mirror.sha256
 
 
 def _fetch(url: str, part: Path) -> None:

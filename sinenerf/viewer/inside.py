@@ -10,8 +10,9 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import nn
 
+from sinenerf.factored import FactoredLinear
 from sinenerf.fields import Field, describe
-from sinenerf.layers import FactoredLinear, SineLowRankLinear
+from sinenerf.layers import SineLowRankLinear
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.theory import singular_values, stable_rank
 
@@ -40,7 +41,7 @@ def _layer(name: str, layer: nn.Linear | FactoredLinear, bytes_of: dict[str, flo
     return {
         "name": name,
         "equation": _equation(layer),
-        "pictures": {n: _picture(m.detach().numpy()) for n, m in matrices.items()},
+        "pictures": {n: _picture(m.detach().cpu().numpy()) for n, m in matrices.items()},
         "singular": [float(f"{v:.4g}") for v in values],
         "stable_rank": stable_rank(weight),
         "bytes": own,

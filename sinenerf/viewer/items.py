@@ -52,10 +52,12 @@ class Item:
 
     @cached_property
     def field(self) -> "Field":
-        """The field in the file, baked."""
+        """The field in the file, baked; a scene's where its pictures are made soonest."""
         from sinenerf.fields import load
+        from sinenerf.nerf.radiance import RadianceField
 
-        return load(self.path)
+        field = load(self.path)
+        return field.on_best_device() if isinstance(field, RadianceField) else field
 
     @cached_property
     def mesh(self) -> "trimesh.Trimesh":

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from urllib.parse import parse_qsl, urlsplit
@@ -18,7 +19,7 @@ class Server(ThreadingHTTPServer):
     """
 
     daemon_threads = True
-    allow_reuse_address = False
+    allow_reuse_address = os.name == "posix"  # else the port stays taken for a minute; on Windows two would share it
 
     def __init__(self, answers: Answers, host: str, port: int) -> None:
         self.answers, self.host = answers, host

@@ -47,8 +47,8 @@ class Shapes:
 
     @property
     def first(self) -> Item:
-        """Whose frame the others share."""
-        return self.original or self.items[0]
+        """The shape whose frame the others share. Of a folder of results scenes may have been opened before it."""
+        return self.original or next(item for item in self.items if item.kind != "scene")
 
     def surface(
         self, index: int, resolution: int, level: float, quick: bool = False, check: Callable[[], None] = _patient

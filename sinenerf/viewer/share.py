@@ -48,15 +48,16 @@ def export(answers: Answers, output: Path, resolution: int | None = None) -> int
 
 
 def _with_meshes(answers: Answers, common: dict[str, bytes], resolution: int | None) -> tuple[str, int]:
-    for index in range(len(answers.items)):
-        if answers.shapes.original is not None:
-            common[f"/quality?item={index}"] = answers.quality({"item": str(index)})[1]
+    original = answers.shapes.original
+    compared = [] if original is None else [i for i, item in enumerate(answers.items) if item.path != original.path]
+    for index in compared:
+        common[f"/quality?item={index}"] = answers.quality({"item": str(index)})[1]
     for tried in RESOLUTIONS if resolution is None else (resolution,):
         made = dict(common)
         for index in track(range(len(answers.items)), description=f"Meshing at {tried}"):
             query = {"item": str(index), "resolution": str(tried)}
             made[f"/mesh?item={index}"] = answers.mesh(query)[1]
-            if answers.shapes.original is not None:
+            if index in compared:
                 made[f"/distance?item={index}"] = answers.distance(query)[1]
         html = page(_packed(made))
         if len(html.encode()) <= LARGEST:

@@ -55,6 +55,8 @@ def view(
         OSError: the port is taken.
     """
     answers = gather(paths, original, up, quality)
+    for problem in answers.results.problems if answers.results is not None else ():
+        print(f"sinenerf: passed over: {problem}", file=sys.stderr)
     server = Server(answers, host, port)
     Thread(target=server.serve_forever, daemon=True).start()
     print(_announcement(server), flush=True)

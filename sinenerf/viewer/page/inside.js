@@ -60,10 +60,12 @@ class InsidePage {
   }
 
   async show(items) {
+    const turn = (this.turn = (this.turn ?? 0) + 1);
     const fields = items.filter((item) => item.kind !== "mesh");
     this.holder.replaceChildren();
     if (!fields.length) this.holder.append(make("p", "hint", "A mesh has no network inside."));
     for (const item of fields) {
+      if (turn !== this.turn) return; // a later call has begun anew
       const section = this.holder.appendChild(make("section"));
       section.append(make("h2", "", item.name));
       const waits = section.appendChild(make("p", "hint", "decomposing every layer …"));

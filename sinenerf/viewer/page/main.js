@@ -4,6 +4,7 @@
 const stage = new Stage();
 const look = document.getElementById("look");
 const inside = new InsidePage(document.getElementById("inside"));
+const pages = new Map(); // of each kind the one that there is
 let shown = [];
 let page = null;
 
@@ -22,7 +23,11 @@ function show(state, items) {
   shown = items;
   const kind = items[0].kind === "scene" ? ScenesPage : ShapesPage;
   try {
-    if (!(page instanceof kind)) page = new kind(state);
+    if (!pages.has(kind)) pages.set(kind, new kind(state));
+    if (page !== pages.get(kind)) {
+      page = pages.get(kind);
+      page.enter();
+    }
     page.show(items);
   } catch (error) {
     stage.holder.replaceChildren(make("p", "error", `This browser cannot draw it: ${error.message}`));

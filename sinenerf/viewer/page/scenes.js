@@ -92,19 +92,28 @@ class ScenesPage {
     this.state = state;
     this.settings = { layout: "side", what: "rgb", moving: 96, rest: 384, opacity: 0.5 };
     this.views = [];
+    this.build();
+    this.controls = [...panel.children];
+  }
+
+  /** Take stage and panel over from another page. */
+  enter() {
     stage.canvas.hidden = true;
     stage.draw = () => {
       document.body.dataset.drawn = String(Number(document.body.dataset.drawn ?? 0) + 1);
     };
-    this.build();
+    panel.replaceChildren(...this.controls);
   }
 
   async show(items) {
-    this.views = items.map((item) => new (LIVE ? SceneView : FilmView)(item, this));
+    const views = (this.views = items.map((item) => new (LIVE ? SceneView : FilmView)(item, this)));
+    const isGone = () => page !== this || views !== this.views; // something else is shown by now
     this.arrange();
-    await this.views[0].load();
-    this.takeCamera(this.views[0]);
-    await Promise.all(this.views.slice(1).map((view) => view.load()));
+    await views[0].load();
+    if (isGone()) return;
+    this.takeCamera(views[0]);
+    await Promise.all(views.slice(1).map((view) => view.load()));
+    if (isGone()) return;
     if (!LIVE) this.dragFilms();
     stage.onMove = () => this.views.forEach((view) => view.moved());
     stage.onMove();

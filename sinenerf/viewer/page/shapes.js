@@ -134,9 +134,17 @@ class ShapesPage {
     this.camera = stage.camera;
     this.camera.add(this.light, this.light.target); // the light stays where it is on the screen
     this.scene.add(this.ambient, this.camera);
-    stage.draw = () => this.draw();
     this.build();
+    this.controls = [...panel.children];
     this.setUp();
+  }
+
+  /** Take stage and panel over from another page. */
+  enter() {
+    stage.canvas.hidden = false;
+    stage.draw = () => this.draw();
+    stage.onMove = () => {};
+    panel.replaceChildren(...this.controls);
     stage.place(new THREE.Vector3(1, 0.7, 3.3), new THREE.Vector3(), new THREE.Vector3(0, 1, 0));
   }
 
