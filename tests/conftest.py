@@ -26,6 +26,8 @@ install_import_hook(
     "typechecker.check",
 )
 
+pytest_plugins = ["sweeping", "torus", "viewing"]  # modules beside this one, with fixtures of several test files
+
 
 @pytest.fixture(autouse=True)
 def seed():

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from test_nerf_radiance import a_field
-from test_occupancy_fitting import NoFloat64
+from precision import NoFloat64
+from radiance_fields import a_field
 
 from sinenerf.cli.files import evaluate as command
 from sinenerf.factored import factored_layers

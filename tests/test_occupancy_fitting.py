@@ -1,98 +1,23 @@
 """Fitting: labels, samplers, resuming, files, and a field that comes out like the shape."""
 
-import json
 import os
-import resource
 import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import trimesh
-from answering import answer
-from killing import kill_and_run_again
-from torch.utils._python_dispatch import TorchDispatchMode
+from precision import NoFloat64
 
-from sinenerf.activations import PHASE, activate, hidden_gain
 from sinenerf.fields import load
 from sinenerf.occupancy.field import FieldConfig, OccupancyField
 from sinenerf.occupancy.fitting import fit
-from sinenerf.occupancy.labels import Placement, Solid
+from sinenerf.occupancy.labels import Placement
 from sinenerf.occupancy.metrics import evaluate, iou, surface_distance
-from sinenerf.occupancy.sampling import SOFTNESS, GridSampler, SurfaceSampler
 from sinenerf.occupancy.settings import FitConfig, split_settings
 from sinenerf.occupancy.training import Training
 
 SMALL = {"width": 32, "rank": 2, "batch": 1024, "pool": 20_000}
-
-
-@pytest.fixture
-def torus():
-    mesh = trimesh.creation.torus(1.0, 0.4)
-    mesh.apply_transform(trimesh.transformations.translation_matrix([5, 6, 7]))
-    return mesh
-
-
-@pytest.fixture
-def solid(torus):
-    return Solid(torus, Placement.of(torus))
-
-
-@pytest.mark.parametrize("activation", ["gaussian", "sine"])
-def test_activations_have_the_right_gradient(activation):
-    z = torch.randn(5, 7, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda x: activate(x, activation, 3.0), z)
-    expected = torch.sin(3 * z) if activation == "sine" else torch.exp(-(((3 * z) ** 2) / 2))
-    torch.testing.assert_close(activate(z, activation, 3.0), expected)
-
-
-@pytest.mark.parametrize("activation", ["gaussian", "sine"])
-def test_hidden_layers_keep_the_size_of_their_input(activation):
-    bandwidth, width = 5.0, 256
-    z = torch.randn(2000, width) * PHASE[activation] / bandwidth
-    weight = torch.randn(width, width) * hidden_gain(activation, bandwidth) / width**0.5
-    after = activate(z, activation, bandwidth) @ weight.T
-    assert float(bandwidth * after.square().mean().sqrt()) == pytest.approx(PHASE[activation], rel=0.1)
-
-
-def test_samplers_agree_with_the_solid_and_with_their_seed(solid):
-    for sampler in (SurfaceSampler(solid, 3, 20_000), GridSampler(solid, 3, 20)):
-        points, inside = sampler.batch(2, 500)
-        assert points.shape == (500, 3) and inside.shape == (500, 1)
-        assert (
-            (inside[:, 0] > 0.5) == torch.from_numpy(solid.contains(points.double().numpy()))
-        ).float().mean() > 0.998
-        assert abs(points).max() < 1.3
-        assert not torch.equal(points, sampler.batch(3, 500)[0])
-    middle, ring = solid.mesh.vertices.mean(0), 0.95 / 1.4  # a torus of radii 1 and 0.4, in cube units
-    points, inside = (t.double().numpy() for t in SurfaceSampler(solid, 3, 20_000, near=1.0).batch(0, 5000))
-    x, y, z = (points - middle).T
-    exact = 0.4 * ring - np.hypot(np.hypot(x, y) - ring, z)
-    assert abs(inside[:, 0] - 1 / (1 + np.exp(-exact / SOFTNESS))).mean() < 0.1  # its faces are flat
-    again = SurfaceSampler(solid, 3, 20_000), SurfaceSampler(solid, 4, 20_000)
-    first = SurfaceSampler(solid, 3, 20_000).batch(2, 500)[0]
-    assert torch.equal(first, again[0].batch(2, 500)[0]) and not torch.equal(first, again[1].batch(2, 500)[0])
-
-
-def test_surface_sampler_is_mostly_near_and_wraps_round(solid):
-    sampler = SurfaceSampler(solid, count=20_000)
-    points, _ = sampler.batch(0, 20_000)
-    distance = abs(trimesh.proximity.signed_distance(solid.mesh, points[:500].double().numpy()))
-    assert 0.5 < (distance < 0.1).mean() < 0.95
-    again, _ = sampler.batch(1, 19_000)
-    assert torch.equal(again[1000:], points[:18_000])
-
-
-def test_grid_sampler_visits_every_voxel_once_an_epoch(solid):
-    sampler = GridSampler(solid, resolution=13)
-    points = torch.cat([sampler.batch(step, 169)[0] for step in range(13)])
-    cells = ((points + 1) / 2 * 13 - 0.5).round().long()
-    assert len(torch.unique(cells, dim=0)) == 13**3
-    assert abs(points).max() == pytest.approx(12 / 13)
 
 
 def test_a_fitted_field_is_like_its_shape(torus, solid):
@@ -146,15 +71,6 @@ def test_saved_field_is_the_same_field(torus, tmp_path):
     torch.testing.assert_close(loaded(points), field(points))
     assert loaded.config == field.config and loaded.placement == field.placement
     assert [p.name for p in tmp_path.iterdir()] == ["torus.sine"]
-
-
-class NoFloat64(TorchDispatchMode):
-    """Apple's GPUs have no float64."""
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        made = func(*args, **(kwargs or {}))
-        assert not isinstance(made, torch.Tensor) or made.dtype != torch.float64, func
-        return made
 
 
 def test_points_far_from_the_origin_need_no_float64():
@@ -298,153 +214,3 @@ def interrupt_at(step, train_step):
         return train_step(self)
 
     return wrapped
-
-
-@pytest.fixture(scope="module")
-def torus_file(tmp_path_factory):
-    path = tmp_path_factory.mktemp("shape") / "torus.ply"
-    trimesh.creation.torus(1.0, 0.4).export(path)
-    return path
-
-
-def command(*arguments, **options):
-    return subprocess.run(
-        [sys.executable, "-m", "sinenerf", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        **options,
-    )
-
-
-@pytest.mark.slow
-def test_from_mesh_to_field_to_mesh(torus_file, tmp_path):
-    """The README's three commands, as a user types them."""
-    field, glb = tmp_path / "torus.sine", tmp_path / "torus.glb"
-    done = command("fit", torus_file, "--output", field, "--steps", 300, "--width", 48, "--omega", 3, "--spread", 3)
-    assert done.returncode == 0, done.stderr
-    assert "watertight" in done.stderr and "ambiguous" in done.stderr and "IoU 0.9" in done.stderr
-    one = ("--resolution", 64, "--largest-component")
-    done = command("mesh", field, "--output", glb, *one, "--up", "z", "--metres-per-unit", 0.1)
-    assert done.returncode == 0 and "% of the grid" in done.stdout, done.stderr
-    made = trimesh.load(glb, force="mesh")
-    assert np.allclose(made.extents, [0.28, 0.08, 0.28], atol=0.02) and made.is_watertight
-    answer("mesh", field, "--output", tmp_path / "torus.ply", *one)
-    assert np.allclose(trimesh.load(tmp_path / "torus.ply").extents, [2.8, 2.8, 0.8], atol=0.15)
-    done = command("eval", field, torus_file, "--points", 20000, "--resolution", 64)
-    assert "IoU, uniform in the cube" in done.stdout and "parameters" in done.stdout
-    done = command("info", field)
-    assert "trunk.layers.1.U" in done.stdout and f"{field.stat().st_size:,} bytes" in done.stdout, done.stderr
-    assert json.loads(answer("info", field, "--json").stdout)["bytes"] == field.stat().st_size
-    small = tmp_path / "small.sine"
-    done = command("compress", field, "--output", small, "--bytes", 900, "--steps", 500, "--mesh", torus_file)
-    assert done.returncode == 0 and 800 < small.stat().st_size <= 900 < field.stat().st_size, done.stderr
-    done = answer("eval", small, torus_file, "--points", 20000, "--resolution", 64, "--json")
-    assert json.loads(done.stdout)["iou"] > 0.8
-    done = answer("eval", field, torus_file, "--points", 20000, "--resolution", 64, "--json")
-    assert '"iou": 0.9' in done.stdout and f'"bytes": {field.stat().st_size}' in done.stdout
-
-
-@pytest.mark.slow
-def test_killed_and_interrupted_fits_go_on(torus_file, tmp_path):
-    field = tmp_path / "torus.sine"
-    line = [sys.executable, "-c", "import sinenerf.occupancy.training as t; t.SAVE_EVERY = 0.5; t.SCORE_EVERY = 0.2; "
-            "from sinenerf.cli import main; main()"]  # fmt: skip
-    line += ["fit", str(torus_file), "--output", str(field), "--minutes", "0.15", "--width", "32"]
-    for sent, code in ((signal.SIGKILL, -9), (signal.SIGINT, 130)):
-        process = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
-        checkpoint, started = tmp_path / ".torus.sine.checkpoint", time.time()
-        before = checkpoint.stat().st_mtime if checkpoint.exists() else 0
-        while not (checkpoint.exists() and checkpoint.stat().st_mtime > before) and time.time() - started < 120:
-            time.sleep(0.1)
-        process.send_signal(sent)
-        errors = process.communicate()[1]
-        assert process.returncode == code, errors
-    assert "going on from step" in errors and "the same command goes on" in errors
-    OccupancyField.load(field)
-    done = subprocess.run(line, capture_output=True, text=True, timeout=200, check=False)
-    assert done.returncode == 0 and "going on from step" in done.stderr
-    assert [p.name for p in tmp_path.iterdir()] == ["torus.sine"]
-
-
-@pytest.mark.slow
-def test_killed_compression_goes_on(tmp_path):
-    golden = Path(__file__).parent / "golden" / "sine.sine"
-    line = [sys.executable, "-c", "import sinenerf.occupancy.training as t; t.SAVE_EVERY = t.SCORE_EVERY = 0.1; "
-            "import sinenerf.occupancy.compress as c; c.TEACHER_RESOLUTION = 48; "
-            "from sinenerf.cli import main; main()"]  # fmt: skip
-    line += ["compress", str(golden), "--output", str(tmp_path / "small.sine"), "--bits", "12", "--minutes", "0.1"]
-    kill_and_run_again(line, tmp_path / ".small.sine.checkpoint")
-    assert [p.name for p in tmp_path.iterdir()] == ["small.sine"]
-    OccupancyField.load(tmp_path / "small.sine")
-
-
-@pytest.mark.slow
-def test_bad_input_is_one_line(torus_file, tmp_path):
-    """Exit code not 0, one line, nothing left behind."""
-    field = tmp_path / "torus.sine"
-    assert answer("fit", torus_file, "--output", field, "--steps", 2, "--width", 16).returncode == 0
-    (tmp_path / "points.obj").write_text("v 0 0 0\nv 1 0 0\n")
-    files = sorted(p.name for p in tmp_path.iterdir())
-    for arguments, message in (
-        (("fit", tmp_path / "none.ply", "--output", field), "no such file"),
-        (("fit", tmp_path / "points.obj", "--output", field), "has no faces"),
-        (("fit", torus_file, "--output", tmp_path / "no" / "x.sine"), "is not there"),
-        (("fit", torus_file, "--output", field, "--rank", 999), "choose a rank"),
-        (("mesh", torus_file, "--output", tmp_path / "x.glb"), "is not a .sine file"),
-        (("mesh", field, "--output", tmp_path / "no" / "x.glb"), "is not there"),
-        (("mesh", field, "--output", tmp_path / "x.doc"), "cannot write '.doc'"),
-        (("mesh", field, "--output", tmp_path / "x.glb", "--level", 1 - 1e-9, "--resolution", 16), "Try --level"),
-        (("eval", field, tmp_path / "points.obj"), "has no faces"),
-        (("info", torus_file), "is not a .sine file"),
-        (("compress", field, "--output", tmp_path / "no" / "x.sine", "--bytes", 400), "is not there"),
-        (("compress", field, "--output", tmp_path / "x.sine", "--bytes", 40), "40 bytes are too few"),
-        (("compress", field, "--output", field, "--bytes", 400), "is the file that is to be made smaller"),
-        (("compress", field, "--output", tmp_path / "x.sine"), "is rounded already"),
-        (("fit", torus_file, "--output", tmp_path), "is a folder"),
-        (("eval", field, torus_file, "--points", 4), "points is 4: at least 5 are needed"),
-        (("eval", field, torus_file, "--picture", tmp_path / "x.png"), "holds a shape"),
-        (("mesh", field, "--output", tmp_path / "x.ply", "--resolution", 10**6), "not enough memory"),
-    ):
-        done = answer(*arguments)
-        assert done.returncode == 1 and message in done.stderr, (arguments, done.stderr)
-        assert done.stderr.startswith("sinenerf: ") and done.stderr.count("\n") == 1, done.stderr
-        assert sorted(p.name for p in tmp_path.iterdir()) == files
-
-
-def test_a_mesh_is_prepared_once_and_reported_in_full(torus, tmp_path, monkeypatch):
-    faces = np.concatenate([torus.faces[:5, ::-1], torus.faces[5:]])
-    part = trimesh.Trimesh(torus.vertices, faces, process=False)
-    trimesh.Scene([part, trimesh.creation.box()]).export(tmp_path / "two.glb")
-
-    def begin(*arguments):
-        raise RuntimeError("the training begins")
-
-    monkeypatch.setattr("sinenerf.occupancy.fitting.Training", begin)
-    golden = Path(__file__).parent / "golden" / "sine.sine"
-    for command in (("fit", tmp_path / "two.glb"), ("compress", golden, "--bits", 7, "--mesh", tmp_path / "two.glb")):
-        done = answer(*command, "--output", tmp_path / "x.sine")
-        said = "faces in 2 geometries, merged; watertight, 5 faces turned round;"
-        assert said in " ".join(done.stderr.split()) and "the training begins" in done.stderr, done.stderr
-
-
-def test_a_mesh_is_not_replaced_by_its_field(tmp_path, monkeypatch):
-    monkeypatch.setattr("sinenerf.occupancy.fitting.Training", lambda *arguments: pytest.fail("it began"))
-    path = tmp_path / "ball.ply"
-    trimesh.creation.icosphere(2).export(path)
-    before = path.read_bytes()
-    done = answer("fit", path, "--output", path, "--steps", 1, "--width", 16)
-    assert done.returncode == 1 and "is the mesh itself" in done.stderr and done.stderr.count("\n") == 1
-    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
-
-
-@pytest.mark.slow
-def test_no_disk_space(torus_file, tmp_path):
-    """A limit on the size of files stands for a full disk: the write fails half way."""
-    (tmp_path / "x.sine").write_bytes(b"old")
-    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))  # noqa: E731
-    done = command("fit", torus_file, "--output", tmp_path / "x.sine", "--steps", 2, preexec_fn=limit)
-    assert done.returncode == 1 and "File too large" in done.stderr.splitlines()[-1]
-    assert [p.name for p in tmp_path.iterdir()] == ["x.sine"]
-    assert (tmp_path / "x.sine").read_bytes() == b"old"

@@ -16,13 +16,10 @@ import pytest
 import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_nerf_radiance import a_field
+from viewing import command
 
-from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.field import OccupancyField
-from sinenerf.occupancy.fitting import fit
 from sinenerf.occupancy.meshing import extract, find_surface
-from sinenerf.occupancy.settings import FitConfig
 from sinenerf.rd.results import Job, Result
 from sinenerf.theory import stable_rank
 from sinenerf.viewer.answers import Answers, page
@@ -33,34 +30,9 @@ from sinenerf.viewer.packet import differences, pack, quantise, unpack
 from sinenerf.viewer.scenes import Look
 from sinenerf.viewer.server import Server
 from sinenerf.viewer.share import LARGEST, export
-from sinenerf.viewer.snapshot import Framing, Model, snapshot, upright_axes, vertex_normals
 from sinenerf.viewer.view import gather
 
 GOLDEN = Path(__file__).parent / "golden" / "sine.sine"
-
-
-@pytest.fixture(scope="session")
-def shape(tmp_path_factory):
-    """(field file, mesh file) of a torus."""
-    folder = tmp_path_factory.mktemp("shape")
-    mesh = trimesh.creation.torus(1.0, 0.4, major_sections=48, minor_sections=24)
-    mesh.export(folder / "torus.ply")
-    config = FitConfig(steps=500, batch=4096, pool=200_000, bits=32, seed=1)
-    fit(mesh, FieldConfig(width=32, rank=2), config, folder / "torus.sine")
-    return folder / "torus.sine", folder / "torus.ply"
-
-
-@pytest.fixture(scope="session")
-def scene_file(tmp_path_factory):
-    """A radiance field that was never trained: a haze."""
-    path = tmp_path_factory.mktemp("scene") / "haze.sine"
-    a_field().save(path)
-    return path
-
-
-def command(*arguments, timeout=240):
-    program = [sys.executable, "-m", "sinenerf", *map(str, arguments)]
-    return subprocess.run(program, capture_output=True, text=True, timeout=timeout, check=False)
 
 
 def answer(answers, path, **query):
@@ -310,54 +282,6 @@ def test_what_is_no_result_is_passed_over_in_a_line(shape, scene_file, tmp_path)
     (tmp_path / "broken.json").write_text("{")
     said = command("view", tmp_path, "--host", "192.0.2.1", "--no-browser").stderr.splitlines()
     assert len(said) == 2 and said[0].startswith(f"sinenerf: passed over: {tmp_path}/broken.json: is damaged")
-
-
-def open3d_or_skip():
-    try:
-        import open3d  # noqa: F401
-    except OSError as error:
-        pytest.skip(f"open3d cannot load ({error}): apt-get install libusb-1.0-0 libgl1 libgomp1 libx11-6")
-
-
-@pytest.mark.parametrize("up", ["x", "y", "z", "-x", "-y", "-z"])
-def test_up_is_turned_to_y(up):
-    axis = np.zeros(3)
-    axis["xyz".index(up[-1])] = -1 if up.startswith("-") else 1
-    rotation = upright_axes(up)
-    np.testing.assert_allclose(rotation @ axis, [0, 1, 0], atol=1e-12)
-    np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-12)
-    assert np.linalg.det(rotation) == pytest.approx(1)
-
-
-def test_a_snapshot_shows_what_is_up_and_right():
-    open3d_or_skip()
-    arm = trimesh.creation.box([0.2, 0.2, 0.2]).apply_translation([0.7, 0.7, 0])  # right and up, seen from the front
-    picture = Model(np.asarray(arm.vertices), np.asarray(arm.faces), True).picture(Framing(60, 60, 0, 0), 0.0)
-    rows, columns = np.nonzero((picture < 250).any(2))
-    assert rows.mean() < 25 and columns.mean() > 35
-
-
-def test_normals_of_a_ball_point_outward():
-    ball = trimesh.creation.icosphere(3)
-    normals = vertex_normals(np.asarray(ball.vertices), np.asarray(ball.faces))
-    assert (normals * ball.vertices).sum(1).min() > 0.99
-
-
-def test_snapshots_and_turntables_are_written(shape, scene_file, tmp_path):
-    open3d_or_skip()
-    from PIL import Image
-
-    made = command(
-        "snapshot", shape[0], "--original", shape[1], "--output", tmp_path / "x.png", "--turntable", tmp_path / "x.gif",
-        "--frames", 3, "--width", 90, "--height", 80, "--resolution", 32,
-    )  # fmt: skip
-    assert made.returncode == 0, made.stderr
-    with Image.open(tmp_path / "x.png") as image:
-        assert image.size[0] == 180 and image.size[1] > 80 and np.asarray(image).std() > 10
-    with Image.open(tmp_path / "x.gif") as film:
-        assert film.n_frames == 3
-    written = snapshot(gather([scene_file]), None, tmp_path / "x.mp4", Framing(24, 18, labels=False), frames=2)
-    assert written == [tmp_path / "x.mp4"] and written[0].stat().st_size > 500
 
 
 @pytest.mark.parametrize(

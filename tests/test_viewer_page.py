@@ -13,7 +13,6 @@ from dataclasses import astuple
 import numpy as np
 import pytest
 from PIL import Image
-from test_viewer import scene_file, shape  # noqa: F401  the fixtures
 
 from sinenerf.rd.results import Job, Result
 
@@ -90,7 +89,7 @@ def coarse(page):
     page.wait_for_timeout(300)
 
 
-def test_shapes_and_their_controls(browser, shape):  # noqa: F811
+def test_shapes_and_their_controls(browser, shape):
     with viewing(shape[0], "--original", shape[1]) as url, opened(browser, url) as page:
         coarse(page)
         shown = pixels(page)
@@ -132,7 +131,7 @@ def test_shapes_and_their_controls(browser, shape):  # noqa: F811
         assert page.locator(".matrix.W img").first.evaluate("e => e.naturalWidth") == 3
 
 
-def test_two_browsers_have_two_cameras(browser, shape):  # noqa: F811
+def test_two_browsers_have_two_cameras(browser, shape):
     with viewing(shape[0]) as url, opened(browser, url) as one, opened(browser, url) as two:
         coarse(one)
         coarse(two)
@@ -144,7 +143,7 @@ def test_two_browsers_have_two_cameras(browser, shape):  # noqa: F811
         np.testing.assert_array_equal(pixels(two), still)
 
 
-def test_a_scene_refines_at_rest_and_is_coarse_on_the_move(browser, scene_file):  # noqa: F811
+def test_a_scene_refines_at_rest_and_is_coarse_on_the_move(browser, scene_file):
     side = "Number(document.querySelector('.picture').dataset.side)"
     with viewing(scene_file) as url, opened(browser, url) as page:
         page.wait_for_selector("#rest")
@@ -165,7 +164,7 @@ def test_a_scene_refines_at_rest_and_is_coarse_on_the_move(browser, scene_file):
             page.wait_for_function("window.sides.at(-1) === 192")
 
 
-def test_the_inside_is_listed_once_however_often_it_is_asked_for(browser, shape, tmp_path):  # noqa: F811
+def test_the_inside_is_listed_once_however_often_it_is_asked_for(browser, shape, tmp_path):
     other = shutil.copy(shape[0], tmp_path / "other.sine")
     with viewing(shape[0], other) as url, opened(browser, url) as page:
         page.wait_for_selector("#resolution")
@@ -176,7 +175,7 @@ def test_the_inside_is_listed_once_however_often_it_is_asked_for(browser, shape,
         ]
 
 
-def test_an_exported_page_works_without_any_server(browser, shape, tmp_path):  # noqa: F811
+def test_an_exported_page_works_without_any_server(browser, shape, tmp_path):
     path = tmp_path / "torus.html"
     program = [sys.executable, "-m", "sinenerf", "view", *map(str, shape[:1]), "--original", str(shape[1])]
     subprocess.run([*program, "--export", str(path), "--resolution", "64"], check=True, capture_output=True)
@@ -190,7 +189,7 @@ def test_an_exported_page_works_without_any_server(browser, shape, tmp_path):  #
         page.wait_for_selector("article .spectrum")
 
 
-def test_an_exported_scene_is_a_film(browser, scene_file, tmp_path, monkeypatch):  # noqa: F811
+def test_an_exported_scene_is_a_film(browser, scene_file, tmp_path, monkeypatch):
     from sinenerf.viewer import share
     from sinenerf.viewer.view import gather
 
@@ -208,7 +207,7 @@ def test_an_exported_scene_is_a_film(browser, scene_file, tmp_path, monkeypatch)
         assert np.abs(pixels(page) - before).max() > 2
 
 
-def test_a_click_on_a_point_opens_its_field(browser, shape, scene_file, tmp_path):  # noqa: F811
+def test_a_click_on_a_point_opens_its_field(browser, shape, scene_file, tmp_path):
     places = []
     for rank, (bytes_, iou) in enumerate([(1000, 0.9), (2000, 0.95)], 1):
         job = Job("shapes", "torus", "sine", "field", {"width": 32, "rank": rank})

@@ -1,0 +1,13 @@
+"""A mode in which whatever makes float64 tensors fails."""
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+
+class NoFloat64(TorchDispatchMode):
+    """Apple's GPUs have no float64."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        assert not isinstance(made, torch.Tensor) or made.dtype != torch.float64, func
+        return made

@@ -1,0 +1,62 @@
+"""Activations and samplers: what a training sees."""
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+
+from sinenerf.activations import PHASE, activate, hidden_gain
+from sinenerf.occupancy.sampling import SOFTNESS, GridSampler, SurfaceSampler
+
+
+@pytest.mark.parametrize("activation", ["gaussian", "sine"])
+def test_activations_have_the_right_gradient(activation):
+    z = torch.randn(5, 7, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: activate(x, activation, 3.0), z)
+    expected = torch.sin(3 * z) if activation == "sine" else torch.exp(-(((3 * z) ** 2) / 2))
+    torch.testing.assert_close(activate(z, activation, 3.0), expected)
+
+
+@pytest.mark.parametrize("activation", ["gaussian", "sine"])
+def test_hidden_layers_keep_the_size_of_their_input(activation):
+    bandwidth, width = 5.0, 256
+    z = torch.randn(2000, width) * PHASE[activation] / bandwidth
+    weight = torch.randn(width, width) * hidden_gain(activation, bandwidth) / width**0.5
+    after = activate(z, activation, bandwidth) @ weight.T
+    assert float(bandwidth * after.square().mean().sqrt()) == pytest.approx(PHASE[activation], rel=0.1)
+
+
+def test_samplers_agree_with_the_solid_and_with_their_seed(solid):
+    for sampler in (SurfaceSampler(solid, 3, 20_000), GridSampler(solid, 3, 20)):
+        points, inside = sampler.batch(2, 500)
+        assert points.shape == (500, 3) and inside.shape == (500, 1)
+        assert (
+            (inside[:, 0] > 0.5) == torch.from_numpy(solid.contains(points.double().numpy()))
+        ).float().mean() > 0.998
+        assert abs(points).max() < 1.3
+        assert not torch.equal(points, sampler.batch(3, 500)[0])
+    middle, ring = solid.mesh.vertices.mean(0), 0.95 / 1.4  # a torus of radii 1 and 0.4, in cube units
+    points, inside = (t.double().numpy() for t in SurfaceSampler(solid, 3, 20_000, near=1.0).batch(0, 5000))
+    x, y, z = (points - middle).T
+    exact = 0.4 * ring - np.hypot(np.hypot(x, y) - ring, z)
+    assert abs(inside[:, 0] - 1 / (1 + np.exp(-exact / SOFTNESS))).mean() < 0.1  # its faces are flat
+    again = SurfaceSampler(solid, 3, 20_000), SurfaceSampler(solid, 4, 20_000)
+    first = SurfaceSampler(solid, 3, 20_000).batch(2, 500)[0]
+    assert torch.equal(first, again[0].batch(2, 500)[0]) and not torch.equal(first, again[1].batch(2, 500)[0])
+
+
+def test_surface_sampler_is_mostly_near_and_wraps_round(solid):
+    sampler = SurfaceSampler(solid, count=20_000)
+    points, _ = sampler.batch(0, 20_000)
+    distance = abs(trimesh.proximity.signed_distance(solid.mesh, points[:500].double().numpy()))
+    assert 0.5 < (distance < 0.1).mean() < 0.95
+    again, _ = sampler.batch(1, 19_000)
+    assert torch.equal(again[1000:], points[:18_000])
+
+
+def test_grid_sampler_visits_every_voxel_once_an_epoch(solid):
+    sampler = GridSampler(solid, resolution=13)
+    points = torch.cat([sampler.batch(step, 169)[0] for step in range(13)])
+    cells = ((points + 1) / 2 * 13 - 0.5).round().long()
+    assert len(torch.unique(cells, dim=0)) == 13**3
+    assert abs(points).max() == pytest.approx(12 / 13)
