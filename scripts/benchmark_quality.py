@@ -18,7 +18,9 @@ from PIL import Image, ImageDraw
 
 from sinenerf.networks import count_parameters
 from sinenerf.rd import hardware
-from sinenerf.rd.timed import Score, Training, build, configure, model_renderer, score_held_out
+from sinenerf.rd.scoring import Score, model_renderer, score_held_out
+from sinenerf.rd.timed import Training
+from sinenerf.rd.trainers import build, configure
 
 
 @dataclass

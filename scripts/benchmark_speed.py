@@ -16,7 +16,7 @@ import torch
 import tyro
 
 from sinenerf.rd import hardware
-from sinenerf.rd.timed import build, configure
+from sinenerf.rd.trainers import build, configure
 
 METHODS = {
     "sine-nerf": ("sine-nerf", {"pipeline.model.layer": "sine", "pipeline.model.precision": "float32"}),

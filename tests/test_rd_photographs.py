@@ -17,7 +17,9 @@ from sinenerf.rd.plan import read_plan
 from sinenerf.rd.programs import PROGRAMS
 from sinenerf.rd.results import read_results
 from sinenerf.rd.rivals import pack_weights, unpack_weights, weights_of
-from sinenerf.rd.timed import Training, build, configure, model_renderer, score_held_out
+from sinenerf.rd.scoring import model_renderer, score_held_out
+from sinenerf.rd.timed import Training
+from sinenerf.rd.trainers import build, configure
 
 PLAN = """
 dataset = "photographs"

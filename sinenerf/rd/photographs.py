@@ -13,7 +13,9 @@ from sinenerf.codec.budget import file_size
 from sinenerf.files import replacing
 from sinenerf.optimizer import OptimizerKind
 from sinenerf.rd.results import Result, Settings
-from sinenerf.rd.timed import Image, Training, build, configure, score_held_out
+from sinenerf.rd.scoring import Image, score_held_out
+from sinenerf.rd.timed import Training
+from sinenerf.rd.trainers import build, configure
 
 OWN: Settings = {
     "preset": "sine-nerf-small",

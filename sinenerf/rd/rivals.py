@@ -14,7 +14,8 @@ from sinenerf.files import replacing
 from sinenerf.nerf import llff
 from sinenerf.rd.photographs import check_budget, parser_of, photographs_of, save_picture, train_within
 from sinenerf.rd.results import Result, Settings
-from sinenerf.rd.timed import configure, largest_model, model_renderer, score_held_out
+from sinenerf.rd.scoring import model_renderer, score_held_out
+from sinenerf.rd.trainers import configure, largest_model
 
 METHODS = ("vanilla-nerf", "nerfacto", "tensorf")
 DEFAULTS: Settings = {
