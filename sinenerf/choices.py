@@ -1,5 +1,6 @@
-"""Settings that are one of a few words."""
+"""Checks of settings, each with one line that names the setting."""
 
+import math
 from typing import Any, get_args
 
 
@@ -7,3 +8,9 @@ def check_choice(name: str, value: Any, kinds: Any) -> None:
     """Raise ValueError unless the value of a setting is one of a Literal's."""
     if value not in get_args(kinds):
         raise ValueError(f"no {name} is called {value!r}: choose {' or '.join(get_args(kinds))}")
+
+
+def check_positive(name: str, value: float) -> None:
+    """Raise ValueError unless the value of a setting is positive and finite."""
+    if not (value > 0 and math.isfinite(value)):
+        raise ValueError(f"{name} is {value}: it must be positive")

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 FORMATS = (".glb", ".ply", ".obj", ".stl", ".off")
 """What `save_mesh` can write."""
+Z_UP_TO_Y_UP = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
+"""glTF is y up."""
 
 
 def check_format(path: Path) -> None:

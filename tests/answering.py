@@ -1,5 +1,6 @@
-"""Commands in this process: where only what they say is asked, it saves the start of another."""
+"""Commands, in a process of their own or in this one: where only what they say is asked, that saves the start."""
 
+import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
@@ -7,6 +8,12 @@ from subprocess import CompletedProcess
 from unittest.mock import patch
 
 from sinenerf.cli import main
+
+
+def command(*arguments, timeout=240, **options) -> CompletedProcess[str]:
+    """`sinenerf` with these arguments, as a user runs it."""
+    program = [sys.executable, "-m", "sinenerf", *map(str, arguments)]
+    return subprocess.run(program, capture_output=True, text=True, timeout=timeout, check=False, **options)
 
 
 def answer(*arguments) -> CompletedProcess[str]:

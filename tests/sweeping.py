@@ -1,9 +1,9 @@
 """A tiny plan, its data, and results as if it had been run."""
 
-import subprocess
-import sys
 from dataclasses import replace
+from functools import partial
 
+import answering
 import pytest
 import trimesh
 
@@ -51,9 +51,7 @@ def plan(tmp_path):
     return path
 
 
-def sinenerf(*arguments, **options):
-    command = [sys.executable, "-m", "sinenerf", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)
+sinenerf = partial(answering.command, timeout=120)
 
 
 def result(size=1000, iou=0.9, scene="box", method="sine", **changes):

@@ -5,8 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
+import answering
 import pytest
 import torch
 from answering import answer
@@ -24,9 +26,7 @@ llff-data --data {scene} --downscale-factor 1
 """
 
 
-def command(*arguments):
-    program = [sys.executable, "-m", "sinenerf", *map(str, arguments)]
-    return subprocess.run(program, capture_output=True, text=True, timeout=200, check=False)
+command = partial(answering.command, timeout=200)
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
+import answering
 import numpy as np
 import pytest
 import trimesh
@@ -24,15 +26,7 @@ def torus_file(tmp_path_factory):
     return path
 
 
-def command(*arguments, **options):
-    return subprocess.run(
-        [sys.executable, "-m", "sinenerf", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        **options,
-    )
+command = partial(answering.command, timeout=300)
 
 
 @pytest.mark.slow

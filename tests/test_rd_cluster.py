@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 
 import psutil
 import pytest
-import trimesh
 
 from sinenerf.rd.cluster import connect
 from sinenerf.rd.plan import read_plan
@@ -60,14 +59,6 @@ def cluster(tmp_path_factory):
         cluster.second, cluster.scratch = cluster.add_node(num_cpus=1), scratch
         yield cluster
         cluster.shutdown()
-
-
-@pytest.fixture
-def data(tmp_path):
-    folder = tmp_path / "meshes"
-    folder.mkdir()
-    trimesh.creation.box().subdivide().subdivide().subdivide().export(folder / "box.ply")
-    return folder
 
 
 def command(plan, data, output, *more):

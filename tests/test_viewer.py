@@ -14,9 +14,9 @@ from threading import Thread
 import numpy as np
 import pytest
 import trimesh
+from answering import command
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from viewing import command
 
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.meshing import extract, find_surface

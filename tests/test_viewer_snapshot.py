@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import trimesh
-from viewing import command
+from answering import command
 
 from sinenerf.viewer.snapshot import Framing, Model, snapshot, upright_axes, vertex_normals
 from sinenerf.viewer.view import gather

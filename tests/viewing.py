@@ -1,8 +1,5 @@
 """What is looked at in the tests of the viewer, and its commands."""
 
-import subprocess
-import sys
-
 import pytest
 import trimesh
 from radiance_fields import a_field
@@ -29,8 +26,3 @@ def scene_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("scene") / "haze.sine"
     a_field().save(path)
     return path
-
-
-def command(*arguments, timeout=240):
-    program = [sys.executable, "-m", "sinenerf", *map(str, arguments)]
-    return subprocess.run(program, capture_output=True, text=True, timeout=timeout, check=False)

@@ -2,9 +2,11 @@
 
 import math
 
+from sinenerf.choices import check_positive
 
-def file_size(parameters: int, bits: float | None, bytes: int | None) -> int | None:
-    """Bytes that a file may have, from one of two settings; None for float32: neither is given, or 32 bits.
+
+def file_size(parameters: int, bits: float | None, bytes: int | None, default_bits: float | None = None) -> int | None:
+    """Bytes that a file may have, from one of two settings; None for float32: 32 bits, or neither and no default.
 
     Raises:
         ValueError: both are given, or one is not positive.
@@ -12,6 +14,7 @@ def file_size(parameters: int, bits: float | None, bytes: int | None) -> int | N
     _check_one_of(bits=bits, bytes=bytes)
     if bytes is not None:
         return bytes
+    bits = default_bits if bits is None else bits
     return int(bits * parameters / 8) if bits is not None and bits < 32 else None
 
 
@@ -31,5 +34,5 @@ def _check_one_of(**settings: float | None) -> None:
     if None not in settings.values():
         raise ValueError(f"give {' or '.join(settings)}, not both")
     for name, value in settings.items():
-        if value is not None and not (value > 0 and math.isfinite(value)):
-            raise ValueError(f"{name} is {value}: it must be positive")
+        if value is not None:
+            check_positive(name, value)

@@ -60,7 +60,7 @@ def compress_run(
         model.quantiser.finish()
         model.quantiser = None
     model.field.check_writable()
-    size = file_size(model.field.parameters_count, 8.0 if bits is None and bytes is None else bits, bytes)
+    size = file_size(model.field.parameters_count, bits, bytes, default_bits=8.0)
     complete = True
     if size is not None:
         fingerprint = _fingerprint(model.field, [size, minutes, steps, seed])

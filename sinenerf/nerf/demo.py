@@ -1,7 +1,6 @@
 """The first thing a newcomer sees: one scene trained, scored and rendered."""
 
 import json
-import math
 import shutil
 import sys
 import warnings
@@ -12,6 +11,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from sinenerf.choices import check_positive
 from sinenerf.files import replacing
 from sinenerf.nerf.flythrough import cameras_of, film
 from sinenerf.nerf.pack import capture_of_run
@@ -30,8 +30,7 @@ def run_demo(scene: Path | None, output: Path, steps: int, minutes: float, frame
         ValueError: steps, minutes or frames that are not positive.
     """
     for setting, value in {"steps": steps, "minutes": minutes, "frames": frames}.items():
-        if not (value > 0 and math.isfinite(value)):
-            raise ValueError(f"{setting} is {value}: it must be positive")
+        check_positive(setting, value)
     warnings.filterwarnings("ignore")
     if scene is None:
         from sinenerf.scenes.generate import generate_scene

@@ -10,12 +10,11 @@ from torch import Tensor
 
 from sinenerf.factored import built_once
 from sinenerf.files import check_folder
-from sinenerf.mesh_files import check_format, save_mesh
+from sinenerf.mesh_files import Z_UP_TO_Y_UP, check_format, save_mesh
 from sinenerf.nerf import meshing
 from sinenerf.nerf.runs import open_run
 from sinenerf.nerf.surface import raw_surface
 from sinenerf.nerf.warp import NDC
-from sinenerf.occupancy.export import Z_UP_TO_Y_UP
 
 if TYPE_CHECKING:
     import trimesh

@@ -1,9 +1,9 @@
 """What an occupancy field is made of."""
 
-import math
 from dataclasses import dataclass
 
 from sinenerf.activations import Activation
+from sinenerf.choices import check_positive
 from sinenerf.layers import LayerKind, LayerSpec
 from sinenerf.networks import ScalarMLP, Trunk
 
@@ -42,9 +42,7 @@ class FieldConfig:
             ValueError: a size that is not positive, or a rank that does not fit.
         """
         for name in ("rank", "width", "depth", "omega", "spread", "bandwidth"):
-            value = getattr(self, name)
-            if not (value > 0 and math.isfinite(value)):
-                raise ValueError(f"{name} is {value}: it must be positive")
+            check_positive(name, getattr(self, name))
         spec = LayerSpec(
             self.layer, self.rank, self.omega, self.spread, self.learn_omega, self.learn_gain, self.anchored
         )

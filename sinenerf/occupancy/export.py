@@ -5,16 +5,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from sinenerf.files import check_folder
-from sinenerf.mesh_files import check_format, save_mesh
+from sinenerf.mesh_files import Z_UP_TO_Y_UP, check_format, save_mesh
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.meshing import Extraction, extract
 from sinenerf.occupancy.metrics import Evaluation, evaluate
 from sinenerf.occupancy.shapes import read_shape
-
-Z_UP_TO_Y_UP = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
 
 
 def export_mesh(

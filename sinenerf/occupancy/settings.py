@@ -1,12 +1,11 @@
 """How a field is fitted: the settings, and their names shared with those of the architecture."""
 
-import math
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import torch
 
-from sinenerf.choices import check_choice
+from sinenerf.choices import check_choice, check_positive
 from sinenerf.codec.budget import file_size, training_budget
 from sinenerf.codec.curvature import Loss
 from sinenerf.occupancy.architecture import FieldConfig
@@ -61,16 +60,13 @@ class FitConfig:
         check_choice("device", self.device, Device)
         check_choice("precision", self.precision, Precision)
         for name in ("batch", "learning_rate", "pool", "resolution"):
-            value = getattr(self, name)
-            if not (value > 0 and math.isfinite(value)):
-                raise ValueError(f"{name} is {value}: it must be positive")
+            check_positive(name, getattr(self, name))
         if self.device == "cuda" and not torch.cuda.is_available():
             raise ValueError("device cuda: torch sees no such GPU here. Leave --device out, or use cpu")
 
     def file_size(self, parameters: int) -> int | None:
         """Bytes that the file may have; None for float32."""
-        bits = 8.0 if self.bits is None and self.bytes is None else self.bits
-        return file_size(parameters, bits, self.bytes)
+        return file_size(parameters, self.bits, self.bytes, default_bits=8.0)
 
     def budget(self) -> tuple[float, int]:
         """(seconds, steps): training ends with the first that is reached."""
