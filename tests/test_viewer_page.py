@@ -131,6 +131,15 @@ def test_shapes_and_their_controls(browser, shape):
         assert page.locator(".matrix.W img").first.evaluate("e => e.naturalWidth") == 3
 
 
+def test_a_long_status_leaves_the_stage_its_size(browser, shape):
+    with viewing(shape[0]) as url, opened(browser, url) as page:
+        coarse(page)
+        height = "document.getElementById('stage').clientHeight"
+        before = page.evaluate(height)
+        page.evaluate("document.getElementById('status').textContent = 'distances to the original '.repeat(9)")
+        assert page.evaluate(height) == before
+
+
 def test_two_browsers_have_two_cameras(browser, shape):
     with viewing(shape[0]) as url, opened(browser, url) as one, opened(browser, url) as two:
         coarse(one)
