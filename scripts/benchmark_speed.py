@@ -1,9 +1,11 @@
 """Rays per second: sine-nerf against the same network of nn.Linear, and against nerfstudio's vanilla-nerf.
 
 All in one process, the same batch and sample counts, interleaved step by step so that a noisy machine disturbs all
-alike. In float32, as vanilla-nerf computes; ours once more in the precision it would choose itself.
+alike. In float32, as vanilla-nerf computes on a CPU (on a GPU in float16 where it can); ours once more in the precision
+it would choose itself.
 
     python scripts/benchmark_speed.py --data ../shared/data/llff/fern
+    python scripts/benchmark_speed.py --data ../shared/data/llff/fern --rays 4096 --output FILE     # on a GPU
 """
 
 import json
@@ -54,6 +56,7 @@ def main(options: Options) -> None:
         for name, trainer in trainers.items():
             start = time.perf_counter()
             trainer.train_iteration(step)
+            wait()
             seconds[name].append(time.perf_counter() - start)
     median = {name: float(np.median(times[2:])) for name, times in seconds.items()}
     best = {name: float(np.min(times[2:])) for name, times in seconds.items()}
@@ -79,19 +82,32 @@ def main(options: Options) -> None:
     print(json.dumps(result, indent=2))
 
 
+def wait() -> None:
+    """For what a GPU has still to do."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
 def profile(trainer) -> dict[str, float]:
-    """Share of a step's CPU time by kind of operation, in per cent; and what building every W costs."""
+    """Share of a step's time on the CPU or GPU by kind of operation, in per cent; and what building every W costs."""
+    from torch.autograd import DeviceType
     from torch.profiler import ProfilerActivity
 
     from sinenerf.factored import factored_layers
 
-    with torch.profiler.profile(activities=[ProfilerActivity.CPU]) as recorder:
+    gpu = torch.cuda.is_available()
+    activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * gpu
+    with torch.profiler.profile(activities=activities) as recorder:
         trainer.train_iteration(1000)
-    events = recorder.key_averages()
-    total = sum(event.self_cpu_time_total for event in events)
-    products = sum(e.self_cpu_time_total for e in events if e.key in ("aten::mm", "aten::addmm", "aten::bmm"))
+        wait()
+    # of operations: the kernels that they launch are in the list, too
+    events = [event for event in recorder.key_averages() if event.device_type == DeviceType.CPU]
+    times = {event.key: event.self_device_time_total if gpu else event.self_cpu_time_total for event in events}
+    total = sum(times.values())
+    products = sum(times.get(name, 0.0) for name in ("aten::mm", "aten::addmm", "aten::bmm"))
     start = time.perf_counter()
     sum(layer.build().sum() for layer in factored_layers(trainer.pipeline.model)).backward()
+    wait()
     building = time.perf_counter() - start
     return {
         "matrix_products_percent": round(100 * products / total, 1),

@@ -102,7 +102,10 @@ class CoordinateMLP(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch features"]) -> Float[Tensor, "*batch width"]:
         batch = x.shape[:-1]
-        x = h = x.reshape(-1, x.shape[-1])  # linear layers hand out views of more dimensions, which relu_ would copy
+        x = x.reshape(-1, x.shape[-1])  # linear layers hand out views of more dimensions, which relu_ would copy
+        if torch.is_autocast_enabled(x.device.type) and self.activation == "relu":
+            x = x.to(torch.get_autocast_dtype(x.device.type))  # once, and the skips join numbers of one type
+        h = x
         for index, layer in enumerate(self.layers):
             # bare coordinates keep their precision under autocast: bfloat16 would round them to a grid of 1/256
             exact = index == 0 and self.activation != "relu"

@@ -32,6 +32,12 @@ def test_skip_joins_the_input_again():
     assert net(torch.randn(3, 6)).shape == (3, 16)
 
 
+def test_skip_joins_numbers_of_one_type():
+    net = CoordinateMLP(6, Trunk(width=16, depth=2, skips=(1,)), LayerSpec("dense"))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert net(torch.randn(5, 6)).dtype == torch.bfloat16
+
+
 def test_no_points_at_all():
     net = ScalarMLP(Trunk(16, 2, ()), LayerSpec("sine", 3), 4)
     assert net(torch.empty(0, 3)).shape == (0, 1) and net(torch.empty(5, 0, 3)).shape == (5, 0, 1)

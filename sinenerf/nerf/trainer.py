@@ -79,8 +79,6 @@ class SineTrainer(Trainer):
     config: SineTrainerConfig
 
     def setup(self, test_mode="val") -> None:
-        if self.device.startswith("cuda"):
-            torch.set_float32_matmul_precision("high")  # TF32: same quality, several times the speed
         try:
             super().setup(test_mode)
         except SystemExit:  # bad input: one line has been said, and no trace of the run stays

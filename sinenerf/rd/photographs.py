@@ -175,6 +175,7 @@ def _file_renderer(path: Path) -> Any:
 
     field = load(path)
     assert isinstance(field, RadianceField)
+    field.on_best_device()
 
     def render(camera: Any, stride: int) -> Tensor:
         fx, fy, cx, cy = (float(getattr(camera, name)) for name in ("fx", "fy", "cx", "cy"))

@@ -36,6 +36,7 @@ def configure(method: str, scene: Path, output: Path, options: dict[str, Any], p
     # one data manager for all: nerfacto's own starts processes, which two cores have no room for
     manager = VanillaDataManagerConfig(data=scene, dataparser=LLFFDataParserConfig(data=scene, **parser))
     manager.train_num_rays_per_batch = rays
+    manager.images_on_gpu = best_device() == "cuda"
     config.pipeline.datamanager, config.data = manager, scene
     config.machine.device_type = best_device()
     config.mixed_precision = config.mixed_precision and config.machine.device_type == "cuda"
