@@ -8,7 +8,7 @@ TORCH="torch==2.13.0"
 PYTORCH_CPU="https://download.pytorch.org/whl/cpu"
 done_mark=.venv/.sinenerf-setup
 
-wanted=$(cat pyproject.toml scripts/setup.sh | cksum)
+wanted="$(cat pyproject.toml scripts/setup.sh | cksum) $PWD"  # an environment that was moved or copied runs elsewhere
 if [ -x .venv/bin/sinenerf ] && [ "$(cat "$done_mark" 2>/dev/null)" = "$wanted" ]; then
     echo "== setup: .venv is complete"
     exit 0

@@ -53,9 +53,10 @@ class FactoredLinear(nn.Module):
     @property
     def factors(self) -> tuple[Float[Tensor, "out rank"], Float[Tensor, "in rank"]]:
         """U and the whole V."""
+        U, V = self.U, self.V  # read once: while training with quantisation each reading rounds
         if not self.anchored:
-            return self.U, self.V
-        return self.U, torch.cat([self.anchor * torch.eye(self.rank, dtype=self.V.dtype, device=self.V.device), self.V])
+            return U, V
+        return U, torch.cat([self.anchor * torch.eye(self.rank, dtype=V.dtype, device=V.device), V])
 
     def build(self) -> Float[Tensor, "out in"]:
         """W from the factors."""
@@ -96,6 +97,8 @@ class FactoredLinear(nn.Module):
     def train(self, mode: bool = True) -> "FactoredLinear":
         if mode and self._kept:  # it would train on a weight that no longer follows its factors
             self.forget_weight()
+        if mode and not self._kept:  # a viewer's interrupted picture may have left these
+            self._sharing, self._built = False, None
         return super().train(mode)
 
     def _apply(self, fn, recurse=True):
@@ -120,9 +123,9 @@ def factored_layers(module: nn.Module) -> Iterator[FactoredLinear]:
 def built_once(module: nn.Module) -> Iterator[None]:
     """Within the block, each factored layer builds W at most once, gradients included, however many chunks pass."""
     layers = [layer for layer in factored_layers(module) if not (layer._kept or layer._sharing)]
-    for layer in layers:
-        layer._sharing = True
     try:
+        for layer in layers:
+            layer._sharing = True
         yield
     finally:
         for layer in layers:

@@ -92,8 +92,8 @@ class SineLowRankLinear(FactoredLinear):
 
     def build(self) -> Float[Tensor, "out in"]:
         # omega amplifies rounding, so the phase keeps the factors' own precision under autocast
-        with torch.autocast(self.U.device.type, enabled=False):
-            U, V = self.factors
+        U, V = self.factors
+        with torch.autocast(U.device.type, enabled=False):
             return torch.sin((self.omega * U) @ V.T) / self.gain
 
     def slope(self) -> Float[Tensor, "out in"]:

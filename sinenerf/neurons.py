@@ -74,7 +74,7 @@ def _hidden(network: nn.Module, path: str, name: str, readers: list[tuple[str, i
             continue
         fixed = max(0, reading.anchored - first)
         columns.append((f"{path}{reader}.V", 0, max(0, first - reading.anchored), fixed))
-        if fixed:  # no two readers of one layer are factored: heads of one or three outputs are dense
+        if fixed:  # no two readers of one layer are factored: the head of the density, of one output, is dense
             anchored = fixed
             anchors += [(f"{path}{reader}.{factor}", first) for factor in "UV"]
     rows = f"{path}{name}.{'U' if isinstance(layer, FactoredLinear) else 'weight'}"

@@ -178,3 +178,12 @@ def test_anchored_rows_are_as_long_as_the_others(kind):
 def test_a_rank_of_all_inputs_leaves_nothing_to_anchor():
     layer = SineLowRankLinear(4, 6, 4, anchored=True)
     assert not layer.anchored and layer.V.shape == (4, 4)
+
+
+def test_an_interrupted_picture_leaves_no_old_weight_to_train_on():
+    """The viewer's interruption may come at any line, that which ends the sharing too."""
+    layer = SineLowRankLinear(8, 6, 2)
+    layer._sharing, layer._built = True, layer.build().detach()
+    layer.train()
+    with built_once(layer):
+        assert layer.weight.requires_grad

@@ -214,3 +214,26 @@ def test_spherify_centres_what_all_cameras_look_at():
     positions = moved.camera_to_world[:, :, 3]
     assert np.sqrt((positions**2).sum(1).mean()) == pytest.approx(1)
     assert (positions[:, 2] > 0).all()  # z is up
+
+
+def test_an_empty_table(copy):
+    edit(copy, lambda table: table[:0])
+    refused(copy, "poses_bounds.npy", "shape (0, 17)")
+
+
+def test_a_photograph_larger_than_any_memory(copy, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    refused(copy, "cannot be decoded", "decompression bomb")
+
+
+def test_two_trainings_may_make_the_same_size_at_once(copy, monkeypatch):
+    load_image, before = llff.load_image, {path.name for path in copy.iterdir()}
+
+    def meanwhile(path):
+        (copy / "images_2").mkdir(exist_ok=True)
+        shutil.copy(path, copy / "images_2")
+        return load_image(path)
+
+    monkeypatch.setattr(llff, "load_image", meanwhile)
+    assert len(llff.find_images(copy, 2)) == 9
+    assert {path.name for path in copy.iterdir()} == before | {"images_2"}  # nothing half made is left

@@ -182,8 +182,9 @@ def test_nan_stops_with_the_last_good_checkpoint(small, monkeypatch):
         return {**outputs, "rgb": outputs["rgb"] * torch.nan}
 
     monkeypatch.setattr(small.pipeline.model, "_render", spoil)
-    with pytest.raises(SystemExit, match=r"stopped at step 0: rgb is NaN or infinite.*step-000000000.ckpt"):
+    with pytest.raises(SystemExit, match=r"stopped at step 0: rgb is NaN or infinite.*step-000000000.ckpt") as stop:
         small.train()
+    assert "a lower --optimizers.fields.optimizer.lr" in str(stop.value)
     assert [p.name for p in small.checkpoint_dir.glob("*")] == ["step-000000000.ckpt"]
     assert all(torch.equal(p, good[name]) for name, p in small.pipeline.model.named_parameters())
 
@@ -359,7 +360,6 @@ def test_settings_that_fit_no_layer_stop_with_one_line(scene, tmp_path, setting,
     with pytest.raises(SystemExit, match=said) as stop:
         make_trainer(sine_nerf, scene, tmp_path, **{**TINY["sine-nerf"][1], setting: value})
     assert "\n" not in str(stop.value)
-    assert not any(tmp_path.rglob("config.yml"))
 
 
 def test_lpips_never_fetches(monkeypatch, tmp_path, capsys):
@@ -388,3 +388,88 @@ def test_a_run_from_before_layers_were_anchored_keeps_its_shapes():
     assert yaml.load(text, Loader=yaml.Loader).anchored
     earlier = yaml.load(text.replace("anchored: true\n", ""), Loader=yaml.Loader)
     assert earlier.anchored is False and earlier.rank == 32 and not earlier.architecture(True).anchored
+
+
+def test_a_training_does_not_replace_another(small, scene, tmp_path):
+    """ns-train --load-config of a finished run, or the same --timestamp again."""
+    small.save_checkpoint(7)
+    config = deepcopy(small.config)
+    with pytest.raises(SystemExit, match="holds the checkpoints of another training"):
+        config.setup(local_rank=0, world_size=1).setup()
+    assert [path.name for path in small.checkpoint_dir.iterdir()] == ["step-000000007.ckpt"]
+    config.load_dir = small.checkpoint_dir
+    trainer = config.setup(local_rank=0, world_size=1)
+    trainer.setup()
+    assert trainer.step == 7  # Ctrl-C before the first step saves what was loaded under its own number
+
+
+def test_several_devices_are_refused(small):
+    with pytest.raises(SystemExit, match="trains on one device"):
+        deepcopy(small.config).setup(local_rank=0, world_size=2).setup()
+
+
+def test_a_run_goes_on_with_the_learning_rate_that_is_given(small, scene, tmp_path):
+    """As the message says after a loss that is no number."""
+    small.train_iteration(0)
+    small.save_checkpoint(0)
+    method = deepcopy(sine_nerf_small)
+    method.config.optimizers["fields"]["optimizer"].lr = 1e-4
+    settings = {**TINY["sine-nerf-small"][1], "load_dir": small.checkpoint_dir}
+    again = make_trainer(method, scene, tmp_path / "again", **settings)
+    optimizer = again.optimizers.optimizers["fields"]
+    factor = again.optimizers.schedulers["fields"].lr_lambdas[0]
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(1e-4 * factor(1))
+    again.train_iteration(1)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(1e-4 * factor(2))
+
+
+def test_a_run_of_another_version_of_torch_goes_on(scene, tmp_path):
+    """Settings of Adam come and go."""
+    method, tiny = TINY["sine-nerf"]
+    first = make_trainer(method, scene, tmp_path / "a", **tiny)
+    first.train_iteration(0)
+    first.save_checkpoint(0)
+    (path,) = first.checkpoint_dir.iterdir()
+    state = torch.load(path, weights_only=True)
+    del state["optimizers"]["fields"]["param_groups"][0]["foreach"]
+    torch.save(state, path)
+    again = make_trainer(method, scene, tmp_path / "b", **tiny, load_dir=first.checkpoint_dir)
+    again.train_iteration(1)
+
+
+def test_ctrl_c_after_the_last_step_loses_nothing(scene, tmp_path, monkeypatch):
+    method, tiny = TINY["sine-nerf-small"]
+    trainer = make_trainer(method, scene, tmp_path, **tiny, bits=10.0)
+
+    def interrupted():
+        trainer.training_state = "completed"
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer, "_after_train", interrupted)
+    trainer.train()
+    assert list(tmp_path.rglob("scene.sine")) and list(trainer.checkpoint_dir.glob("step-000000003.ckpt"))
+
+
+@pytest.mark.parametrize("spherify", [False, True])
+def test_rays_with_bounds_of_their_own_see_the_same_density(scene, tmp_path, monkeypatch, spherify):
+    """A crop in the viewer: densities are those of the cube, lengths those of the world."""
+    method = deepcopy(sine_nerf_small)
+    method.config.pipeline.datamanager.dataparser.spherify = spherify
+    model = make_trainer(method, scene, tmp_path, **TINY["sine-nerf-small"][1]).pipeline.model.eval()
+    monkeypatch.setattr(model.field, "query", lambda network, x, d: (torch.full_like(x[..., :1], 2.0), x))
+    origins = torch.tensor([[0.1, 0.0, -1.2]] if not spherify else [[0.1, 0.0, 0.8]])
+    directions = torch.nn.functional.normalize(torch.tensor([[0.1, 0.2, -1.0]]), dim=-1)
+    near, far = torch.tensor([[0.3]]), torch.tensor([[1.4]])
+    start, end = (model.warp.warp_points(origins + t * directions) for t in (near, far))
+    length = (end - start).norm()
+    bundle = RayBundle(origins, directions, torch.ones(1, 1), nears=near, fars=far)
+    _, weights = model._march(model.field.fine, bundle, model.sample_uniform(bundle))
+    assert float(weights.sum()) == pytest.approx(1 - float(torch.exp(-2.0 * length)), rel=1e-4)
+
+
+def test_photographs_that_no_file_holds_are_refused_before_training(scene, tmp_path, monkeypatch):
+    monkeypatch.setattr("sinenerf.nerf.file.LARGEST_PICTURE", 40)
+    settings = TINY["sine-nerf-small"][1]
+    with pytest.raises(SystemExit, match="photographs of 48 x 36: a file holds cameras of at most 40 pixels"):
+        make_trainer(sine_nerf_small, scene, tmp_path, **settings, bits=8.0)
+    make_trainer(sine_nerf_small, scene, tmp_path, **settings)

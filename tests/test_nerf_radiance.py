@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import independent_reader
 import numpy as np
@@ -180,6 +181,29 @@ def test_what_no_reader_opens_is_not_written(changes, said, tmp_path):
         with pytest.raises(ValueError, match=said):
             write()
     assert not list(tmp_path.iterdir())
+
+
+def test_many_samples_are_rendered_a_few_rays_at_once(monkeypatch):
+    """A file of a stranger may ask for so many samples a ray that a usual number of rays would fill the memory."""
+    field, seen = a_field(), []
+    whole, render_rays = field.render(field.capture.home)["rgb"], field.render_rays
+    monkeypatch.setattr("sinenerf.nerf.radiance.LARGEST_CHUNK", 100 * field.config.features_a_ray)
+    monkeypatch.setattr(field, "render_rays", lambda o, d, normals: seen.append(len(o)) or render_rays(o, d, normals))
+    torch.testing.assert_close(field.render(field.capture.home)["rgb"], whole)
+    assert max(seen) == 100 and sum(seen) == 24 * 18
+
+
+def test_a_camera_beyond_the_formats_bound_is_refused():
+    field = a_field()
+    field.capture = replace(field.capture, home=replace(field.capture.home, width=16_385))
+    with pytest.raises(CodecError, match="16385 x 18: a file holds cameras of at most 16,384 pixels"):
+        field.to_bytes()
+
+
+@pytest.mark.parametrize("changes", [{"width": 1, "rank": 1}, {"position_frequencies": -1}])
+def test_networks_that_cannot_be_are_refused(changes):
+    with pytest.raises(ValueError, match="it must be"):
+        RadianceConfig(**{**SMALL, **changes}).networks()
 
 
 def test_overhead_counts_every_byte():

@@ -20,6 +20,12 @@ def test_rays_go_through_the_pixels_middles():
     assert (half.width, half.height, half.fx, half.cx) == (2, 1, 5.0, 1.0)
 
 
+def test_some_rays_are_those_of_all():
+    view = View(np.eye(3, 4), 20.0, 21.0, 12.0, 9.0, 24, 18)
+    for all_of_them, some in zip(view.rays(), view.rays(30, 71), strict=True):
+        assert torch.equal(all_of_them[30:71], some)
+
+
 def test_the_path_stays_near_home_and_looks_at_the_scene():
     capture = a_capture()
     path = capture.spiral(12)

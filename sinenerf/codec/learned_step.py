@@ -19,7 +19,7 @@ class LearnedStep(nn.Module):
         super().__init__()
         self.active = self.settling = False
         self.register_buffer("fixed", torch.full_like(values, math.nan, requires_grad=False))
-        self.log_step, self.log_a, self.log_c = (nn.Parameter(torch.tensor(0.0)) for _ in range(3))
+        self.log_step, self.log_a, self.log_c = (nn.Parameter(torch.zeros((), device=values.device)) for _ in range(3))
 
     @torch.no_grad()
     def start(self, values: Tensor, bits: float) -> None:

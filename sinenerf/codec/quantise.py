@@ -39,6 +39,10 @@ QUANTISE_FROM = 0.5
 SETTLE = (0.75, 0.97)
 """Shares of a training between which numbers settle."""
 
+AGAIN = 0.05
+"""A training that goes on is so much before that point or more, where numbers that have settled become free again: the
+end that a training within seconds expects moves by less."""
+
 SETTLE_ROUNDS = 75
 """In about so many rounds."""
 
@@ -107,6 +111,8 @@ class Quantiser:
     @torch.no_grad()
     def settle(self, done: float) -> None:
         """Fix as many numbers as should be at this point of a training, from 0 to 1. Call it at every step."""
+        if self.settling and done < SETTLE[0] - AGAIN:
+            self._free()
         share = settled_share(done)
         fixed = sum(int(rounding.fixed.isfinite().sum()) for _, rounding, _ in self._each()) if share > 0 else 0
         more = round(share * self.count) - fixed
@@ -119,9 +125,14 @@ class Quantiser:
                 rounding.coarsen(original, math.log(2) * min(excess, START_BITS))
                 rounding.settling = True
         distances = torch.cat([rounding.distance(original).flatten() for _, rounding, original in self._each()])
-        within = float(distances.kthvalue(more).values)
+        within = float(distances.cpu().kthvalue(more).values)  # older torch has none on Apple's GPUs
         for _, rounding, original in self._each():
             rounding.fix(original, within)
+
+    def _free(self) -> None:
+        """Numbers are free again: a training that had ended, or nearly, goes on for long."""
+        for _, rounding, original in self._each():
+            rounding.coarsen(original, 0.0)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """For an optimiser: the tensors; their steps and models, which are logarithms and take a rate of their own."""

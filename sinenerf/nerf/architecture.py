@@ -50,6 +50,11 @@ class RadianceConfig:
         for name in ("rank", "width", "depth", "coarse_samples", "fine_samples", "proposal_width", "proposal_depth"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: it must be positive")
+        if self.width < 2:
+            raise ValueError("width is 1: the view layer has half of it, so it must be 2 or more")
+        for name in ("position_frequencies", "direction_frequencies", "proposal_frequencies"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}: it must be 0 or more")
         spec = LayerSpec(
             self.layer, self.rank, self.omega, self.spread, self.learn_omega, self.learn_gain, self.anchored
         )
@@ -70,6 +75,13 @@ class RadianceConfig:
         coarse, fine = self.networks()
         module = nn.ModuleDict({"coarse": coarse, "fine": fine})
         return {name: tuple(parameter.shape) for name, parameter in module.named_parameters()}
+
+    @property
+    def features_a_ray(self) -> int:
+        """Bound on the numbers that one layer makes of all samples of a ray."""
+        coarse, fine = self.coarse_samples, self.fine_samples
+        octaves = max(self.position_frequencies, self.proposal_frequencies)
+        return (coarse + fine + 2) * (max(self.width, self.proposal_width) + 3 + 6 * octaves)
 
     @property
     def baked_size(self) -> int:

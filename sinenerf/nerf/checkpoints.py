@@ -43,12 +43,13 @@ def check_same_settings(path: Path, pipeline: Any, optimizer: torch.optim.Optimi
     if shapes[0] != shapes[1]:
         raise SystemExit(
             f"sinenerf: {path}: is of a run with another network (layer, rank, width, depth or the like, or bits "
-            f"where one has none). Give its settings, or go on from it with --load-config and its config.yml"
+            f"where one has none). Give its settings, those in its config.yml"
         )
     saved = state["optimizers"].get("fields", {"param_groups": [{}]})
     ours = optimizer.param_groups[0]
-    different = saved["param_groups"][0].keys() ^ ours.keys()
-    others = ["optimizer"] if different - {"step"} else []  # SOAP counts there, once begun
+    # SOAP's groups have this setting alone; other keys come and go with the versions of torch
+    soap = ["precondition_frequency" in group for group in (saved["param_groups"][0], ours)]
+    others = ["optimizer"] if soap[0] != soap[1] else []
     if len(saved["param_groups"][0].get("params", ours["params"])) != len(ours["params"]):
         others.append("learn-omega or learn-gain")
     if (omega := _changed(state["pipeline"], pipeline, "omega")) is not None:
@@ -61,7 +62,7 @@ def check_same_settings(path: Path, pipeline: Any, optimizer: torch.optim.Optimi
     if others:
         raise SystemExit(
             f"sinenerf: {path}: is of a run with another {' and another '.join(others)}. "
-            f"Give its settings, or go on from it with --load-config and its config.yml"
+            f"Give its settings, those in its config.yml"
         )
 
 

@@ -30,7 +30,6 @@ def _trainer(
                 dataparser=LLFFDataParserConfig(widest=widest),
                 train_num_rays_per_batch=rays,
                 eval_num_rays_per_batch=rays,
-                images_on_gpu=best_device() == "cuda",  # a copy a step would wait for the GPU
             ),
             model=model,
         ),

@@ -14,6 +14,7 @@ from rich.table import Table
 from sinenerf.choices import check_positive
 from sinenerf.files import replacing
 from sinenerf.nerf.flythrough import cameras_of, film
+from sinenerf.nerf.llff import read_poses_bounds
 from sinenerf.nerf.pack import capture_of_run
 from sinenerf.nerf.training import make_trainer, plan_steps, train
 from sinenerf.networks import count_parameters
@@ -27,7 +28,7 @@ def run_demo(scene: Path | None, output: Path, steps: int, minutes: float, frame
     """Train, score, render; see `sinenerf demo`. Returns what result.json holds.
 
     Raises:
-        ValueError: steps, minutes or frames that are not positive.
+        ValueError: steps, minutes or frames that are not positive; a bad scene; the folder holds another scene's demo.
     """
     for setting, value in {"steps": steps, "minutes": minutes, "frames": frames}.items():
         check_positive(setting, value)
@@ -37,8 +38,8 @@ def run_demo(scene: Path | None, output: Path, steps: int, minutes: float, frame
 
         CONSOLE.print("Scene: generating photographs in data/demo")
         scene = generate_scene(Path("data/demo"))
-    name = scene.resolve().name
-    target = output / name
+    target = output / scene.resolve().name
+    _check_scene(scene, target)
     done = target / "result.json"
     if done.exists():  # a demo that ended starts anew
         shutil.rmtree(target / METHOD / "run", ignore_errors=True)
@@ -51,7 +52,12 @@ def run_demo(scene: Path | None, output: Path, steps: int, minutes: float, frame
 
     CONSOLE.print("Scoring the held-out views")
     result = {"scene": str(scene), **score(trainer.pipeline, target / "truth_and_prediction.png")}
-    result |= {"steps": planned, "train_seconds": round(seconds, 1), "device": str(trainer.device)}
+    result |= {
+        "steps": planned,
+        "from_step": resumed,
+        "train_seconds": round(seconds, 1),
+        "device": str(trainer.device),
+    }
     capture = capture_of_run(trainer.pipeline)
     views = [view.resized(min(1.0, FILM_WIDTH / view.width)) for view in capture.spiral(frames)]
     film(trainer.pipeline.model.eval(), cameras_of(views), target / "flythrough.mp4")
@@ -59,6 +65,16 @@ def run_demo(scene: Path | None, output: Path, steps: int, minutes: float, frame
         partial.write_text(json.dumps(result, indent=2))
     show(result, target)
     return result
+
+
+def _check_scene(scene: Path, target: Path) -> None:
+    """Before anything of an earlier demo is replaced, or gone on with."""
+    read_poses_bounds(scene / "poses_bounds.npy")
+    note, place = target / "scene.txt", str(scene.resolve())
+    if note.exists() and (there := note.read_text()) != place:
+        raise ValueError(f"{target} holds the demo of {there}: give another --output")
+    target.mkdir(parents=True, exist_ok=True)
+    note.write_text(place)
 
 
 @torch.no_grad()
@@ -84,7 +100,8 @@ def show(result: dict, target: Path) -> None:
     table.add_row("held-out PSNR", f"{result['psnr']:.2f} dB")
     table.add_row("held-out SSIM", f"{result['ssim']:.3f}")
     table.add_row("parameters", f"{result['parameters']:,}")
-    table.add_row("training", f"{result['train_seconds']:.0f} s, {result['steps']} steps on {result['device']}")
+    since = f" from step {result['from_step']} on" if result["from_step"] else ""
+    table.add_row("training", f"{result['train_seconds']:.0f} s{since}, {result['steps']} steps on {result['device']}")
     table.add_row("truth | prediction | depth", str(target / "truth_and_prediction.png"))
     table.add_row("fly-through", str(target / "flythrough.mp4"))
     CONSOLE.print(table)

@@ -22,9 +22,11 @@ LAYERS, SAMPLINGS, DENSITIES = get_args(LayerKind), get_args(Sampling), get_args
 BACKGROUNDS, ROLES = get_args(Background), get_args(Role)
 LARGEST_BAKED = 2**24
 """Bound on the weights that a decoder builds."""
+LARGEST_PICTURE = 2**14
+"""Bound on the width and height of the camera's picture."""
 SIZE, DEPTH, SAMPLES, OCTAVES, SCALAR = (1, 2**16 - 1), (1, 16), (1, 1024), (0, 24), (1e-3, 1e6)
 BOUNDS = {
-    "width": SIZE,
+    "width": (2, 2**16 - 1),  # the view layer has half of it
     "depth": DEPTH,
     "rank": SIZE,
     "position_frequencies": OCTAVES,
@@ -80,6 +82,11 @@ def header_of(config: RadianceConfig, warp: Warp, far: float, capture: Capture) 
     else:
         box = [warp.tan_x, warp.tan_y, warp.near, 0.0, 0.0, 0.0, 0.0]
     home = capture.home
+    if max(home.width, home.height) > LARGEST_PICTURE:
+        raise CodecError(
+            f"photographs of {home.width} x {home.height}: a file holds cameras of at most {LARGEST_PICTURE:,} pixels "
+            f"across and down. Train on smaller ones"
+        )
     lens = [home.fx, home.fy, home.cx, home.cy]
     place = [*capture.motion.ravel(), capture.scale, *_compact(home.pose), *capture.radii, capture.focus]
     return sizes + NUMBERS.pack(config.omega, config.spread, *box, far, *place, *lens, home.width, home.height)
@@ -154,7 +161,7 @@ def _warp(box: bool, numbers: list[float]) -> Warp:
 def _capture(numbers: list[float], width: int, height: int) -> Capture:
     motion, scale, pose = np.reshape(numbers[:12], (3, 4)), numbers[12], _expand(numbers[13:20])
     fx, fy, cx, cy = numbers[24:28]
-    if not (min(scale, fx, fy) > 0 and 0 < width <= 2**14 and 0 < height <= 2**14):
+    if not (min(scale, fx, fy) > 0 and 0 < width <= LARGEST_PICTURE and 0 < height <= LARGEST_PICTURE):
         raise CodecError("is damaged: its camera is none")
     return Capture(motion, scale, View(pose, fx, fy, cx, cy, width, height), np.array(numbers[20:23]), numbers[23])
 

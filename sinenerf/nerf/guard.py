@@ -29,7 +29,7 @@ def check_finite(losses: dict[str, Tensor]) -> None:
     """
     bad = [name for name, loss in losses.items() if not torch.isfinite(loss).all()]
     if bad:
-        raise TrainingDiverged(f"{', '.join(bad)} is NaN or infinite: lower the learning rate, or omega")
+        raise TrainingDiverged(f"{', '.join(bad)} is NaN or infinite")
 
 
 def collapse(weights: Float[Tensor, "rays samples 1"]) -> str | None:

@@ -44,7 +44,7 @@ def read_poses_bounds(path: Path) -> Views:
         table = np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
         raise SceneError(f"{path}: not a readable .npy array of numbers ({error})") from None
-    if table.ndim != 2 or table.shape[1] != 17 or not np.issubdtype(table.dtype, np.number):
+    if table.ndim != 2 or table.shape[1] != 17 or not len(table) or not np.issubdtype(table.dtype, np.number):
         raise SceneError(f"{path}: shape {table.shape} of {table.dtype}, where (views, 17) numbers are needed")
     poses, bounds = table[:, :15].reshape(-1, 3, 5).astype(np.float64), table[:, 15:].astype(np.float64)
     for view in range(len(table)):
@@ -109,25 +109,26 @@ def list_images(folder: Path) -> list[Path]:
 
 def shrink_images(source: Path, target: Path, factor: int) -> None:
     """Write every photograph of `source` at 1/factor of its size to `target`, as PNG: all of them or none."""
-    import shutil
+    import tempfile
 
     from PIL import Image
 
-    partial = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
     try:
-        partial.mkdir()
-        for path in list_images(source):
-            image = load_image(path)
-            size = (round(image.width / factor), round(image.height / factor))
-            image.resize(size, Image.Resampling.BOX).save(partial / f"{path.stem}.png")
-        partial.rename(target)
+        # a folder of its own for each process: several trainings of one scene may begin together
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
+            partial = Path(folder) / target.name
+            partial.mkdir()
+            for path in list_images(source):
+                image = load_image(path)
+                size = (round(image.width / factor), round(image.height / factor))
+                image.resize(size, Image.Resampling.BOX).save(partial / f"{path.stem}.png")
+            partial.rename(target)
     except OSError as error:
+        if list_images(target):  # another was sooner
+            return
         raise SceneError(
             f"{target}: cannot be written ({error}). Make it yourself, or choose a size that is there"
         ) from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def load_image(path: Path):
@@ -143,7 +144,7 @@ def load_image(path: Path):
         with Image.open(path) as image:
             image.load()
             return image
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise SceneError(f"{path}: cannot be decoded ({error}). Copy the photograph again") from None
 
 

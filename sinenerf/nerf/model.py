@@ -128,9 +128,17 @@ class SineNeRFModel(Model):
         points = samples.frustums.get_positions()
         return points if bundle.nears is None else self.warp.warp_points(points)
 
+    def _cube_per_world(self, samples: RaySamples) -> Tensor:
+        """How much longer each sample's piece of its ray is in the cube, whose units densities have."""
+        piece = samples.frustums
+        start, end = (self.warp.warp_points(piece.origins + piece.directions * t) for t in (piece.starts, piece.ends))
+        return (end - start).norm(dim=-1, keepdim=True) / (piece.ends - piece.starts).clamp(min=1e-9)
+
     def _march(self, network, bundle: RayBundle, samples: RaySamples) -> tuple[Tensor | None, Tensor]:
         """(colour of each ray, or None where the network has none; weights of its samples)."""
         density, colour = self.field.query(network, self._positions(bundle, samples), bundle.directions)
+        if bundle.nears is not None:
+            density = density * self._cube_per_world(samples)
         weights = samples.get_weights(density)
         return None if colour is None else self.renderer_rgb(rgb=colour, weights=weights), weights
 

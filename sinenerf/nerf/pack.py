@@ -45,6 +45,16 @@ def _values(model: Any) -> list[torch.nn.Parameter]:
     return model.get_param_groups()["fields"]
 
 
+def header_of_run(pipeline: Any) -> bytes:
+    """The header of the file that a run would make.
+
+    Raises:
+        CodecError: the format has none for it.
+    """
+    field = pipeline.model.field
+    return header_of(field.config, field.warp, field.far, capture_of_run(pipeline))
+
+
 def _within(field: RadianceField, quantiser: Quantiser, size: int) -> dict:
     assert field.capture is not None
     header = header_of(field.config, field.warp, field.far, field.capture)

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 Rays = Float[Tensor, "rays 3"]
 CHUNK = 4096
-"""Rays at once."""
+"""Rays at once, at most."""
+LARGEST_CHUNK = 2**28
+"""Numbers of one layer's features for all samples of the rays at once, at most."""
 
 
 class RadianceField(nn.Module):
@@ -133,9 +135,11 @@ class RadianceField(nn.Module):
         `check` is called before each chunk of rays; what it raises ends the rendering.
         """
         device = next(self.parameters()).device
-        parts = []
-        for o, d in zip(*(x.split(CHUNK) for x in view.rays()), strict=True):
+        parts, count = [], view.width * view.height
+        chunk = max(1, min(CHUNK, LARGEST_CHUNK // self.config.features_a_ray))
+        for start in range(0, count, chunk):
             check()
+            o, d = view.rays(start, min(start + chunk, count))
             parts.append(self.render_rays(o.to(device), d.to(device), normals))
         shape = view.height, view.width, -1
         return {name: torch.cat([part[name] for part in parts]).cpu().view(*shape) for name in parts[0]}

@@ -79,14 +79,38 @@ class SineTrainer(Trainer):
     config: SineTrainerConfig
 
     def setup(self, test_mode="val") -> None:
+        self.step, self.ended = 0, False
+        self._check_alone()
         try:
             super().setup(test_mode)
+            self._check_writable()
         except SystemExit:  # bad input: one line has been said, and no trace of the run stays
             self._forget()
             raise
         # before nerfstudio's viewer is waited for, which Ctrl-C alone ends
         ended = TrainingCallback([TrainingCallbackLocation.AFTER_TRAIN], lambda step: self._write_scene())
         self.callbacks.append(ended)
+
+    def _check_alone(self) -> None:
+        if self.world_size > 1:
+            raise SystemExit("sinenerf: trains on one device: leave --machine.num-devices out")
+        goes_on = self.config.load_dir is not None and self.config.load_dir.resolve() == self.checkpoint_dir.resolve()
+        if not goes_on and any(self.checkpoint_dir.glob("step-*.ckpt")):
+            raise SystemExit(
+                f"sinenerf: {self.checkpoint_dir} holds the checkpoints of another training, which this one would "
+                f"replace. Go on from them with --load-dir {self.checkpoint_dir}, or give another --timestamp"
+            )
+
+    def _check_writable(self) -> None:
+        """A run that will leave a file is refused now, not after its training, where the format has none for it."""
+        if self.pipeline.model.quantiser is None:
+            return
+        from sinenerf.nerf.pack import header_of_run
+
+        try:
+            header_of_run(self.pipeline)
+        except ValueError as error:
+            raise SystemExit(f"sinenerf: {error}") from None
 
     def _forget(self) -> None:
         """Remove what nerfstudio has written of a run that did not begin, and nothing that may be another's."""
@@ -110,24 +134,30 @@ class SineTrainer(Trainer):
         except TrainingDiverged as error:
             kept = sorted(self.checkpoint_dir.glob("step-*.ckpt"))
             rest = f"the last good checkpoint is {kept[-1]}" if kept else "no checkpoint had been written yet"
-            raise SystemExit(f"sinenerf: stopped at step {self.step}: {error}; {rest}") from None
+            raise SystemExit(
+                f"sinenerf: stopped at step {self.step}: {error}; {rest}. Go on from it with a lower "
+                f"--optimizers.fields.optimizer.lr, or start again with a lower --pipeline.model.omega"
+            ) from None
         except KeyboardInterrupt:
-            if self.training_state == "completed":  # only the viewer was running
+            if self.ended:  # only the viewer was running
                 return
             self.save_checkpoint(self.step)
+            if self.training_state == "completed":
+                self._write_scene()
+                return
             say(f"stopped at step {self.step}; go on with --load-dir {self.checkpoint_dir}")
             raise SystemExit(130) from None
 
     @check_main_thread
     def _write_scene(self) -> None:
         """A run that was trained with quantisation leaves its file beside its checkpoints."""
-        if self.pipeline.model.quantiser is None:
-            return
-        from sinenerf.nerf.pack import field_of
+        if self.pipeline.model.quantiser is not None:
+            from sinenerf.nerf.pack import field_of
 
-        target = self.base_dir / "scene.sine"
-        field_of(self.pipeline).save(target)
-        say(f"{target}: {target.stat().st_size:,} bytes")
+            target = self.base_dir / "scene.sine"
+            field_of(self.pipeline).save(target)
+            say(f"{target}: {target.stat().st_size:,} bytes")
+        self.ended = True
 
     @check_main_thread
     def save_checkpoint(self, step: int) -> None:
@@ -161,8 +191,22 @@ class SineTrainer(Trainer):
         if path is not None and path.is_file():
             check_same_settings(path, self.pipeline, self.optimizers.optimizers["fields"])
         super()._load_checkpoint()
+        self.step = max(0, self._start_step - 1)
         for group in self.config.optimizers.values():
             scheduler = group["scheduler"]
             if isinstance(scheduler, ExponentialDecayConfig) and scheduler.max_steps is None:
                 # to nerfstudio max_num_iterations are those that a run which goes on still makes
                 scheduler.max_steps = self._start_step + self.config.max_num_iterations
+        if self._start_step:
+            self._set_learning_rates()
+
+    def _set_learning_rates(self) -> None:
+        """Those of the settings: the states of optimisers and schedules bring those of the checkpoint along."""
+        for name, optimizer in self.optimizers.optimizers.items():
+            rate, schedule = self.config.optimizers[name]["optimizer"].lr, self.optimizers.schedulers.get(name)
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] = rate
+            if schedule is not None:
+                schedule.base_lrs = [rate] * len(optimizer.param_groups)
+                for group, factor in zip(optimizer.param_groups, schedule.lr_lambdas, strict=True):
+                    group["lr"] = rate * factor(schedule.last_epoch)

@@ -32,10 +32,11 @@ class View:
     height: int
     name: str = ""
 
-    def rays(self) -> tuple[Float[Tensor, "rays 3"], Float[Tensor, "rays 3"]]:
-        """(origins, unit directions) through the pixels' middles, row by row."""
-        y, x = np.mgrid[: self.height, : self.width] + 0.5
-        local = np.stack([(x - self.cx) / self.fx, -(y - self.cy) / self.fy, -np.ones_like(x)], -1).reshape(-1, 3)
+    def rays(self, start: int = 0, stop: int | None = None) -> tuple[Float[Tensor, "rays 3"], Float[Tensor, "rays 3"]]:
+        """(origins, unit directions) through the middles of the pixels from `start` to `stop`, counted row by row."""
+        pixels = np.arange(start, self.width * self.height if stop is None else stop)
+        x, y = pixels % self.width + 0.5, pixels // self.width + 0.5
+        local = np.stack([(x - self.cx) / self.fx, -(y - self.cy) / self.fy, -np.ones_like(x)], -1)
         directions = local @ self.pose[:, :3].T
         directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
         origins = np.broadcast_to(self.pose[:, 3], directions.shape)

@@ -14,7 +14,7 @@ from sinenerf import checkpoint
 from sinenerf.codec.container import OCCUPANCY, pack
 from sinenerf.codec.curvature import gauss_newton, important
 from sinenerf.codec.module import take
-from sinenerf.codec.plane import PlaneRounding
+from sinenerf.codec.plane import WINDOW, PlaneRounding
 from sinenerf.device import multiplies_bfloat16
 from sinenerf.factored import keep_weights
 from sinenerf.occupancy.field import OccupancyField
@@ -144,6 +144,8 @@ class Training:
     def finish(self) -> None:
         """The field as it is now, every W kept, on the CPU."""
         if self.rounding is not None:
+            if (left := self.rounding.count - self.rounding.rounded) > WINDOW:  # a large network, or Ctrl-C
+                self.view.say(f"rounding the {left:,} numbers that are left")
             self.field.coded = take(self.field.network, self.rounding.finish())
             self.rounding = None
         keep_weights(self.field.cpu().eval())
