@@ -6,6 +6,7 @@ The same steps for each. A result is written as soon as it is there; what is the
 """
 
 import json
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -55,12 +56,14 @@ def main(options: Options) -> None:
                 if any(cell.items() <= row.items() for row in rows):
                     continue
                 field = fit(mesh, *split_settings(settings | {"bits": bit, "steps": options.steps}), solid=truth.solid)
+                if not field.complete:  # after Ctrl-C
+                    sys.exit(130)
                 size = len(field.to_bytes())
                 quality = asdict(truth.of_field(field, surface_of(field), size))
                 rows.append(cell | {name: round(value, 5) for name, value in quality.items()})
                 hardware.write_rows(options.results, rows)
                 print(f"{shape}, {layer}, {bit} bits: {size:,} bytes, IoU {quality['iou']:.4f}", flush=True)
-    report(rows)
+    report([row for row in rows if row["steps"] == options.steps])
 
 
 def report(rows: list[dict]) -> None:

@@ -6,6 +6,7 @@ Each run is written as soon as it is done; those that are there already are not 
 """
 
 import json
+import sys
 import tomllib
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -53,6 +54,8 @@ def one_run(mesh, settings: dict) -> dict:
     with TemporaryDirectory() as folder:
         output = Path(folder) / "shape.sine"
         field = fit(mesh, *split_settings(settings), output, history=history)
+        if not field.complete:  # after Ctrl-C
+            sys.exit(130)
         quality = evaluate(field, mesh, output.stat().st_size)
     return {"settings": settings, "quality": asdict(quality), "history": history}
 

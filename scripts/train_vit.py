@@ -100,7 +100,10 @@ def pictures(options: Options, size: int) -> Data:
     of_train = create_transform(size, is_training=True, auto_augment="rand-m9-mstd0.5-inc1", re_prob=0.25)
     of_test = create_transform(size)
     if options.dataset == "cifar100":
-        sets = [CIFAR100(options.data, train, t) for train, t in ((True, of_train), (False, of_test))]
+        try:
+            sets = [CIFAR100(options.data, train, t) for train, t in ((True, of_train), (False, of_test))]
+        except RuntimeError:  # whose text proposes an option that is not here
+            raise FileNotFoundError(f"--data {options.data}: holds no cifar-100-python, or a damaged one") from None
     else:
         sets = [ImageFolder(options.data / name, t) for name, t in (("train", of_train), ("val", of_test))]
 
@@ -115,10 +118,40 @@ def pictures(options: Options, size: int) -> Data:
 
 
 def side_of(model: str) -> int:
-    """Pixels of a side of the pictures that a ViT of timm takes."""
+    """Pixels of a side of the pictures that a ViT of timm takes.
+
+    Raises:
+        ValueError: timm has no such ViT.
+    """
     import timm
 
-    return timm.create_model(model).patch_embed.img_size[0]
+    try:
+        return timm.create_model(model).patch_embed.img_size[0]
+    except (RuntimeError, AttributeError):
+        raise ValueError(f"--model {model}: timm has no ViT of this name") from None
+
+
+def start_from(model: nn.Module, path: Path) -> None:
+    """Load a state dict of timm's; a head for other classes stays as it is.
+
+    Raises:
+        ValueError: it is no state dict, or another model's.
+        OSError: no such file.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception:  # whatever the unpickler raises on another file
+        state = None
+    if not isinstance(state, dict):
+        raise ValueError(f"--pretrained {path}: is no state dict that torch can load")
+    shapes = {name: value.shape for name, value in model.state_dict().items()}
+    fitting = {n: v for n, v in state.items() if n in shapes and getattr(v, "shape", None) == shapes[n]}
+    others = sorted(name for name in map(str, {*shapes, *state} - {*fitting}) if not name.startswith("head"))
+    if others:
+        raise ValueError(f"--pretrained {path}: is of another model: {others[0]} does not fit")
+    model.load_state_dict(fitting, strict=False)
 
 
 def build(options: Options, classes: int, report: Callable | None = print) -> nn.Module:
@@ -141,9 +174,7 @@ def build(options: Options, classes: int, report: Callable | None = print) -> nn
     else:
         model = timm.create_model(options.model, num_classes=classes)
     if options.pretrained is not None:
-        state = torch.load(options.pretrained, map_location="cpu", weights_only=True)
-        head = {name for name, value in model.state_dict().items() if state.get(name, value).shape != value.shape}
-        model.load_state_dict({n: v for n, v in state.items() if n not in head}, strict=not head)
+        start_from(model, options.pretrained)
     if options.layer == "dense":
         return model
     start: Literal["fit", "fresh"] = "fresh" if options.pretrained is None else "fit"
@@ -238,7 +269,8 @@ def main(options: Options) -> None:
     parameters = sum(p.numel() for p in run.model.parameters())
     score = accuracy(run.model, data.test())
     with replacing(options.output) as partial:
-        torch.save(bake(run.model).state_dict(), partial)
+        # on the CPU, so that it loads where there is no GPU
+        torch.save({name: value.cpu() for name, value in bake(run.model).state_dict().items()}, partial)
     print(f"{options.output}: test {100 * score:.2f} %, {parameters:,} parameters, {run.seconds:.0f} s of training")
     checkpoint.unlink()
 

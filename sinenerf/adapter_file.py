@@ -2,7 +2,9 @@
 
 import json
 import math
+import re
 import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,28 +12,66 @@ from sinenerf.codec.container import ADAPTER, LARGEST_ADAPTER, LARGEST_HEADER, C
 from sinenerf.codec.entropy import CodecError
 
 PEFT_TYPES = ("LORA", "SINE_LORA")
-FIELDS = (
-    "peft_type",
-    "task_type",
-    "base_model_name_or_path",
-    "r",
-    "lora_alpha",
-    "omega",
-    "gain",
-    "use_dora",
-    "use_rslora",
-    "lora_dropout",
-    "bias",
-    "fan_in_fan_out",
-    "target_modules",
-    "exclude_modules",
-    "modules_to_save",
-    "layers_to_transform",
-    "layers_pattern",
-    "rank_pattern",
-    "alpha_pattern",
-)
-"""Of PEFT's configuration: those that a file may set. Others can have code imported, or change the base model."""
+NAME = re.compile(r"\^?[\w.-]+")
+"""PEFT reads some names as regular expressions: these match themselves, and in no time."""
+FACTOR = re.compile(r"(.*\.lora_(?:embedding_)?)A((?:\.weight)?)")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < 1e30  # neither NaN nor infinite
+
+
+def _is_rank(value: Any) -> bool:
+    return type(value) is int and value >= 1
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and NAME.fullmatch(value) is not None
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_name, value))
+
+
+def _are_places(value: Any) -> bool:
+    return type(value) is int or (isinstance(value, list) and all(type(place) is int for place in value))
+
+
+def _by_name(is_one: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, dict) and all(_is_name(n) and is_one(v) for n, v in value.items())
+
+
+FIELDS: dict[str, Callable[[Any], bool]] = {
+    "peft_type": _is_text,
+    "task_type": _is_text,
+    "base_model_name_or_path": _is_text,
+    "r": _is_rank,
+    "lora_alpha": _is_number,
+    "omega": _is_number,
+    "gain": _is_number,
+    "use_dora": _is_flag,
+    "use_rslora": _is_flag,
+    "lora_dropout": _is_number,
+    "bias": lambda value: value in ("none", "all", "lora_only"),
+    "fan_in_fan_out": _is_flag,
+    "target_modules": _are_names,
+    "exclude_modules": _are_names,
+    "modules_to_save": _are_names,
+    "layers_to_transform": _are_places,
+    "layers_pattern": lambda value: _is_name(value) or _are_names(value),
+    "rank_pattern": _by_name(_is_rank),
+    "alpha_pattern": _by_name(_is_number),
+}
+"""Of PEFT's configuration: those that a file may set, and to what. Others can have code imported, or change the base
+model; a regular expression can take for ever."""
 LARGEST_TENSORS = 2**14
 LARGEST_NAME = 512
 
@@ -68,12 +108,27 @@ def read_header(container: Container) -> AdapterHeader:
     try:
         text = unpacker.decompress(container.header, LARGEST_HEADER)
         content = json.loads(text)
-    except (zlib.error, UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+    except (zlib.error, ValueError, RecursionError):
         raise CodecError("is damaged: its header cannot be read") from None
     if not unpacker.eof or unpacker.unused_data:
         raise CodecError("is damaged: its header has another length")
     _check(content)
     return AdapterHeader(content["config"], {name: tuple(shape) for name, shape in content["tensors"].items()})
+
+
+def ranks(shapes: Mapping[str, tuple[int, ...]]) -> list[int]:
+    """The rank of each layer, of its factors A (r, ...) and B (m, r, ...).
+
+    Raises:
+        CodecError: a factor without the other, or wider than its layer.
+    """
+    made = []
+    for match in filter(None, map(FACTOR.fullmatch, shapes)):
+        a, b = shapes[match[0]], shapes.get(f"{match[1]}B{match[2]}", ())
+        if len(a) < 2 or a[:1] != b[1:2] or a[0] > max(math.prod(a[1:]), b[0]):
+            raise CodecError(f"is damaged: {match[0]!r} has no other factor that fits")
+        made.append(a[0])
+    return made
 
 
 def _check(content: Any) -> None:
@@ -85,9 +140,13 @@ def _check(content: Any) -> None:
         raise CodecError("is damaged: its header has other parts")
     unknown = sorted(set(config) - set(FIELDS))
     if unknown:
-        raise CodecError(f"has a setting that the format does not have: {', '.join(unknown)}")
+        raise CodecError(f"has a setting that the format does not have: {unknown[0]!r:.60}")
     if config.get("peft_type") not in PEFT_TYPES:
-        raise CodecError(f"has an adapter of type {config.get('peft_type')!r}: the format has {', '.join(PEFT_TYPES)}")
+        given = f"{config.get('peft_type')!r:.60}"
+        raise CodecError(f"has an adapter of type {given}: the format has {', '.join(PEFT_TYPES)}")
+    for name, value in config.items():
+        if not FIELDS[name](value):
+            raise CodecError(f"has a setting that the format does not have: {name} {value!r:.60}")
     if len(tensors) > LARGEST_TENSORS or not all(len(n) <= LARGEST_NAME and _is_shape(s) for n, s in tensors.items()):
         raise CodecError("is damaged: its tensors are out of bounds")
 

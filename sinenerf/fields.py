@@ -130,12 +130,17 @@ def print_info(path: Path, as_json: bool) -> None:
         step = "float32" if tensor.step is None else f"{tensor.step:.3g}"
         shape = " x ".join(map(str, tensor.shape)) or "1"
         bits = 8 * tensor.bytes / math.prod(tensor.shape)
-        table.add_row(tensor.name, shape, step, f"{tensor.bytes:.1f}", f"{bits:.2f}", f"{tensor.table_bytes}")
-    console = Console()
+        table.add_row(_shown(tensor.name), shape, step, f"{tensor.bytes:.1f}", f"{bits:.2f}", f"{tensor.table_bytes}")
+    console = Console(markup=False, emoji=False)  # names are from the file
     console.print(table)
-    console.print(", ".join(f"{name} {value}" for name, value in info.architecture.items()))
+    console.print(_shown(", ".join(f"{name} {value}" for name, value in info.architecture.items())))
     rest = info.bytes - coded - tables - info.header_bytes
     console.print(
         f"{info.bytes:,} bytes, {info.bits_per_parameter:.2f} bits a parameter, all counted: {coded:,.0f} of numbers, "
         f"{tables} of tables, {info.header_bytes} of header and checksum, {rest:.0f} that the coder rounds up"
     )
+
+
+def _shown(text: str) -> str:
+    """Text of a file without control characters, which a terminal would obey."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

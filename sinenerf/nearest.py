@@ -23,7 +23,12 @@ def fit_weight(layer: FactoredLinear, weight: Float[Tensor, "out in"], steps: in
 
     Returns:
         The residual ||W_layer - W|| / ||W||. 0 for a weight of zeros, which any layer can only approach.
+
+    Raises:
+        ValueError: the layer is anchored: a fit moves all rows of V.
     """
+    if layer.anchored:
+        raise ValueError("an anchored layer cannot be fitted: a fit moves all rows of V, of which some are fixed here")
     target = weight.detach().to(layer.U)
     exact = target.float()
     size = float(exact.norm())
@@ -51,7 +56,7 @@ def _fit_sine(u: Tensor, v: Tensor, weight: Tensor, spread: float, steps: int) -
     """(u, v, g) for sin(u v^T) / g, from factors of a plain low-rank matrix."""
     low = (u @ v.T).detach()
     # where a few numbers are far larger than the others, their phase too has to start within the sine's first rise
-    gain = min(spread / float(low.std()), 1 / float(low.abs().max()))
+    gain = min(spread / float(low.square().mean().sqrt()), 1 / float(low.abs().max()))
     u, v = (factor.mul(math.sqrt(gain)).requires_grad_() for factor in (u, v))
     log_gain = torch.tensor(math.log(gain), device=u.device, requires_grad=True)
     power = weight.square().sum()

@@ -21,10 +21,11 @@ from transformers.pytorch_utils import Conv1D  # noqa: E402
 
 from sinenerf import fields, stable_rank  # noqa: E402
 from sinenerf.adapter_file import AdapterHeader  # noqa: E402
-from sinenerf.adapters import SineLoraConfig, load_adapter, product, save_adapter  # noqa: E402
+from sinenerf.adapters import SineLoraConfig, load_adapter, product, save_adapter, saving  # noqa: E402
 from sinenerf.adapters.product import row_norms, sine_linear, sine_weight  # noqa: E402
 from sinenerf.codec.container import ADAPTER, Container, pack  # noqa: E402
 from sinenerf.codec.entropy import CodecError  # noqa: E402
+from sinenerf.codec.table import Coded  # noqa: E402
 from sinenerf.layers import SineLowRankLinear  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:peft.*")
@@ -446,6 +447,13 @@ def test_another_models_adapter_is_refused_and_leaves_no_trace(tmp_path):
         (b'{"config": {}, "tensors": []}', "other parts"),
         (b'{"config": {"peft_type": "IA3"}, "tensors": {}}', "of type 'IA3'"),
         (b'{"config": {"peft_type": "LORA", "megatron_core": "os"}, "tensors": {}}', "megatron_core"),
+        (b'{"config": {"peft_type": "LORA", "\\u001b[2J": 1}, "tensors": {}}', r"does not have: '\\x1b\[2J'"),
+        (b'{"config": {"peft_type": "LORA", "r": "8"}, "tensors": {}}', "does not have: r '8'"),
+        (b'{"config": {"peft_type": "LORA", "r": 1' + 5000 * b"0" + b'}, "tensors": {}}', "its header cannot be read"),
+        (b'{"config": {"peft_type": "LORA", "lora_alpha": NaN}, "tensors": {}}', "lora_alpha nan"),
+        (b'{"config": {"peft_type": "LORA", "target_modules": "(a+)+$"}, "tensors": {}}', r"target_modules '\(a\+"),
+        (b'{"config": {"peft_type": "LORA", "rank_pattern": {"(a+)+$": 4}}, "tensors": {}}', "rank_pattern"),
+        (b'{"config": {"peft_type": "LORA", "bias": "some"}, "tensors": {}}', "bias 'some'"),
         (b'{"config": {"peft_type": "LORA"}, "tensors": {"a": [-1]}}', "out of bounds"),
         (b'{"config": {"peft_type": "LORA"}, "tensors": {"a": [99999999, 9]}}', "out of bounds"),
         (b'{"config": {"peft_type": "SINE_LORA", "omega": 0}, "tensors": {}}', "none of PEFT's: omega is 0"),
@@ -459,10 +467,99 @@ def test_bad_headers(content, message, tmp_path):
         load_adapter(Net(), path)
 
 
+def crafted(path, config, shapes):
+    """A file of zeros, which are a bit at most."""
+    tensors = [Coded(np.zeros(shape, np.int64), 1.0) for shape in shapes.values()]
+    header = zlib.compress(json.dumps({"config": {"peft_type": "LORA", **config}, "tensors": shapes}).encode())
+    path.write_bytes(pack(ADAPTER, header, tensors))
+    return path
+
+
+FACTORS = {"base_model.model.linear.lora_A.weight": (3, 24), "base_model.model.linear.lora_B.weight": (10, 3)}
+
+
+@pytest.mark.parametrize(
+    ("config", "shapes", "message"),
+    [
+        ({"r": 50_000_000}, FACTORS, "its settings have a rank of 50000000, its tensors of 3 at most"),
+        ({"r": 3, "rank_pattern": {"linear": 50_000_000}}, FACTORS, "a rank of 50000000"),
+        ({"r": 2**22}, dict(zip(FACTORS, [(2**22, 1), (1, 2**22)], strict=True)), "lora_A.weight' has no other factor"),
+        ({"r": 3}, dict(list(FACTORS.items())[:1]), "lora_A.weight' has no other factor that fits"),
+    ],
+)
+def test_ranks_that_no_tensor_has_make_no_layers(config, shapes, message, tmp_path, monkeypatch):
+    monkeypatch.setattr(saving, "get_peft_model", lambda *_: pytest.fail("layers were made"))
+    path = crafted(tmp_path / "large.sine", {"target_modules": ["linear"], **config}, shapes)
+    with pytest.raises(CodecError, match=f"^{path}: is damaged: .*{message}"):
+        load_adapter(Net(), path)
+
+
+def test_what_peft_refuses_names_the_file(tmp_path):
+    path = crafted(tmp_path / "other.sine", {"target_modules": ["nowhere"], "r": 3}, FACTORS)
+    with pytest.raises(CodecError, match=f"^{path}: cannot be put on this model: Target modules .*nowhere"):
+        load_adapter(Net(), path)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("start", ["pissa", "pissa_niter_2", "olora", "OLoRA"])
+def test_a_lora_that_changed_its_base_is_refused(start, tmp_path):
+    model = peft.get_peft_model(Net(), peft.LoraConfig(r=4, target_modules=["linear"], init_lora_weights=start))
+    with pytest.raises(ValueError, match=f"init_lora_weights='{start}' changed the base model"):
+        save_adapter(model, tmp_path / "a.sine")
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("start", [True, False, "gaussian", "orthogonal", "mica"])
+def test_a_lora_that_left_its_base_alone_is_kept(start, tmp_path):
+    net = Net()
+    base = deepcopy(net)
+    model = peft.get_peft_model(net, peft.LoraConfig(r=4, target_modules=["linear"], init_lora_weights=start)).eval()
+    draw(model)
+    save_adapter(model, tmp_path / "a.sine", 32)
+    torch.testing.assert_close(load_adapter(base, tmp_path / "a.sine").eval()(TOKENS), model(TOKENS), **EXACT)
+
+
+def test_regular_expressions_are_written_as_names(tmp_path):
+    model = adapted(target_modules=".*", exclude_modules="norm|embed", r=9, rank_pattern={"conv": 2, "linear": 3})
+    base, path = base_of(model), tmp_path / "adapter.sine"
+    save_adapter(model, path, 32)
+    settings, _ = read_adapter(path.read_bytes())
+    assert settings["target_modules"] == ["conv", "linear"] and "exclude_modules" not in settings and settings["r"] == 3
+    torch.testing.assert_close(load_adapter(base, path).eval()(TOKENS), model(TOKENS), **EXACT)
+    with pytest.raises(CodecError, match=r"does not have: rank_pattern .*con\+v"):
+        save_adapter(adapted(rank_pattern={"con+v": 2}), path)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning:transformers")
+@pytest.mark.parametrize("kind", [peft.LoraConfig, SineLoraConfig])
+def test_an_adapted_embedding_is_stored_without_its_base(kind, tmp_path):
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    shape = LlamaConfig(vocab_size=40, hidden_size=16, intermediate_size=24, num_hidden_layers=1, num_attention_heads=2)
+    net = LlamaForCausalLM(shape).eval()
+    base, path = deepcopy(net), tmp_path / "adapter.sine"
+    model = peft.get_peft_model(net, kind(r=2, target_modules=["embed_tokens", "lm_head"])).eval()
+    draw(model)
+    save_adapter(model, path, 32)
+    _, tensors = read_adapter(path.read_bytes())
+    assert len(tensors) == 4 and all(".lora_" in name for name in tensors)
+    again = load_adapter(base, path).eval()
+    torch.testing.assert_close(again(TOKENS).logits, model(TOKENS).logits, **EXACT)
+
+
+def test_names_of_a_file_are_not_obeyed_by_the_terminal(tmp_path, capsys):
+    names = {"[/x]": (2,), ":bomb:": (2,), "\x1b[2Jy": (2,)}
+    path = crafted(tmp_path / "odd.sine", {"base_model_name_or_path": "[bold]\x1b]0;z"}, names)
+    fields.print_info(path, as_json=False)
+    said = capsys.readouterr().out
+    assert "\x1b" not in said
+    assert all(name in said for name in ("[/x]", ":bomb:", "\ufffd[2Jy", "[bold]\ufffd]0;z"))
+
+
 def test_damage_is_found(tmp_path):
     path = tmp_path / "adapter.sine"
     save_adapter(adapted(), path)
-    whole, random = path.read_bytes(), np.random.default_rng(0)
+    whole, random, found = path.read_bytes(), np.random.default_rng(0), 0
     for _ in range(300):
         data = bytearray(whole)
         data[random.integers(4, len(data) - 4)] ^= 1 << int(random.integers(8))
@@ -472,7 +569,8 @@ def test_damage_is_found(tmp_path):
             header = fields.adapter_file.read_header(container)
             container.tensors(list(header.shapes.values()))
         except CodecError:
-            pass
+            found += 1
+    assert found > 250  # the others only change a number
 
 
 def test_bad_files_are_refused(tmp_path):

@@ -127,6 +127,18 @@ def test_a_fit_finds_a_weight_that_a_sine_layer_made():
     torch.testing.assert_close(layer.weight, truth.weight, atol=2e-2 * float(truth.weight.detach().abs().max()), rtol=0)
 
 
+@pytest.mark.parametrize("weight", [torch.full((1, 1), -0.3), torch.ones(4, 4)])
+def test_a_constant_weight_is_fitted(weight):
+    layer = SineLowRankLinear(weight.shape[1], weight.shape[0], 1)
+    assert fit_weight(layer, weight) < 1e-3
+    torch.testing.assert_close(layer.weight.detach(), weight, atol=1e-3, rtol=0)
+
+
+def test_a_fit_of_an_anchored_layer_is_refused():
+    with pytest.raises(ValueError, match="an anchored layer cannot be fitted"):
+        fit_weight(LowRankLinear(6, 4, 2, anchored=True), torch.ones(4, 6))
+
+
 def test_residuals_are_reported_and_true():
     net, reports = Net(), []
     weight = net.blocks[1].mlp[0].weight.detach().clone()

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from sinenerf.rd.programs import PROGRAMS
 from sinenerf.rd.results import read_results
 from sinenerf.rd.rivals import pack_weights, unpack_weights, weights_of
 from sinenerf.rd.scoring import model_renderer, score_held_out
+from sinenerf.rd.sweep import run_job
 from sinenerf.rd.timed import Training
 from sinenerf.rd.trainers import build, configure
 
@@ -106,6 +108,8 @@ def test_our_presets_and_nerfstudios_methods_are_swept(scene, tmp_path):
         ("rank = 2", 'optimizer = "sgd"', "no optimizer is called 'sgd': choose adam or soap"),
         ("steps = 12", "", "give minutes or steps"),
         ("steps = 12", "steps = -1", "steps is -1: it must be positive"),
+        ("steps = 12", "steps = 12.0", "steps is 12.0: it must be a whole number"),
+        ("rank = 2", "rays = 4e3", "rays is 4000.0: it must be a whole number"),
         ('method = "nerfacto"', 'method = "splatfacto"', "method is 'splatfacto': choose vanilla-nerf"),
         ("bits = 8", "bits = 5", "bits is 5: rivals are stored in 8 or 32"),
         ("stride = 3", "stride = 0", "stride is 0"),
@@ -153,6 +157,26 @@ def test_killed_job_goes_on_from_its_checkpoint(scene, tmp_path):
     (result,) = read_results(output)[0]
     assert result.history[: len(before["history"])] == before["history"] and result.seconds == pytest.approx(12, abs=3)
     assert not kept[0].parent.exists()
+
+
+@pytest.mark.parametrize("method", ["sine", "nerfacto"])
+def test_a_job_keeps_its_checkpoint_until_its_result_is_written(method, scene, tmp_path, monkeypatch):
+    path, output = tmp_path / "plan.toml", tmp_path / "results"
+    path.write_text(PLAN)
+    job = next(job for job in read_plan(path, scene.parent).jobs if job.method == method)
+    monkeypatch.setattr("sinenerf.rd.timed.SAVE_EVERY", 0.0)  # else one this short has none
+    with monkeypatch.context() as patch:
+        patch.setattr("sinenerf.rd.sweep.describe", lambda: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run_job(job, scene, output)
+    (kept,) = output.rglob("checkpoint.pt")
+    steps = torch.load(kept, weights_only=True)["step"]
+    seen = []
+    with monkeypatch.context() as patch:
+        iterate = Training._iterate
+        patch.setattr(Training, "_iterate", lambda training: (seen.append(training.step), iterate(training)))
+        assert run_job(job, scene, output).history
+    assert seen == list(range(steps, 12)) and not kept.parent.exists()
 
 
 def a_training(method, options, scene, folder, steps):
@@ -244,3 +268,17 @@ def test_file_of_a_sweep_opens(scene, tmp_path):
     artefact = tmp_path / "a.sine"
     made = PROGRAMS["nerf"].run(scene, json.loads(json.dumps(read.jobs[0].settings)), artefact)
     assert made.size == artefact.stat().st_size and sinenerf.load(artefact).parameters_count == made.parameters
+
+
+def test_transparent_photographs_are_laid_upon_the_background():
+    """As the model's own loss and the other scores have it."""
+    behind = SimpleNamespace(blend_background=lambda image: image[..., :3] * image[..., 3:] + 1 - image[..., 3:])
+    truth = torch.cat([torch.zeros(12, 12, 3), torch.full((12, 12, 1), 0.25)], dim=-1)
+    pipeline = SimpleNamespace(
+        eval=lambda: None,
+        device="cpu",
+        model=SimpleNamespace(renderer_rgb=behind),
+        datamanager=SimpleNamespace(fixed_indices_eval_dataloader=[(None, {"image": truth})]),
+    )
+    score = score_held_out(pipeline, lambda camera, stride: torch.full((12, 12, 3), 0.75)[::stride, ::stride], 2)
+    assert score.metrics["psnr"] == pytest.approx(100)

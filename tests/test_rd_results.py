@@ -2,11 +2,13 @@
 
 import json
 import subprocess
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 from answering import answer
 from sweeping import result, saved
 
+from sinenerf import __version__
 from sinenerf.rd.hardware import describe
 from sinenerf.rd.plan import read_plan
 from sinenerf.rd.results import Job, check_comparable, read_results
@@ -51,6 +53,24 @@ def test_a_machine_without_git_names_no_commit(monkeypatch, tmp_path):
     assert describe()["commit"] == ""
 
 
+def test_a_result_names_the_processor_and_the_gpu(monkeypatch):
+    """Not all that a machine with a GPU measures runs on it."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    without = describe()
+    assert "gpu" not in without
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda: "NVIDIA H100")
+    assert describe().items() >= {"processor": without["processor"], "gpu": "NVIDIA H100"}.items()
+
+
+def test_a_source_tree_that_is_not_installed_names_its_version(monkeypatch):
+    def absent(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.distribution", absent)
+    assert describe()["sinenerf"] == __version__
+
+
 def test_key_follows_the_settings(plan, data):
     jobs = read_plan(plan, data).jobs
     assert len({job.key for job in jobs}) == len(jobs)
@@ -82,6 +102,22 @@ def test_damaged_result_is_run_again_and_passed_over(plan, data, tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"history": [None]},
+        {"history": [{"iou": 0.9}]},
+        {"history": [{"seconds": 1.0, "iou": None}]},
+        {"history": [{"seconds": "1.0", "iou": 0.9}]},
+        {"parameters": "9"},
+    ],
+)
+def test_a_damaged_look_or_count_is_passed_over(damage, tmp_path):
+    saved(tmp_path, result(1000), result(2000, **damage))
+    results, (problem,) = read_results(tmp_path)
+    assert [made.size for made in results] == [1000] and "is damaged: " in problem and "\n" not in problem
+
+
 def test_different_budgets_are_not_compared():
     same = [result(), result(2000)]
     check_comparable(same)
@@ -90,6 +126,15 @@ def test_different_budgets_are_not_compared():
     looked = [result(settings={"faces": 9, "eval_points": points}, program="draco") for points in (8, 9)]
     with pytest.raises(ValueError, match=r"disagree on points: 8 and 9\. Keep each in a results folder of its own"):
         check_comparable(looked)
+
+
+def test_pictures_of_different_sizes_are_not_compared():
+    """Without `downscale` they are images_8."""
+    unsaid, eighth, fourth = (result(settings={"minutes": 1.0, "downscale": factor}) for factor in (None, 8, 4))
+    check_comparable([unsaid, eighth])
+    for other in (unsaid, eighth):
+        with pytest.raises(ValueError, match="disagree on downscale: 8 and 4"):
+            check_comparable([other, fourth])
 
 
 def test_empty_folder_says_what_to_do(tmp_path):

@@ -14,7 +14,7 @@ from sinenerf.rd.curves import points_of
 from sinenerf.rd.plan import read_plan
 from sinenerf.rd.results import read_results
 from sinenerf.rd.shapes import draco, undraco
-from sinenerf.rd.sweep import run_job
+from sinenerf.rd.sweep import run_job, run_sweep
 
 
 def test_sweep_plots_and_delta_from_the_command_line(plan, data, tmp_path):
@@ -70,7 +70,8 @@ def test_killed_sweep_goes_on(plan, data, tmp_path):
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
 
 
-def test_a_field_whose_scoring_was_stopped_is_not_trained_again(plan, data, tmp_path, monkeypatch):
+@pytest.mark.parametrize("stopping", ["sinenerf.rd.shapes.surface_of", "sinenerf.rd.sweep.describe"])
+def test_a_field_that_was_stopped_before_its_result_is_not_trained_again(plan, data, tmp_path, monkeypatch, stopping):
     read = read_plan(plan, data)
     job, output = read.jobs[0], tmp_path / "results"
 
@@ -78,7 +79,7 @@ def test_a_field_whose_scoring_was_stopped_is_not_trained_again(plan, data, tmp_
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("sinenerf.rd.shapes.surface_of", stopped)
+        patch.setattr(stopping, stopped)
         with pytest.raises(KeyboardInterrupt):
             run_job(job, read.scenes["box"], output)
     with monkeypatch.context() as patch:
@@ -101,6 +102,34 @@ def test_a_field_of_another_mesh_is_trained_again(plan, data, tmp_path, monkeypa
     monkeypatch.setattr("sinenerf.rd.shapes.fit", lambda *arguments, **named: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run_job(read.jobs[0], read.scenes["box"], tmp_path)
+
+
+def test_what_the_machine_chooses_is_of_the_job_where_it_is_given(plan, data):
+    assert not {"device", "precision"} & set(read_plan(plan, data).jobs[0].settings)
+    plan.write_text(PLAN.replace("steps = 20", 'steps = 20\nprecision = "float32"'))
+    given = read_plan(plan, data).jobs[0].settings
+    assert given["precision"] == "float32" and "device" not in given
+
+
+def test_an_unexpected_error_leaves_the_other_jobs(plan, data, tmp_path, monkeypatch):
+    def fit(error):
+        def fail(*arguments, **named):
+            raise error
+
+        monkeypatch.setattr("sinenerf.rd.shapes.fit", fail)
+        return run_sweep(read_plan(plan, data), tmp_path / "results", lambda line: None)
+
+    report = fit(TypeError("of a\nlibrary"))
+    assert report.done == 1 and [reason for _, reason in report.failed] == ["TypeError: of a library"] * 4
+    with pytest.raises(KeyboardInterrupt):
+        fit(KeyboardInterrupt())
+
+
+def test_methods_that_could_not_be_compared_are_not_run(plan, data, tmp_path):
+    plan.write_text(PLAN.replace("{ rank = 2 }", "{ rank = 2, steps = 30 }"))
+    run = answer("sweep", plan, "--data", data, "--output", tmp_path / "results")
+    assert run.returncode == 1 and run.stderr.count("\n") == 1 and "disagree on steps: 20 and 30" in run.stderr
+    assert not (tmp_path / "results").exists()
 
 
 def test_failing_job_leaves_the_others(plan, data, tmp_path):
@@ -127,6 +156,11 @@ def test_failing_job_leaves_the_others(plan, data, tmp_path):
         ("faces = [100]", "faces = 100", "method 'draco': grid's faces is 100: it must be a list"),
         ("points = [{ rank = 1 }", "points = [5", "method 'sine': 'int' object is not a mapping"),
         ("resolution = 32", "resolution = 1", "eval_resolution is 1: it must be a whole number of at least 8"),
+        ('name = "sine"', "name = 128", "method 128: name is 128: it must be text"),
+        ('["box"]', "[1]", "scenes holds 1: each must be text, a scene's name"),
+        ('"shapes"', '"shapes"\ndata = 5', "data is 5: it must be text"),
+        ('"shapes"', '["shapes"]', "dataset is ['shapes']: it must be text"),
+        ('program = "draco"', 'program = ["draco"]', "program is ['draco']: it must be text"),
     ],
 )
 def test_bad_plan_is_refused_before_anything_runs(plan, data, tmp_path, old, new, message):
@@ -142,9 +176,11 @@ def test_bad_plan_is_refused_before_anything_runs(plan, data, tmp_path, old, new
     [
         ('optimizer = "sgd"', "no optimizer is called 'sgd': choose adam or soap"),
         ('sampler = "sobol"', "no sampler is called 'sobol': choose surface or grid"),
+        ("batch = 4e3", "batch is 4000.0: it must be a whole number"),
+        ("seed = 0.5", "seed is 0.5: it must be a whole number"),
     ],
 )
-def test_a_setting_that_is_none_of_its_words(plan, data, tmp_path, setting, said):
+def test_a_setting_of_a_wrong_kind(plan, data, tmp_path, setting, said):
     """In a process of its own: in this one types are checked."""
     plan.write_text(PLAN.replace("batch = 256", setting))
     run = sinenerf("sweep", plan, "--data", data, "--output", tmp_path / "results")

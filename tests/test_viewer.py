@@ -25,7 +25,7 @@ from sinenerf.theory import stable_rank
 from sinenerf.viewer.answers import Answers, page
 from sinenerf.viewer.inside import inside
 from sinenerf.viewer.items import Item, open_items, shared_frame
-from sinenerf.viewer.jobs import Jobs, Stale, Turns
+from sinenerf.viewer.jobs import MOST_ASKERS, Jobs, Stale, Turns
 from sinenerf.viewer.packet import differences, pack, quantise, unpack
 from sinenerf.viewer.scenes import Look
 from sinenerf.viewer.server import Server
@@ -65,6 +65,15 @@ def test_a_newer_turn_makes_an_older_one_stale():
     second(), other()
     with pytest.raises(Stale):
         turns.take("page", 1)()  # arrives late
+
+
+def test_askers_are_forgotten_in_the_end():
+    turns = Turns()
+    first = turns.take("first", 1)
+    for number in range(2 * MOST_ASKERS):
+        turns.take(f"page {number}", 1)
+    assert len(turns._newest) == MOST_ASKERS
+    first()
 
 
 def test_jobs_say_what_runs():
@@ -128,6 +137,12 @@ def test_files_of_one_shape_share_a_frame_and_others_do_not(shape, tmp_path):
     assert shared_frame(elsewhere, first) == elsewhere.placement
 
 
+def test_an_original_among_the_files_is_read_once(shape):
+    answers = gather([shape[1], shape[0]], shape[1])
+    assert [item.path for item in answers.items] == [shape[1], shape[0]]
+    assert answers.items[0] is answers.shapes.original
+
+
 def test_a_draco_mesh_is_looked_at(shape, tmp_path):
     from sinenerf.rd.shapes import draco
 
@@ -186,8 +201,9 @@ def served(shape):
 
 
 def test_the_server_answers_and_refuses(served):
-    def status(path, host=None):
-        request = urllib.request.Request(served.url + path, headers={"Host": host} if host else {})
+    def status(path, **headers):
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = urllib.request.Request(served.url + path, headers=named)
         try:
             return urllib.request.urlopen(request).status, ""
         except urllib.error.HTTPError as error:
@@ -197,8 +213,24 @@ def test_the_server_answers_and_refuses(served):
     assert status("nowhere")[0] == 404
     assert status("mesh?item=7")[0] == status("mesh?item=0&resolution=9999")[0] == 400
     assert "no surface at level" in status("mesh?item=0&resolution=16&level=0.9999999")[1]
-    assert status("state", "evil.example")[0] == 403  # a name that was made to point here
+    assert status("state", Host="evil.example")[0] == 403  # a name that was made to point here
+    assert status("state", Sec_Fetch_Site="cross-site") == (403, "answers are for this page's own scripts\n")
+    assert status("state", Sec_Fetch_Site="same-origin")[0] == status("", Sec_Fetch_Site="cross-site")[0] == 200
     assert status("../../etc/passwd")[0] == 404
+
+
+@pytest.mark.parametrize("error", [KeyError("rank"), MemoryError("of\na mesh")])
+def test_a_failure_is_said_by_page_and_terminal_and_survived(error, served, capsys):
+    def fail(query):
+        raise error
+
+    served.answers.routes["/jobs"] = fail
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(served.url + "jobs")
+    said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    assert caught.value.code == 500 and json.load(caught.value) == {"error": f"the server failed: {said}"}
+    assert capsys.readouterr().err == f"sinenerf: /jobs: {said}\n"
+    assert urllib.request.urlopen(served.url + "state").status == 200
 
 
 def test_a_port_is_free_again_at_once(shape):

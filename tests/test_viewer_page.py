@@ -131,6 +131,42 @@ def test_shapes_and_their_controls(browser, shape):
         assert page.locator(".matrix.W img").first.evaluate("e => e.naturalWidth") == 3
 
 
+PAINTINGS = """() => {
+    const view = page.views[0];
+    const colours = view.geometry.getAttribute("color");
+    const version = colours.version;
+    return () => (view.geometry.getAttribute("color") === colours ? colours.version - version : -1);
+}"""
+
+
+def test_vertices_are_painted_when_their_colours_change_and_freed_with_the_shape(browser, shape):
+    geometries = "pages.get(ShapesPage).renderer.info.memory.geometries"
+    with viewing(shape[0], "--original", shape[1]) as url, opened(browser, url) as page:
+        coarse(page)
+        held = page.evaluate(geometries)
+        page.select_option("#colour", "distance")
+        page.wait_for_function("page.views[0].geometry.hasAttribute('color')")
+        paintings = page.evaluate_handle(PAINTINGS)
+        for _ in range(3):
+            changed(page, lambda: page.evaluate("stage.redraw()"))
+        assert paintings.evaluate("(count) => count()") == 0
+        changed(page, lambda: page.evaluate("page.settings.range = 0.01; stage.redraw()"))
+        assert paintings.evaluate("(count) => count()") == 1
+        for _ in range(3):
+            page.evaluate("show(page.state, shown)")
+            page.wait_for_function(FINISHED)
+        page.wait_for_timeout(300)
+        assert page.evaluate(geometries) == held
+
+
+def test_a_distance_that_is_refused_is_said_at_its_shape(browser, shape):
+    with viewing(shape[0], "--original", shape[1]) as url, opened(browser, url) as page:
+        coarse(page)
+        page.evaluate("() => { page.views[0].loadDistance = async () => { throw new Refusal('no distance'); }; }")
+        page.select_option("#colour", "distance")
+        page.wait_for_function("document.querySelector('.note').textContent === 'no distance'")
+
+
 def test_a_long_status_leaves_the_stage_its_size(browser, shape):
     with viewing(shape[0]) as url, opened(browser, url) as page:
         coarse(page)

@@ -101,12 +101,42 @@ def test_pictures_from_disk(tmp_path):
     assert sorted(torch.cat([labels for _, labels in data.test()]).tolist()) == [0, 0, 1, 1]
     with pytest.raises(FileNotFoundError, match="no such folder"):
         train_vit.pictures(train_vit.Options(dataset="cifar100", data=tmp_path / "no"), 32)
-    with pytest.raises(RuntimeError, match="not found or corrupted"):
+    with pytest.raises(FileNotFoundError, match=f"--data {tmp_path}: holds no cifar-100-python"):
         train_vit.pictures(train_vit.Options(dataset="cifar100", data=tmp_path), 32)
     # pictures have the size that the model takes
     small = replace(options, model="vit_tiny_patch16_384", rank=2, epochs=1, output=tmp_path / "vit.pt")
     train_vit.main(small)
     assert small.output.is_file()
+
+
+@pytest.mark.parametrize("model", ["vit_of_nobody", "resnet18"])
+def test_a_model_that_timm_has_not_is_one_line(model, tmp_path):
+    (tmp_path / "cifar").mkdir()
+    said = run("--dataset", "cifar100", "--data", "cifar", "--model", model, folder=tmp_path)
+    assert said.returncode == 1 and said.stderr == f"train_vit: --model {model}: timm has no ViT of this name\n"
+
+
+def test_a_pretrained_state_is_loaded_but_for_the_head_or_named(tmp_path):
+    path = tmp_path / "state.pt"
+    options = train_vit.Options(layer="dense", pretrained=path)
+    state = train_vit.build(train_vit.Options(layer="dense", seed=7), 3).state_dict()
+    torch.save(state, path)
+    made = train_vit.build(options, 10)
+    assert made.head.out_features == 10
+    assert all(torch.equal(v, state[n]) for n, v in made.state_dict().items() if not n.startswith("head"))
+    missing = {name: value for name, value in state.items() if name != "blocks.0.attn.qkv.weight"}
+    wrong = {**state, "pos_embed": torch.zeros(1, 2, 64)}
+    for content, said in (
+        (missing, r"is of another model: blocks\.0\.attn\.qkv\.weight"),
+        (wrong, "is of another model: pos_embed"),
+        ([1], "is no state dict"),
+    ):
+        torch.save(content, path)
+        with pytest.raises(ValueError, match=f"^--pretrained {path}: {said}"):
+            train_vit.build(options, 10)
+    path.write_text("hello")
+    with pytest.raises(ValueError, match="is no state dict that torch can load"):
+        train_vit.build(options, 10)
 
 
 def test_ctrl_c_ends_in_one_line(tmp_path):

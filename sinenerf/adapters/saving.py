@@ -1,17 +1,18 @@
 """A PEFT adapter, LoRA or sine-LoRA, as a .sine file: its numbers rounded and entropy-coded, every byte counted."""
 
 import math
+from copy import copy
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from peft import PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
-from torch import nn
+from torch import Tensor, nn
 
-from sinenerf.adapter_file import FIELDS, AdapterHeader, read_header
+from sinenerf.adapter_file import FIELDS, AdapterHeader, ranks, read_header
 from sinenerf.codec.container import ADAPTER, Container, pack
 from sinenerf.codec.entropy import LARGEST, CodecError
 from sinenerf.codec.table import Coded, Stored, values_of
@@ -19,6 +20,10 @@ from sinenerf.files import replacing
 
 IGNORED = ("inference_mode", "peft_version", "auto_mapping", "revision", "init_lora_weights", "runtime_config")
 """Fields that say how an adapter came about, not what it is."""
+STARTS = ("gaussian", "eva", "orthogonal", "mica")
+"""Of PEFT's named `init_lora_weights`: those that leave the base model as it is. The others move a part of it into the
+adapter, so that the adapter says nothing without what remains."""
+Shapes = dict[str, tuple[int, ...]]
 
 
 def save_adapter(model: PeftModel, path: str | Path, bits: float = 8.0, adapter_name: str = "default") -> int:
@@ -28,16 +33,19 @@ def save_adapter(model: PeftModel, path: str | Path, bits: float = 8.0, adapter_
         bits: a Gaussian number's; each tensor is rounded to multiples of a step of its own. 32 keeps float32.
 
     Raises:
-        ValueError: no such adapter; bits outside 1 to 14 and not 32; an adapter that the format does not have.
+        ValueError: no such adapter; bits outside 1 to 14 and not 32; an adapter that the format does not have, or that
+            changed the base model at its start (PiSSA, OLoRA, CorDA, LoftQ, LoRA-GA).
         OSError: the folder is not there, or the disk is full.
     """
     if adapter_name not in model.peft_config:
         raise ValueError(f"the model has no adapter {adapter_name!r}, only {', '.join(model.peft_config)}")
     if not (1 <= bits <= 14 or bits == 32):
         raise ValueError(f"bits is {bits}: choose 1 to 14, or 32 for float32")
-    state = get_peft_model_state_dict(model, adapter_name=adapter_name)
-    values = {name: value.detach().float().cpu().numpy() for name, value in state.items()}
-    header = AdapterHeader(_settings(model.peft_config[adapter_name]), {n: v.shape for n, v in values.items()})
+    config = model.peft_config[adapter_name]
+    _check_kind(config)
+    values = {name: value.detach().float().cpu().numpy() for name, value in _state(model, adapter_name).items()}
+    shapes: Shapes = {name: value.shape for name, value in values.items()}
+    header = AdapterHeader(_settings(_plain(config, shapes)), shapes)
     data = pack(ADAPTER, header.to_bytes(), [v if bits == 32 else _rounded(v, bits) for v in values.values()])
     Container.parse(data).sizes(list(header.shapes.values()))  # what could not be read is not written
     with replacing(Path(path)) as partial:
@@ -50,24 +58,29 @@ def load_adapter(model: nn.Module, path: str | Path, adapter_name: str = "defaul
 
     Raises:
         FileNotFoundError: no such file.
-        CodecError: a ValueError: no adapter's .sine file, damaged, or the adapter of another model.
+        CodecError: a ValueError: no adapter's .sine file, damaged, the adapter of another model, or one that PEFT
+            refuses to put on this one.
     """
     container = Container.open(Path(path))
     try:
         header = read_header(container)
         tensors = container.tensors(list(header.shapes.values()))
         config = PEFT_TYPE_TO_CONFIG_MAPPING[header.config["peft_type"]](**header.config)
+        _check_ranks(config, header.shapes)
     except CodecError as error:
         raise CodecError(f"{path}: {error}") from None
     except (TypeError, ValueError) as error:
         raise CodecError(f"{path}: its settings are none of PEFT's: {error}") from None
     config.inference_mode = True
     further = isinstance(model, PeftModel)
-    if isinstance(model, PeftModel):
-        model.add_adapter(adapter_name, config)
-    else:
-        model = get_peft_model(model, config, adapter_name)
-    expected = {n: tuple(v.shape) for n, v in get_peft_model_state_dict(model, adapter_name=adapter_name).items()}
+    try:
+        if isinstance(model, PeftModel):
+            model.add_adapter(adapter_name, config)
+        else:
+            model = get_peft_model(model, config, adapter_name)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise CodecError(f"{path}: cannot be put on this model: {error}") from None
+    expected = {name: tuple(value.shape) for name, value in _state(model, adapter_name).items()}
     if expected != header.shapes:
         undo: Any = model
         if further:
@@ -75,10 +88,48 @@ def load_adapter(model: nn.Module, path: str | Path, adapter_name: str = "defaul
         else:
             undo.unload()
         wrong = sorted(set(expected.items()) ^ set(header.shapes.items()))[0][0]
-        raise CodecError(f"{path}: is the adapter of another model: {wrong} does not fit")
+        raise CodecError(f"{path}: is the adapter of another model: {wrong!r} does not fit")
     state = {n: torch.from_numpy(values_of(t).copy()) for n, t in zip(header.shapes, tensors, strict=True)}
     set_peft_model_state_dict(model, state, adapter_name=adapter_name)
     return model
+
+
+def _state(model: PeftModel, adapter_name: str) -> dict[str, Tensor]:
+    """An adapter's own tensors. By default PEFT would add the base model's matrix where an embedding is adapted."""
+    return get_peft_model_state_dict(model, adapter_name=adapter_name, save_embedding_layers=False)
+
+
+def _check_kind(config: Any) -> None:
+    """Raise ValueError unless an adapter of these settings can be written."""
+    if not isinstance(config, LoraConfig):
+        raise ValueError(f"a .sine file holds LoRA or sine-LoRA, not {type(config).__name__.removesuffix('Config')}")
+    start = config.init_lora_weights
+    if isinstance(start, str) and start.lower() not in STARTS:
+        raise ValueError(
+            f"init_lora_weights={start!r} changed the base model, which a .sine file does not hold: merge the adapter, "
+            f"or start with True, False or {', '.join(STARTS)}"
+        )
+
+
+def _check_ranks(config: Any, shapes: Shapes) -> None:
+    """Raise CodecError where PEFT would make a layer wider than any that the file holds."""
+    largest = max(ranks(shapes), default=0)
+    given = max([config.r, *config.rank_pattern.values()])
+    if given > largest:
+        raise CodecError(f"is damaged: its settings have a rank of {given}, its tensors of {largest} at most")
+
+
+def _plain(config: Any, shapes: Shapes) -> Any:
+    """A configuration of the same layers without what a reader refuses: regular expressions, ranks of no layer."""
+    made = copy(config)
+    if isinstance(config.target_modules, str) or isinstance(config.exclude_modules, str):
+        adapted = {name.partition(".lora_")[0] for name in shapes if ".lora_" in name}
+        made.target_modules = {name.removeprefix("base_model.model.") for name in adapted}
+        made.exclude_modules = None
+    largest = max(ranks(shapes), default=config.r)
+    made.r = min(config.r, largest)
+    made.rank_pattern = {name: rank for name, rank in config.rank_pattern.items() if rank <= largest}
+    return made
 
 
 def _settings(config: Any) -> dict[str, Any]:
@@ -91,7 +142,7 @@ def _settings(config: Any) -> dict[str, Any]:
             continue
         if name not in FIELDS:
             raise ValueError(f"the .sine file has no place for the setting {name}: {value!r}")
-        settings[name] = sorted(value) if isinstance(value, set) else getattr(value, "value", value)
+        settings[name] = sorted(value) if isinstance(value, set | tuple) else getattr(value, "value", value)
     return settings
 
 

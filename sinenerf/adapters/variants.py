@@ -19,7 +19,7 @@ from sinenerf.adapters.product import row_norms, sine_linear
 
 
 class SineVariant(LoraVariant):
-    """What all sine variants share. A layer's `sine_weight` of an adapter already holds alpha / r."""
+    """What all sine variants share. The scale of a layer's `sine_arguments` already holds alpha / r."""
 
     @staticmethod
     def init(module: Any, adapter_name: str, config: Any, **kwargs: Any) -> None:

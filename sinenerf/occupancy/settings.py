@@ -52,6 +52,10 @@ class FitConfig:
 
     def check(self) -> None:
         """Raise ValueError on a setting that cannot be."""
+        for name in ("steps", "batch", "pool", "resolution", "seed", "bytes"):
+            value = getattr(self, name)
+            if not isinstance(value, int | None):  # TOML has 4e3 as a float
+                raise ValueError(f"{name} is {value}: it must be a whole number")
         self.budget()
         self.file_size(1)
         check_choice("optimizer", self.optimizer, OptimizerKind)

@@ -25,6 +25,7 @@ AXES: tuple[Axis, ...] = ("bytes", "parameters", "seconds")
 def sweep(plan: Path, data: Path | None, output: Path, dry_run: bool, ray: str | None) -> int:
     """`sinenerf sweep`: 0 when all results are there, 1 when jobs failed, 130 after Ctrl-C."""
     read = read_plan(plan, data)
+    check_comparable(read.jobs)
     jobs = missing(read, output)
     print(f"{plan}: {len(read.jobs)} jobs, {len(jobs)} to run, about {estimate(jobs) / 60:.0f} minutes", flush=True)
     if dry_run:

@@ -4,24 +4,25 @@ import json
 import platform
 import subprocess
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from sinenerf import __version__
 from sinenerf.files import replacing
 
 PACKAGE = Path(__file__).parents[1]
 
 
 def describe() -> dict[str, str | int]:
-    """Processor, threads, versions, commit and date."""
+    """Processor, GPU if there is one, threads, versions, commit and date."""
     import torch
 
     return {
-        "processor": _gpu() or _cpu(),
+        "processor": _cpu(),
+        **_gpu(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
-        "sinenerf": version("sinenerf"),
+        "sinenerf": __version__,
         "python": platform.python_version(),
         "commit": _commit(),
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -35,10 +36,11 @@ def write_rows(path: Path, rows: list[dict[str, Any]], name: str = "rows") -> No
         partial.write_text(f'{{"hardware": {json.dumps(describe())},\n "{name}": [\n  {lines}]}}\n')
 
 
-def _gpu() -> str | None:
+def _gpu() -> dict[str, str]:
+    """Which one there is: not all that is measured runs on it."""
     import torch
 
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {"gpu": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}
 
 
 def _cpu() -> str:

@@ -1,6 +1,5 @@
 """Program for photographs: sine-nerf or sine-nerf-small with any layer, trained within a budget, scored by its file."""
 
-import shutil
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from sinenerf.choices import check_choice
 from sinenerf.codec.budget import file_size
 from sinenerf.files import replacing
 from sinenerf.optimizer import OptimizerKind
-from sinenerf.rd.results import Result, Settings
+from sinenerf.rd.results import FACTOR, Result, Settings, parts_of, working_folder
 from sinenerf.rd.scoring import Image, score_held_out
 from sinenerf.rd.timed import Training
 from sinenerf.rd.trainers import build, configure
@@ -31,8 +30,6 @@ OWN: Settings = {
 }
 """Settings beside the model's own. Without bits and bytes 8 bits a parameter; optimizer, learning rate and rays are the
 preset's; downscale is the N of images_N."""
-FACTOR = 8
-"""images_8 are trained on where they are there, unless `downscale` says otherwise."""
 
 
 def find_scene(folder: Path, name: str) -> Path:
@@ -55,13 +52,16 @@ def photographs_of(scene: Path, downscale: int | None) -> list[Path]:
 
 
 def check_budget(settings: Settings) -> None:
-    """Raise ValueError unless one budget is given, and numbers are positive."""
+    """Raise ValueError unless one budget is given, and numbers are positive, those that count something whole."""
     if (settings["minutes"] is None) == (settings["steps"] is None):
         raise ValueError("give minutes or steps, one of them")
     for name in ("minutes", "steps", "learning_rate", "rays", "downscale"):
         value = settings.get(name)
         if value is not None and not (isinstance(value, int | float) and value > 0):
             raise ValueError(f"{name} is {value}: it must be positive")
+    for name in ("steps", "rays", "downscale", "bytes", "seed"):
+        if not isinstance(settings.get(name), int | None):
+            raise ValueError(f"{name} is {settings[name]}: it must be a whole number")
 
 
 def train_within(config: Any, settings: Settings, folder: Path, look_stride: int) -> Training | None:
@@ -127,7 +127,7 @@ class NerfProgram:
         from sinenerf.fields import describe
         from sinenerf.nerf.pack import field_of
 
-        folder = artefact.with_name(f".{artefact.stem}")
+        folder = working_folder(artefact)
         parser = parser_of(scene, settings["downscale"])
         config = configure(settings["preset"], scene, folder, _options(settings), parser)
         training = train_within(config, settings, folder, look_stride=8)
@@ -137,14 +137,10 @@ class NerfProgram:
         field_of(pipeline).save(artefact)
         score = score_held_out(pipeline, _file_renderer(artefact))
         save_picture(score.images[0], artefact)
-        shutil.rmtree(folder, ignore_errors=True)
         info = describe(artefact)
-        tables = sum(tensor.table_bytes for tensor in info.tensors)
-        parts: dict[str, float] = {"total": info.bytes, "header": info.header_bytes, "tables": tables}
-        parts["numbers"] = info.bytes - info.header_bytes - tables
         quality: dict[str, float | None] = dict(score.metrics)
         seconds = round(training.seconds, 2)
-        return Result("", "", "", "", settings, quality, parts, info.parameters, seconds, training.history)
+        return Result("", "", "", "", settings, quality, parts_of(info), info.parameters, seconds, training.history)
 
 
 def _preset(name: str) -> Any:

@@ -32,8 +32,10 @@ from typing import Any
 from sinenerf.rd.programs import DATASETS, PROGRAMS
 from sinenerf.rd.results import Job, Settings
 
-KEYS = {"dataset", "data", "scenes", "settings", "evaluation", "methods"}
-METHOD_KEYS = {"name", "program", "settings", "points", "grid"}
+Kinds = dict[str, type]
+KEYS: Kinds = {"dataset": str, "data": str, "scenes": list, "settings": dict, "evaluation": dict, "methods": list}
+METHOD_KEYS: Kinds = {"name": str, "program": str, "settings": dict, "points": list, "grid": dict}
+WORDS: dict[type, str] = {str: "text", list: "a list", dict: "a table"}
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,13 @@ def read_plan(path: Path, data: Path | None = None) -> Plan:
 
 def _plan(content: dict[str, Any], data: Path | None) -> Plan:
     _check_keys("the file", content, KEYS, {"dataset", "scenes", "methods"})
-    _check_types(content, {"scenes": list, "methods": list, "settings": dict, "evaluation": dict})
+    _check_types(content, KEYS)
     name = content["dataset"]
     if name not in DATASETS:
         raise ValueError(f"no dataset is called {name!r}: choose {' or '.join(DATASETS)}")
+    for scene in content["scenes"]:
+        if not isinstance(scene, str):
+            raise ValueError(f"scenes holds {scene!r}: each must be text, a scene's name")
     dataset, folder = DATASETS[name], data or Path(content.get("data", "data"))
     scenes = {scene: dataset.place(folder, scene) for scene in content["scenes"]}
     jobs: dict[str, Job] = {}
@@ -91,7 +96,7 @@ def _expand(method: dict[str, Any], content: dict[str, Any], default: str) -> li
     """(settings, program) of each point of a method."""
     where = f"method {method.get('name', '?')!r}"
     _check_keys(where, method, METHOD_KEYS, {"name"})
-    _check_types(method, {"settings": dict, "points": list, "grid": dict}, f"{where}: ")
+    _check_types(method, METHOD_KEYS, f"{where}: ")
     program = method.get("program", default)
     if program not in PROGRAMS:
         raise ValueError(f"{where}: no program is called {program!r}: choose {', '.join(PROGRAMS)}")
@@ -111,13 +116,13 @@ def _expand(method: dict[str, Any], content: dict[str, Any], default: str) -> li
     return expanded
 
 
-def _check_types(table: dict[str, Any], kinds: dict[str, type], where: str = "") -> None:
+def _check_types(table: dict[str, Any], kinds: Kinds, where: str = "") -> None:
     for key, kind in kinds.items():
         if not isinstance(table.get(key, kind()), kind):
-            raise ValueError(f"{where}{key} is {table[key]!r}: it must be a {'list' if kind is list else 'table'}")
+            raise ValueError(f"{where}{key} is {table[key]!r}: it must be {WORDS[kind]}")
 
 
-def _check_keys(where: str, table: dict[str, Any], known: set[str], needed: set[str]) -> None:
+def _check_keys(where: str, table: dict[str, Any], known: Kinds, needed: set[str]) -> None:
     for key in table:
         if key not in known:
             raise ValueError(f"{where} has an unknown key {key!r}: there are {', '.join(sorted(known))}")

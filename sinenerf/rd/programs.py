@@ -36,7 +36,8 @@ class Program(Protocol):
     def run(self, scene: Path, settings: Settings, artefact: Path) -> "Result | None":
         """Make the file `artefact` (its extension is the program's own) and score it. None after Ctrl-C.
 
-        A run that was killed goes on from its checkpoint beside the artefact. Of the result only what the job itself
+        A run that was killed goes on from what it kept in `results.working_folder`, which the sweep removes once the
+        result is written, or from its checkpoint beside the artefact. Of the result only what the job itself
         does not say has to be right: dataset, scene, method and hardware are filled in by the sweep.
         """
         ...

@@ -6,11 +6,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sinenerf.files import replacing
 
+if TYPE_CHECKING:
+    from sinenerf.fields import FileInfo
+
 FORMAT = 1
+FACTOR = 8
+"""images_8 are what photographs are trained on where they are there, unless `downscale` says otherwise."""
 Settings = dict[str, Any]
 
 
@@ -60,7 +65,7 @@ class Result:
     history: list[dict[str, float]] = field(default_factory=list)
     """Looks at the quality during training."""
     hardware: dict[str, str | int] = field(default_factory=dict)
-    """Processor, versions, commit, date."""
+    """Processor and GPU, versions, commit, date."""
     source: Path | None = None
     """The file that it was read from."""
 
@@ -102,14 +107,28 @@ class Result:
         return result
 
     def _check(self) -> None:
+        looks = self.history if isinstance(self.history, list) else [None]
         text = all(isinstance(v, str) for v in (self.dataset, self.scene, self.method, self.program))
-        tables = all(isinstance(v, dict) for v in (self.settings, self.quality, self.bytes, self.hardware))
-        if not (text and tables and isinstance(self.history, list)):
+        tables = all(isinstance(v, dict) for v in (self.settings, self.quality, self.bytes, self.hardware, *looks))
+        if not (text and tables and isinstance(self.parameters, int | None)):
             raise ValueError(f"{self.source}: is damaged: a part is of the wrong kind. Delete it, and sweep again")
         numbers = [self.seconds, self.bytes.get("total"), *(q for q in self.quality.values() if q is not None)]
+        numbers += [n for look in self.history for n in (look.get("seconds"), *look.values())]
         finite = all(isinstance(n, int | float) and math.isfinite(n) for n in numbers)
         if not (finite and self.size > 0 and self.seconds >= 0):
             raise ValueError(f"{self.source}: is damaged: a number is missing or not finite. Delete it, sweep again")
+
+
+def working_folder(artefact: Path) -> Path:
+    """Where a job keeps what it goes on from after a kill, beside what it makes: removed once its result is written."""
+    return artefact.with_name(f".{artefact.stem}")
+
+
+def parts_of(info: "FileInfo") -> dict[str, float]:
+    """Bytes of a field's file, by part."""
+    tables = sum(tensor.table_bytes for tensor in info.tensors)
+    numbers = info.bytes - info.header_bytes - tables
+    return {"total": info.bytes, "header": info.header_bytes, "tables": tables, "numbers": numbers}
 
 
 def read_results(folder: Path) -> tuple[list[Result], list[str]]:
@@ -133,23 +152,29 @@ def read_results(folder: Path) -> tuple[list[Result], list[str]]:
 
 
 def check_comparable(results: Sequence[Result | Job]) -> None:
-    """Refuse to lay side by side what had different budgets of training, or was evaluated in different ways. Jobs are
-    those of a plan, which are to be run.
+    """Refuse to lay side by side what had different budgets of training, pictures of different sizes, or another
+    evaluation. Jobs are those of a plan, which are to be run.
 
     Raises:
         ValueError: two results of one dataset that disagree on such a setting.
     """
     first: dict[tuple[str, str], Result | Job] = {}
     for result in results:
-        for name, value in result.settings.items():
-            if name not in ("minutes", "steps") and not name.startswith("eval_"):
-                continue
+        for name, value in _compared(result.settings).items():
             other = first.setdefault((result.dataset, name), result)
-            if other.settings[name] != value:
+            if (others := _compared(other.settings)[name]) != value:
                 raise ValueError(
                     f"{_origin(other)} and {_origin(result)} disagree on {name.removeprefix('eval_')}: "
-                    f"{other.settings[name]} and {value}. Keep each in a results folder of its own"
+                    f"{others} and {value}. Keep each in a results folder of its own"
                 )
+
+
+def _compared(settings: Settings) -> Settings:
+    """The settings that must agree; the size of pictures as it is where none was asked for."""
+    compared = {k: v for k, v in settings.items() if k in ("minutes", "steps", "downscale") or k.startswith("eval_")}
+    if "downscale" in compared:
+        compared["downscale"] = compared["downscale"] or FACTOR
+    return compared
 
 
 def _origin(of: Result | Job) -> str:

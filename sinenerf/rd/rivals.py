@@ -1,7 +1,6 @@
 """Program for photographs: nerfstudio's own methods, within the same budget, scored on the same held-out views."""
 
 import io
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from sinenerf.codec.table import Coded, values_of
 from sinenerf.files import replacing
 from sinenerf.nerf import llff
 from sinenerf.rd.photographs import check_budget, parser_of, photographs_of, save_picture, train_within
-from sinenerf.rd.results import Result, Settings
+from sinenerf.rd.results import Result, Settings, working_folder
 from sinenerf.rd.scoring import model_renderer, score_held_out
 from sinenerf.rd.trainers import configure, largest_model
 
@@ -70,7 +69,7 @@ class RivalProgram:
         return photographs_of(scene, settings["downscale"])
 
     def run(self, scene: Path, settings: Settings, artefact: Path) -> Result | None:
-        folder = artefact.with_name(f".{artefact.stem}")
+        folder = working_folder(artefact)
         parser = parser_of(scene, settings["downscale"])
         own = {"pipeline.model.collider_params": planes_of(scene)} if settings["method"] == "vanilla-nerf" else {}
         config = configure(settings["method"], scene, folder, own | settings["options"], parser)
@@ -84,7 +83,6 @@ class RivalProgram:
             partial.write_bytes(data)
         score = score_held_out(pipeline, model_renderer(pipeline), settings["stride"])
         save_picture(score.images[0], artefact)
-        shutil.rmtree(folder, ignore_errors=True)
         quality: dict[str, float | None] = dict(score.metrics)
         count, seconds = count_of(pipeline.model), round(training.seconds, 2)
         return Result("", "", "", "", settings, quality, {"total": len(data)}, count, seconds, training.history)

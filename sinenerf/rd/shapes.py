@@ -19,7 +19,7 @@ from sinenerf.occupancy.labels import Placement
 from sinenerf.occupancy.metrics import Evaluation, Truth, surface_of
 from sinenerf.occupancy.settings import FitConfig, split_settings
 from sinenerf.occupancy.shapes import read_shape
-from sinenerf.rd.results import Result, Settings
+from sinenerf.rd.results import Result, Settings, parts_of, working_folder
 
 MESH_SUFFIXES = (".ply", ".obj", ".stl", ".glb", ".off")
 
@@ -70,7 +70,9 @@ class FieldProgram:
         config.check()
         architecture.network()
         settings = asdict(architecture) | asdict(config) | evaluation
-        return {name: value for name, value in settings.items() if name not in ("device", "precision")}
+        # the machine's own choice, and so no part of a job, unless it is given
+        chosen = {"device", "precision"} - set(given)
+        return {name: value for name, value in settings.items() if name not in chosen}
 
     def estimate(self, settings: Settings) -> float:
         _, config = _fit_settings(settings)
@@ -85,25 +87,22 @@ class FieldProgram:
     def run(self, scene: Path, settings: Settings, artefact: Path) -> Result | None:
         from sinenerf.fields import describe, load
 
-        truth, trained = truth_of(scene, settings["eval_points"]), artefact.with_name(f".{artefact.name}.trained")
+        truth, trained = truth_of(scene, settings["eval_points"]), working_folder(artefact) / "trained.pt"
         history = _history_of(trained, scene, artefact)
         if not history:
             fitted = fit(truth.mesh, *_fit_settings(settings), artefact, history=history, solid=truth.solid)
             if not fitted.complete:
                 return None
+            trained.parent.mkdir(exist_ok=True)
             checkpoint.save(trained, {"fingerprint": _fingerprint(scene, artefact), "history": history})
         field = load(artefact)
         assert isinstance(field, OccupancyField)
         info = describe(artefact)
-        tables = sum(tensor.table_bytes for tensor in info.tensors)
-        parts: dict[str, float] = {"total": info.bytes, "header": info.header_bytes, "tables": tables}
-        parts["numbers"] = info.bytes - info.header_bytes - tables
         surface = surface_of(field, settings["eval_resolution"])
         made = truth.of_field(field, surface, info.bytes)
         if surface is not None:
             save_picture(surface, truth, artefact)
-        trained.unlink()
-        return _result(settings, made, parts, history[-1]["seconds"], history)
+        return _result(settings, made, parts_of(info), history[-1]["seconds"], history)
 
 
 def _history_of(trained: Path, scene: Path, artefact: Path) -> list[dict[str, float]]:

@@ -1,5 +1,6 @@
 """Running a sweep: what is missing, one job after the other or on a cluster. What is done stays, whatever happens."""
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from sinenerf.rd.hardware import describe
 from sinenerf.rd.plan import Plan
 from sinenerf.rd.programs import DATASETS, PROGRAMS
-from sinenerf.rd.results import Job, Result
+from sinenerf.rd.results import Job, Result, working_folder
 
 SHOWN = ("width", "rank", "bytes", "faces", "bits")
 """Settings that a line names."""
@@ -52,10 +53,10 @@ def estimate(jobs: list[Job]) -> float:
 
 
 def run_job(job: Job, scene: Path, results: Path) -> Result | None:
-    """Run one job and write its result. None after Ctrl-C.
+    """Run one job and write its result; what it could go on from stays until then. None after Ctrl-C.
 
     Raises:
-        ValueError, OSError, RuntimeError: what its program raises.
+        ValueError, OSError, RuntimeError: what its program raises; any other is a library's.
     """
     path = job.path(results)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,6 +67,7 @@ def run_job(job: Job, scene: Path, results: Path) -> Result | None:
         made, dataset=job.dataset, scene=job.scene, method=job.method, program=job.program, hardware=describe()
     )
     result.save(path)
+    shutil.rmtree(working_folder(path), ignore_errors=True)
     return result
 
 
@@ -101,8 +103,9 @@ def outcome_of(job: Job, scene: Path, results: Path) -> Outcome:
     """`run_job`, with what it raises as a line."""
     try:
         return run_job(job, scene, results)
-    except (ValueError, OSError, RuntimeError) as error:
-        return str(error)
+    except Exception as error:  # whatever a library raises: the other jobs go on
+        kind = "" if isinstance(error, ValueError | OSError | RuntimeError) else f"{type(error).__name__}: "
+        return kind + " ".join(str(error).split())
 
 
 def run_sweep(plan: Plan, results: Path, say: Callable[[str], None] = print, runner: Runner | None = None) -> Report:

@@ -1,9 +1,13 @@
 """What the server is busy with, for the page to show; and who has lost interest."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from threading import Lock
+
+MOST_ASKERS = 1024
+"""That are remembered: a few for each file of each open page. The oldest are forgotten, and answered in full."""
 
 
 class Stale(Exception):
@@ -40,16 +44,19 @@ class Turns:
     """The newest request of each asker. Pages number theirs; an older one is stale as soon as a newer one arrives."""
 
     def __init__(self) -> None:
-        self._newest: dict[str, int] = {}
+        self._newest: OrderedDict[str, int] = OrderedDict()
         self._lock = Lock()
 
     def take(self, asker: str, turn: int) -> Callable[[], None]:
         """Register a request. Returns a check that raises Stale once a newer one of the same asker is there."""
         with self._lock:
             self._newest[asker] = max(turn, self._newest.get(asker, turn))
+            self._newest.move_to_end(asker)
+            if len(self._newest) > MOST_ASKERS:
+                self._newest.popitem(last=False)
 
         def check() -> None:
-            if self._newest[asker] > turn:
+            if self._newest.get(asker, turn) > turn:
                 raise Stale
 
         return check

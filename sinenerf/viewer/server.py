@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from urllib.parse import parse_qsl, urlsplit
@@ -71,6 +72,9 @@ class Handler(BaseHTTPRequestHandler):
             self._send(403, "text/plain", b"this page is only shown under its own address\n")
         elif address.path == "/":
             self._send(200, "text/html; charset=utf-8", page().encode())
+        elif self.headers.get("Sec-Fetch-Site") == "cross-site":
+            # another site's page: it could not read an answer, but would keep the processor busy with it
+            self._send(403, "text/plain", b"answers are for this page's own scripts\n")
         elif address.path in self.server.answers.routes:
             self._answer(address.path, dict(parse_qsl(address.query)))
         else:
@@ -83,6 +87,10 @@ class Handler(BaseHTTPRequestHandler):
             self._send(204, JSON, b"")  # of no interest any more, and no error
         except (ValueError, OSError, RuntimeError) as error:
             self._send(400, JSON, json.dumps({"error": str(error)}).encode())
+        except Exception as error:  # of ours, or no memory: the page and the terminal say so, and the server lives on
+            said = " ".join(f"{type(error).__name__}: {error}".split())
+            print(f"sinenerf: {path}: {said}", file=sys.stderr)
+            self._send(500, JSON, json.dumps({"error": f"the server failed: {said}"}).encode())
         else:
             self._send(200, kind, body)
 

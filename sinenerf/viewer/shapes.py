@@ -149,8 +149,7 @@ class Shapes:
             surface = trimesh.Trimesh(*self.surface(index, QUALITY_RESOLUTION, 0.5), process=False)
         except LevelError:
             surface = None
-        truth = self._truth(item.placement)
-        return truth.compare(lambda points: field.evaluate(points) > 0, surface, size, field.parameters_count)
+        return self._truth(item.placement).of_field(field, surface, size)
 
     def _truth(self, placement: "Placement") -> "Truth":
         """The original in a cube; fields of one mesh share theirs."""

@@ -34,8 +34,10 @@ def gather(paths: list[Path], original: Path | None = None, up: Up = "y", qualit
     items = open_items(paths)
     if mesh is not None and items[0].kind == "scene":
         raise ValueError(f"{original}: scenes are compared with no mesh. Leave --original out")
-    if mesh is not None and mesh.path not in paths:
-        items.append(mesh)
+    if mesh is not None:
+        items = [mesh if item.path == mesh.path else item for item in items]  # so that it is loaded once
+        if mesh not in items:
+            items.append(mesh)
     return Answers(items, mesh, None, up)
 
 

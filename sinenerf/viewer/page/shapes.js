@@ -34,10 +34,13 @@ class ShapeView {
       const grid = LIVE ? ` · ${resolution}³` : "";
       this.setNote(this.item.kind === "field" ? `${header.faces.toLocaleString("en")} faces${grid}` : "");
     } catch (error) {
-      if (error instanceof Superseded) return;
-      this.setNote(error.message, true);
+      this.fail(error);
     }
     stage.redraw();
+  }
+
+  fail(error) {
+    if (!(error instanceof Superseded)) this.setNote(error.message, true);
   }
 
   async loadDistance() {
@@ -46,6 +49,7 @@ class ShapeView {
     if (distance.length !== this.geometry.getAttribute("position").count) return; // of a surface that has gone
     this.distance = Float32Array.from(distance, (d) => (d / 32767) * header.largest);
     this.diagonal = header.diagonal;
+    this.painted = null;
   }
 
   async loadQuality() {
@@ -100,10 +104,23 @@ class ShapeView {
     this.material.needsUpdate = true;
   }
 
+  /** Colour the vertices, unless they have these colours from an earlier frame. */
   paint(reach) {
-    const colours = new Float32Array(3 * this.distance.length);
-    this.distance.forEach((d, i) => colours.set(SCALE[Math.round(127.5 * (1 + clamp(d / reach)))], 3 * i));
-    this.geometry.setAttribute("color", new THREE.BufferAttribute(colours, 3));
+    if (this.painted === reach) return;
+    this.painted = reach;
+    const { geometry, distance } = this;
+    if (!geometry.hasAttribute("color")) {
+      geometry.setAttribute("color", new THREE.BufferAttribute(new Float32Array(3 * distance.length), 3));
+    }
+    const colours = geometry.getAttribute("color");
+    distance.forEach((d, i) => colours.array.set(SCALE[Math.round(127.5 * (1 + clamp(d / reach)))], 3 * i));
+    colours.needsUpdate = true;
+  }
+
+  /** Free what the graphics card holds; an answer that is still on its way comes too late. */
+  dispose() {
+    this.turn += 1;
+    for (const owned of [this.geometry, this.material, this.cut]) owned?.dispose();
   }
 }
 
@@ -150,7 +167,10 @@ class ShapesPage {
 
   /** Show these items in place of what was there. */
   show(items) {
-    for (const view of this.views) this.root.remove(view.group);
+    for (const view of this.views) {
+      this.root.remove(view.group);
+      view.dispose();
+    }
     this.views = items.map((item, index) => new ShapeView(item, index));
     for (const view of this.views) this.root.add(view.group);
     this.listItems();
@@ -188,7 +208,9 @@ class ShapesPage {
   async recolour() {
     this.legend.hidden = this.settings.colour !== "distance";
     if (this.settings.colour === "distance") {
-      for (const view of this.views) if (view.geometry && !view.distance) await view.loadDistance();
+      for (const view of this.views) {
+        if (view.geometry && !view.distance) await view.loadDistance().catch((error) => view.fail(error));
+      }
       this.setLegend();
     }
     stage.redraw();

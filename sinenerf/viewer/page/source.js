@@ -21,7 +21,7 @@ async function ask(path, query = {}, group = null, signal = null) {
   try {
     const answer = await fetch(`${path}?${given}`, { signal });
     if (answer.status === 204) throw new Superseded();
-    if (answer.status === 400) throw new Refusal((await answer.json()).error);
+    if ([400, 500].includes(answer.status)) throw new Refusal((await answer.json()).error);
     if (!answer.ok) throw new Refusal(`the server answers ${answer.status}`);
     return await answer.arrayBuffer();
   } catch (error) {
