@@ -88,7 +88,7 @@ class SineLowRankLinear(FactoredLinear):
 
     def reset_parameters(self) -> None:
         """Draw new factors (see the class) and zero the bias."""
-        self._draw(math.sqrt(self.spread / (float(self.omega) * math.sqrt(self.rank))))
+        self._draw(math.sqrt(self.spread / (self.omega.item() * math.sqrt(self.rank))))
 
     def build(self) -> Float[Tensor, "out in"]:
         # omega amplifies rounding, so the phase keeps the factors' own precision under autocast

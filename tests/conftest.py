@@ -26,7 +26,8 @@ install_import_hook(
     "typechecker.check",
 )
 
-pytest_plugins = ["sweeping", "torus", "viewing"]  # modules beside this one, with fixtures of several test files
+# modules beside this one, with fixtures of several test files
+pytest_plugins = ["sweeping", "tiny_runs", "torus", "viewing"]
 
 
 @pytest.fixture(autouse=True)

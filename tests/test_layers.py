@@ -1,4 +1,6 @@
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -53,7 +55,7 @@ def test_a_signal_keeps_its_size_through_eight_relu_layers(kind, rank):
         h = torch.randn(64, 256)
         for layer in layers:
             h = torch.relu(layer(h))
-        sizes.append(float(h.square().mean()))
+        sizes.append(h.square().mean().item())
     if kind == "low-rank" and rank == 1:  # a product of rank-1 layers cannot: the reason why the paper's baseline fails
         return
     assert 0.1 < sum(sizes) / len(sizes) < 10
@@ -187,3 +189,8 @@ def test_an_interrupted_picture_leaves_no_old_weight_to_train_on():
     layer.train()
     with built_once(layer):
         assert layer.weight.requires_grad
+
+
+def test_core_imports_without_nerfstudio():
+    code = "import sys; sys.modules['nerfstudio'] = None; import sinenerf; sinenerf.SineLowRankLinear(4, 4, 1)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,231 @@
+"""Training that survives: checkpoints, resuming, interruptions, and what is refused before it begins."""
+
+from copy import deepcopy
+
+import pytest
+import torch
+from answering import answer
+from tiny_runs import make_trainer, set_up, tiny_config
+
+pytest.importorskip("nerfstudio", reason="needs nerfstudio")
+import sinenerf
+from sinenerf.nerf.checkpoints import latest_valid_step
+from sinenerf.networks import ScalarMLP
+
+
+def test_checkpoints_hold_the_scene_and_nothing_else(trainer):
+    for step in range(3):
+        trainer.train_iteration(step)
+    trainer.save_checkpoint(2)
+    (path,) = trainer.checkpoint_dir.glob("*")
+    state = torch.load(path, weights_only=True)  # numpy scalars or pickled objects would be refused
+    names = [name for name in state["pipeline"] if "device_indicator" not in name]
+    assert names and all(name.startswith(("_model.field.coarse.", "_model.field.fine.")) for name in names)
+    assert not list(trainer.base_dir.glob("*.partial"))
+
+
+def test_only_the_latest_checkpoint_is_kept_and_a_broken_one_is_passed_over(trainer, capsys):
+    trainer.save_checkpoint(1)
+    trainer.save_checkpoint(2)
+    folder = trainer.checkpoint_dir
+    assert [p.name for p in folder.glob("*")] == ["step-000000002.ckpt"]
+    (folder / "step-000000009.ckpt").write_bytes(b"half a file")
+    (folder / "step-000000003.ckpt.tmp").write_bytes(b"")
+    assert latest_valid_step(folder) == 2
+    assert "step-000000009.ckpt is passed over" in capsys.readouterr().err
+    (folder / "step-000000002.ckpt").unlink()
+    with pytest.raises(SystemExit, match="no checkpoint that can be read"):
+        latest_valid_step(folder)
+
+
+def test_nan_stops_with_the_last_good_checkpoint(small, monkeypatch):
+    small.save_checkpoint(0)
+    good = {name: p.clone() for name, p in small.pipeline.model.named_parameters()}
+    render = small.pipeline.model._render
+
+    def spoil(bundle):
+        outputs = render(bundle)
+        return {**outputs, "rgb": outputs["rgb"] * torch.nan}
+
+    monkeypatch.setattr(small.pipeline.model, "_render", spoil)
+    with pytest.raises(SystemExit, match=r"stopped at step 0: rgb is NaN or infinite.*step-000000000.ckpt") as stop:
+        small.train()
+    assert "a lower --optimizers.fields.optimizer.lr" in str(stop.value)
+    assert [p.name for p in small.checkpoint_dir.glob("*")] == ["step-000000000.ckpt"]
+    assert all(torch.equal(p, good[name]) for name, p in small.pipeline.model.named_parameters())
+
+
+def test_ctrl_c_saves(small, monkeypatch):
+    def interrupt(step):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(small, "train_iteration", interrupt)
+    with pytest.raises(SystemExit) as stop:
+        small.train()
+    assert stop.value.code == 130
+    assert list(small.checkpoint_dir.glob("step-*.ckpt"))
+
+
+def test_ctrl_c_after_the_last_step_loses_nothing(scene, tmp_path, monkeypatch):
+    trainer = make_trainer("sine-nerf-small", scene, tmp_path, bits=10.0)
+
+    def interrupted():
+        trainer.training_state = "completed"
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer, "_after_train", interrupted)
+    trainer.train()
+    assert list(tmp_path.rglob("scene.sine")) and list(trainer.checkpoint_dir.glob("step-000000003.ckpt"))
+
+
+def test_the_scene_is_written_before_the_viewer_is_waited_for(scene, tmp_path, monkeypatch):
+    """With a viewer nerfstudio ends by Ctrl-C alone, which is then no interruption."""
+    trainer = make_trainer("sine-nerf-small", scene, tmp_path, bits=10.0)
+
+    def wait():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer, "_train_complete_viewer", wait)
+    trainer.train()
+    (written,) = tmp_path.rglob("scene.sine")
+    assert sinenerf.load(written).parameters_count == trainer.pipeline.model.quantiser.count
+
+
+def test_a_run_with_bits_goes_on_from_its_checkpoint(scene, tmp_path):
+    first = make_trainer("sine-nerf-small", scene, tmp_path / "a", bits=10.0)
+    first.save_checkpoint(3)
+    again = make_trainer("sine-nerf-small", scene, tmp_path / "b", bits=10.0, load_dir=first.checkpoint_dir)
+    assert again._start_step == 4
+    ours, theirs = (t.pipeline.model.field.state_dict() for t in (again, first))
+    for name, values in ours.items():
+        if isinstance(values, torch.Tensor):  # what is not yet fixed is NaN
+            torch.testing.assert_close(values, theirs[name], rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"spread": 1.0}, "is of a run with another spread"),
+        ({"omega": 4.0, "spread": 1.0}, "another omega, which is 3 there, and another spread"),
+        ({"learn_omega": True}, "another learn-omega or learn-gain"),
+        ({"learn_gain": True}, "another learn-omega or learn-gain"),
+        ({"density_activation": "softplus"}, "another density-activation, which is exp there"),
+    ],
+)
+def test_a_run_goes_on_with_its_own_settings_alone(changes, said, small, scene, tmp_path):
+    small.config.save_config()
+    small.train_iteration(0)
+    small.save_checkpoint(0)
+    again = {"load_dir": small.checkpoint_dir}
+    assert make_trainer("sine-nerf-small", scene, tmp_path / "same", **again)._start_step == 1
+    with pytest.raises(SystemExit, match=said) as stop:
+        make_trainer("sine-nerf-small", scene, tmp_path / "other", **again, **changes)
+    assert "\n" not in str(stop.value)
+
+
+def test_a_run_that_goes_on_keeps_to_its_schedule(small, scene, tmp_path):
+    """nerfstudio's max_num_iterations are further steps; the learning rate was at its floor for all of them."""
+    small.save_checkpoint(5)
+    again = make_trainer("sine-nerf-small", scene, tmp_path, steps=6, load_dir=small.checkpoint_dir)
+    (schedule,) = again.optimizers.schedulers.values()
+    assert [small.optimizers.schedulers["fields"].lr_lambdas[0](step) for step in (0, 2, 4)] == pytest.approx(
+        [1, 0.05**0.5, 0.05]
+    )
+    assert schedule.lr_lambdas[0](6) == pytest.approx(0.05**0.5) and schedule.lr_lambdas[0](12) == pytest.approx(0.05)
+
+
+def test_a_run_goes_on_with_the_learning_rate_that_is_given(small, scene, tmp_path):
+    """As the message says after a loss that is no number."""
+    small.train_iteration(0)
+    small.save_checkpoint(0)
+    config = tiny_config("sine-nerf-small", scene, tmp_path / "again", load_dir=small.checkpoint_dir)
+    config.optimizers["fields"]["optimizer"].lr = 1e-4
+    again = set_up(config)
+    optimizer = again.optimizers.optimizers["fields"]
+    factor = again.optimizers.schedulers["fields"].lr_lambdas[0]
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(1e-4 * factor(1))
+    again.train_iteration(1)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(1e-4 * factor(2))
+
+
+def test_a_run_of_another_version_of_torch_goes_on(scene, tmp_path):
+    """Settings of Adam come and go."""
+    first = make_trainer("sine-nerf", scene, tmp_path / "a")
+    first.train_iteration(0)
+    first.save_checkpoint(0)
+    (path,) = first.checkpoint_dir.iterdir()
+    state = torch.load(path, weights_only=True)
+    del state["optimizers"]["fields"]["param_groups"][0]["foreach"]
+    torch.save(state, path)
+    again = make_trainer("sine-nerf", scene, tmp_path / "b", load_dir=first.checkpoint_dir)
+    again.train_iteration(1)
+
+
+def test_a_training_does_not_replace_another(small, scene, tmp_path):
+    """ns-train --load-config of a finished run, or the same --timestamp again."""
+    small.save_checkpoint(7)
+    config = deepcopy(small.config)
+    with pytest.raises(SystemExit, match="holds the checkpoints of another training"):
+        set_up(config)
+    assert [path.name for path in small.checkpoint_dir.iterdir()] == ["step-000000007.ckpt"]
+    config.load_dir = small.checkpoint_dir
+    assert set_up(config).step == 7  # Ctrl-C before the first step saves what was loaded under its own number
+
+
+def test_several_devices_are_refused(small):
+    with pytest.raises(SystemExit, match="trains on one device"):
+        deepcopy(small.config).setup(local_rank=0, world_size=2).setup()
+
+
+def test_what_no_reader_opens_is_refused_before_training(scene, tmp_path):
+    with pytest.raises(SystemExit, match="sinenerf: depth is 17: a file holds 1 to 16"):
+        make_trainer("sine-nerf-small", scene, tmp_path / "a", depth=17, bits=8.0)
+    trained = make_trainer("sine-nerf-small", scene, tmp_path / "b", depth=17)  # a run without a file may be deeper
+    trained.config.save_config()
+    trained.save_checkpoint(0)
+    refused = answer("compress", trained.base_dir, "--output", tmp_path / "x.sine", "--bits", 32)
+    assert refused.returncode == 1 and "sinenerf: depth is 17: a file holds 1 to 16" in refused.stderr
+    assert not (tmp_path / "x.sine").exists()
+
+
+def test_photographs_that_no_file_holds_are_refused_before_training(scene, tmp_path, monkeypatch):
+    monkeypatch.setattr("sinenerf.nerf.file.LARGEST_PICTURE", 40)
+    with pytest.raises(SystemExit, match="photographs of 48 x 36: a file holds cameras of at most 40 pixels"):
+        make_trainer("sine-nerf-small", scene, tmp_path, bits=8.0)
+    make_trainer("sine-nerf-small", scene, tmp_path)
+
+
+@pytest.mark.parametrize(("setting", "value", "said"), [("rank", 17, "rank 17"), ("omega", 0.0, "omega is 0")])
+def test_settings_that_fit_no_layer_stop_with_one_line(scene, tmp_path, setting, value, said):
+    with pytest.raises(SystemExit, match=said) as stop:
+        make_trainer("sine-nerf", scene, tmp_path, **{setting: value})
+    assert "\n" not in str(stop.value)
+
+
+def test_bad_input_removes_nothing_of_other_runs(small, scene, tmp_path):
+    """A run whose name holds those of others: ns-train --timestamp ''."""
+    other = tmp_path / "scene" / "sine-nerf-small" / "yesterday" / "nerfstudio_models"
+    other.mkdir(parents=True)
+    small.base_dir = other.parents[1]
+    small.checkpoint_dir = small.base_dir / "nerfstudio_models"
+    (small.base_dir / "config.yml").write_text("")
+    small._forget()
+    assert other.is_dir() and not (small.base_dir / "config.yml").exists()
+    small.base_dir = other.parents[1] / "today"
+    small.base_dir.mkdir()
+    (small.base_dir / "config.yml").write_text("")
+    small._forget()
+    assert not small.base_dir.exists() and other.is_dir()
+
+
+@pytest.mark.parametrize(("bias", "said"), [(-100.0, "nothing"), (100.0, "fills everything")])
+def test_a_collapsed_density_is_seeded_again_once(small, monkeypatch, capsys, bias, said):
+    monkeypatch.setattr("sinenerf.nerf.model.COLLAPSE_CHECKS", range(0, 3))
+    model = small.pipeline.model
+    for network in (model.field.coarse, model.field.fine):
+        head = network.head if isinstance(network, ScalarMLP) else network.density
+        head.bias.data.fill_(bias)
+    small.train()
+    printed = capsys.readouterr().err
+    assert said in printed and printed.count("starting again from another seed") == 1
+    assert model.reseeded and float(model.field.fine.density.bias.abs().max()) < 1
