@@ -9,23 +9,20 @@ package. Within a running program `keep_weights` of `sinenerf.factored` has the 
 """
 
 import math
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 import torch
-from torch import Tensor, nn
-from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
+from torch import nn
 
 from sinenerf.factored import FactoredLinear
 from sinenerf.layers import LowRankLinear, SineLowRankLinear
+from sinenerf.linears import matching
 from sinenerf.nearest import fit_weight
 
 Model = TypeVar("Model", bound=nn.Module)
-PLAIN = (nn.Linear, NonDynamicallyQuantizableLinear)
-"""Exactly these types hold their weight as it is; their subclasses quantise, parametrise or adapt it."""
 _ORIGIN = "_sinenerf_baked_from"
 
 
@@ -106,7 +103,7 @@ def factorize(
     model = model if inplace else deepcopy(model)
     made, rows = {}, []
     before = _count(model)
-    for name, linear in list(_matching(model, include)):
+    for name, linear in list(matching(model, include)):
         try:
             new = _like(linear, rank, layer, omega, spread)
         except ValueError as error:
@@ -167,68 +164,6 @@ def _baked(layer: FactoredLinear) -> nn.Linear:
     linear.bias = layer.bias  # type: ignore[assignment]
     linear.__dict__[_ORIGIN] = layer  # not through nn.Module, which would make it a part of the state
     return linear.train(layer.training)
-
-
-def _matching(model: nn.Module, include: str) -> Iterator[tuple[str, nn.Linear]]:
-    """(name, layer) of the linear layers to replace, checked."""
-    try:
-        pattern = re.compile(include)
-    except re.error as error:
-        raise ValueError(f"include is no regular expression: {include!r}: {error}") from None
-    users = _users(model)
-    matched = [(n, m) for n, m in model.named_modules() if pattern.fullmatch(n) and _is_linear(m)]
-    if not matched:
-        names = [name for name, m in model.named_modules() if type(m) in PLAIN]
-        listed = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
-        raise ValueError(
-            f"no linear layer's name matches {include!r}. "
-            + (f"The model has these: {listed}" if names else "The model has no nn.Linear at all")
-        )
-    for name, module in matched:
-        _check(name, module, users)
-        yield name, module  # type: ignore[misc]
-
-
-def _is_linear(module: nn.Module) -> bool:
-    """Whether a module is a linear layer of any kind: quantised ones need not descend from nn.Linear."""
-    return isinstance(module, nn.Linear) or (hasattr(module, "in_features") and hasattr(module, "out_features"))
-
-
-def _check(path: str, module: nn.Module, users: dict[int, list[str]]) -> None:
-    """Raise ValueError unless a layer can be replaced."""
-    kind, name = type(module), path or "the model"
-    if isinstance(module, FactoredLinear):
-        raise ValueError(f"{name}: is factored already. Leave it out of include, or bake it first")
-    if kind not in PLAIN:
-        raise ValueError(
-            f"{name}: is a {kind.__module__}.{kind.__qualname__}, quantised or otherwise no plain nn.Linear. "
-            "Leave it out of include, or factorize before it is made so"
-        )
-    for leaf, parameter in module.named_parameters():
-        if parameter.is_meta:
-            raise ValueError(f"{name}: its {leaf} is on the meta device and has no values. Load the model first")
-        if not parameter.is_floating_point():
-            raise ValueError(f"{name}: its {leaf} is of type {parameter.dtype}; only floating point can be factored")
-        own = f"{path}.{leaf}" if path else leaf
-        shared = [other for other in users[_storage(parameter)] if other != own]
-        if shared:
-            raise ValueError(
-                f"{name}: its {leaf} is tied to {' and '.join(shared)}. Factoring one would untie them: leave it out "
-                "of include, or give the layer a weight of its own first"
-            )
-
-
-def _users(model: nn.Module) -> dict[int, list[str]]:
-    """Every name that each storage of parameters goes by, also that of a module which sits at two places."""
-    users: dict[int, list[str]] = {}
-    for name, parameter in model.named_parameters(remove_duplicate=False):
-        users.setdefault(_storage(parameter), []).append(name)
-    return users
-
-
-def _storage(parameter: Tensor) -> int:
-    """What tells tensors apart that are views of the same numbers; meta tensors have no numbers."""
-    return id(parameter) if parameter.is_meta else parameter.untyped_storage().data_ptr()
 
 
 def _like(linear: nn.Linear, rank: int, kind: str, omega: float, spread: float) -> FactoredLinear:

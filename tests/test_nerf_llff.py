@@ -188,34 +188,6 @@ def test_default_factor(copy):
     assert llff.default_factor(copy, 4032, 1100) == 8
 
 
-def test_recentring_puts_the_mean_camera_at_the_origin(scene):
-    views, *_ = load(scene)
-    moved, motion, scale = llff.recentre(views)
-    np.testing.assert_allclose(llff.average_pose(moved.camera_to_world), np.eye(4), atol=1e-9)
-    assert moved.bounds.min() == pytest.approx(1 / 0.75)
-    old = views.camera_to_world[:, :, 3]
-    np.testing.assert_allclose(
-        scale * (old @ motion[:, :3].T + motion[:, 3]), moved.camera_to_world[:, :, 3], atol=1e-9
-    )
-
-
-def test_spherify_centres_what_all_cameras_look_at():
-    rng = np.random.default_rng(0)
-    centre, poses = np.array([3.0, -2.0, 5.0]), []
-    for angle in np.linspace(0, 2 * np.pi, 12, endpoint=False):
-        position = centre + np.array([4 * np.cos(angle), 4 * np.sin(angle), 1.5 + 0.1 * rng.normal()])
-        back = (position - centre) / np.linalg.norm(position - centre)
-        right = np.cross([0, 0, 1], back)
-        right /= np.linalg.norm(right)
-        poses.append(np.stack([right, np.cross(back, right), back, position], 1))
-    views = llff.Views(np.array(poses), np.tile([36.0, 48, 40], (12, 1)), np.tile([2.0, 6.0], (12, 1)))
-    moved, motion, scale = llff.spherify(views)
-    np.testing.assert_allclose(scale * (motion[:, :3] @ centre + motion[:, 3]), 0, atol=1e-6)
-    positions = moved.camera_to_world[:, :, 3]
-    assert np.sqrt((positions**2).sum(1).mean()) == pytest.approx(1)
-    assert (positions[:, 2] > 0).all()  # z is up
-
-
 def test_an_empty_table(copy):
     edit(copy, lambda table: table[:0])
     refused(copy, "poses_bounds.npy", "shape (0, 17)")

@@ -5,7 +5,8 @@ import pytest
 import trimesh
 from answering import command
 
-from sinenerf.viewer.snapshot import Framing, Model, snapshot, upright_axes, vertex_normals
+from sinenerf.viewer.raytrace import Framing, Model, vertex_normals
+from sinenerf.viewer.snapshot import snapshot, upright_axes
 from sinenerf.viewer.view import gather
 
 

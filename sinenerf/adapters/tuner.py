@@ -13,8 +13,8 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from sinenerf.adapters.layers import SineEmbedding, SineLinear
-from sinenerf.convert import PLAIN
 from sinenerf.factored import FactoredLinear
+from sinenerf.linears import PLAIN
 
 PEFT_TYPE = "SINE_LORA"
 

@@ -14,7 +14,7 @@ from nerfstudio.data.dataparsers.base_dataparser import DataParser, DataParserCo
 from nerfstudio.data.scene_box import SceneBox
 from nerfstudio.plugins.registry_dataparser import DataParserSpecification
 
-from sinenerf.nerf import llff
+from sinenerf.nerf import llff, poses
 
 
 @dataclass
@@ -59,7 +59,7 @@ class LLFFDataParser(DataParser):
         height, width = llff.check_images(paths, views, table)
         train, test = llff.hold_out(len(paths), config.hold_every)
         focal = views.hwf[:, 2] * width / views.hwf[:, 1]
-        normalise = llff.spherify if config.spherify else lambda v: llff.recentre(v, config.bound_factor)
+        normalise = poses.spherify if config.spherify else lambda v: poses.recentre(v, config.bound_factor)
         views, motion, scale = normalise(views)
 
         keep = train if split == "train" else test
@@ -82,7 +82,7 @@ class LLFFDataParser(DataParser):
             dataparser_scale=scale,
         )
 
-    def _bounding_box(self, views: llff.Views) -> np.ndarray:
+    def _bounding_box(self, views: poses.Views) -> np.ndarray:
         """Two corners, (2, 3): around the object, or around the frusta up to the far bound."""
         if self.config.spherify:
             return np.array([[-1.0] * 3, [1.0] * 3])

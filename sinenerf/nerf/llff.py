@@ -1,33 +1,21 @@
-"""LLFF scenes on disk: reading, checking and normalising them. Arrays only, no nerfstudio.
+"""LLFF scenes on disk: reading and checking them. Arrays only, no nerfstudio.
 
 A scene is a folder with photographs (`images`, or `images_4` for the same at a quarter of the size) and
 `poses_bounds.npy`, one row a photograph in the order of the sorted file names: a 3x5 matrix [R | t | (H, W, f)], the
 columns of R pointing down, right and backwards, H, W and f those of the full-size photograph, then near and far.
-Conventions and normalisation are those of Mildenhall et al. 2020 (NeRF), and of its published loader.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from sinenerf.nerf.poses import Views
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg"}
 
 
 class SceneError(ValueError):
     """A scene that cannot be trained on. The message is one line: the file, the view, what is wrong, how to mend it."""
-
-
-@dataclass
-class Views:
-    """Cameras of a scene, in OpenGL axes: x right, y up, z backwards."""
-
-    camera_to_world: np.ndarray
-    """(N, 3, 4)"""
-    hwf: np.ndarray
-    """(N, 3): height, width and focal length in pixels of the full-size photograph."""
-    bounds: np.ndarray
-    """(N, 2): nearest and farthest scene point along the viewing axis, in world units."""
 
 
 def read_poses_bounds(path: Path) -> Views:
@@ -188,59 +176,3 @@ def hold_out(count: int, every: int) -> tuple[np.ndarray, np.ndarray]:
         )
     held = np.arange(0, count, every)
     return np.setdiff1d(np.arange(count), held), held
-
-
-def average_pose(camera_to_world: np.ndarray) -> np.ndarray:
-    """The pose (4, 4) in the middle of the given ones (N, 3, 4): mean position, mean viewing and up directions."""
-    back = unit(camera_to_world[:, :, 2].sum(0))
-    right = unit(np.cross(camera_to_world[:, :, 1].sum(0), back))
-    return homogeneous(np.stack([right, np.cross(back, right), back, camera_to_world[:, :, 3].mean(0)], axis=1))
-
-
-def recentre(views: Views, bound_factor: float = 0.75) -> tuple[Views, np.ndarray, float]:
-    """NeRF's normalisation of a forward-facing capture: nearest bound at 1 / bound_factor, mean camera at the origin.
-
-    Returns:
-        the views; the rigid motion (3, 4) and the scale, so that x_new = scale * (motion @ [x_old, 1]).
-    """
-    scale = 1.0 / (views.bounds.min() * bound_factor)
-    return _move(views, np.linalg.inv(average_pose(views.camera_to_world)), scale)
-
-
-def spherify(views: Views) -> tuple[Views, np.ndarray, float]:
-    """NeRF's normalisation of an inward-facing capture: the point all cameras look at to the origin, their root mean
-    square distance from it to 1, z up.
-
-    Returns:
-        as `recentre`.
-    """
-    position, centre = views.camera_to_world[:, :, 3], meeting_point(views.camera_to_world)
-    up = unit((position - centre).mean(0))
-    first = unit(np.cross([0.1, 0.2, 0.3], up))
-    frame = np.stack([first, np.cross(up, first), up, centre], axis=1)
-    scale = 1.0 / np.sqrt(((position - centre) ** 2).sum(1).mean())
-    return _move(views, np.linalg.inv(homogeneous(frame)), scale)
-
-
-def meeting_point(camera_to_world: np.ndarray) -> np.ndarray:
-    """The point (3,) that is nearest to the viewing axes of all cameras (N, 3, 4), in the sense of least squares."""
-    position, axis = camera_to_world[:, :, 3], camera_to_world[:, :, 2]
-    across = np.eye(3) - axis[:, :, None] * axis[:, None, :]
-    return np.linalg.lstsq(across.sum(0), (across @ position[:, :, None]).sum(0)[:, 0], rcond=None)[0]
-
-
-def _move(views: Views, motion: np.ndarray, scale: float) -> tuple[Views, np.ndarray, float]:
-    moved = motion @ homogeneous(views.camera_to_world)
-    moved[:, :3, 3] *= scale
-    return Views(moved[:, :3], views.hwf, views.bounds * scale), motion[:3], float(scale)
-
-
-def unit(vector: np.ndarray) -> np.ndarray:
-    """A vector's direction, of length 1."""
-    return vector / np.linalg.norm(vector)
-
-
-def homogeneous(poses: np.ndarray) -> np.ndarray:
-    """(..., 3, 4) -> (..., 4, 4)."""
-    last = np.broadcast_to(np.array([0.0, 0.0, 0.0, 1.0]), (*poses.shape[:-2], 1, 4))
-    return np.concatenate([poses, last], axis=-2)

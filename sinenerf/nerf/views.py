@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sinenerf.nerf.llff import homogeneous, meeting_point, read_poses_bounds, unit
+from sinenerf.nerf.llff import read_poses_bounds
+from sinenerf.nerf.poses import homogeneous, meeting_point, unit
 
 Pose = Float[np.ndarray, "3 4"]
 """Camera to world, in OpenGL axes: x right, y up, z backwards."""

@@ -11,6 +11,7 @@ from sinenerf.codec.container import LARGEST_COUNT, Container, pack
 from sinenerf.codec.table import Coded, values_of
 from sinenerf.files import replacing
 from sinenerf.nerf import llff
+from sinenerf.nerf.poses import recentre
 from sinenerf.rd.photographs import check_budget, parser_of, photographs_of, save_picture, train_within
 from sinenerf.rd.results import Result, Settings, working_folder
 from sinenerf.rd.scoring import model_renderer, score_held_out
@@ -90,7 +91,7 @@ class RivalProgram:
 
 def planes_of(scene: Path) -> dict[str, float]:
     """Planes around the scene's depths, for vanilla-nerf: its own, at 2 and 6, are made for Blender's objects."""
-    views, _, _ = llff.recentre(llff.read_poses_bounds(scene / "poses_bounds.npy"))
+    views, _, _ = recentre(llff.read_poses_bounds(scene / "poses_bounds.npy"))
     return {"near_plane": 1.0, "far_plane": 1.1 * float(views.bounds.max())}
 
 

@@ -163,7 +163,7 @@ def save_picture(mesh: Any, truth: Truth, artefact: Path) -> None:
     """What was made of a shape, from where all of its scene are seen, beside the result: for the page of plots."""
     from PIL import Image
 
-    from sinenerf.viewer.snapshot import Framing, Model
+    from sinenerf.viewer.raytrace import Framing, Model
 
     try:
         model = Model(truth.placement.to_cube(mesh.vertices), np.asarray(mesh.faces), flat=False)
