@@ -14,3 +14,9 @@ def check_positive(name: str, value: float) -> None:
     """Raise ValueError unless the value of a setting is positive and finite."""
     if not (value > 0 and math.isfinite(value)):
         raise ValueError(f"{name} is {value}: it must be positive")
+
+
+def check_whole(name: str, value: Any) -> None:
+    """Raise ValueError unless the value of a setting is a whole number, or left out: TOML has 4e3 as a float."""
+    if not isinstance(value, int | None):
+        raise ValueError(f"{name} is {value}: it must be a whole number")

@@ -95,10 +95,9 @@ class FactoredLinear(nn.Module):
         self._built, self._kept = None, False
 
     def train(self, mode: bool = True) -> "FactoredLinear":
-        if mode and self._kept:  # it would train on a weight that no longer follows its factors
+        if mode:  # else it would train on a weight, kept or left by an interrupted picture, that no longer follows
             self.forget_weight()
-        if mode and not self._kept:  # a viewer's interrupted picture may have left these
-            self._sharing, self._built = False, None
+            self._sharing = False
         return super().train(mode)
 
     def _apply(self, fn, recurse=True):

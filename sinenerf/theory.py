@@ -28,5 +28,9 @@ def singular_values(weight: Float[Tensor, "m n"]) -> Float[Tensor, " k"]:
 
 def stable_rank(weight: Float[Tensor, "m n"]) -> float:
     """||W||_F^2 / ||W||_2^2: a rank that rounding cannot change, at most rank(W). 0 for the zero matrix."""
-    s = singular_values(weight)
-    return float((s**2).sum() / s[0] ** 2) if s[0] > 0 else 0.0
+    return stable_rank_of(singular_values(weight))
+
+
+def stable_rank_of(values: Float[Tensor, " k"]) -> float:
+    """The stable rank of a matrix with these singular values, in falling order."""
+    return float((values**2).sum() / values[0] ** 2) if values[0] > 0 else 0.0

@@ -11,6 +11,7 @@ from sinenerf.nerf.guard import say
 
 NETWORK = "_model.field."
 """The names of the numbers of a run's networks begin so."""
+ADVICE = "Give its settings, those in its config.yml"
 
 
 def latest_valid_step(folder: Path) -> int:
@@ -43,7 +44,7 @@ def check_same_settings(path: Path, pipeline: Any, optimizer: torch.optim.Optimi
     if shapes[0] != shapes[1]:
         raise SystemExit(
             f"sinenerf: {path}: is of a run with another network (layer, rank, width, depth or the like, or bits "
-            f"where one has none). Give its settings, those in its config.yml"
+            f"where one has none). {ADVICE}"
         )
     saved = state["optimizers"].get("fields", {"param_groups": [{}]})
     ours = optimizer.param_groups[0]
@@ -60,10 +61,7 @@ def check_same_settings(path: Path, pipeline: Any, optimizer: torch.optim.Optimi
     if density not in (None, pipeline.model.config.density_activation):
         others.append(f"density-activation, which is {density} there,")
     if others:
-        raise SystemExit(
-            f"sinenerf: {path}: is of a run with another {' and another '.join(others)}. "
-            f"Give its settings, those in its config.yml"
-        )
+        raise SystemExit(f"sinenerf: {path}: is of a run with another {' and another '.join(others)}. {ADVICE}")
 
 
 def _changed(state: dict[str, Any], pipeline: Any, constant: str) -> float | None:

@@ -74,7 +74,8 @@ def _check_scene(scene: Path, target: Path) -> None:
     if note.exists() and (there := note.read_text()) != place:
         raise ValueError(f"{target} holds the demo of {there}: give another --output")
     target.mkdir(parents=True, exist_ok=True)
-    note.write_text(place)
+    with replacing(note) as partial:
+        partial.write_text(place)
 
 
 @torch.no_grad()

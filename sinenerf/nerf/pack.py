@@ -7,7 +7,6 @@ import torch
 from sinenerf.codec.budget import file_size
 from sinenerf.codec.container import RADIANCE, pack
 from sinenerf.codec.module import take
-from sinenerf.codec.quantise import Quantiser
 from sinenerf.nerf.file import header_of
 from sinenerf.nerf.radiance import RadianceField
 from sinenerf.nerf.views import Capture, View, capture_of
@@ -37,7 +36,8 @@ def field_of(pipeline: Any) -> RadianceField:
     else:
         size = file_size(field.parameters_count, model.config.bits, model.config.bytes)
         assert size is not None
-        field.coded = take(field, _within(field, quantiser, size))
+        header = header_of_run(pipeline)
+        field.coded = take(field, quantiser.within(size, lambda tensors: pack(RADIANCE, header, tensors)))
     return field.eval()
 
 
@@ -53,9 +53,3 @@ def header_of_run(pipeline: Any) -> bytes:
     """
     field = pipeline.model.field
     return header_of(field.config, field.warp, field.far, capture_of_run(pipeline))
-
-
-def _within(field: RadianceField, quantiser: Quantiser, size: int) -> dict:
-    assert field.capture is not None
-    header = header_of(field.config, field.warp, field.far, field.capture)
-    return quantiser.within(size, lambda tensors: pack(RADIANCE, header, tensors))

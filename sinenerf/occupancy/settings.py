@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import torch
 
-from sinenerf.choices import check_choice, check_positive
+from sinenerf.choices import check_choice, check_positive, check_whole
 from sinenerf.codec.budget import file_size, training_budget
 from sinenerf.codec.curvature import Loss
 from sinenerf.occupancy.architecture import FieldConfig
@@ -53,9 +53,7 @@ class FitConfig:
     def check(self) -> None:
         """Raise ValueError on a setting that cannot be."""
         for name in ("steps", "batch", "pool", "resolution", "seed", "bytes"):
-            value = getattr(self, name)
-            if not isinstance(value, int | None):  # TOML has 4e3 as a float
-                raise ValueError(f"{name} is {value}: it must be a whole number")
+            check_whole(name, getattr(self, name))
         self.budget()
         self.file_size(1)
         check_choice("optimizer", self.optimizer, OptimizerKind)

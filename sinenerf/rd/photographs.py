@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from sinenerf.choices import check_choice
+from sinenerf.choices import check_choice, check_whole
 from sinenerf.codec.budget import file_size
 from sinenerf.files import replacing
 from sinenerf.optimizer import OptimizerKind
@@ -60,8 +60,7 @@ def check_budget(settings: Settings) -> None:
         if value is not None and not (isinstance(value, int | float) and value > 0):
             raise ValueError(f"{name} is {value}: it must be positive")
     for name in ("steps", "rays", "downscale", "bytes", "seed"):
-        if not isinstance(settings.get(name), int | None):
-            raise ValueError(f"{name} is {settings[name]}: it must be a whole number")
+        check_whole(name, settings.get(name))
 
 
 def train_within(config: Any, settings: Settings, folder: Path, look_stride: int) -> Training | None:

@@ -34,8 +34,8 @@ def score_held_out(pipeline: Any, render: Callable[[Any, int], Tensor], stride: 
     pipeline.eval()
     metrics, images, truths = [], [], []
     for camera, batch in pipeline.datamanager.fixed_indices_eval_dataloader:
-        truth = pipeline.model.renderer_rgb.blend_background(batch["image"].float().to(pipeline.device))
-        truth = truth[::stride, ::stride].cpu()
+        pixels = batch["image"][::stride, ::stride].float().cpu()
+        truth = pipeline.model.renderer_rgb.blend_background(pixels)
         image = render(camera, stride).cpu().clamp(0, 1)
         if stride == 1:
             metrics.append(image_metrics(image, truth))

@@ -36,9 +36,9 @@ def configure(method: str, scene: Path, output: Path, options: dict[str, Any], p
     # one data manager for all: nerfacto's own starts processes, which two cores have no room for
     manager = VanillaDataManagerConfig(data=scene, dataparser=LLFFDataParserConfig(data=scene, **parser))
     manager.train_num_rays_per_batch = rays
-    manager.images_on_gpu = best_device() == "cuda"
     config.pipeline.datamanager, config.data = manager, scene
     config.machine.device_type = best_device()
+    manager.images_on_gpu = config.machine.device_type == "cuda"
     config.mixed_precision = config.mixed_precision and config.machine.device_type == "cuda"
     config.vis = "none"  # no server, and no event files, whose thread outlives the run
     config.logging.local_writer.enable = False

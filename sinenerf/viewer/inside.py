@@ -14,7 +14,7 @@ from sinenerf.factored import FactoredLinear
 from sinenerf.fields import Field, describe
 from sinenerf.layers import SineLowRankLinear
 from sinenerf.occupancy.field import OccupancyField
-from sinenerf.theory import singular_values
+from sinenerf.theory import singular_values, stable_rank_of
 
 ENDS = np.array([[33, 102, 172], [247, 247, 247], [178, 24, 43]])
 """Blue, white and red: negative, zero and positive."""
@@ -43,7 +43,7 @@ def _layer(name: str, layer: nn.Linear | FactoredLinear, bytes_of: dict[str, flo
         "equation": _equation(layer),
         "pictures": {n: _picture(m.detach().cpu().numpy()) for n, m in matrices.items()},
         "singular": [float(f"{v:.4g}") for v in values],
-        "stable_rank": float((values / (values[0] or 1)).square().sum()),  # theory.stable_rank would decompose again
+        "stable_rank": stable_rank_of(values),
         "bytes": own,
         "parameters": sum(p.numel() for p in layer.parameters()),
     }
