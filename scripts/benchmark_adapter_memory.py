@@ -23,7 +23,7 @@ from torch.profiler import ProfilerActivity, profile
 from sinenerf.adapters import SineLoraConfig
 from sinenerf.adapters.layers import SineLinear
 from sinenerf.adapters.product import sine_weight
-from sinenerf.files import replacing
+from sinenerf.common.files import replacing
 from sinenerf.rd import hardware
 
 

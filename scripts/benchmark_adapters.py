@@ -19,14 +19,13 @@ from typing import Literal
 
 import tyro
 
-from sinenerf.files import replacing
+from sinenerf.common.files import replacing
 from sinenerf.rd import hardware
 from sinenerf.rd.plot import COLOURS, DASHES, MARKERS
 
 SEARCH_SEED, SEEDS = 1000, (0, 1, 2, 3, 4)
 BITS = (32, 8, 6, 4)
 """Of a number in a file."""
-RESULTS = Path("scripts/results/adapters")
 
 
 @dataclass(frozen=True)
@@ -108,8 +107,8 @@ EXPERIMENTS = {
 class Results:
     """An experiment's finished runs, in a JSON file that is replaced after each."""
 
-    def __init__(self, name: str) -> None:
-        self.path = RESULTS / f"{name}.json"
+    def __init__(self, folder: Path, name: str) -> None:
+        self.path = folder / f"{name}.json"
         self.runs: list[dict] = json.loads(self.path.read_text())["runs"] if self.path.is_file() else []
 
     def find(self, setting: Setting) -> dict | None:
@@ -128,9 +127,9 @@ class Results:
         return found
 
 
-def complete(name: str) -> list[dict]:
+def complete(name: str, folder: Path) -> list[dict]:
     """Make what is missing. One row for each method and rank."""
-    experiment, results, rows = EXPERIMENTS[name], Results(name), []
+    experiment, results, rows = EXPERIMENTS[name], Results(folder, name), []
     cells = [(method, rank, rates) for method, ranks, rates in experiment.methods for rank in ranks]
     for method, rank, rates in sorted(cells, key=lambda cell: cell[1]):
         searched = [results.make(Setting(method, rank, rate, SEARCH_SEED), experiment) for rate in rates]
@@ -153,13 +152,13 @@ def complete(name: str) -> list[dict]:
     return rows
 
 
-def complete_files() -> None:
+def complete_files(folder: Path) -> None:
     """What an adapter of rank 4 weighs as a .sine file, and what rounding costs it. Needs the finished "text" runs."""
     import finetune_text
 
     from sinenerf.adapters import load_adapter, save_adapter
 
-    path, runs = RESULTS / "files.json", Results("text").runs
+    path, runs = folder / "files.json", Results(folder, "text").runs
     rows = json.loads(path.read_text())["rows"] if path.is_file() else []
     rank_4 = [run for run in runs if run["rank"] == 4 and run["seed"] in SEEDS]
     for trained in sorted(rank_4, key=lambda run: run["seed"]):
@@ -168,10 +167,10 @@ def complete_files() -> None:
             continue
         model, _ = finetune_text.train(method, 4, trained["rate"], seed)
         for bits in BITS:
-            with TemporaryDirectory() as folder:
-                size = save_adapter(model, Path(folder) / "adapter.sine", bits)
+            with TemporaryDirectory() as scratch:
+                size = save_adapter(model, Path(scratch) / "adapter.sine", bits)
                 tail = finetune_text.adapt("frozen", 0, seed)
-                score = finetune_text.accuracy(load_adapter(tail, Path(folder) / "adapter.sine"), "test")
+                score = finetune_text.accuracy(load_adapter(tail, Path(scratch) / "adapter.sine"), "test")
             rows.append({"method": method, "seed": seed, "bits": bits, "bytes": size, "test": score})
         hardware.write_rows(path, rows)
     for method in ("lora", "sine-lora"):
@@ -181,13 +180,13 @@ def complete_files() -> None:
             print(f"{method}  {bits} bits  {size:,.0f} bytes  {100 * score:.2f} %")
 
 
-def save(name: str, rows: list[dict]) -> None:
+def save(name: str, rows: list[dict], folder: Path, pictures: Path) -> None:
     """The table as CSV, and the picture."""
-    with replacing(RESULTS / f"{name}.csv") as partial, partial.open("w", newline="") as file:
+    with replacing(folder / f"{name}.csv") as partial, partial.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    with replacing(Path(f"docs/adapters-{name}.png")) as partial:
+    with replacing(pictures / f"adapters-{name}.png") as partial:
         figure(EXPERIMENTS[name].title, rows).savefig(partial, dpi=150, format="png")
 
 
@@ -212,18 +211,22 @@ def figure(title: str, rows: list[dict]):
 
 def main(
     experiments: tyro.conf.Positional[tuple[Literal["text", "digits", "files"], ...]] = ("text", "digits", "files"),
+    results: Path = Path("scripts/results/adapters"),
+    pictures: Path = Path("docs"),
 ) -> None:
     """Complete experiments, print their tables, and write them and their pictures.
 
     Args:
         experiments: which.
+        results: folder of the runs; those that are there are not made again.
+        pictures: folder of the plots.
     """
     for name in experiments:
         if name == "files":
-            complete_files()
+            complete_files(results)
             continue
-        rows = complete(name)
-        save(name, rows)
+        rows = complete(name, results)
+        save(name, rows, results, pictures)
         print(f"\n{EXPERIMENTS[name].title}")
         for row in rows:
             print("  ".join(f"{key} {value}" for key, value in row.items()))

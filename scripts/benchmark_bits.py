@@ -1,6 +1,6 @@
 """What rounding costs: IoU of the same network at 32, 8, 6 and fewer bits a parameter, every byte of the file counted.
 
-    python scripts/benchmark_bits.py --data ../shared/data/meshes/clean
+    python scripts/benchmark_bits.py --data data/shapes
 
 The same steps for each. A result is written as soon as it is there; what is there is not made again.
 """

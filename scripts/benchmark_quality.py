@@ -1,6 +1,6 @@
 """Held-out quality on one LLFF scene: runs and budgets from a file in configs/, pictures side by side.
 
-    python scripts/benchmark_quality.py configs/equal-time.toml --data ../shared/data/llff/fern
+    python scripts/benchmark_quality.py configs/equal-time.toml --data data/nerf_llff_data/fern
 
 Each run is written as soon as it is done; those that are there already are not run again.
 """
@@ -16,10 +16,10 @@ import numpy as np
 import tyro
 from PIL import Image, ImageDraw
 
+from sinenerf.nerf.scoring import Score, model_renderer, score_held_out
 from sinenerf.networks import count_parameters
 from sinenerf.rd import hardware
-from sinenerf.rd.scoring import Score, model_renderer, score_held_out
-from sinenerf.rd.timed import Training
+from sinenerf.rd.timed import TimedTraining
 from sinenerf.rd.trainers import build, configure
 
 
@@ -48,7 +48,7 @@ def main(options: Options) -> None:
         config = configure(run["method"], options.data, Path("outputs/benchmarks"), settings, parser)
         seconds = 60 * plan["minutes"] if "minutes" in plan else None
         stride = run.get("scored_pixel_stride", 1)
-        training = Training(build(config), seconds, plan.get("steps"), look_stride=4 * stride)
+        training = TimedTraining(build(config), seconds, plan.get("steps"), look_stride=4 * stride)
         if not training.run():
             sys.exit(130)
         pipeline = training.trainer.pipeline
@@ -61,7 +61,7 @@ def main(options: Options) -> None:
     side_by_side(plan["runs"], folder)
 
 
-def as_json(run: dict, settings: dict, training: Training, score: Score) -> dict:
+def as_json(run: dict, settings: dict, training: TimedTraining, score: Score) -> dict:
     ssim = score.metrics.get("ssim")  # of a picture of which pixels are missing, it would mean something else
     return {
         "method": run["method"],

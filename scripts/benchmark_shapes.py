@@ -1,6 +1,6 @@
 """Quality of occupancy fields: shapes, runs and settings from a file in configs/.
 
-    python scripts/benchmark_shapes.py configs/shapes-relation.toml --data ../shared/data/meshes/clean
+    python scripts/benchmark_shapes.py configs/shapes-relation.toml --data data/shapes
 
 Each run is written as soon as it is done; those that are there already are not run again.
 """

@@ -4,8 +4,8 @@ All in one process, the same batch and sample counts, interleaved step by step s
 alike. In float32, as vanilla-nerf computes on a CPU (on a GPU in float16 where it can); ours once more in the precision
 it would choose itself.
 
-    python scripts/benchmark_speed.py --data ../shared/data/llff/fern
-    python scripts/benchmark_speed.py --data ../shared/data/llff/fern --rays 4096 --output FILE     # on a GPU
+    python scripts/benchmark_speed.py --data data/nerf_llff_data/fern
+    python scripts/benchmark_speed.py --data data/nerf_llff_data/fern --rays 4096 --output FILE     # on a GPU
 """
 
 import json
@@ -67,7 +67,7 @@ def main(options: Options) -> None:
             "rays_per_second": round(options.rays / median[name], 1),
             "seconds_per_step": {"median": round(median[name], 3), "min": round(best[name], 3)},
             # of each round by itself, so that both saw the same machine
-            "sine_nerf_is_faster_by": round(float(np.median(np.array(seconds[name][2:]) / reference)), 3),
+            "relative_step_time": round(float(np.median(np.array(seconds[name][2:]) / reference)), 3),
         }
         for name in trainers
     ]

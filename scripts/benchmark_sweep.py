@@ -1,6 +1,6 @@
 """What a sweep costs beside its training, and how long plots of 500 results take.
 
-taskset -c 0 env OMP_NUM_THREADS=1 python scripts/benchmark_sweep.py --mesh ../shared/data/meshes/clean/dragon.ply
+taskset -c 0 env OMP_NUM_THREADS=1 python scripts/benchmark_sweep.py --mesh data/shapes/dragon.ply
 """
 
 import json

@@ -1,6 +1,6 @@
 """sinenerf: compact 3D scenes from sine-activated low-rank networks.
 
-`import sinenerf` needs only torch and numpy. Names load on first use, so that the command line starts without torch.
+`import sinenerf` needs only torch, numpy and jaxtyping. Names load on first use: the command line starts without torch.
 """
 
 from importlib import import_module

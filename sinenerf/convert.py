@@ -19,8 +19,8 @@ from torch import nn
 
 from sinenerf.factored import FactoredLinear
 from sinenerf.layers import LowRankLinear, SineLowRankLinear
-from sinenerf.linears import matching
 from sinenerf.nearest import fit_weight
+from sinenerf.replaceable import matching
 
 Model = TypeVar("Model", bound=nn.Module)
 _ORIGIN = "_sinenerf_baked_from"

@@ -60,7 +60,7 @@ def _processor() -> str:
         torch = importlib.import_module("torch")
     except ImportError:
         return "torch cannot be imported"
-    from sinenerf.device import best_device, multiplies_bfloat16
+    from sinenerf.common.device import best_device, multiplies_bfloat16
 
     device = best_device()
     name = torch.cuda.get_device_name() if device == "cuda" else f"{torch.get_num_threads()} threads"

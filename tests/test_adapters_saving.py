@@ -13,6 +13,7 @@ from torch import nn
 peft = pytest.importorskip("peft")
 import independent_reader  # noqa: E402
 from adapted_nets import DORA, EXACT, LAYERS, TOKENS, Net, adapted, base_of, config, draw  # noqa: E402
+from golden_files import HASHES, golden, hash_of, name_of  # noqa: E402
 
 from sinenerf import fields  # noqa: E402
 from sinenerf.adapter_file import AdapterHeader  # noqa: E402
@@ -75,6 +76,14 @@ def test_the_second_reader_reads_it(tmp_path):
     assert list(tensors) == list(loaded)
     for name, (_, values) in tensors.items():
         assert np.array_equal(values, loaded[name].numpy())
+
+
+@pytest.mark.parametrize("path", golden("adapters"), ids=name_of)
+def test_golden_adapters_decode_to_the_same_integers(path):
+    _, tensors = read_adapter(path.read_bytes())
+    assert hash_of(tensors) == HASHES[name_of(path)]
+    loaded = peft.get_peft_model_state_dict(load_adapter(Net(), path))
+    assert all(np.array_equal(values, loaded[name].numpy()) for name, (_, values) in tensors.items())
 
 
 def test_info(tmp_path, capsys):

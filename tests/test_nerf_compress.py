@@ -43,7 +43,7 @@ def run(scene, tmp_path_factory):
 def test_a_run_leaves_a_file_that_shows_what_it_shows(run, scene, tmp_path):
     from sinenerf.nerf.pack import field_of
     from sinenerf.nerf.runs import open_run
-    from sinenerf.rd.scoring import model_renderer, score_held_out
+    from sinenerf.nerf.scoring import model_renderer, score_held_out
 
     path = run / "scene.sine"
     described = json.loads(answer("info", path, "--json").stdout)

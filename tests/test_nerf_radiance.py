@@ -8,6 +8,7 @@ import independent_reader
 import numpy as np
 import pytest
 import torch
+from golden_files import HASHES, golden, hash_of, name_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from radiance_fields import SMALL, a_field
@@ -54,6 +55,16 @@ def test_to_bytes_and_back(changes, warp, tmp_path):
             View(view.pose, *(getattr(view, k) for k in ("fx", "fy", "cx", "cy", "width", "height"))), True
         )
         torch.testing.assert_close(again[name], picture, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("path", golden("scenes"), ids=name_of)
+def test_golden_scenes_decode_to_the_same_integers(path):
+    field, (_, tensors) = sinenerf.load(path), independent_reader.read(path.read_bytes())
+    assert hash_of(tensors) == HASHES[name_of(path)]
+    for (name, parameter), (integers, values) in zip(field.named_parameters(), tensors.values(), strict=True):
+        np.testing.assert_array_equal(parameter.detach().numpy(), values)
+        assert integers is None or np.array_equal(field.coded[name].integers, integers)
+    assert field.to_bytes() == path.read_bytes()
 
 
 @pytest.mark.parametrize("changes", CASES)

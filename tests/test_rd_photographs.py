@@ -14,13 +14,13 @@ import torch
 from answering import answer
 
 import sinenerf
+from sinenerf.nerf.scoring import model_renderer, score_held_out
 from sinenerf.rd.plan import read_plan
 from sinenerf.rd.programs import PROGRAMS
 from sinenerf.rd.results import read_results
 from sinenerf.rd.rivals import pack_weights, unpack_weights, weights_of
-from sinenerf.rd.scoring import model_renderer, score_held_out
 from sinenerf.rd.sweep import run_job
-from sinenerf.rd.timed import Training
+from sinenerf.rd.timed import TimedTraining
 from sinenerf.rd.trainers import build, configure
 
 PLAN = """
@@ -174,14 +174,14 @@ def test_a_job_keeps_its_checkpoint_until_its_result_is_written(method, scene, t
     seen = []
     with monkeypatch.context() as patch:
         iterate = Training._iterate
-        patch.setattr(Training, "_iterate", lambda training: (seen.append(training.step), iterate(training)))
+        patch.setattr(TimedTraining, "_iterate", lambda training: (seen.append(training.step), iterate(training)))
         assert run_job(job, scene, output).history
     assert seen == list(range(steps, 12)) and not kept.parent.exists()
 
 
 def a_training(method, options, scene, folder, steps):
     config = configure(method, scene, folder, options, {"downscale_factor": 1})
-    return Training(build(config), None, steps, folder / "checkpoint.pt", look_stride=6)
+    return TimedTraining(build(config), None, steps, folder / "checkpoint.pt", look_stride=6)
 
 
 @pytest.mark.parametrize(

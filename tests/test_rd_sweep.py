@@ -8,12 +8,10 @@ import time
 import pytest
 import trimesh
 from answering import answer
-from sweeping import PLAN, result, sinenerf
+from sweeping import PLAN, sinenerf
 
-from sinenerf.rd.curves import points_of
 from sinenerf.rd.plan import read_plan
 from sinenerf.rd.results import read_results
-from sinenerf.rd.shapes import draco, undraco
 from sinenerf.rd.sweep import run_job, run_sweep
 
 
@@ -186,11 +184,3 @@ def test_a_setting_of_a_wrong_kind(plan, data, tmp_path, setting, said):
     run = sinenerf("sweep", plan, "--data", data, "--output", tmp_path / "results")
     assert run.returncode == 1 and run.stderr == f"sinenerf: {plan}: method 'sine': {said}\n"
     assert not (tmp_path / "results").exists()
-
-
-def test_draco_keeps_the_shape():
-    ball = trimesh.creation.icosphere(subdivisions=4)
-    small, fine = draco(ball, 200, 8), draco(ball, 2000, 12)
-    assert len(small) < len(fine) < 6000
-    assert abs(undraco(fine).volume / ball.volume - 1) < 0.01
-    assert points_of([result()], "box", "sine", "iou")[0][0] == 1000

@@ -5,7 +5,7 @@ import pytest
 import trimesh
 from answering import command
 
-from sinenerf.viewer.raytrace import Framing, Model, vertex_normals
+from sinenerf.common.raytrace import Framing, Model, vertex_normals
 from sinenerf.viewer.snapshot import snapshot, upright_axes
 from sinenerf.viewer.view import gather
 

@@ -16,7 +16,7 @@ from sinenerf.adapter_file import FIELDS, AdapterHeader, ranks, read_header
 from sinenerf.codec.container import ADAPTER, Container, pack
 from sinenerf.codec.entropy import LARGEST, CodecError
 from sinenerf.codec.table import Coded, Stored, values_of
-from sinenerf.files import replacing
+from sinenerf.common.files import replacing
 
 IGNORED = ("inference_mode", "peft_version", "auto_mapping", "revision", "init_lora_weights", "runtime_config")
 """Fields that say how an adapter came about, not what it is."""

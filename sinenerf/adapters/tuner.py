@@ -14,7 +14,7 @@ from transformers.pytorch_utils import Conv1D
 
 from sinenerf.adapters.layers import SineEmbedding, SineLinear
 from sinenerf.factored import FactoredLinear
-from sinenerf.linears import PLAIN
+from sinenerf.replaceable import PLAIN
 
 PEFT_TYPE = "SINE_LORA"
 

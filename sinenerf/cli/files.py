@@ -100,6 +100,6 @@ def evaluate(
     elif picture is not None:
         raise ValueError(f"{file}: holds a shape, for which --picture does nothing. For it: sinenerf snapshot")
     else:
-        from sinenerf.occupancy.export import print_evaluation as of_shape
+        from sinenerf.occupancy.evaluate import print_evaluation as of_shape
 
         of_shape(field, file, truth, json, points, resolution, seed)

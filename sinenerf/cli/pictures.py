@@ -76,7 +76,7 @@ def snapshot(
         frames: of the turntable, 24 a second.
         labels: write name, bytes, parameters and rank below each.
     """
-    from sinenerf.viewer.raytrace import Framing
+    from sinenerf.common.raytrace import Framing
     from sinenerf.viewer.snapshot import snapshot as take
     from sinenerf.viewer.view import gather
 

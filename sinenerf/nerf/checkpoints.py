@@ -7,7 +7,7 @@ from typing import Any
 import torch
 import yaml
 
-from sinenerf.nerf.guard import say
+from sinenerf.common.say import say
 
 NETWORK = "_model.field."
 """The names of the numbers of a run's networks begin so."""

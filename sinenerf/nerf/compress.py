@@ -10,17 +10,17 @@ import numpy as np
 import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sinenerf import checkpoint
-from sinenerf.codec.budget import file_size, training_budget
 from sinenerf.codec.quantise import Quantiser
-from sinenerf.files import check_folder
+from sinenerf.common import checkpoint
+from sinenerf.common.budget import file_size, training_budget
+from sinenerf.common.files import check_folder
+from sinenerf.common.say import say
+from sinenerf.common.schedule import warm_cosine
+from sinenerf.common.stopping import interruptible
 from sinenerf.nerf.file import overhead
-from sinenerf.nerf.guard import say
 from sinenerf.nerf.pack import field_of
 from sinenerf.nerf.radiance import RadianceField
 from sinenerf.nerf.runs import open_run
-from sinenerf.schedule import warm_cosine
-from sinenerf.stopping import interruptible
 
 LEARNING_RATE = 3e-4
 """Of Adam. A run that SOAP has trained loses 0.2 dB of a fern with 6e-3, and gains as much with this."""

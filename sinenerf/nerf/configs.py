@@ -5,15 +5,11 @@ from nerfstudio.data.datamanagers.base_datamanager import VanillaDataManagerConf
 from nerfstudio.pipelines.base_pipeline import VanillaPipelineConfig
 from nerfstudio.plugins.types import MethodSpecification
 
-from sinenerf.device import best_device
+from sinenerf.common.device import best_device
 from sinenerf.nerf.dataparser import LLFFDataParserConfig
 from sinenerf.nerf.model_config import SineNeRFModelConfig
-from sinenerf.nerf.trainer import (
-    ExponentialDecayConfig,
-    FieldOptimizerConfig,
-    FusedAdamConfig,
-    SineTrainerConfig,
-)
+from sinenerf.nerf.optimizers import ExponentialDecayConfig, FieldOptimizerConfig, FusedAdamConfig
+from sinenerf.nerf.trainer import SineTrainerConfig
 
 
 def _trainer(

@@ -33,7 +33,7 @@ class LLFFDataParserConfig(DataParserConfig):
     spherify: bool = False
     """For captures around an object: scene box instead of NDC."""
     bound_factor: float = 0.75
-    """The nearest scene point goes to 1 / bound_factor, so that NDC's near plane at 1 is safely before it."""
+    """The nearest scene point goes to 1 / bound_factor, so that NDC's near plane at 1 lies safely in front of it."""
 
 
 @dataclass

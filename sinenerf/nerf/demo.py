@@ -11,12 +11,12 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from sinenerf.choices import check_positive
-from sinenerf.files import replacing
+from sinenerf.common.choices import check_positive
+from sinenerf.common.files import replacing
+from sinenerf.nerf.demo_training import make_trainer, plan_steps, train
 from sinenerf.nerf.flythrough import cameras_of, film
 from sinenerf.nerf.llff import read_poses_bounds
 from sinenerf.nerf.pack import capture_of_run
-from sinenerf.nerf.training import make_trainer, plan_steps, train
 from sinenerf.networks import count_parameters
 
 CONSOLE = Console()

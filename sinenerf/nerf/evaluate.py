@@ -11,9 +11,9 @@ from jaxtyping import Float
 from rich.progress import track
 from torch import Tensor
 
-from sinenerf.files import check_folder, replacing
+from sinenerf.common.files import check_folder, replacing
+from sinenerf.common.say import say
 from sinenerf.nerf import llff
-from sinenerf.nerf.guard import say
 from sinenerf.nerf.metrics import image_metrics
 from sinenerf.nerf.radiance import RadianceField
 from sinenerf.nerf.views import View, read_views
@@ -145,4 +145,4 @@ def print_evaluation(
         table.add_row("LPIPS (VGG)", f"{result.lpips:.4f}")
     table.add_row("bytes", f"{result.bytes:,}")
     table.add_row("parameters", f"{result.parameters:,}")
-    Console().print(table)
+    Console(markup=False, emoji=False).print(table)

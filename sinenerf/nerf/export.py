@@ -8,9 +8,9 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
+from sinenerf.common.files import check_folder
+from sinenerf.common.mesh_files import Z_UP_TO_Y_UP, check_format, save_mesh
 from sinenerf.factored import built_once
-from sinenerf.files import check_folder
-from sinenerf.mesh_files import Z_UP_TO_Y_UP, check_format, save_mesh
 from sinenerf.nerf import meshing
 from sinenerf.nerf.runs import open_run
 from sinenerf.nerf.surface import raw_surface

@@ -7,7 +7,7 @@ import torch
 from nerfstudio.cameras.cameras import Cameras
 from rich.progress import track
 
-from sinenerf.films import open_film
+from sinenerf.common.films import open_film
 from sinenerf.nerf.views import View
 
 

@@ -1,7 +1,5 @@
 """Noticing training that goes wrong: a loss that is no number, a density that collapsed."""
 
-import sys
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -14,11 +12,6 @@ FILLED = 0.98
 
 class TrainingDiverged(RuntimeError):
     """The loss is NaN or infinite. Nothing was updated with it."""
-
-
-def say(message: str) -> None:
-    """One line to the user, on standard error, where no tool's own output hides it."""
-    print(f"sinenerf: {message}", file=sys.stderr, flush=True)
 
 
 def check_finite(losses: dict[str, Tensor]) -> None:

@@ -8,12 +8,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sinenerf.nerf.guard import say
+from sinenerf.common.say import say
 
 VGG_WEIGHTS = "vgg16-397923af.pth"
 """torchvision's file, in the `checkpoints` folder of `torch.hub.get_dir()`."""
 
 Image = Float[Tensor, "height width 3"]
+
+
+def psnr(prediction: Float[Tensor, "*any"], truth: Float[Tensor, "*any"]) -> Float[Tensor, ""]:
+    """Peak signal-to-noise ratio in dB of values in [0, 1]: at most 100."""
+    return -10 * torch.log10(torch.mean((prediction - truth) ** 2).clamp(min=1e-10))
 
 
 def image_metrics(prediction: Image, truth: Image) -> dict[str, float]:
@@ -23,9 +28,8 @@ def image_metrics(prediction: Image, truth: Image) -> dict[str, float]:
         from torchmetrics.functional.image import structural_similarity_index_measure
 
     prediction, truth = (x.float().moveaxis(-1, 0)[None].clamp(0, 1) for x in (prediction, truth))
-    error = torch.mean((prediction - truth) ** 2).clamp(min=1e-10)
     metrics = {
-        "psnr": float(-10 * torch.log10(error)),
+        "psnr": float(psnr(prediction, truth)),
         "ssim": float(torch.as_tensor(structural_similarity_index_measure(prediction, truth, data_range=1.0))),
     }
     lpips = lpips_vgg(prediction.device)

@@ -11,12 +11,13 @@ from nerfstudio.models.base_model import Model
 from nerfstudio.utils import colormaps
 from torch import Tensor
 
-from sinenerf.codec.budget import file_size
 from sinenerf.codec.quantise import QUANTISE_FROM, Quantiser
+from sinenerf.common.budget import file_size
+from sinenerf.common.say import say
 from sinenerf.factored import built_once
 from sinenerf.nerf.file import overhead
-from sinenerf.nerf.guard import check_finite, collapse, say
-from sinenerf.nerf.metrics import image_metrics
+from sinenerf.nerf.guard import check_finite, collapse
+from sinenerf.nerf.metrics import image_metrics, psnr
 from sinenerf.nerf.model_config import SineNeRFModelConfig
 from sinenerf.nerf.panel import Panel
 from sinenerf.nerf.radiance import RadianceField
@@ -156,7 +157,7 @@ class SineNeRFModel(Model):
 
     def get_metrics_dict(self, outputs: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
         truth = self.renderer_rgb.blend_background(batch["image"].to(self.device))
-        return {"psnr": -10 * torch.log10(F.mse_loss(outputs["rgb"].detach(), truth))}
+        return {"psnr": psnr(outputs["rgb"].detach(), truth)}
 
     def get_loss_dict(self, outputs, batch, metrics_dict=None) -> dict[str, Tensor]:
         losses = {"rgb": self._colour_loss(outputs["rgb"], outputs["accumulation"], batch)}

@@ -1,12 +1,12 @@
 """Every setting of the radiance field, each with what it does: `ns-train sine-nerf --help` shows them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal, cast
 
 from nerfstudio.models.base_model import ModelConfig
 
 from sinenerf.layers import LayerKind
-from sinenerf.nerf.architecture import Background, RadianceConfig
+from sinenerf.nerf.architecture import Background, DensityActivation, RadianceConfig, Sampling
 from sinenerf.networks import Role
 
 
@@ -47,7 +47,7 @@ class SineNeRFModelConfig(ModelConfig):
     """Octaves of the position's encoding."""
     direction_frequencies: int = 4
     """Octaves of the viewing direction's encoding."""
-    sampling: Literal["coarse-fine", "proposal"] = "coarse-fine"
+    sampling: Sampling = "coarse-fine"
     """coarse-fine: two radiance networks (NeRF); proposal: a density network places the samples (mip-NeRF 360)."""
     coarse_samples: int = 64
     """Samples a ray of the first network."""
@@ -59,7 +59,7 @@ class SineNeRFModelConfig(ModelConfig):
     """Hidden layers of the proposal network."""
     proposal_frequencies: int = 6
     """Octaves of the proposal network's encoding."""
-    density_activation: Literal["softplus", "exp"] = "softplus"
+    density_activation: DensityActivation = "softplus"
     """What makes the density positive; exp reaches solid surfaces sooner."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Number format inside the networks. auto: bfloat16 where the processor multiplies it natively, twice as fast."""
@@ -81,27 +81,7 @@ class SineNeRFModelConfig(ModelConfig):
 
     def architecture(self, ndc: bool) -> RadianceConfig:
         """What the field itself needs of this; `ndc` says whether the scene is forward-facing."""
-        background = {"auto": "last_sample" if ndc else "white", "random": "black"}
-        return RadianceConfig(
-            self.layer,
-            self.rank,
-            self.omega,
-            self.spread,
-            self.learn_omega,
-            self.learn_gain,
-            self.anchored,
-            self.factored,
-            self.width,
-            self.depth,
-            self.skips,
-            self.position_frequencies,
-            self.direction_frequencies,
-            self.sampling,
-            self.coarse_samples,
-            self.fine_samples,
-            self.proposal_width,
-            self.proposal_depth,
-            self.proposal_frequencies,
-            self.density_activation,
-            cast(Background, background.get(self.background_color, self.background_color)),
-        )
+        given = {f.name: getattr(self, f.name) for f in fields(RadianceConfig) if f.name != "background"}
+        behind = {"auto": "last_sample" if ndc else "white", "random": "black"}
+        background = cast(Background, behind.get(self.background_color, self.background_color))
+        return RadianceConfig(**given, background=background)

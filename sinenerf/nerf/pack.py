@@ -4,9 +4,9 @@ from typing import Any
 
 import torch
 
-from sinenerf.codec.budget import file_size
 from sinenerf.codec.container import RADIANCE, pack
 from sinenerf.codec.module import take
+from sinenerf.common.budget import file_size
 from sinenerf.nerf.file import header_of
 from sinenerf.nerf.radiance import RadianceField
 from sinenerf.nerf.views import Capture, View, capture_of

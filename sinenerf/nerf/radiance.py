@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from sinenerf.codec.container import RADIANCE, Container, check_count, pack
 from sinenerf.codec.module import stored_of, take
 from sinenerf.codec.table import Coded
-from sinenerf.device import best_device, multiplies_bfloat16
+from sinenerf.common.device import best_device, multiplies_bfloat16
+from sinenerf.common.files import replacing
 from sinenerf.factored import keep_weights
-from sinenerf.files import replacing
 from sinenerf.nerf.architecture import RadianceConfig
 from sinenerf.nerf.file import check_writable, header_of, read_header
 from sinenerf.nerf.rays import Bins, composite, histogram_samples, median, uniform_bins, weights_of

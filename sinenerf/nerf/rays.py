@@ -58,7 +58,7 @@ def median(middles: Weights, weights: Weights) -> Float[Tensor, "rays 1"]:
 def composite(
     colour: Float[Tensor, "rays samples 3"], weights: Weights, background: Background
 ) -> Float[Tensor, "rays 3"]:
-    """The colour of each ray before its background, in [0, 1]."""
+    """The colour of each ray over its background, in [0, 1]."""
     last = colour[:, -1]
     behind = {"last_sample": last, "white": torch.ones_like(last), "black": torch.zeros_like(last)}[background]
     return ((weights * colour).sum(-2) + behind * (1 - weights.sum(-2))).clamp(0, 1)

@@ -9,9 +9,9 @@ from jaxtyping import UInt8
 from rich.progress import track
 from torch import Tensor
 
+from sinenerf.common.files import check_folder, replacing
+from sinenerf.common.films import FILMS, open_film
 from sinenerf.fields import load
-from sinenerf.files import check_folder, replacing
-from sinenerf.films import FILMS, open_film
 from sinenerf.nerf.radiance import RadianceField
 from sinenerf.nerf.views import View, read_views
 

@@ -63,7 +63,7 @@ class Capture:
     radii: Float[np.ndarray, "3"]
     """How far a path around it may stray along its axes."""
     focus: float
-    """How far before it the scene's middle lies."""
+    """How far in front of it the scene's middle lies."""
 
     def spiral(self, frames: int, turns: int = 1, reach: float = 0.7) -> list[View]:
         """Views on an ellipse around the middle, all looking at one point, after NeRF's published code; closed."""

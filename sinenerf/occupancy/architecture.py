@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sinenerf.activations import Activation
-from sinenerf.choices import check_positive
+from sinenerf.common.choices import check_positive
 from sinenerf.layers import LayerKind, LayerSpec
 from sinenerf.networks import ScalarMLP, Trunk
 

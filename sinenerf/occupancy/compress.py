@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sinenerf.files import check_folder
+from sinenerf.common.files import check_folder
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.fitting import fit
 from sinenerf.occupancy.settings import FitConfig

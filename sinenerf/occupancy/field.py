@@ -12,8 +12,8 @@ from sinenerf.codec.container import OCCUPANCY, Container, pack
 from sinenerf.codec.entropy import CodecError
 from sinenerf.codec.module import stored_of, take
 from sinenerf.codec.table import Coded
+from sinenerf.common.files import replacing
 from sinenerf.factored import keep_weights
-from sinenerf.files import replacing
 from sinenerf.networks import count_parameters
 from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.file import header_of, read_header, shapes_of, tensors_of

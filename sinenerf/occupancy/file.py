@@ -79,17 +79,17 @@ def read_header(container: Container) -> tuple[FieldConfig, Placement]:
     if layer >= len(LAYERS) or activation >= len(ACTIVATIONS) or choices >> 7:
         raise CodecError("is damaged: it has a layer or an activation that the format does not know")
     config = FieldConfig(
-        LAYERS[layer],
-        rank,
-        width,
-        depth,
-        short(omega),
-        short(spread),
-        ACTIVATIONS[activation],
-        short(bandwidth),
-        bool(choices & 16),
-        bool(choices & 32),
-        bool(choices & 64),
+        layer=LAYERS[layer],
+        rank=rank,
+        width=width,
+        depth=depth,
+        omega=short(omega),
+        spread=short(spread),
+        activation=ACTIVATIONS[activation],
+        bandwidth=short(bandwidth),
+        learn_omega=bool(choices & 16),
+        learn_gain=bool(choices & 32),
+        anchored=bool(choices & 64),
     )
     try:
         check_writable(config)

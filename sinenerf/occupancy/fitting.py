@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from sinenerf import checkpoint
-from sinenerf.device import best_device
-from sinenerf.files import check_folder
+from sinenerf.common import checkpoint
+from sinenerf.common.device import best_device
+from sinenerf.common.files import check_folder
+from sinenerf.common.stopping import interruptible
 from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.file import check_writable, overhead
@@ -20,7 +21,6 @@ from sinenerf.occupancy.progress import FitProgress
 from sinenerf.occupancy.settings import FitConfig
 from sinenerf.occupancy.shapes import ShapeReport, prepare_shape
 from sinenerf.occupancy.training import Training
-from sinenerf.stopping import interruptible
 
 if TYPE_CHECKING:
     import trimesh

@@ -5,6 +5,8 @@ import sys
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from sinenerf.common.say import say
+
 
 class FitProgress:
     """A bar with the time left and the IoU, and lines above it, on standard error; or nothing."""
@@ -31,7 +33,7 @@ class FitProgress:
     def say(self, message: str) -> None:
         """One line."""
         if self.shown:
-            print(f"sinenerf: {message}", file=sys.stderr, flush=True)
+            say(message)
 
     def update(self, done: float, seconds: float, step: int, iou: float) -> None:
         """Move the bar. What is left is reckoned from the budget, in steps or seconds."""

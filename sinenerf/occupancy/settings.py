@@ -5,13 +5,13 @@ from typing import Any, Literal
 
 import torch
 
-from sinenerf.choices import check_choice, check_positive, check_whole
-from sinenerf.codec.budget import file_size, training_budget
 from sinenerf.codec.curvature import Loss
+from sinenerf.common.budget import file_size, training_budget
+from sinenerf.common.choices import check_choice, check_positive, check_whole
+from sinenerf.common.optimizer import OptimizerKind
 from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.sampling import SamplerKind
 from sinenerf.occupancy.sizing import DEFAULT_BYTES, suited
-from sinenerf.optimizer import OptimizerKind
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16"]

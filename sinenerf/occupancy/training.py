@@ -10,12 +10,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sinenerf import checkpoint
 from sinenerf.codec.container import OCCUPANCY, pack
 from sinenerf.codec.curvature import gauss_newton, important
 from sinenerf.codec.module import take
 from sinenerf.codec.plane import WINDOW, PlaneRounding
-from sinenerf.device import multiplies_bfloat16
+from sinenerf.common import checkpoint
+from sinenerf.common.device import multiplies_bfloat16
+from sinenerf.common.optimizer import make_optimizer
+from sinenerf.common.schedule import warm_cosine
+from sinenerf.common.stopping import Stop
 from sinenerf.factored import keep_weights
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.file import header_of
@@ -24,9 +27,6 @@ from sinenerf.occupancy.metrics import iou
 from sinenerf.occupancy.progress import FitProgress
 from sinenerf.occupancy.sampling import make_sampler
 from sinenerf.occupancy.settings import FitConfig
-from sinenerf.optimizer import make_optimizer
-from sinenerf.schedule import warm_cosine
-from sinenerf.stopping import Stop
 
 HELD_OUT = 100_000  # uniform points of the cube whose IoU the progress bar shows
 CANDIDATES, CURVATURE_POINTS = 2**15, 2**12  # of so many points so many are drawn for the curvature

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sinenerf import __version__
-from sinenerf.files import replacing
+from sinenerf.common.files import replacing
 from sinenerf.rd.programs import PROGRAMS
 from sinenerf.rd.results import Job, Result
 from sinenerf.rd.sweep import Outcome, outcome_of

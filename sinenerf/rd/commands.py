@@ -2,12 +2,12 @@
 
 import json
 import math
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
+from sinenerf.common.say import say
 from sinenerf.factored import FactoredLinear
 from sinenerf.fields import load
 from sinenerf.rd.curves import FALLING, Delta, bjontegaard_delta, by_dataset, measure_of, points_of
@@ -49,7 +49,7 @@ def _read(folder: Path) -> list[Result]:
     """The results of a folder that can be compared; lines on the others go to standard error."""
     results, problems = read_results(folder)
     for problem in problems:
-        print(f"sinenerf: passed over: {problem}", file=sys.stderr)
+        say(f"passed over: {problem}")
     check_comparable(results)
     return results
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sinenerf import __version__
-from sinenerf.files import replacing
+from sinenerf.common.files import replacing
 
 PACKAGE = Path(__file__).parents[1]
 

@@ -6,7 +6,7 @@ import io
 import json
 from pathlib import Path
 
-from sinenerf.files import replacing
+from sinenerf.common.files import replacing
 from sinenerf.rd.plot import Axis, figure
 from sinenerf.rd.results import Result
 

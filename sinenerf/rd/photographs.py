@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from sinenerf.choices import check_choice, check_whole
-from sinenerf.codec.budget import file_size
-from sinenerf.files import replacing
-from sinenerf.optimizer import OptimizerKind
+from sinenerf.common.budget import file_size
+from sinenerf.common.choices import check_choice, check_whole
+from sinenerf.common.files import replacing
+from sinenerf.common.optimizer import OptimizerKind
+from sinenerf.nerf.scoring import Image, score_held_out
 from sinenerf.rd.results import FACTOR, Result, Settings, parts_of, working_folder
-from sinenerf.rd.scoring import Image, score_held_out
-from sinenerf.rd.timed import Training
+from sinenerf.rd.timed import TimedTraining
 from sinenerf.rd.trainers import build, configure
 
 OWN: Settings = {
@@ -63,7 +63,7 @@ def check_budget(settings: Settings) -> None:
         check_whole(name, settings.get(name))
 
 
-def train_within(config: Any, settings: Settings, folder: Path, look_stride: int) -> Training | None:
+def train_within(config: Any, settings: Settings, folder: Path, look_stride: int) -> TimedTraining | None:
     """Train a nerfstudio method within a job's budget, with a checkpoint in a folder. None after Ctrl-C.
 
     Raises:
@@ -75,7 +75,8 @@ def train_within(config: Any, settings: Settings, folder: Path, look_stride: int
     except SystemExit as stop:  # bad input in one line
         raise RuntimeError(str(stop.code).removeprefix("sinenerf: ")) from None
     seconds = None if minutes is None else 60.0 * minutes
-    training = Training(trainer, seconds, settings["steps"], folder / "checkpoint.pt", look_stride, settings["seed"])
+    saved = folder / "checkpoint.pt"
+    training = TimedTraining(trainer, seconds, settings["steps"], saved, look_stride, settings["seed"])
     return training if training.run() else None
 
 

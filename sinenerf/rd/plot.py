@@ -1,14 +1,15 @@
 """Rate-distortion plots: one panel a scene and one of the mean, PNG and SVG, with a CSV of every point's settings."""
 
-import csv
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from sinenerf.files import replacing
+from sinenerf.common.files import replacing
 from sinenerf.rd.curves import FALLING, Points, front, mean_curve, points_of
 from sinenerf.rd.results import Result
+from sinenerf.rd.table import save_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +21,8 @@ Marks = dict[str, list[Result]]
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#000000", "#CC79A7", "#E69F00", "#56B4E9", "#999999")
 """Okabe and Ito's, which the colour-blind can tell apart; markers and dashes tell them apart in grey."""
 MARKERS, DASHES = "osD^vPX*", ("-", "--", "-.", ":")
+KNOWN = ("sine", "thin dense", "low-rank", "draco", "dense", "TensoRF", "nerfacto", "vanilla-nerf")
+"""Methods that look the same in every plot; others take what is left."""
 LABELS = {
     "bytes": "bytes of the file",
     "parameters": "parameters",
@@ -45,6 +48,7 @@ def figure(results: list[Result], measure: str, axis: Axis) -> tuple["Figure", M
 
     scenes = list(dict.fromkeys(r.scene for r in results))
     methods = sorted({r.method for r in results}, key=lambda name: (name != "sine", name))
+    styles = _styles(methods)
     panels = len(scenes) + (len(scenes) > 1)
     columns = min(panels, 3)
     rows = -(-panels // columns)
@@ -53,7 +57,7 @@ def figure(results: list[Result], measure: str, axis: Axis) -> tuple["Figure", M
     grid = made.subplots(rows, columns, sharex=True, sharey=True, squeeze=False, gridspec_kw=_margins(made, rows))
     axes = grid.ravel()
     marks: Marks = {}
-    for index, method in enumerate(methods):
+    for method, index in styles.items():
         curves = []
         for panel, scene in zip(axes, scenes, strict=False):
             points = points_of(results, scene, method, measure, axis)
@@ -75,7 +79,7 @@ def figure(results: list[Result], measure: str, axis: Axis) -> tuple["Figure", M
         panel.set_ylabel(LABELS.get(measure, measure))
     for panel in axes[panels:]:
         panel.set_axis_off()
-    _legend(made, methods, across)
+    _legend(made, styles, across)
     return made, marks
 
 
@@ -109,19 +113,11 @@ def save_plots(results: list[Result], measure: str, output: Path, axes: tuple[Ax
     return [*written, table]
 
 
-def save_table(results: list[Result], path: Path) -> None:
-    """Every result in a line of CSV. A setting with the name of what is measured, such as bytes, is NAME_setting."""
-    qualities = sorted({name for r in results for name in r.quality})
-    settings = sorted({name for r in results for name in r.settings})
-    with replacing(path) as partial, partial.open("w", newline="") as file:
-        writer = csv.writer(file)
-        measured = ["scene", "method", "bytes", "parameters", "seconds", *qualities]
-        names = [f"{name}_setting" if name in measured else name for name in settings]
-        writer.writerow([*measured, *names, "source"])
-        for r in sorted(results, key=lambda r: (r.scene, r.method, r.size)):
-            values = [*map(r.quality.get, qualities), *map(r.settings.get, settings)]
-            source = "" if r.source is None else r.source.name
-            writer.writerow([r.scene, r.method, r.size, r.parameters, r.seconds, *values, source])
+def _styles(methods: list[str]) -> dict[str, int]:
+    """Index of each method's colour, marker and dash."""
+    known = {name: KNOWN.index(name) for name in methods if name in KNOWN}
+    free = (index for index in count() if index not in known.values())
+    return {name: known[name] if name in known else next(free) for name in methods}
 
 
 def _colour(index: int) -> str:
@@ -207,11 +203,11 @@ def _from_nines(nines: Any) -> Any:
     return 1 + GAP - 10.0 ** -np.asarray(nines)
 
 
-def _legend(made: "Figure", methods: list[str], across: int) -> None:
+def _legend(made: "Figure", styles: dict[str, int], across: int) -> None:
     from matplotlib.lines import Line2D
 
     handles = [
         Line2D([], [], color=_colour(i), linestyle=_dash(i), marker=MARKERS[i % len(MARKERS)], label=m)
-        for i, m in enumerate(methods)
+        for m, i in styles.items()
     ]
     made.legend(handles=handles, loc="upper center", ncols=across, frameon=False, borderaxespad=0.1, handlelength=3)

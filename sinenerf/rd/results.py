@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sinenerf.files import replacing
+from sinenerf.common.files import replacing
 
 if TYPE_CHECKING:
     from sinenerf.fields import FileInfo

@@ -9,12 +9,12 @@ from torch import Tensor
 
 from sinenerf.codec.container import LARGEST_COUNT, Container, pack
 from sinenerf.codec.table import Coded, values_of
-from sinenerf.files import replacing
+from sinenerf.common.files import replacing
 from sinenerf.nerf import llff
 from sinenerf.nerf.poses import recentre
+from sinenerf.nerf.scoring import model_renderer, score_held_out
 from sinenerf.rd.photographs import check_budget, parser_of, photographs_of, save_picture, train_within
 from sinenerf.rd.results import Result, Settings, working_folder
-from sinenerf.rd.scoring import model_renderer, score_held_out
 from sinenerf.rd.trainers import configure, largest_model
 
 METHODS = ("vanilla-nerf", "nerfacto", "tensorf")

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from sinenerf import checkpoint
-from sinenerf.files import replacing
+from sinenerf.common import checkpoint
+from sinenerf.common.draco import draco, undraco
+from sinenerf.common.files import replacing
+from sinenerf.common.mesh_files import FORMATS
 from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.fitting import fit
@@ -21,12 +23,10 @@ from sinenerf.occupancy.settings import FitConfig, split_settings
 from sinenerf.occupancy.shapes import read_shape
 from sinenerf.rd.results import Result, Settings, parts_of, working_folder
 
-MESH_SUFFIXES = (".ply", ".obj", ".stl", ".glb", ".off")
-
 
 def find_mesh(folder: Path, name: str) -> Path:
-    """folder/name with the first extension that is there; .ply where none is."""
-    places = [folder / f"{name}{suffix}" for suffix in MESH_SUFFIXES]
+    """folder/name with the first extension that is there, .ply before others; .ply where none is."""
+    places = [folder / f"{name}{suffix}" for suffix in sorted(FORMATS, key=lambda suffix: suffix != ".ply")]
     return next((place for place in places if place.is_file()), places[0])
 
 
@@ -163,7 +163,7 @@ def save_picture(mesh: Any, truth: Truth, artefact: Path) -> None:
     """What was made of a shape, from where all of its scene are seen, beside the result: for the page of plots."""
     from PIL import Image
 
-    from sinenerf.viewer.raytrace import Framing, Model
+    from sinenerf.common.raytrace import Framing, Model
 
     try:
         model = Model(truth.placement.to_cube(mesh.vertices), np.asarray(mesh.faces), flat=False)
@@ -172,25 +172,3 @@ def save_picture(mesh: Any, truth: Truth, artefact: Path) -> None:
     image = model.picture(Framing(*PICTURE_SIZE), PICTURE_TURN)
     with replacing(artefact.with_suffix(".jpg")) as partial:
         Image.fromarray(image).save(partial, quality=80)
-
-
-def draco(mesh: Any, faces: int, bits: int) -> bytes:
-    """A trimesh decimated to so many faces, as a Draco file with positions of so many bits."""
-    import DracoPy
-    import fast_simplification
-
-    vertices, kept = mesh.vertices, mesh.faces
-    if faces < len(kept):
-        vertices, kept = fast_simplification.simplify(
-            vertices.astype("float32"), kept.astype("int32"), target_count=faces
-        )
-    return DracoPy.encode(vertices, kept, quantization_bits=bits, compression_level=10)
-
-
-def undraco(data: bytes) -> Any:
-    """The trimesh in a Draco file."""
-    import DracoPy
-    import trimesh
-
-    decoded = DracoPy.decode(data)
-    return trimesh.Trimesh(decoded.points, decoded.faces, process=False)

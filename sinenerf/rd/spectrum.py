@@ -26,8 +26,8 @@ from jaxtyping import Float
 from scipy.optimize import least_squares
 from torch import Tensor
 
+from sinenerf.common.files import replacing
 from sinenerf.factored import FactoredLinear
-from sinenerf.files import replacing
 from sinenerf.layers import SineLowRankLinear
 from sinenerf.theory import singular_values, stable_rank
 

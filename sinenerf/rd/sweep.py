@@ -76,7 +76,7 @@ Outcome = Result | str | None
 
 
 class Runner(Protocol):
-    """Where jobs run: here (`serial`), or on a cluster (`sinenerf.rd.cluster`)."""
+    """Where jobs run: here (`Serial`), or on a cluster (`sinenerf.rd.cluster`)."""
 
     slots: int
     """Jobs at once."""

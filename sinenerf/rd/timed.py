@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from sinenerf import checkpoint
-from sinenerf.nerf.guard import say
-from sinenerf.rd.scoring import model_renderer, score_held_out
-from sinenerf.stopping import interruptible
+from sinenerf.common import checkpoint
+from sinenerf.common.say import say
+from sinenerf.common.stopping import interruptible
+from sinenerf.nerf.scoring import model_renderer, score_held_out
 
 SAVE_EVERY, SAVE_SHARE = 5.0, 0.02
 """Seconds of training between checkpoints: at least so many, and so many more that saving takes at most this share."""
@@ -22,7 +22,7 @@ LOOKS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
 
 
 @dataclass
-class Training:
+class TimedTraining:
     """A training within a budget of seconds or steps; both, where both are given."""
 
     trainer: Any

@@ -26,7 +26,7 @@ def configure(method: str, scene: Path, output: Path, options: dict[str, Any], p
     from nerfstudio.configs.method_configs import all_methods
     from nerfstudio.data.datamanagers.base_datamanager import VanillaDataManagerConfig
 
-    from sinenerf.device import best_device
+    from sinenerf.common.device import best_device
     from sinenerf.nerf.dataparser import LLFFDataParserConfig
 
     if method not in all_methods:

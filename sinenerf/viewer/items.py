@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sinenerf.codec.container import RADIANCE, Container
 from sinenerf.codec.entropy import CodecError
+from sinenerf.common.mesh_files import FORMATS
 
 if TYPE_CHECKING:
     import trimesh
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from sinenerf.fields import Field
     from sinenerf.occupancy.labels import Placement
 
-MESHES = (".ply", ".obj", ".stl", ".glb", ".off", ".drc")
+MESHES = (*FORMATS, ".drc")
 Kind = Literal["field", "mesh", "scene"]
 Up = Literal["y", "z", "x", "-y", "-z", "-x"]
 """Axis of a shape's own coordinates that points up on the screen."""
@@ -66,7 +67,7 @@ class Item:
 
         if self.path.suffix.lower() != ".drc":
             return read_shape(self.path)[0]
-        from sinenerf.rd.shapes import undraco
+        from sinenerf.common.draco import undraco
 
         try:
             decoded = undraco(self.path.read_bytes())

@@ -3,11 +3,11 @@
 import errno
 import json
 import os
-import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from urllib.parse import parse_qsl, urlsplit
 
+from sinenerf.common.say import say
 from sinenerf.viewer.answers import JSON, Answers, page
 from sinenerf.viewer.jobs import Stale
 
@@ -89,7 +89,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send(400, JSON, json.dumps({"error": str(error)}).encode())
         except Exception as error:  # of ours, or no memory: the page and the terminal say so, and the server lives on
             said = " ".join(f"{type(error).__name__}: {error}".split())
-            print(f"sinenerf: {path}: {said}", file=sys.stderr)
+            say(f"{path}: {said}")
             self._send(500, JSON, json.dumps({"error": f"the server failed: {said}"}).encode())
         else:
             self._send(200, kind, body)

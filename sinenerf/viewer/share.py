@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.progress import track
 
-from sinenerf.files import check_folder, replacing
+from sinenerf.common.files import check_folder, replacing
 from sinenerf.viewer.answers import Answers, page
 from sinenerf.viewer.scenes import flythrough
 

@@ -9,11 +9,11 @@ import numpy as np
 from jaxtyping import Float
 from rich.progress import track
 
-from sinenerf.files import check_folder, replacing
-from sinenerf.films import FILMS, Picture, open_film
+from sinenerf.common.files import check_folder, replacing
+from sinenerf.common.films import FILMS, Picture, open_film
+from sinenerf.common.raytrace import Framing, Model
 from sinenerf.viewer.answers import Answers
 from sinenerf.viewer.items import Item, shared_frame
-from sinenerf.viewer.raytrace import Framing, Model
 from sinenerf.viewer.scenes import radiance
 
 PICTURES = (".png", ".jpg", ".jpeg")

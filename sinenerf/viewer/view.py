@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 
+from sinenerf.common.say import say
 from sinenerf.viewer.answers import Answers
 from sinenerf.viewer.items import Item, Up, open_items
 from sinenerf.viewer.server import Server
@@ -58,7 +59,7 @@ def view(
     """
     answers = gather(paths, original, up, quality)
     for problem in answers.results.problems if answers.results is not None else ():
-        print(f"sinenerf: passed over: {problem}", file=sys.stderr)
+        say(f"passed over: {problem}")
     server = Server(answers, host, port)
     Thread(target=server.serve_forever, daemon=True).start()
     print(_announcement(server), flush=True)

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sinenerf.nerf.metrics import image_metrics, psnr
+
 Image = Float[np.ndarray, "height width 3"]
 
 
@@ -29,8 +31,6 @@ def score_held_out(pipeline: Any, render: Callable[[Any, int], Tensor], stride: 
     Args:
         render: (camera, stride) to (height, width, 3) in [0, 1].
     """
-    from sinenerf.nerf.metrics import image_metrics
-
     pipeline.eval()
     metrics, images, truths = [], [], []
     for camera, batch in pipeline.datamanager.fixed_indices_eval_dataloader:
@@ -40,7 +40,7 @@ def score_held_out(pipeline: Any, render: Callable[[Any, int], Tensor], stride: 
         if stride == 1:
             metrics.append(image_metrics(image, truth))
         else:
-            metrics.append({"psnr": float(-10 * torch.log10(torch.mean((image - truth) ** 2).clamp(min=1e-10)))})
+            metrics.append({"psnr": float(psnr(image, truth))})
         images.append(image.numpy())
         truths.append(truth.numpy())
     return Score({name: float(np.mean([m[name] for m in metrics])) for name in metrics[0]}, images, truths)

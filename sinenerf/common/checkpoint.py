@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from sinenerf.files import replacing
+from sinenerf.common.files import replacing
 
 State = dict[str, Any]
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from sinenerf.files import replacing
+from sinenerf.common.files import replacing
 
 FILMS = (".mp4", ".gif")
 Picture = UInt8[np.ndarray, "height width 3"]

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from sinenerf.films import Picture
+from sinenerf.common.films import Picture
 
 SAMPLES = 2
 """Rays a pixel, across and down."""

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from sinenerf.choices import check_choice
+from sinenerf.common.choices import check_choice
 
 OptimizerKind = Literal["adam", "soap"]
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from sinenerf.optimizer import OptimizerKind, make_optimizer
+from sinenerf.common.optimizer import OptimizerKind, make_optimizer
 
 
 def loss_after(kind: OptimizerKind, steps: int) -> float:

@@ -2,7 +2,7 @@
 
 import math
 
-from sinenerf.choices import check_positive
+from sinenerf.common.choices import check_positive
 
 
 def file_size(parameters: int, bits: float | None, bytes: int | None, default_bits: float | None = None) -> int | None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sinenerf.films import open_film
+from sinenerf.common.films import open_film
 
 
 def pictures(count):

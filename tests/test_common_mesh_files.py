@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from sinenerf.mesh_files import FORMATS, save_mesh
+from sinenerf.common.mesh_files import FORMATS, save_mesh
 
 
 def ball():

@@ -1,11 +1,10 @@
-"""Training runs from Python: the demo's and those of sweeps."""
+"""The demo's training: as many steps as fit into its minutes, with a bar."""
 
 import time
 from contextlib import redirect_stdout
 from copy import deepcopy
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,21 +18,14 @@ from sinenerf.nerf.trainer import SineTrainer
 WARM_UP, TIMED = 5, 25  # steps that measure the machine's speed
 
 
-def make_trainer(
-    scene: Path, output: Path, steps: int, model: dict[str, Any] | None = None, learning_rate: float | None = None
-) -> SineTrainer:
+def make_trainer(scene: Path, output: Path, steps: int) -> SineTrainer:
     """A trainer of sine-nerf-small for a scene, going on from a run in the same folder if there is one.
 
     Args:
         scene: LLFF folder.
         output: the run goes to output / name of the scene / sine-nerf-small / run.
-        model: settings of its `SineNeRFModelConfig` that differ.
     """
     config = deepcopy(sine_nerf_small.config)
-    for name, value in (model or {}).items():
-        setattr(config.pipeline.model, name, value)
-    if learning_rate is not None:
-        config.optimizers["fields"]["optimizer"].lr = learning_rate
     config.data = config.pipeline.datamanager.data = config.pipeline.datamanager.dataparser.data = scene
     config.pipeline.datamanager.dataparser.downscale_factor = None if not (scene / "images_8").is_dir() else 8
     config.max_num_iterations = steps

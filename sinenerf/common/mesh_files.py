@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sinenerf.files import replacing
+from sinenerf.common.files import replacing
 
 if TYPE_CHECKING:
     import trimesh

@@ -1,0 +1,1 @@
+"""What every room uses: files, settings, devices, budgets, and what is said to the user."""
