@@ -47,13 +47,12 @@ def figure(results: list[Result], measure: str, axis: Axis) -> tuple["Figure", M
     from matplotlib.ticker import LogLocator
 
     scenes = list(dict.fromkeys(r.scene for r in results))
-    methods = sorted({r.method for r in results}, key=lambda name: (name != "sine", name))
-    styles = _styles(methods)
+    styles = _styles({r.method for r in results})
     panels = len(scenes) + (len(scenes) > 1)
     columns = min(panels, 3)
     rows = -(-panels // columns)
-    across = min(len(methods), 3 * columns)
-    made = Figure(figsize=(4.2 * columns + 0.9, 3.3 * rows + 0.25 * -(-len(methods) // across)))
+    across = min(len(styles), 3 * columns)
+    made = Figure(figsize=(4.2 * columns + 0.9, 3.3 * rows + 0.25 * -(-len(styles) // across)))
     grid = made.subplots(rows, columns, sharex=True, sharey=True, squeeze=False, gridspec_kw=_margins(made, rows))
     axes = grid.ravel()
     marks: Marks = {}
@@ -113,11 +112,11 @@ def save_plots(results: list[Result], measure: str, output: Path, axes: tuple[Ax
     return [*written, table]
 
 
-def _styles(methods: list[str]) -> dict[str, int]:
-    """Index of each method's colour, marker and dash."""
-    known = {name: KNOWN.index(name) for name in methods if name in KNOWN}
+def _styles(methods: set[str]) -> dict[str, int]:
+    """Index of each method's colour, marker and dash, in the order of the legend."""
+    known = {name: index for index, name in enumerate(KNOWN) if name in methods}
     free = (index for index in count() if index not in known.values())
-    return {name: known[name] if name in known else next(free) for name in methods}
+    return known | {name: next(free) for name in sorted(methods - set(known))}
 
 
 def _colour(index: int) -> str:
