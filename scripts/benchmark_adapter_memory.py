@@ -30,10 +30,15 @@ from sinenerf.rd import hardware
 @dataclass
 class Options:
     width: int = 4096
+    """Inputs and outputs of the layer."""
     tokens: int = 2048
+    """Rows of the input."""
     rank: int = 8
+    """Width k of the factors."""
     rounds: int = 2
+    """Timed steps of each kind, in turn."""
     output: Path = Path("scripts/results/adapters/memory.json")
+    """Result file."""
 
 
 class WholeDelta(nn.Module):

@@ -59,44 +59,61 @@ class Training:
     output: Path = Path("outputs/lora")
     """Folder of the adapter; also adapter.sine, of 8 bits a number, unless it has too many for one."""
     method: Literal["sine-lora", "sine-dora", "lora", "dora"] = "sine-lora"
+    """dora: the columns' lengths are trained apart from their directions."""
     rank: int = 8
+    """Width k of the factors."""
     alpha: float | None = None
     """Twice the rank by default."""
     omega: float = 200.0
+    """Frequency of the sine."""
     targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "up_proj", "down_proj")
+    """Layers that are adapted, by the ends of their names."""
     dropout: float = 0.05
+    """Of an adapter's input."""
     epochs: int = 3
+    """Passes over the examples."""
     batch: int = 16
     """Examples a step."""
     micro_batch: int = 4
     """Examples at once: their gradients are summed to a step's."""
     rate: float = 2e-4
+    """Peak of the learning rate."""
     warmup: int = 100
     """Steps in which the rate rises; then it falls linearly."""
     tokens: int = 256
     """Longer examples are cut."""
     save_every: int = 200
+    """Steps between checkpoints."""
     seed: int = 0
+    """Of the adapter's start and the order of examples."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """auto: a GPU where there is one."""
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    """Number format of the model."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
     model: tyro.conf.Positional[Path]
+    """Folder of the model."""
     data: Path
     """Folder of tasks, each with a test.json."""
     adapter: Path | None = None
     """Folder of the adapter; without one, the model itself is scored."""
     tasks: tuple[str, ...] = tuple(ANSWERS)
+    """Which of the folder's."""
     limit: int | None = None
     """Only so many questions of each task."""
     batch: int = 16
+    """Questions at once."""
     new_tokens: int = 32
+    """Tokens of an answer, at most."""
     output: Path | None = None
     """JSON file of the scores."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """auto: a GPU where there is one."""
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    """Number format of the model."""
 
 
 def read_examples(path: Path, *keys: str) -> list[dict[str, str]]:
@@ -170,13 +187,8 @@ def adapted(model: nn.Module, options: Training) -> peft.PeftModel:
     return peft.get_peft_model(model, peft.LoraConfig(**settings))
 
 
-def train(options: Training) -> None:
-    """Train an adapter and write it."""
-    examples = read_examples(options.data, "instruction", "output")
-    base, tokenizer, device = load_model(options.model, options.device, options.dtype)
-    torch.manual_seed(options.seed)
-    model = adapted(base, options).train()
-    model.print_trainable_parameters()
+def _fits_a_file(model: nn.Module) -> bool:
+    """Whether a .sine file can hold the adapter; a line where it cannot."""
     count = sum(value.numel() for value in peft.get_peft_model_state_dict(model).values())
     if count > LARGEST_ADAPTER:
         print(
@@ -184,6 +196,32 @@ def train(options: Training) -> None:
             "no adapter.sine will be written, only PEFT's own files. A smaller --rank or fewer --targets fit",
             file=sys.stderr,
         )
+    return count <= LARGEST_ADAPTER
+
+
+def _gradients(model: nn.Module, rows: list[tuple[list[int], list[int]]], at_once: int, pad: int, device: str) -> float:
+    """Sum a step's gradients, so many examples at once. Returns the loss: cross-entropy a token of the answers."""
+    answers = sum(label != -100 for _, labels in rows for label in labels)
+    total = 0.0
+    for first in range(0, len(rows), at_once):
+        tokens, mask, labels = collate(rows[first : first + at_once], pad)
+        logits = model(input_ids=tokens.to(device), attention_mask=mask.to(device)).logits[:, :-1]
+        loss = nn.functional.cross_entropy(
+            logits.float().flatten(0, 1), labels[:, 1:].flatten().to(device), reduction="sum", ignore_index=-100
+        ) / max(1, answers)
+        loss.backward()
+        total += loss.item()
+    return total
+
+
+def train(options: Training) -> None:
+    """Train an adapter and write it."""
+    examples = read_examples(options.data, "instruction", "output")
+    base, tokenizer, device = load_model(options.model, options.device, options.dtype)
+    torch.manual_seed(options.seed)
+    model = adapted(base, options).train()
+    model.print_trainable_parameters()
+    fits = _fits_a_file(model)
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, options.rate, weight_decay=0.0)
     per_epoch = -(-len(examples) // options.batch)
@@ -200,29 +238,20 @@ def train(options: Training) -> None:
         order = torch.randperm(len(examples), generator=torch.Generator().manual_seed(options.seed + epoch))
         chosen = order[place * options.batch : (place + 1) * options.batch].tolist()
         rows = [encode(examples[i], tokenizer, options.tokens) for i in chosen]
-        answers = sum(label != -100 for _, labels in rows for label in labels)
-        total = 0.0
-        for first in range(0, len(rows), options.micro_batch):
-            tokens, mask, labels = collate(rows[first : first + options.micro_batch], tokenizer.pad_token_id)
-            logits = model(input_ids=tokens.to(device), attention_mask=mask.to(device)).logits[:, :-1]
-            loss = nn.functional.cross_entropy(
-                logits.float().flatten(0, 1), labels[:, 1:].flatten().to(device), reduction="sum", ignore_index=-100
-            ) / max(1, answers)
-            loss.backward()
-            total += loss.item()
+        loss = _gradients(model, rows, options.micro_batch, tokenizer.pad_token_id, device)
         nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         optimizer.zero_grad()
         schedule.step()
         step += 1
-        print(f"step {step}/{steps}  loss {total:.4f}  {time.perf_counter() - start:.0f} s", flush=True)
+        print(f"step {step}/{steps}  loss {loss:.4f}  {time.perf_counter() - start:.0f} s", flush=True)
         if step % options.save_every == 0 and step < steps:
             state = {"adapter": peft.get_peft_model_state_dict(model), "optimizer": optimizer.state_dict()}
             with replacing(checkpoint) as partial:
                 torch.save(state | {"schedule": schedule.state_dict(), "step": step, "settings": settings}, partial)
     model.save_pretrained(options.output)
     written = "the adapter"
-    if count <= LARGEST_ADAPTER:
+    if fits:
         written = f"adapter.sine has {save_adapter(model, options.output / 'adapter.sine'):,} bytes"
     checkpoint.unlink(missing_ok=True)
     print(f"{options.output}: {written}")

@@ -31,6 +31,7 @@ Batches = Iterable[tuple[Tensor, Tensor]]
 @dataclass(frozen=True)
 class Options:
     dataset: Literal["digits", "cifar100", "imagenet"] = "digits"
+    """digits: scikit-learn's 8 x 8 pictures, for a CPU; the others need their data."""
     data: Path | None = None
     """Folder of CIFAR-100 or ImageNet."""
     model: str = "vit_small_patch16_224"
@@ -38,19 +39,29 @@ class Options:
     pretrained: Path | None = None
     """State dict to start from, as timm has it; its feed-forward matrices are fitted."""
     layer: Literal["sine", "low-rank", "dense"] = "sine"
+    """What the feed-forward matrices become."""
     rank: int = 20
+    """Width k of the factors."""
     omega: float = 100.0
+    """Frequency of the sine."""
     spread: float = 0.3
+    """Standard deviation, in radians, of the phase at the start."""
     mlp_ratio: float = 4.0
     """Hidden width of the digits' feed-forward layers, in widths: a thin dense net has less."""
     epochs: int = 40
+    """Passes over the data."""
     batch: int = 64
+    """Pictures a step."""
     rate: float = 3e-3
     """Peak of the learning rate: it rises for a tenth of the steps, then falls as a cosine."""
     weight_decay: float = 0.05
+    """AdamW's."""
     seed: int = 0
+    """Of the model's start and the order of pictures."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """auto: a GPU where there is one."""
     precision: Literal["float32", "bfloat16"] = "float32"
+    """Number format of products."""
     workers: int = 4
     """Processes that read pictures."""
     output: Path = Path("outputs/vit.pt")
