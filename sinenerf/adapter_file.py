@@ -89,11 +89,14 @@ class AdapterHeader:
         """Compressed JSON.
 
         Raises:
-            CodecError: a field, a name or a shape that the format does not have.
+            CodecError: a field, a name or a shape that the format does not have, or too many of them.
         """
         content = {"config": self.config, "tensors": self.shapes}
         _check(content)
-        return zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 9)
+        text = json.dumps(content, separators=(",", ":")).encode()
+        if len(text) > LARGEST_HEADER:
+            raise CodecError(f"a header of {len(text):,} bytes is beyond the format's bound of {LARGEST_HEADER:,}")
+        return zlib.compress(text, 9)
 
 
 def read_header(container: Container) -> AdapterHeader:
@@ -147,6 +150,8 @@ def _check(content: Any) -> None:
     for name, value in config.items():
         if not FIELDS[name](value):
             raise CodecError(f"has a setting that the format does not have: {name} {value!r:.60}")
+    if not tensors:
+        raise CodecError("holds an adapter without tensors")
     if len(tensors) > LARGEST_TENSORS or not all(len(n) <= LARGEST_NAME and _is_shape(s) for n, s in tensors.items()):
         raise CodecError("is damaged: its tensors are out of bounds")
 

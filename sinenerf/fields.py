@@ -75,10 +75,10 @@ def describe(path: Path) -> FileInfo:
     container = Container.open(path)
     try:
         kind, config, shapes = _contents(container)
-        sizes = container.sizes(list(shapes.values()))
         stored = container.tensors(list(shapes.values()))
     except CodecError as error:
         raise CodecError(f"{path}: {error}") from None
+    sizes = container.sizes(stored)
     tensors = [
         TensorInfo(name, shape, getattr(tensor, "step", None), bits / 8, table)
         for (name, shape), (bits, table), tensor in zip(shapes.items(), sizes, stored, strict=True)

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from sinenerf.common.choices import check_positive
 from sinenerf.factored import FactoredLinear
 from sinenerf.theory import sine_variance, target_variance
 
@@ -69,8 +70,8 @@ class SineLowRankLinear(FactoredLinear):
     ) -> None:
         super().__init__(in_features, out_features, rank, bias, anchored)
         for name, value in (("omega", omega), ("gain", gain), ("spread", spread)):
-            if value is not None and not (math.isfinite(value) and value > 0):
-                raise ValueError(f"{name} is {value}: it must be a positive, finite number")
+            if value is not None:
+                check_positive(name, value)
         if gain is None:
             variance = target_variance(in_features, activation)
             gain = math.sqrt(sine_variance(spread, rank) / variance)

@@ -37,6 +37,16 @@ def seed():
     torch.manual_seed(0)
 
 
+@pytest.fixture
+def unchecked():
+    """Without the tests' own run-time checks of types, which torch.compile cannot trace, and users do not have."""
+    from jaxtyping import config
+
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", False)
+
+
 @pytest.fixture(scope="session")
 def scene(tmp_path_factory):
     """A generated LLFF scene of nine tiny photographs. Tests that spoil it work on a copy."""

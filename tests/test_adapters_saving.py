@@ -127,13 +127,13 @@ def test_another_models_adapter_is_refused_and_leaves_no_trace(tmp_path):
         (b'{"config": {"peft_type": "LORA", "bias": "some"}, "tensors": {}}', "bias 'some'"),
         (b'{"config": {"peft_type": "LORA"}, "tensors": {"a": [-1]}}', "out of bounds"),
         (b'{"config": {"peft_type": "LORA"}, "tensors": {"a": [99999999, 9]}}', "out of bounds"),
-        (b'{"config": {"peft_type": "SINE_LORA", "omega": 0}, "tensors": {}}', "none of PEFT's: omega is 0"),
+        (b'{"config": {"peft_type": "SINE_LORA", "omega": 0}, "tensors": {"a": [1]}}', "none of PEFT's: omega is 0"),
         (b" " * (2**20 + 1), "its header cannot be read"),
     ],
 )
 def test_bad_headers(content, message, tmp_path):
     path = tmp_path / "bad.sine"
-    path.write_bytes(pack(ADAPTER, zlib.compress(content), []))
+    path.write_bytes(pack(ADAPTER, zlib.compress(content), [np.zeros(1, np.float32)]))
     with pytest.raises(CodecError, match=message):
         load_adapter(Net(), path)
 
@@ -227,6 +227,11 @@ def test_names_of_a_file_are_not_obeyed_by_the_terminal(tmp_path, capsys):
     assert all(name in said for name in ("[/x]", ":bomb:", "\ufffd[2Jy", "[bold]\ufffd]0;z"))
 
 
+def test_an_adapter_of_no_tensors_is_refused(tmp_path):
+    with pytest.raises(CodecError, match=r"none.sine: holds an adapter without tensors$"):
+        fields.describe(crafted(tmp_path / "none.sine", {}, {}))
+
+
 def test_damage_is_found(tmp_path):
     path = tmp_path / "adapter.sine"
     save_adapter(adapted(), path)
@@ -255,4 +260,7 @@ def test_bad_files_are_refused(tmp_path):
         save_adapter(model, tmp_path / "a.sine")
     with pytest.raises(CodecError, match="out of bounds"):
         AdapterHeader({"peft_type": "LORA"}, {"a" * 600: (1,)}).to_bytes()
+    names = {f"{index:05}{'a' * 200}": (1,) for index in range(2**13)}  # compressed, they are few bytes
+    with pytest.raises(CodecError, match=r"a header of 1,\d{3},\d{3} bytes is beyond the format's bound of 1,048,576"):
+        AdapterHeader({"peft_type": "LORA"}, names).to_bytes()
     assert not any(tmp_path.iterdir())

@@ -1,6 +1,7 @@
 """The codec: exact round trips, models, damage, golden files, and a second reader."""
 
 import struct
+import tracemalloc
 import zlib
 
 import independent_reader
@@ -70,10 +71,21 @@ def test_ascending_integers_survive(values, spread):
         np.array_equal(before, after.integers)
         for before, after in zip((far, near), container.tensors(shapes), strict=True)
     )
-    bits = sum(bits + 8 * table for bits, table in container.sizes(shapes))
+    bits = sum(bits + 8 * table for bits, table in container.sizes(container.tensors(shapes)))
     assert abs(len(data) - 11 - bits / 8 - 4) < 6  # what the coder rounds up
     numbers = independent_reader.read_tensors(data, 7, [("far", far.shape), ("near", near.shape)])
     assert np.array_equal(numbers["far"][0], far) and np.array_equal(numbers["near"][0], near)
+
+
+def test_a_reader_holds_few_copies():
+    count = 2**18
+    ascending = np.arange(count) * 2000 // count
+    container = Container.parse(pack(OCCUPANCY, b"", [Coded(ascending, 0.5)]))
+    tracemalloc.start()
+    container.sizes(container.tensors([(count,)]))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3.3 * 8 * count  # the integers, what is coded of them, and where that lies in its table
 
 
 @settings(max_examples=30, deadline=None)

@@ -113,20 +113,14 @@ def test_resume(trained, scene, tmp_path):
     assert list(tmp_path.rglob("step-000000154.ckpt"))
 
 
-@pytest.mark.parametrize(
-    ("option", "said"),
-    [
-        ("--optimizers.fields.optimizer.kind=adam", "is of a run with another optimizer. Give its settings"),
-        ("--pipeline.model.omega=50", "is of a run with another omega, which is 3 there,"),
-        ("--pipeline.model.rank=3", "is of a run with another network"),
-        ("--pipeline.model.bits=8", "is of a run with another network"),
-    ],
-)
-def test_resume_with_other_settings(trained, scene, tmp_path, option, said):
-    """What a checkpoint holds would train on as something else, or break in the middle."""
-    options = [f"--load-dir={trained.parent}/nerfstudio_models", option]
-    assert said in run(*train_command(scene, tmp_path, *options, steps=5), ok=False)
-    assert not list(tmp_path.rglob("*.ckpt"))
+def test_resume_with_other_settings(trained, scene):
+    """What a checkpoint holds would train on as something else, or break in the middle: the run stays as it is."""
+    before, folder = trained.read_bytes(), trained.parents[3]
+    options = [f"--load-dir={trained.parent}/nerfstudio_models", "--pipeline.model.omega=50"]
+    said = run(*train_command(scene, folder, *options, steps=5), ok=False)
+    assert "is of a run with another omega, which is 3 there," in said
+    assert trained.read_bytes() == before
+    assert [path.name for path in trained.parent.glob("*/step-*")] == ["step-000000149.ckpt"]
 
 
 def test_render_interpolate(trained, tmp_path):

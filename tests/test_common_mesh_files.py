@@ -31,6 +31,22 @@ def test_saved_mesh_loads_again(suffix, tmp_path):
         assert (loaded.visual.vertex_colors == coloured.visual.vertex_colors).all()
 
 
+@pytest.mark.parametrize(("size", "place"), [(20.0, 4.6e6), (1e-5, 0.0)])
+def test_small_and_far_meshes_keep_their_shape(size, place, tmp_path):
+    mesh = trimesh.creation.icosphere(3, size / 2)
+    mesh.apply_translation([place] * 3)
+    for suffix in FORMATS:
+        path = tmp_path / f"mesh{suffix}"
+        if place and suffix in (".glb", ".ply", ".stl"):
+            with pytest.raises(ValueError, match=r"is 20 long .* steps of 0.5. Write .obj or .off") as caught:
+                save_mesh(mesh, path)
+            assert str(path) in str(caught.value) and "\n" not in str(caught.value) and not path.exists()
+            continue
+        save_mesh(mesh, path)
+        loaded = trimesh.load(path, force="mesh", process=False)
+        assert np.allclose(loaded.triangles, mesh.triangles, rtol=0, atol=1e-7 * size)
+
+
 @pytest.mark.parametrize("name", ["mesh.xyz", "mesh"])
 def test_unknown_extension(name, tmp_path):
     with pytest.raises(ValueError, match=r"\.glb, \.ply, \.obj, \.stl, \.off"):

@@ -98,7 +98,9 @@ def test_killed_compression_goes_on(run, tmp_path):
     assert (tmp_path / "small.sine").stat().st_size <= 4500
 
 
-def test_interrupted_compression_goes_on(run, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("before", [None, b"what took an hour"])
+def test_interrupted_compression_goes_on(before, run, tmp_path, monkeypatch, capsys):
+    """A file of before stays until another is finished."""
     from sinenerf.nerf.compress import FineTuning, compress_run
 
     steps, train_step = [], FineTuning._train_step
@@ -111,8 +113,12 @@ def test_interrupted_compression_goes_on(run, tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(FineTuning, "_train_step", ctrl_c_at_seven)
     path = tmp_path / "small.sine"
+    if before is not None:
+        path.write_bytes(before)
     assert not compress_run(run, path, bytes=4500, steps=12).complete
-    assert path.is_file() and "the same command goes on" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert ("is as it was" if before else "holds the field so far") in said and "the same command goes on" in said
+    assert (path.read_bytes() == before) if before else sinenerf.load(path)
     assert compress_run(run, path, bytes=4500, steps=12).complete and steps == list(range(12))
     assert [p.name for p in tmp_path.iterdir()] == ["small.sine"]
 

@@ -12,10 +12,11 @@ from radiance_fields import a_field
 
 from sinenerf.cli.files import evaluate as command
 from sinenerf.factored import factored_layers
+from sinenerf.fields import load
 from sinenerf.nerf.evaluate import evaluate
 from sinenerf.nerf.llff import find_images
 from sinenerf.nerf.radiance import RadianceField
-from sinenerf.nerf.render import picture, render_file
+from sinenerf.nerf.render import picture, render_views
 from sinenerf.nerf.warp import Box
 
 
@@ -118,7 +119,7 @@ def test_scenes_are_rendered_on_the_gpu(field, frames, tmp_path, monkeypatch):
     monkeypatch.setattr(RadianceField, "render", watched)
     monkeypatch.setattr("sinenerf.nerf.radiance.best_device", lambda: torch.float64)
     command(path, frames)
-    render_file(path, tmp_path / "views", None, 1, 1.0)
+    render_views(load(path), tmp_path / "views", None, 1, 1.0)
     assert kept == 4 * [{torch.float64}]
 
 

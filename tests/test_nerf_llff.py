@@ -147,6 +147,37 @@ def test_other_proportions(copy):
     refused(copy, "view 0", "48x48", "48x36")
 
 
+@pytest.mark.parametrize("mode", ["P", "1", "LA", "I;16", "CMYK"])
+@pytest.mark.parametrize("factor", [1, 2])
+def test_pixels_that_nerfstudio_misreads(copy, mode, factor):
+    """Palette indices, bits and inks would be taken for colours."""
+    path = llff.list_images(copy / "images")[5]
+    with Image.open(path) as image:
+        grey = np.asarray(image.convert("L"), np.uint16)
+        other = Image.fromarray(257 * grey) if mode == "I;16" else image.convert(mode)
+    path.unlink()
+    path = path.with_suffix(".jpg" if mode == "CMYK" else ".png")
+    other.save(path)
+    refused(copy, path.name, f"its pixels are {mode}", "save it as 8-bit RGB", factor=factor)
+    assert not (copy / "images_2").exists()
+
+
+@pytest.mark.parametrize("factor", [1, 2])
+def test_transparent_photographs_beside_others(copy, factor):
+    path = llff.list_images(copy / "images")[5]
+    with Image.open(path) as image:
+        image.convert("RGBA").save(path)
+    refused(copy, path.name, "is RGBA, the first photograph RGB", "an alpha channel, or none", factor=factor)
+    assert not (copy / "images_2").exists()
+
+
+def test_grey_photographs_and_colour(copy):
+    path = llff.list_images(copy / "images")[5]
+    with Image.open(path) as image:
+        image.convert("L").save(path)
+    assert load(copy)[2] == (36, 48)
+
+
 def test_single_view(copy):
     for path in llff.list_images(copy / "images")[1:]:
         path.unlink()

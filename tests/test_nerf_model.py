@@ -16,8 +16,6 @@ from sinenerf.nerf.configs import (
 )
 from sinenerf.networks import RadianceMLP
 
-nerfstudio = pytest.importorskip("nerfstudio", reason="needs nerfstudio")
-
 
 def test_presets_name_their_optimiser():
     kinds = [method.config.optimizers["fields"]["optimizer"].kind for method in (sine_nerf, sine_nerf_small)]

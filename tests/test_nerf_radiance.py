@@ -228,7 +228,7 @@ def test_other_kinds_are_refused(tmp_path):
     from sinenerf.occupancy.field import OccupancyField
 
     a_field().save(tmp_path / "scene.sine")
-    with pytest.raises(CodecError, match="holds no occupancy field"):
+    with pytest.raises(CodecError, match="holds a scene, not a shape"):
         OccupancyField.load(tmp_path / "scene.sine")
 
 

@@ -93,13 +93,17 @@ def test_the_scene_is_written_before_the_viewer_is_waited_for(scene, tmp_path, m
 
 def test_a_run_with_bits_goes_on_from_its_checkpoint(scene, tmp_path):
     first = make_trainer("sine-nerf-small", scene, tmp_path / "a", bits=10.0)
+    first.pipeline.model.quantiser.load({"multiplier": -2.5, "rate": 1e6})
     first.save_checkpoint(3)
     again = make_trainer("sine-nerf-small", scene, tmp_path / "b", bits=10.0, load_dir=first.checkpoint_dir)
     assert again._start_step == 4
+    assert again.pipeline.model.quantiser.log_multiplier == -2.5 and again.pipeline.model.quantiser.last_rate == 1e6
     ours, theirs = (t.pipeline.model.field.state_dict() for t in (again, first))
     for name, values in ours.items():
         if isinstance(values, torch.Tensor):  # what is not yet fixed is NaN
             torch.testing.assert_close(values, theirs[name], rtol=0, atol=0, equal_nan=True)
+    again.pipeline.model.quantiser.load({"step": 3})  # of a checkpoint from before it was kept
+    assert again.pipeline.model.quantiser.log_multiplier == -2.5
 
 
 @pytest.mark.parametrize(
@@ -110,17 +114,97 @@ def test_a_run_with_bits_goes_on_from_its_checkpoint(scene, tmp_path):
         ({"learn_omega": True}, "another learn-omega or learn-gain"),
         ({"learn_gain": True}, "another learn-omega or learn-gain"),
         ({"density_activation": "softplus"}, "another density-activation, which is exp there"),
+        ({"rank": 3}, "is of a run with another network"),
+        ({"bits": 8.0}, "is of a run with another network"),
     ],
 )
 def test_a_run_goes_on_with_its_own_settings_alone(changes, said, small, scene, tmp_path):
-    small.config.save_config()
-    small.train_iteration(0)
-    small.save_checkpoint(0)
-    again = {"load_dir": small.checkpoint_dir}
-    assert make_trainer("sine-nerf-small", scene, tmp_path / "same", **again)._start_step == 1
-    with pytest.raises(SystemExit, match=said) as stop:
-        make_trainer("sine-nerf-small", scene, tmp_path / "other", **again, **changes)
-    assert "\n" not in str(stop.value)
+    """As ns-train has it, which writes a run's config.yml first of all: in a folder of its own, or in the run's own."""
+    begun = begin(small)
+    for output, config in elsewhere_and_in_place(small, scene, tmp_path, **changes):
+        config.save_config()
+        with pytest.raises(SystemExit, match=said) as stop:
+            set_up(config)
+        assert "\n" not in str(stop.value)
+        assert begun() and (output == tmp_path or not list(output.iterdir()))
+
+
+def begin(trainer):
+    """Train a step, as ns-train has it; returns a function that says whether all that was left is as it was."""
+    trainer.config.save_config()
+    trainer.train_iteration(0)
+    trainer.save_checkpoint(0)
+    before = contents(trainer.base_dir)
+    return lambda: contents(trainer.base_dir) == before
+
+
+def contents(folder):
+    """Of settings and checkpoints."""
+    return {path: path.read_bytes() for path in (folder / "config.yml", *folder.rglob("step-*"))}
+
+
+def elsewhere_and_in_place(trainer, scene, tmp_path, **changes):
+    """(folder, configuration) of a run of this kind that goes on from a trainer's checkpoints."""
+    for output in (tmp_path / "other", tmp_path):
+        config = tiny_config("sine-nerf-small", scene, output, load_dir=trainer.checkpoint_dir, **changes)
+        if output == tmp_path:
+            config.timestamp = trainer.config.timestamp
+        yield output, config
+
+
+def test_a_run_goes_on_with_its_own_settings(small, scene, tmp_path):
+    begun = begin(small)
+    for _, config in elsewhere_and_in_place(small, scene, tmp_path, eval_num_rays_per_chunk=99):
+        config.save_config()
+        assert begun()
+        trainer = set_up(config)
+        written = (trainer.base_dir / "config.yml").read_text()
+        assert trainer._start_step == 1 and "eval_num_rays_per_chunk: 99" in written
+        assert "load_step: null" in written  # not the step that setting up has found
+    assert trainer.base_dir == small.base_dir and not list(small.base_dir.glob(".partial*"))
+
+
+def test_a_run_goes_on_with_its_own_optimizer_alone(small, scene, tmp_path):
+    begun = begin(small)
+    for output, config in elsewhere_and_in_place(small, scene, tmp_path):
+        config.optimizers["fields"]["optimizer"].kind = "adam"
+        config.save_config()
+        with pytest.raises(SystemExit, match=r"is of a run with another optimizer\. Give its settings"):
+            set_up(config)
+        assert begun() and (output == tmp_path or not list(output.iterdir()))
+
+
+def test_learned_omegas_and_gains_go_on_from_their_own_start(scene, tmp_path):
+    """Which anchored rows follow from, though no checkpoint holds them."""
+    learned = {"learn_omega": True, "learn_gain": True}
+    begin(first := make_trainer("sine-nerf-small", scene, tmp_path / "a", **learned))
+    for changes, said in (({"omega": 4.0}, "omega, which is 3 there"), ({"spread": 1.0}, "spread, which is 0.3 there")):
+        with pytest.raises(SystemExit, match=said):
+            make_trainer("sine-nerf-small", scene, tmp_path / "b", load_dir=first.checkpoint_dir, **learned, **changes)
+    first.base_dir.joinpath("config.yml").unlink()  # moved away from its run
+    again = make_trainer("sine-nerf-small", scene, tmp_path / "c", load_dir=first.checkpoint_dir, **learned)
+    assert again._start_step == 1
+
+
+def test_a_checkpoint_that_is_not_there_or_damaged(small, scene, tmp_path):
+    small.save_checkpoint(7)
+    kept, broken = small.checkpoint_dir / "step-000000007.ckpt", tmp_path / "broken.ckpt"
+    broken.write_bytes(kept.read_bytes()[:-99])
+    torch.save({"weights": torch.zeros(3)}, foreign := tmp_path / "foreign.ckpt")
+    for name, value, said in (
+        ("load_step", 5, "step-000000005.ckpt: no such checkpoint. There are: step-000000007.ckpt"),
+        ("load_checkpoint", tmp_path / "absent.ckpt", "absent.ckpt: no such checkpoint. There are: none"),
+        ("load_checkpoint", broken, "broken.ckpt: is damaged, or no checkpoint of a run"),
+        ("load_checkpoint", foreign, "foreign.ckpt: is damaged, or no checkpoint of a run"),
+    ):
+        config = tiny_config("sine-nerf-small", scene, tmp_path / "new")
+        config.load_dir = small.checkpoint_dir if name == "load_step" else None
+        setattr(config, name, value)
+        config.save_config()
+        with pytest.raises(SystemExit, match=said) as stop:
+            set_up(config)
+        assert str(stop.value).startswith("sinenerf: ") and "\n" not in str(stop.value)
+        assert not list((tmp_path / "new").iterdir())
 
 
 def test_a_run_that_goes_on_keeps_to_its_schedule(small, scene, tmp_path):
@@ -163,11 +247,15 @@ def test_a_run_of_another_version_of_torch_goes_on(scene, tmp_path):
 
 def test_a_training_does_not_replace_another(small, scene, tmp_path):
     """ns-train --load-config of a finished run, or the same --timestamp again."""
+    small.config.save_config()
     small.save_checkpoint(7)
-    config = deepcopy(small.config)
+    config, before = deepcopy(small.config), contents(small.base_dir)
+    config.pipeline.model.rank = 2
+    config.save_config()
     with pytest.raises(SystemExit, match="holds the checkpoints of another training"):
         set_up(config)
-    assert [path.name for path in small.checkpoint_dir.iterdir()] == ["step-000000007.ckpt"]
+    assert contents(small.base_dir) == before
+    config.pipeline.model.rank = small.config.pipeline.model.rank
     config.load_dir = small.checkpoint_dir
     assert set_up(config).step == 7  # Ctrl-C before the first step saves what was loaded under its own number
 

@@ -59,7 +59,7 @@ def test_the_path_of_an_object_goes_round_it():
 @pytest.mark.parametrize("scale", [None, 0.25])
 def test_transforms_are_read_as_nerfstudio_reads_them(keys, scale, scene, tmp_path):
     from nerfstudio.data.dataparsers.nerfstudio_dataparser import NerfstudioDataParserConfig
-    from test_other_data import nerfstudio_data
+    from test_nerf_other_data import nerfstudio_data
 
     nerfstudio_data(scene, tmp_path)
     if keys == "colmap":  # an early ns-process-data, which turned the axes and did not say so

@@ -7,16 +7,18 @@ import subprocess
 import sys
 import time
 from functools import partial
-from pathlib import Path
 
 import answering
 import numpy as np
 import pytest
 import trimesh
 from answering import answer
+from golden_files import GOLDEN
 from killing import kill_and_run_again
 
+from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.field import OccupancyField
+from sinenerf.occupancy.labels import Placement
 
 
 @pytest.fixture(scope="module")
@@ -81,11 +83,11 @@ def test_killed_and_interrupted_fits_go_on(torus_file, tmp_path):
 
 @pytest.mark.slow
 def test_killed_compression_goes_on(tmp_path):
-    golden = Path(__file__).parent / "golden" / "sine.sine"
     line = [sys.executable, "-c", "import sinenerf.occupancy.training as t; t.SAVE_EVERY = t.SCORE_EVERY = 0.1; "
             "import sinenerf.occupancy.compress as c; c.TEACHER_RESOLUTION = 48; "
             "from sinenerf.cli import main; main()"]  # fmt: skip
-    line += ["compress", str(golden), "--output", str(tmp_path / "small.sine"), "--bits", "12", "--minutes", "0.1"]
+    golden, small = str(GOLDEN / "sine.sine"), str(tmp_path / "small.sine")
+    line += ["compress", golden, "--output", small, "--bits", "12", "--minutes", "0.1"]
     kill_and_run_again(line, tmp_path / ".small.sine.checkpoint")
     assert [p.name for p in tmp_path.iterdir()] == ["small.sine"]
     OccupancyField.load(tmp_path / "small.sine")
@@ -111,10 +113,11 @@ def test_bad_input_is_one_line(torus_file, tmp_path):
         (("info", torus_file), "is not a .sine file"),
         (("compress", field, "--output", tmp_path / "no" / "x.sine", "--bytes", 400), "is not there"),
         (("compress", field, "--output", tmp_path / "x.sine", "--bytes", 40), "40 bytes are too few"),
-        (("compress", field, "--output", field, "--bytes", 400), "is the file that is to be made smaller"),
+        (("compress", field, "--output", field, "--bytes", 400), "is read, and would be replaced"),
         (("compress", field, "--output", tmp_path / "x.sine"), "is rounded already"),
         (("fit", torus_file, "--output", tmp_path), "is a folder"),
         (("eval", field, torus_file, "--points", 4), "points is 4: at least 5 are needed"),
+        (("eval", field, torus_file, "--seed", -1), "seed is -1: it must be 0 or more"),
         (("eval", field, torus_file, "--picture", tmp_path / "x.png"), "holds a shape"),
         (("mesh", field, "--output", tmp_path / "x.ply", "--resolution", 10**6), "not enough memory"),
     ):
@@ -127,14 +130,18 @@ def test_bad_input_is_one_line(torus_file, tmp_path):
 def test_a_mesh_is_prepared_once_and_reported_in_full(torus, tmp_path, monkeypatch):
     faces = np.concatenate([torus.faces[:5, ::-1], torus.faces[5:]])
     part = trimesh.Trimesh(torus.vertices, faces, process=False)
-    trimesh.Scene([part, trimesh.creation.box()]).export(tmp_path / "two.glb")
+    both = trimesh.Scene([part, trimesh.creation.box()])
+    both.export(tmp_path / "two.glb")
+    OccupancyField(FieldConfig(width=16, rank=2), Placement.of(both.to_mesh())).save(tmp_path / "own.sine")
 
     def begin(*arguments):
         raise RuntimeError("the training begins")
 
     monkeypatch.setattr("sinenerf.occupancy.fitting.Training", begin)
-    golden = Path(__file__).parent / "golden" / "sine.sine"
-    for command in (("fit", tmp_path / "two.glb"), ("compress", golden, "--bits", 7, "--mesh", tmp_path / "two.glb")):
+    for command in (
+        ("fit", tmp_path / "two.glb"),
+        ("compress", tmp_path / "own.sine", "--bits", 7, "--mesh", tmp_path / "two.glb"),
+    ):
         done = answer(*command, "--output", tmp_path / "x.sine")
         said = "faces in 2 geometries, merged; watertight, 5 faces turned round;"
         assert said in " ".join(done.stderr.split()) and "the training begins" in done.stderr, done.stderr
@@ -146,8 +153,37 @@ def test_a_mesh_is_not_replaced_by_its_field(tmp_path, monkeypatch):
     trimesh.creation.icosphere(2).export(path)
     before = path.read_bytes()
     done = answer("fit", path, "--output", path, "--steps", 1, "--width", 16)
-    assert done.returncode == 1 and "is the mesh itself" in done.stderr and done.stderr.count("\n") == 1
+    said = "ball.ply: is read, and would be replaced by what is made of it. Give another name\n"
+    assert done.returncode == 1 and done.stderr.endswith(said) and done.stderr.count("\n") == 1
+    done = answer("compress", GOLDEN / "sine.sine", "--output", path, "--mesh", path, "--bits", 7, "--steps", 1)
+    assert done.returncode == 1 and done.stderr.endswith(said) and done.stderr.count("\n") == 1
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("scale", [1000.0, 1e-3])
+def test_a_mesh_of_another_unit_is_no_truth(scale, torus, tmp_path):
+    OccupancyField(FieldConfig(width=16, rank=2), Placement.of(torus)).save(tmp_path / "torus.sine")
+    torus.apply_transform(trimesh.transformations.scale_matrix(scale, torus.centroid))
+    torus.export(tmp_path / "torus.ply")
+    line = "compress", tmp_path / "torus.sine", "--output", tmp_path / "x.sine", "--mesh", tmp_path / "torus.ply"
+    done = answer(*line, "--bits", 8, "--steps", 1)
+    assert done.returncode == 1 and "torus.ply: reaches from -" in done.stderr and done.stderr.count("\n") == 1
+    assert "in the field's cube, which its own mesh filled from -0.95 to 0.95. Give that mesh" in done.stderr
+    assert not (tmp_path / "x.sine").exists()
+
+
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [
+        ("scenes", "holds a scene, not a shape. Compress its run instead; for a mesh: sinenerf export-mesh RUN"),
+        ("adapters", "holds an adapter, not a shape. It needs its model: sinenerf.adapters.load_adapter"),
+    ],
+)
+@pytest.mark.parametrize("command", [("compress", "x.sine"), ("mesh", "x.ply")])
+def test_what_is_no_shape(folder, said, command, tmp_path):
+    path = next((GOLDEN / folder).rglob("*.sine"))
+    done = answer(command[0], path, "--output", tmp_path / command[1])
+    assert done.returncode == 1 and done.stderr == f"sinenerf: {path}: {said}\n"
 
 
 @pytest.mark.slow

@@ -109,6 +109,12 @@ def test_bytes_alone_choose_network_and_training(torus):
     assert 850 < len(field.to_bytes()) <= 900 and field.config.width == 40
 
 
+def test_numbers_of_numpy_are_whole_too(torus, tmp_path, unchecked):
+    numbers = {name: np.int64(value) for name, value in {"bytes": 900, "steps": 2, "pool": 20_000, "seed": 3}.items()}
+    fit(torus, *split_settings(numbers), tmp_path / "x.sine")
+    assert OccupancyField.load(tmp_path / "x.sine").config.width == 40
+
+
 def test_a_budget_that_is_too_small(torus):
     with pytest.raises(ValueError, match=r"120 bytes are too few for 953 parameters: at least \d+, or"):
         OccupancyField.fit(torus, bytes=120, steps=3, width=64, rank=2)
@@ -130,6 +136,7 @@ def test_32_bits_are_exact(torus):
         ({"steps": 1, "minutes": 1.0}, "not both"),
         ({"bits": 8.0, "bytes": 900}, "bits or bytes, not both"),
         ({"bits": -1.0}, "bits is -1.0"),
+        ({"seed": -1}, "seed is -1: it must be 0 or more"),
         ({"wdith": 3}, "no setting is called 'wdith'"),
         ({"omega": 5e-4}, "omega is 0.0005: a file holds 0.001 to"),
         ({"spread": 5e-4}, "spread is 0.0005: a file holds 0.001 to"),
@@ -142,6 +149,21 @@ def test_32_bits_are_exact(torus):
 def test_impossible_settings(settings, message, torus):
     with pytest.raises(ValueError, match=message):
         OccupancyField.fit(torus, **{**SMALL, **settings})
+
+
+@pytest.mark.parametrize("bytes", [{}, {"bytes": 900}])
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"activation": "tanh"}, "no activation is called 'tanh': choose relu or gaussian or sine"),
+        ({"layer": "cosine", "depth": 1}, "no layer is called 'cosine'"),
+        ({"width": 64.0}, "width is 64.0: it must be a whole number"),
+        ({"bytes": 900.0}, "bytes is 900.0: it must be a whole number"),
+    ],
+)
+def test_settings_of_another_kind(settings, message, bytes, torus, unchecked):
+    with pytest.raises(ValueError, match=message):
+        OccupancyField.fit(torus, **{**SMALL, **bytes, **settings})
 
 
 def test_a_loss_that_is_no_number_stops(torus, tmp_path):
@@ -168,6 +190,22 @@ def test_resumed_training_is_the_same_training(optimizer, torus, tmp_path, monke
     resumed = fit(torus, *settings, output)
     assert resumed.complete and [p.name for p in tmp_path.iterdir()] == ["x.sine"]
     torch.testing.assert_close(resumed.state_dict(), straight.state_dict())
+
+
+def test_a_finished_file_stays_until_another_is_finished(torus, tmp_path, monkeypatch, capsys):
+    output, kept = tmp_path / "x.sine", tmp_path / ".x.sine.checkpoint"
+    architecture, config = split_settings({"steps": 9, **SMALL})
+    assert fit(torus, *split_settings({"steps": 3, **SMALL}), output).complete
+    before = output.read_bytes()
+    for step in (2, 5):  # what goes on from a checkpoint spares it too
+        with monkeypatch.context() as patch:
+            patch.setattr(Training, "_train_step", interrupt_at(step, Training._train_step))
+            assert not fit(torus, architecture, config, output, progress=True).complete
+        said = " ".join(capsys.readouterr().err.split())
+        assert f"{output} is as it was; the same command goes on" in said and "bytes" not in said
+        assert output.read_bytes() == before and kept.is_file()
+    assert fit(torus, architecture, config, output).complete
+    assert output.read_bytes() != before and not kept.exists()
 
 
 def test_history_and_iou_are_those_of_the_whole_training_and_of_its_file(torus, tmp_path, monkeypatch):

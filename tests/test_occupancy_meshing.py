@@ -114,6 +114,17 @@ def test_a_shape_between_all_coarse_vertices_is_found():
         extract(Analytic(plate), 128, 0.9)
 
 
+def test_noise_is_refused_before_it_fills_the_memory(monkeypatch):
+    field = Analytic(lambda p: torch.sin(1e6 * p).prod(-1))
+    with pytest.raises(LevelError, match=r"is noise: .* 1,\d{3},\d{3} of 1,728,000 cells. Try --resolution 64"):
+        extract(field, 120)
+    monkeypatch.setattr("sinenerf.occupancy.grid.COARSE", 8)
+    monkeypatch.setattr("sinenerf.occupancy.grid.LARGEST", 8)
+    assert extract(field, 8).mesh.is_watertight
+    with pytest.raises(LevelError, match=r"may pass 4,096 of 4,096 cells. Try --resolution 8"):
+        extract(field, 1024)  # by its coarse cells
+
+
 def test_no_surface_names_the_range_and_a_level():
     field = Analytic(lambda p: -1 - p.square().sum(-1))
     with pytest.raises(LevelError, match=r"no surface at level 0.5: .* from 0.018 to 0.269\. Try --level 0.14"):

@@ -67,6 +67,29 @@ def test_a_cavity_stays_a_cavity_and_a_second_body_a_body():
     ]
 
 
+def test_a_hollow_body_inside_out_keeps_its_cavity():
+    """All of it is turned: also a body in the cavity, though not one that only overlaps."""
+    inverted = ball(0.6), ball()
+    for mesh in inverted:
+        mesh.invert()
+    hollow = joined(ball(), inverted[0], ball(0.2))
+    turned = trimesh.Trimesh(hollow.vertices, hollow.faces[:, ::-1], process=False)
+    for mesh in (hollow, turned):
+        assert inside(mesh, (0, 0, 0), (0.4, 0, 0), (0.8, 0, 0), (1.03, 0, 0)) == [True, False, True, False]
+    overlapping = joined(inverted[1], ball(0.7, (1, 0, 0)))
+    assert inside(overlapping, (-0.5, 0, 0), (0.6, 0, 0), (1.5, 0, 0)) == [True, True, True]
+
+
+@pytest.mark.parametrize("size", [1e-5, 1.0, 1e5])
+def test_nothing_depends_on_the_unit(size):
+    mesh = ball()
+    soup = trimesh.Trimesh(size * mesh.triangles.reshape(-1, 3), np.arange(3 * len(mesh.faces)).reshape(-1, 3),
+                           process=False)  # fmt: skip
+    mended, report = prepare_shape(soup)
+    assert report.watertight and (len(mended.vertices), len(mended.faces)) == (len(mesh.vertices), len(mesh.faces))
+    assert np.array_equal(mended.triangles, soup.triangles)
+
+
 def test_a_hole_and_a_self_intersection_do_no_harm():
     mesh = ball()
     mesh.update_faces(mesh.triangles_center[:, 2] < 0.9)
@@ -125,6 +148,23 @@ def test_refused_with_the_reason(text, message, tmp_path):
     with pytest.raises(ValueError, match=message) as error:
         read_shape(write(tmp_path / "mesh.obj", text))
     assert str(tmp_path / "mesh.obj") in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("wrong", [8, -1])
+def test_faces_of_vertices_that_are_not_there(wrong, tmp_path):
+    mesh = trimesh.creation.box()
+    rows = [*(" ".join(map(str, v)) for v in mesh.vertices), *(f"3 {a} {b} {c}" for a, b, c in mesh.faces[:-1])]
+    header = (
+        "ply\nformat ascii 1.0\nelement vertex 8\nproperty float x\nproperty float y\nproperty float z\n"
+        "element face 12\nproperty list uchar int vertex_indices\nend_header\n"
+    )
+    path = write(tmp_path / "box.ply", header + "\n".join([*rows, f"3 0 1 {wrong}"]) + "\n")
+    with pytest.raises(ValueError, match=r"box.ply: face 11 has a vertex that is not there \(1 such in all\)") as error:
+        read_shape(path)
+    assert "\n" not in str(error.value)
+    faces = np.array([*mesh.faces[:-1], [0, 1, wrong]])
+    with pytest.raises(ValueError, match="the mesh: face 11 has a vertex that is not there"):
+        prepare_shape(trimesh.Trimesh(mesh.vertices, faces, process=False))
 
 
 def test_no_volume_is_refused():

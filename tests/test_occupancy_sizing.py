@@ -5,7 +5,7 @@ import math
 import pytest
 
 from sinenerf.occupancy.architecture import FieldConfig
-from sinenerf.occupancy.file import shapes_of
+from sinenerf.occupancy.file import check_writable, shapes_of
 from sinenerf.occupancy.settings import FitConfig, split_settings
 from sinenerf.occupancy.sizing import BITS, DEFAULT_BYTES
 
@@ -17,9 +17,13 @@ def numbers(architecture) -> int:
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-@pytest.mark.parametrize("bytes", [1, 10, 10**7])
-def test_sizes_beyond_reason_give_a_network(layer, bytes):
-    split_settings({"layer": layer, "bytes": bytes})[0].network()
+@pytest.mark.parametrize("bytes", [1, 10, 4 * 10**6, 10**7])
+@pytest.mark.parametrize("anchored", [True, False])
+def test_sizes_beyond_reason_give_a_network(layer, bytes, anchored):
+    architecture, _ = split_settings({"layer": layer, "bytes": bytes, "anchored": anchored})
+    check_writable(architecture)
+    assert layer == "dense" or architecture.rank < architecture.width
+    architecture.network()
 
 
 @pytest.mark.parametrize("bytes, rank", [(1000, 20), (2200, 36), (5000, 60)])

@@ -60,7 +60,7 @@ def budgets(plan, monkeypatch):
         made.save(job.path(results))
         return made
 
-    monkeypatch.setattr("sinenerf.rd.find.run_job", run)
+    monkeypatch.setattr("sinenerf.rd.sweep.run_job", run)
     settings = PLAN[: PLAN.index("points = [{")]
     plan.write_text(settings.replace("rank = 1", "rank = 2") + "grid = { bytes = [1000, 2000, 4000, 8000] }")
     return plan, ran
@@ -80,6 +80,22 @@ def test_find_runs_nothing_that_could_not_be_smaller(budgets, data, tmp_path):
         found = answer("find", tmp_path / "r", *target, "--plan", plan, "--data", data)
         assert found.returncode == 0 and ran == runs, found.stderr
         ran.clear()
+
+
+def test_a_job_that_fails_leaves_the_others_to_find(budgets, data, tmp_path, monkeypatch):
+    from sinenerf.rd import sweep
+
+    plan, ran = budgets
+    run = sweep.run_job
+
+    def fail_first(job, *rest):
+        return run(job, *rest) if job.settings["bytes"] > 1000 else {}["of a library"]
+
+    monkeypatch.setattr(sweep, "run_job", fail_first)
+    found = answer("find", tmp_path / "r", "--iou", 0.9, "--plan", plan, "--data", data)
+    assert found.returncode == 0 and ran == [2000] and "1,994 bytes" in found.stdout, found.stderr
+    assert found.stderr.startswith("sinenerf: box, sine ") and found.stderr.count("\n") == 1
+    assert found.stderr.endswith(" bytes=1000 failed: KeyError: 'of a library'\n")
 
 
 def test_find_does_not_run_what_it_could_not_compare(plan, data, tmp_path):

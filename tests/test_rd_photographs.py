@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,9 @@ import torch
 from answering import answer
 
 import sinenerf
+from sinenerf.nerf.dataparser import LLFFDataParserConfig
 from sinenerf.nerf.scoring import model_renderer, score_held_out
+from sinenerf.rd.photographs import fingerprint_of, parser_of
 from sinenerf.rd.plan import read_plan
 from sinenerf.rd.programs import PROGRAMS
 from sinenerf.rd.results import read_results
@@ -22,6 +25,7 @@ from sinenerf.rd.rivals import pack_weights, unpack_weights, weights_of
 from sinenerf.rd.sweep import run_job
 from sinenerf.rd.timed import TimedTraining
 from sinenerf.rd.trainers import build, configure
+from sinenerf.scenes.generate import generate_scene
 
 PLAN = """
 dataset = "photographs"
@@ -29,6 +33,7 @@ scenes = ["scene"]
 
 [settings]
 steps = 12
+downscale = 1
 
 [[methods]]
 name = "sine"
@@ -125,6 +130,33 @@ def test_bad_plan_is_refused(tmp_path, old, new, said):
     assert str(refused.value).startswith(f"{path}: ") and "\n" not in str(refused.value)
 
 
+def test_a_choice_that_is_none_is_refused(tmp_path):
+    """In a process of its own: in this one types are checked."""
+    wrong = {
+        'sampling = "propsal"': "no sampling is called 'propsal': choose coarse-fine or proposal",
+        'density_activation = "relu"': "no density_activation is called 'relu': choose softplus or exp",
+        'background_color = "grey"': "no background is called 'grey': choose last_sample or white or black",
+        'factored = ["hiden"]': "no role in factored is called 'hiden': choose input or hidden or head",
+        'precision = "float16"': "no precision is called 'float16': choose auto or float32 or bfloat16",
+        'layer = "sin"\nfactored = []': "no layer is called 'sin': choose sine or low-rank or dense",
+    }
+    code = "import sys\nfrom pathlib import Path\nfrom sinenerf.rd.plan import read_plan\nfor name in sys.argv[1:]:\n"
+    code += "    try: read_plan(Path(name))\n    except ValueError as error: print(error)"
+    for number, setting in enumerate(wrong):
+        plan = PLAN[: PLAN.index('[[methods]]\nname = "thin')].replace('layer = "sine", ', "")
+        (tmp_path / f"{number}.toml").write_text(plan.replace("steps = 12", f"steps = 12\n{setting}"))
+    plans = sorted(tmp_path.iterdir())
+    run = subprocess.run([sys.executable, "-c", code, *map(str, plans)], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines() == [
+        f"{plan}: method 'sine': {said}" for plan, said in zip(plans, wrong.values(), strict=True)
+    ]
+
+
+def test_options_must_be_a_table():
+    with pytest.raises(ValueError, match=r"^options is 'x': it must be a table$"):
+        PROGRAMS["nerfstudio"].resolve({"method": "nerfacto", "steps": 9, "options": "x"})
+
+
 def test_whether_a_methods_weights_fit_a_file_is_known_before_it_is_trained():
     settings = {"method": "tensorf", "bits": 8, "steps": 9}
     with pytest.raises(ValueError, match=r"tensorf has up to 17,.* numbers, and a file of 8 bits at most 4,194,304"):
@@ -173,7 +205,7 @@ def test_a_job_keeps_its_checkpoint_until_its_result_is_written(method, scene, t
     steps = torch.load(kept, weights_only=True)["step"]
     seen = []
     with monkeypatch.context() as patch:
-        iterate = Training._iterate
+        iterate = TimedTraining._iterate
         patch.setattr(TimedTraining, "_iterate", lambda training: (seen.append(training.step), iterate(training)))
         assert run_job(job, scene, output).history
     assert seen == list(range(steps, 12)) and not kept.parent.exists()
@@ -239,10 +271,58 @@ def test_weights_survive_their_file(scene, tmp_path):
             values.copy_(weights[name])
 
 
-def test_what_a_worker_needs_of_a_scene(scene):
+def test_a_job_on_other_photographs_starts_anew(scene, tmp_path, monkeypatch):
+    path, output = tmp_path / "plan.toml", tmp_path / "results"
+    path.write_text(PLAN)
+    copy = shutil.copytree(scene, tmp_path / "data" / "scene")
+    job = read_plan(path, copy.parent).jobs[0]
+    monkeypatch.setattr("sinenerf.rd.timed.SAVE_EVERY", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr("sinenerf.rd.sweep.describe", lambda: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run_job(job, copy, output)
+    first, second = sorted((copy / "images").iterdir())[1:3]
+    first.write_bytes(second.read_bytes())
+    steps, iterate = [], TimedTraining._iterate
+    monkeypatch.setattr(TimedTraining, "_iterate", lambda training: (steps.append(training.step), iterate(training)))
+    run_job(job, copy, output)
+    assert steps == list(range(12))
+
+
+def test_poses_and_photographs_have_one_fingerprint(tmp_path):
+    for name, data in {"poses_bounds.npy": b"1", "a.png": b"2", "b.png": b"3"}.items():
+        (tmp_path / name).write_bytes(data)
+    paths = sorted(tmp_path.iterdir())
+    before = fingerprint_of(paths)
+    assert before == fingerprint_of(paths) != fingerprint_of(paths[1:])
+    (tmp_path / "poses_bounds.npy").write_bytes(b"4")
+    assert before != fingerprint_of(paths)
+    (tmp_path / "poses_bounds.npy").write_bytes(b"1")
+    paths[0] = paths[0].rename(tmp_path / "c.png")
+    assert before != fingerprint_of(paths)
+
+
+def test_what_a_worker_needs_of_a_scene(scene, tmp_path):
     program = PROGRAMS["nerf"]
-    files = program.files(scene, {"downscale": None})
-    assert scene / "poses_bounds.npy" in files and len(files) == 1 + len(list((scene / "images").iterdir()))
+    for downscale in (None, 1):
+        files = program.files(scene, {"downscale": downscale})
+        assert scene / "poses_bounds.npy" in files and len(files) == 1 + len(list((scene / "images").iterdir()))
+    copy = shutil.copytree(scene, tmp_path / "scene")
+    (copy / "images.zip").write_bytes(b"")  # no folder
+    (copy / "images" / "notes.txt").write_text("no photograph")
+    assert [path.relative_to(copy) for path in program.files(copy, {"downscale": None})] == [
+        path.relative_to(scene) for path in files
+    ]
+    shutil.copytree(copy / "images", copy / "images_8")
+    assert {path.parent.name for path in program.files(copy, {"downscale": None})[1:]} == {"images_8"}
+
+
+def test_photographs_are_trained_on_at_an_eighth_unless_a_plan_says_otherwise(tmp_path):
+    """Which is what results say: the size is made where it is missing."""
+    scene = generate_scene(tmp_path / "scene", views=3, width=64, height=48)
+    for downscale, width in ((None, 8), (2, 32)):
+        parser = LLFFDataParserConfig(data=scene, **parser_of(downscale)).setup()
+        assert int(parser.get_dataparser_outputs().cameras.width[0]) == width
 
 
 def test_looks_see_what_the_score_sees(scene, tmp_path):

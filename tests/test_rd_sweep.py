@@ -12,7 +12,7 @@ from sweeping import PLAN, sinenerf
 
 from sinenerf.rd.plan import read_plan
 from sinenerf.rd.results import read_results
-from sinenerf.rd.sweep import run_job, run_sweep
+from sinenerf.rd.sweep import alone_in, run_job, run_sweep
 
 
 def test_sweep_plots_and_delta_from_the_command_line(plan, data, tmp_path):
@@ -121,6 +121,21 @@ def test_an_unexpected_error_leaves_the_other_jobs(plan, data, tmp_path, monkeyp
     assert report.done == 1 and [reason for _, reason in report.failed] == ["TypeError: of a library"] * 4
     with pytest.raises(KeyboardInterrupt):
         fit(KeyboardInterrupt())
+
+
+def test_two_sweeps_do_not_write_to_one_folder(plan, data, tmp_path):
+    begin, draco = (PLAN.index(f'[[methods]]\nname = "{name}"') for name in ("sine", "draco"))
+    plan.write_text(PLAN[:begin] + PLAN[draco:])
+    output = tmp_path / "results"
+    sweep = ("sweep", plan, "--data", data, "--output", output)
+    with alone_in(output):
+        for command in (sweep, ("find", output, "--iou", 0.1, "--plan", plan, "--data", data)):
+            refused = answer(*command)
+            assert refused.returncode == 1 and refused.stderr.count("\n") == 1
+            assert refused.stderr.startswith(f"sinenerf: another sweep writes to {output}: wait for it")
+            assert not list(output.iterdir())
+    assert answer(*sweep).returncode == 0
+    assert [path.name for path in output.iterdir()] == ["shapes"]
 
 
 def test_methods_that_could_not_be_compared_are_not_run(plan, data, tmp_path):

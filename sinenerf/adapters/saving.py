@@ -47,7 +47,7 @@ def save_adapter(model: PeftModel, path: str | Path, bits: float = 8.0, adapter_
     shapes: Shapes = {name: value.shape for name, value in values.items()}
     header = AdapterHeader(_settings(_plain(config, shapes)), shapes)
     data = pack(ADAPTER, header.to_bytes(), [v if bits == 32 else _rounded(v, bits) for v in values.values()])
-    Container.parse(data).sizes(list(header.shapes.values()))  # what could not be read is not written
+    Container.parse(data).tensors(list(header.shapes.values()))  # what could not be read is not written
     with replacing(Path(path)) as partial:
         partial.write_bytes(data)
     return len(data)

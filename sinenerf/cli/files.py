@@ -32,8 +32,8 @@ def compress(
 ) -> None:
     """Make a small file of a trained scene or shape: its numbers are rounded while it is trained on, within a budget.
 
-    Ctrl-C writes the file as far as it is; after that, and after a crash, the same command goes on. Open only runs of
-    your own: nerfstudio's config.yml can execute code. A .sine file is safe.
+    Ctrl-C writes the file as far as it is, but not over a file of before; after that, and after a crash, the same
+    command goes on. Open only runs of your own: nerfstudio's config.yml can execute code. A .sine file is safe.
 
     Args:
         source: a .sine file of a shape, or the folder of a run of ns-train.

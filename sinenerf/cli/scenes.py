@@ -85,9 +85,14 @@ def render(
         scale: size of the pictures; 1 is that of the photographs.
         what: rgb, depth (as nearness), accumulation or normals.
     """
-    from sinenerf.nerf.render import render_file
+    from sinenerf.fields import load
+    from sinenerf.nerf.radiance import RadianceField
+    from sinenerf.nerf.render import render_views
 
-    made = render_file(scene, output, cameras, frames, scale, what)
+    field = load(scene)
+    if not isinstance(field, RadianceField):
+        raise ValueError(f"{scene}: holds a shape, not a radiance field. For it: sinenerf mesh, sinenerf view")
+    made = render_views(field, output, cameras, frames, scale, what)
     print(f"{output}: {len(made)} files" if output.is_dir() else f"{output}: {output.stat().st_size:,} bytes")
 
 

@@ -37,7 +37,8 @@ def fit(
 ) -> None:
     """Fit an occupancy field to a mesh, perhaps a broken one: inside or outside for any point, in some kilobytes.
 
-    Ctrl-C writes the field as far as it is; after that, and after a crash, the same command goes on.
+    Ctrl-C writes the field as far as it is, but not over a file of before; after that, and after a crash, the same
+    command goes on.
 
     Args:
         mesh: PLY, OBJ, STL, GLB or OFF.
@@ -67,6 +68,7 @@ def fit(
         device: where to train; auto takes a GPU if there is one.
         precision: inside the network; auto takes bfloat16 where the processor multiplies it.
     """
+    from sinenerf.common.files import check_not_an_input
     from sinenerf.occupancy.fitting import fit as fit_field
     from sinenerf.occupancy.settings import split_settings
     from sinenerf.occupancy.shapes import read_shape
@@ -74,9 +76,8 @@ def fit(
     given = {name: value for name, value in locals().items() if name in _FIT_SETTINGS and value is not None}
     architecture, config = split_settings(given)
     config.check()
+    check_not_an_input(output, mesh)
     loaded, report = read_shape(mesh)
-    if output.exists() and output.samefile(mesh):
-        raise ValueError(f"{output}: is the mesh itself, which the field would replace. Give another name")
     if not fit_field(loaded, architecture, config, output, progress=True, report=report).complete:
         sys.exit(130)
 

@@ -135,7 +135,7 @@ class Container:
         raw_bytes = 4 * sum(count for count, entry in zip(counts, table, strict=True) if not entry.model)
         if place + raw_bytes > len(self.body):
             raise CodecError("is damaged: its numbers are cut off")
-        decoded = iter(decode(self.body[place + raw_bytes :], coded))
+        decoded = iter(decode(memoryview(self.body)[place + raw_bytes :], coded))
         tensors: list[Stored] = []
         for shape, count, entry in zip(shapes, counts, table, strict=True):
             if entry.model:
@@ -148,10 +148,9 @@ class Container:
                 raise CodecError("is damaged: it holds numbers that are not finite")
         return tensors
 
-    def sizes(self, shapes: Shapes) -> list[tuple[float, int]]:
-        """(bits of the numbers, bytes of the table) of each tensor."""
-        counts, table = self._table(shapes)
-        tensors = self.tensors(shapes)
+    def sizes(self, tensors: Sequence[Stored]) -> list[tuple[float, int]]:
+        """(bits of the numbers, bytes of the table) of each of this file's tensors."""
+        counts, table = self._table([(size_of(tensor),) for tensor in tensors])
         return [
             (e.model.bits(e.stored(t.integers)) if e.model and isinstance(t, Coded) else 32.0 * n, e.table_bytes)
             for n, e, t in zip(counts, table, tensors, strict=True)

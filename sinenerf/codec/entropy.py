@@ -68,7 +68,8 @@ class EntropyModel:
 
     def bits(self, values: Int[np.ndarray, "*shape"]) -> float:
         """Length of values in this code."""
-        return float(PRECISION * values.size - np.log2(self.frequencies()[values.ravel() - self.smallest]).sum())
+        counts = np.bincount(values.ravel() - self.smallest, minlength=self.bound - self.smallest + 1)
+        return float(PRECISION * values.size - counts @ np.log2(self.frequencies()))
 
     @classmethod
     def fit(cls, values: Int[np.ndarray, "*shape"], signed: bool = True) -> "EntropyModel":
@@ -137,7 +138,7 @@ def encode(tensors: list[tuple[Int[np.ndarray, " _"], EntropyModel]]) -> bytes:
     return coder.get_compressed().astype("<u4").tobytes()
 
 
-def decode(data: bytes, tensors: list[tuple[int, EntropyModel]]) -> list[Int[np.ndarray, " _"]]:
+def decode(data: bytes | memoryview, tensors: list[tuple[int, EntropyModel]]) -> list[Int[np.ndarray, " _"]]:
     """The integers of `encode`, from the number of each tensor's values and its model.
 
     Raises:
@@ -147,16 +148,17 @@ def decode(data: bytes, tensors: list[tuple[int, EntropyModel]]) -> list[Int[np.
 
     if len(data) % 4:
         raise CodecError("the coded integers are cut off")
-    words = np.frombuffer(data, dtype="<u4").astype(np.uint32)
+    words = np.frombuffer(data, dtype="<u4").astype(np.uint32, copy=False)
     if len(words) and not words[-1]:
         raise CodecError("the coded integers end in a zero word")
     coder, decoded = constriction.stream.stack.AnsCoder(words), []
     for count, model in tensors:
         if count and model.bound:
             symbols = coder.decode(_model(model.frequencies()), count).astype(np.int64)
+            symbols += model.smallest
         else:
-            symbols = np.full(count, -model.smallest, dtype=np.int64)
-        decoded.append(symbols + model.smallest)
+            symbols = np.zeros(count, dtype=np.int64)
+        decoded.append(symbols)
     if not coder.is_empty():
         raise CodecError("the coded integers do not end where they should")
     return decoded

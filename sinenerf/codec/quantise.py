@@ -134,6 +134,15 @@ class Quantiser:
         for _, rounding, original in self._each():
             rounding.coarsen(original, 0.0)
 
+    def state(self) -> dict[str, float]:
+        """What a checkpoint keeps beside the module's numbers: how far lambda and the rate have got."""
+        return {"multiplier": self.log_multiplier, "rate": self.last_rate}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint; one that has no such entries leaves things as they are."""
+        self.log_multiplier = state.get("multiplier", self.log_multiplier)
+        self.last_rate = state.get("rate", self.last_rate)
+
     def parameter_groups(self) -> list[dict[str, Any]]:
         """For an optimiser: the tensors; their steps and models, which are logarithms and take a rate of their own."""
         values = [original for _, _, original in self._each()]

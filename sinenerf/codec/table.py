@@ -120,17 +120,19 @@ class Entry:
         return ((0, _unzigzag(first)), (second, _unzigzag(again))), place
 
     def integers(self, decoded: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
-        """The tensor's integers, from what was coded."""
+        """The tensor's integers, in the place of what was coded."""
         if not self.runs:
             return decoded
         if any(place >= decoded.size for place, _ in self.runs[1:]):
             raise CodecError("is damaged: a run begins beyond its tensor")
-        values = np.empty_like(decoded)
-        for place, first in self.runs:  # the second begins anew
-            values[place:] = first + np.cumsum(decoded[place:])
-        if values.size and max(-int(values.min()), int(values.max())) > LARGEST:
+        ends = [*(place for place, _ in self.runs[1:]), decoded.size]
+        for (place, first), end in zip(self.runs, ends, strict=True):
+            run = decoded[place:end]
+            np.cumsum(run, out=run)
+            run += first
+        if decoded.size and max(-int(decoded.min()), int(decoded.max())) > LARGEST:
             raise CodecError("is damaged: an integer is beyond the format's bound")
-        return values
+        return decoded
 
     def stored(self, integers: Int[np.ndarray, "*shape"]) -> Int[np.ndarray, " n"]:
         """What is coded of a tensor's integers."""
@@ -139,7 +141,8 @@ class Entry:
 
 def _differences(values: Int[np.ndarray, " n"], runs: tuple[tuple[int, int], ...]) -> Int[np.ndarray, " n"]:
     """From each integer of a run to the next; from what the table says to its first."""
-    differences = np.diff(values, prepend=0)
+    differences = values.copy()
+    differences[1:] -= values[:-1]
     for place, first in runs:
         differences[place] = values[place] - first
     return differences

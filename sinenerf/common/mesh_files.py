@@ -1,5 +1,6 @@
 """Meshes as files that other programs show as they look here."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
 
 FORMATS = (".glb", ".ply", ".obj", ".stl", ".off")
 """What `save_mesh` can write."""
+BINARY = (".glb", ".ply", ".stl")
+"""Of these: those that hold float32."""
+COARSEST = 1e-4
+"""Share of a mesh's longest side that float32 may round a vertex by: a twentieth of a cell of a 512-cell grid."""
 Z_UP_TO_Y_UP = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
 """glTF is y up."""
 
@@ -30,18 +35,33 @@ def save_mesh(mesh: "trimesh.Trimesh", path: Path) -> None:
     a mesh without colours is lit, with smooth normals.
 
     Raises:
-        ValueError: the extension is none of `FORMATS`.
+        ValueError: the extension is none of `FORMATS`, or float32 is too coarse so far from the origin.
         OSError: the folder is not there, or the disk is full.
     """
     check_format(path)
     suffix = path.suffix.lower()
+    if suffix in BINARY:
+        _check_near(mesh, path)
     if suffix == ".glb":
         coloured = mesh.visual.kind == "vertex"
         data = _unlit_glb(mesh) if coloured else mesh.export(file_type="glb", include_normals=True)
-    else:
+    elif suffix in BINARY:
         data = mesh.export(file_type=suffix[1:])
+    else:  # with as many decimals as a small mesh needs
+        decimals = max(8, 8 - math.floor(math.log10(mesh.extents.max())))
+        data = mesh.export(file_type=suffix[1:], digits=decimals)
     with replacing(path) as partial:
         partial.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+def _check_near(mesh: "trimesh.Trimesh", path: Path) -> None:
+    """Raise ValueError where float32 would tear a mesh apart."""
+    step, size = float(np.spacing(np.float32(abs(mesh.bounds).max()))), float(mesh.extents.max())
+    if step > COARSEST * size:
+        raise ValueError(
+            f"{path}: is {size:.3g} long and so far from the origin that {path.suffix} would round it to steps of "
+            f"{step:.2g}. Write .obj or .off, which keep all digits"
+        )
 
 
 def _unlit_glb(mesh: "trimesh.Trimesh") -> bytes:

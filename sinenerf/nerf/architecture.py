@@ -6,38 +6,60 @@ from typing import Literal
 
 from torch import nn
 
+from sinenerf.common.choices import check_choice
 from sinenerf.layers import LayerKind, LayerSpec
 from sinenerf.networks import RadianceMLP, Role, ScalarMLP, Trunk
 
 Sampling = Literal["coarse-fine", "proposal"]
 DensityActivation = Literal["softplus", "exp"]
 Background = Literal["last_sample", "white", "black"]
+Precision = Literal["auto", "float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
 class RadianceConfig:
-    """Architecture of a radiance field; `sinenerf.nerf.model_config` says what each setting does."""
+    """Architecture of a radiance field; `sinenerf.nerf.model_config` says more of each setting."""
 
     layer: LayerKind
+    """sine, low-rank or dense."""
     rank: int
+    """Width k of the factors."""
     omega: float
+    """Frequency of the sine."""
     spread: float
+    """Standard deviation, in radians, of the phase at the start."""
     learn_omega: bool
+    """One trained omega a layer."""
     learn_gain: bool
+    """One trained gain a layer."""
     anchored: bool
+    """k rows of each V are fixed."""
     factored: tuple[Role, ...]
+    """Layers that are factored; the others are dense."""
     width: int
+    """Neurons of a hidden layer."""
     depth: int
+    """Hidden layers."""
     skips: tuple[int, ...]
+    """After these layers (from 0) the encoded position joins the features again."""
     position_frequencies: int
+    """Octaves of the position's encoding."""
     direction_frequencies: int
+    """Octaves of the viewing direction's encoding."""
     sampling: Sampling
+    """What places the samples: a radiance network, or a proposal network."""
     coarse_samples: int
+    """Samples a ray of the first network."""
     fine_samples: int
+    """Samples a ray that the first network places for the second."""
     proposal_width: int
+    """Neurons of a hidden layer of the proposal network."""
     proposal_depth: int
+    """Hidden layers of the proposal network."""
     proposal_frequencies: int
+    """Octaves of the proposal network's encoding."""
     density_activation: DensityActivation
+    """What makes the density positive."""
     background: Background
     """What shows where a ray is not full."""
 
@@ -45,8 +67,14 @@ class RadianceConfig:
         """(what places the samples, what is seen), new.
 
         Raises:
-            ValueError: a rank that does not fit, or a size, omega or spread that is not positive.
+            ValueError: a rank that does not fit, a size, omega or spread that is not positive, or an unknown choice.
         """
+        check_choice("layer", self.layer, LayerKind)
+        check_choice("sampling", self.sampling, Sampling)
+        check_choice("density_activation", self.density_activation, DensityActivation)
+        check_choice("background", self.background, Background)
+        for role in self.factored:
+            check_choice("role in factored", role, Role)
         for name in ("rank", "width", "depth", "coarse_samples", "fine_samples", "proposal_width", "proposal_depth"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: it must be positive")

@@ -28,14 +28,37 @@ def latest_valid_step(folder: Path) -> int:
     raise SystemExit(f"sinenerf: {folder}: no checkpoint that can be read. Give the folder nerfstudio_models of a run")
 
 
-def check_same_settings(path: Path, pipeline: Any, optimizer: torch.optim.Optimizer) -> None:
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """What a run keeps, its tensors on the CPU.
+
+    Raises:
+        SystemExit: there is no such file, or it is no checkpoint.
+    """
+    if not path.is_file():
+        there = ", ".join(other.name for other in sorted(path.parent.glob("step-*.ckpt"))) or "none"
+        raise SystemExit(f"sinenerf: {path}: no such checkpoint. There are: {there}")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if missing := {"step", "pipeline", "optimizers", "scalers"} - set(state):
+            raise KeyError(*missing)
+    except Exception as error:  # torch raises many kinds for a broken file
+        raise SystemExit(
+            f"sinenerf: {path}: is damaged, or no checkpoint of a run ({type(error).__name__}). Give another one"
+        ) from None
+    return state
+
+
+def check_same_settings(path: Path, state: dict[str, Any], pipeline: Any, optimizer: torch.optim.Optimizer) -> None:
     """Whether a run may go on from a checkpoint, whose state dicts would bring an optimiser's settings, omega and gain
     along, or break in many lines.
+
+    Args:
+        path: where the checkpoint lies.
+        state: what it holds.
 
     Raises:
         SystemExit: saying what differs.
     """
-    state = torch.load(path, map_location="cpu", weights_only=True)
     pipeline = getattr(pipeline, "module", pipeline)  # under DDP it is wrapped
     shapes = [
         {name: getattr(values, "shape", None) for name, values in part.items() if name.startswith(NETWORK)}
@@ -53,15 +76,30 @@ def check_same_settings(path: Path, pipeline: Any, optimizer: torch.optim.Optimi
     others = ["optimizer"] if soap[0] != soap[1] else []
     if len(saved["param_groups"][0].get("params", ours["params"])) != len(ours["params"]):
         others.append("learn-omega or learn-gain")
-    if (omega := _changed(state["pipeline"], pipeline, "omega")) is not None:
-        others.append(f"omega, which is {omega:g} there,")
-    if _changed(state["pipeline"], pipeline, "gain") is not None:  # which follows from it, as do the anchored rows
-        others.append("spread")
-    density = _settings_beside(path).get("density_activation")
-    if density not in (None, pipeline.model.config.density_activation):
-        others.append(f"density-activation, which is {density} there,")
+    others += _other_settings(path, state["pipeline"], pipeline)
     if others:
         raise SystemExit(f"sinenerf: {path}: is of a run with another {' and another '.join(others)}. {ADVICE}")
+
+
+def _other_settings(path: Path, state: dict[str, Any], pipeline: Any) -> list[str]:
+    """The settings without which a network's numbers mean something else, where a checkpoint's run has others."""
+    ours, beside = pipeline.model.config, _settings_beside(path)
+    names = ["omega", "spread"] if ours.layer == "sine" else []  # anchored rows and gains follow from them
+    there = {name: yaml.safe_load(beside[name]) for name in (*names, "density_activation") if name in beside}
+    others = {name: value for name, value in there.items() if value != getattr(ours, name)}
+    # what the checkpoint itself knows, wherever it was moved to
+    if (omega := _changed(state, pipeline, "omega")) is not None:
+        others["omega"] = omega
+    if _changed(state, pipeline, "gain") is not None:
+        others.setdefault("spread", None)
+    return [
+        name.replace("_", "-") + ("" if value is None else f", which is {_shown(value)} there,")
+        for name, value in sorted(others.items())
+    ]
+
+
+def _shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _changed(state: dict[str, Any], pipeline: Any, constant: str) -> float | None:

@@ -61,25 +61,34 @@ def compress_run(
         model.quantiser = None
     model.field.check_writable()
     size = file_size(model.field.parameters_count, bits, bytes, default_bits=8.0)
-    complete = True
-    if size is not None:
-        fingerprint = _fingerprint(model.field, [size, minutes, steps, seed])
-        budget = 8 * (size - overhead(model.field.config))
-        try:
-            model.quantiser = Quantiser(model.field, budget)
-        except ValueError as error:
-            raise ValueError(f"{size} bytes: {error}") from None
-        model.config.bits, model.config.bytes = None, size
-        tuning = FineTuning(pipeline, *limits, seed, checkpoint.place_of(output), fingerprint)
-        complete = tuning.run()
+    if size is None:
+        field = field_of(pipeline)
+        field.save(output)
+        return field
+    fingerprint = _fingerprint(model.field, [size, minutes, steps, seed])
+    _round_from_now_on(model, size)
+    kept = checkpoint.place_of(output)
+    tuning = FineTuning(pipeline, *limits, seed, kept, fingerprint, spares=output.exists())
+    complete = tuning.run()
     field = field_of(pipeline)
     field.complete = complete
-    field.save(output)
+    if complete or not tuning.spares:
+        field.save(output)
     if complete:
-        checkpoint.place_of(output).unlink(missing_ok=True)
+        kept.unlink(missing_ok=True)
     else:
-        say(f"stopped: {output} holds the field so far; the same command goes on")
+        left = "is as it was" if tuning.spares else "holds the field so far"
+        say(f"stopped: {output} {left}; the same command goes on")
     return field
+
+
+def _round_from_now_on(model: Any, size: int) -> None:
+    """Give a model what rounds its numbers to a file of so many bytes."""
+    try:
+        model.quantiser = Quantiser(model.field, 8 * (size - overhead(model.field.config)))
+    except ValueError as error:
+        raise ValueError(f"{size} bytes: {error}") from None
+    model.config.bits, model.config.bytes = None, size
 
 
 def _fingerprint(field: RadianceField, settings: list[Any]) -> str:
@@ -101,6 +110,8 @@ class FineTuning:
     kept: Path
     """The checkpoint."""
     fingerprint: str
+    spares: bool
+    """The output was there before: only a training that has ended replaces it."""
     step: int = 0
     seconds: float = 0.0
 
@@ -149,10 +160,10 @@ class FineTuning:
     def _save(self) -> None:
         state = {
             "fingerprint": self.fingerprint,
+            "spares": self.spares,
             "step": self.step,
             "seconds": self.seconds,
-            "multiplier": self.quantiser.log_multiplier,
-            "rate": self.quantiser.last_rate,
+            **self.quantiser.state(),
             "field": self.pipeline.model.field.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
@@ -164,6 +175,6 @@ class FineTuning:
             return
         self.pipeline.model.field.load_state_dict(state["field"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.quantiser.log_multiplier, self.quantiser.last_rate = state["multiplier"], state["rate"]
-        self.step, self.seconds = state["step"], state["seconds"]
+        self.quantiser.load(state)
+        self.step, self.seconds, self.spares = state["step"], state["seconds"], state.get("spares", False)
         say(f"going on from step {self.step}")

@@ -97,6 +97,7 @@ def score(pipeline, picture: Path) -> dict:
 
 
 def show(result: dict, target: Path) -> None:
+    """Print what `run_demo` came to, and where its pictures lie."""
     table = Table(show_header=False, title=f"sine-nerf-small on {result['scene']}")
     table.add_row("held-out PSNR", f"{result['psnr']:.2f} dB")
     table.add_row("held-out SSIM", f"{result['ssim']:.3f}")

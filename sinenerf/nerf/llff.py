@@ -5,13 +5,20 @@ A scene is a folder with photographs (`images`, or `images_4` for the same at a 
 columns of R pointing down, right and backwards, H, W and f those of the full-size photograph, then near and far.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sinenerf.nerf.poses import Views
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg"}
+MODES = ("RGB", "RGBA", "L")
+"""Pillow's names of the pixels that nerfstudio reads as they are: 8 bits each of colour, with alpha or not, or grey."""
 
 
 class SceneError(ValueError):
@@ -86,10 +93,12 @@ def default_factor(scene: Path, full_width: float, widest: int) -> int:
 
 
 def image_folder(scene: Path, factor: int) -> Path:
+    """Where the photographs at 1/factor of the full size lie."""
     return scene / ("images" if factor == 1 else f"images_{factor}")
 
 
 def list_images(folder: Path) -> list[Path]:
+    """The photographs in a folder, sorted; none where there is no such folder."""
     if not folder.is_dir():
         return []
     return sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
@@ -106,8 +115,7 @@ def shrink_images(source: Path, target: Path, factor: int) -> None:
         with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
             partial = Path(folder) / target.name
             partial.mkdir()
-            for path in list_images(source):
-                image = load_image(path)
+            for path, image in load_images(list_images(source)):
                 size = (round(image.width / factor), round(image.height / factor))
                 image.resize(size, Image.Resampling.BOX).save(partial / f"{path.stem}.png")
             partial.rename(target)
@@ -119,28 +127,47 @@ def shrink_images(source: Path, target: Path, factor: int) -> None:
         ) from None
 
 
-def load_image(path: Path):
+def load_images(paths: list[Path]) -> Iterator[tuple[Path, "Image"]]:
+    """Each photograph of a scene, decoded.
+
+    Raises:
+        SceneError: a photograph cannot be taken, or some are transparent where others are not.
+    """
+    first = None
+    for path in paths:
+        image = load_image(path)
+        first = first or image.mode
+        if (image.mode == "RGBA") != (first == "RGBA"):
+            raise SceneError(
+                f"{path}: is {image.mode}, the first photograph {first}: all must have an alpha channel, or none"
+            )
+        yield path, image
+
+
+def load_image(path: Path) -> "Image":
     """Decode a whole photograph as a PIL image: its pixels as they lie, whatever its EXIF says of turning them, since
     so COLMAP and nerfstudio read it.
 
     Raises:
-        SceneError: the file is truncated or no image.
+        SceneError: the file is truncated or no image, or its pixels are of a kind that nerfstudio misreads.
     """
     from PIL import Image
 
     try:
         with Image.open(path) as image:
             image.load()
-            return image
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise SceneError(f"{path}: cannot be decoded ({error}). Copy the photograph again") from None
+    if image.mode not in MODES:
+        raise SceneError(f"{path}: its pixels are {image.mode}, not {', '.join(MODES)}: save it as 8-bit RGB")
+    return image
 
 
 def check_images(paths: list[Path], views: Views, table: Path) -> tuple[int, int]:
     """Decode every photograph, compare their number and sizes with the poses, and return (height, width).
 
     Raises:
-        SceneError: counts differ, a photograph is broken, sizes or proportions differ, or there is a single view.
+        SceneError: counts, sizes, proportions or alpha channels differ, a photograph is broken, or there is one view.
     """
     if len(paths) != len(views.bounds):
         folder = paths[0].parent
@@ -149,7 +176,7 @@ def check_images(paths: list[Path], views: Views, table: Path) -> tuple[int, int
         )
     if len(paths) < 2:
         raise SceneError(f"{table}: a single view. At least two are needed, one to train on and one to hold out")
-    sizes = [load_image(path).size for path in paths]
+    sizes = [image.size for _, image in load_images(paths)]
     for view, size in enumerate(sizes):
         if size != sizes[0]:
             raise SceneError(

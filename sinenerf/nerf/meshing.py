@@ -85,7 +85,7 @@ def suggest_level(grid: Grid) -> float:
     return (max(low, 0.0) + high) / 2
 
 
-def marching_cubes(grid: Grid, level: float, box: Corners, closed: bool = False) -> "trimesh.Trimesh":
+def marching_cubes(grid: Grid, level: float, box: Corners) -> "trimesh.Trimesh":
     """The surface where the density passes a level, by marching cubes (Lewiner et al. 2003).
 
     Between samples the logarithm of the density is taken as linear, three decades to either side of the level. Linear
@@ -93,8 +93,7 @@ def marching_cubes(grid: Grid, level: float, box: Corners, closed: bool = False)
 
     Args:
         level: in the unit of the grid.
-        box: what the grid spans.
-        closed: cap with flat walls what is solid at the faces of the box, else leave it open there.
+        box: what the grid spans; the surface is open where the box cuts it.
 
     Returns:
         the surface in the box's coordinates; its normals point from high density to low.
@@ -111,8 +110,6 @@ def marching_cubes(grid: Grid, level: float, box: Corners, closed: bool = False)
         raise _no_surface(grid, level, low, high)
     logs = np.clip(grid / float(level), *_DECADES)
     np.log(logs, out=logs)
-    if closed:
-        logs = np.pad(logs, 1, constant_values=np.log(_DECADES[0]))
     try:
         # skimage's "ascent" is what gives outward faces around high values, whatever its documentation says
         vertices, faces, _, _ = measure.marching_cubes(logs, 0.0, gradient_direction="ascent")
@@ -120,8 +117,6 @@ def marching_cubes(grid: Grid, level: float, box: Corners, closed: bool = False)
         raise _no_surface(grid, level, low, high) from None
 
     last = np.array(grid.shape) - 1
-    if closed:
-        vertices = np.clip(vertices - 1, 0, last)  # what lies in the padding belongs onto the wall
     corner, opposite = np.asarray(box, dtype=np.float64)
     return trimesh.Trimesh(corner + vertices / last * (opposite - corner), faces, process=False)
 

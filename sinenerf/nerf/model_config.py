@@ -6,7 +6,7 @@ from typing import Literal, cast
 from nerfstudio.models.base_model import ModelConfig
 
 from sinenerf.layers import LayerKind
-from sinenerf.nerf.architecture import Background, DensityActivation, RadianceConfig, Sampling
+from sinenerf.nerf.architecture import Background, DensityActivation, Precision, RadianceConfig, Sampling
 from sinenerf.networks import Role
 
 
@@ -61,7 +61,7 @@ class SineNeRFModelConfig(ModelConfig):
     """Octaves of the proposal network's encoding."""
     density_activation: DensityActivation = "softplus"
     """What makes the density positive; exp reaches solid surfaces sooner."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Precision = "auto"
     """Number format inside the networks. auto: bfloat16 where the processor multiplies it natively, twice as fast."""
     background_color: Literal["auto", "last_sample", "white", "black", "random"] = "auto"
     """What shows where a ray is not full. auto: the ray's last sample with NDC, white in a scene box."""

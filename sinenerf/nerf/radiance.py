@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +15,7 @@ from sinenerf.codec.table import Coded
 from sinenerf.common.device import best_device, multiplies_bfloat16
 from sinenerf.common.files import replacing
 from sinenerf.factored import keep_weights
-from sinenerf.nerf.architecture import RadianceConfig
+from sinenerf.nerf.architecture import Precision, RadianceConfig
 from sinenerf.nerf.file import check_writable, header_of, read_header
 from sinenerf.nerf.rays import Bins, composite, histogram_samples, median, uniform_bins, weights_of
 from sinenerf.nerf.views import Capture, View
@@ -47,7 +47,7 @@ class RadianceField(nn.Module):
         super().__init__()
         self.config, self.warp, self.far, self.capture = config, warp, far, capture
         self.coarse, self.fine = config.networks()
-        self.precision: Literal["auto", "float32", "bfloat16"] = "auto"
+        self.precision: Precision = "auto"
         self.complete = True  # False where fine-tuning was interrupted
         self.coded: dict[str, Coded] = {}  # the integers behind the numbers, after training with quantisation
 

@@ -11,19 +11,25 @@ from torch import Tensor
 
 from sinenerf.common.files import check_folder, replacing
 from sinenerf.common.films import FILMS, open_film
-from sinenerf.fields import load
 from sinenerf.nerf.radiance import RadianceField
 from sinenerf.nerf.views import View, read_views
 
 Output = Literal["rgb", "depth", "accumulation", "normals"]
 
 
-def render_file(
-    path: Path, output: Path, cameras: Path | None, frames: int, scale: float, what: Output = "rgb", fps: int = 24
+def render_views(
+    field: RadianceField,
+    output: Path,
+    cameras: Path | None,
+    frames: int,
+    scale: float,
+    what: Output = "rgb",
+    fps: int = 24,
 ) -> list[Path]:
     """Render a radiance field from given cameras, or along a path around its home view.
 
     Args:
+        field: of a .sine file.
         output: a folder for one PNG a view, or a film: .mp4, .gif.
         cameras: transforms.json or poses_bounds.npy of the capture; the path where it is None.
         frames: of the path.
@@ -33,14 +39,12 @@ def render_file(
         the files written.
 
     Raises:
-        FileNotFoundError: no such file, or no folder for the film.
-        ValueError: no radiance field, no cameras, or a scale or number of frames that is not positive.
+        FileNotFoundError: no such cameras, or no folder for the film.
+        ValueError: no cameras, or a scale or number of frames that is not positive.
     """
     if not (scale > 0 and frames > 0):
         raise ValueError(f"scale is {scale} and frames {frames}: both must be positive")
-    field = load(path)
-    if not isinstance(field, RadianceField) or field.capture is None:
-        raise ValueError(f"{path}: holds a shape, not a radiance field. For it: sinenerf mesh, sinenerf view")
+    assert field.capture is not None
     views = field.capture.spiral(frames) if cameras is None else read_views(cameras, field.capture)
     views = [view.resized(scale) for view in views]
     field = field.on_best_device()

@@ -4,12 +4,14 @@ import os
 from dataclasses import dataclass, field
 
 import torch
+import yaml
 from nerfstudio.engine.callbacks import TrainingCallback, TrainingCallbackLocation
 from nerfstudio.engine.trainer import Trainer, TrainerConfig
 from nerfstudio.utils.decorators import check_main_thread
 
+from sinenerf.common.files import replacing
 from sinenerf.common.say import say
-from sinenerf.nerf.checkpoints import check_same_settings, latest_valid_step
+from sinenerf.nerf.checkpoints import check_same_settings, latest_valid_step, read_checkpoint
 from sinenerf.nerf.guard import TrainingDiverged
 
 # runs of before they had a module of their own look for them here
@@ -22,16 +24,32 @@ class SineTrainerConfig(TrainerConfig):
 
     _target: type = field(default_factory=lambda: SineTrainer)
 
+    def save_config(self) -> None:
+        """Write config.yml, but not over that of a run with checkpoints: `SineTrainer.setup` does so, once it is known
+        that the run may go on with these settings."""
+        if not self.has_checkpoints():
+            super().save_config()
+
+    def has_checkpoints(self) -> bool:
+        """Whether a run lies where this one would."""
+        return any(self.get_checkpoint_dir().glob("step-*.ckpt"))
+
 
 class SineTrainer(Trainer):
+    """A trainer that refuses what would replace another run, or go on from it as something else."""
+
     config: SineTrainerConfig
 
     def setup(self, test_mode="val") -> None:
         self.step, self.ended = 0, False
         self._check_alone()
+        kept_back = yaml.dump(self.config) if self.config.has_checkpoints() else None  # before setting up changes it
         try:
             super().setup(test_mode)
             self._check_writable()
+            if kept_back is not None:
+                with replacing(self.base_dir / "config.yml") as partial:
+                    partial.write_text(kept_back, "utf8")
         except SystemExit:  # bad input: one line has been said, and no trace of the run stays
             self._forget()
             raise
@@ -43,7 +61,7 @@ class SineTrainer(Trainer):
         if self.world_size > 1:
             raise SystemExit("sinenerf: trains on one device: leave --machine.num-devices out")
         goes_on = self.config.load_dir is not None and self.config.load_dir.resolve() == self.checkpoint_dir.resolve()
-        if not goes_on and any(self.checkpoint_dir.glob("step-*.ckpt")):
+        if not goes_on and self.config.has_checkpoints():
             raise SystemExit(
                 f"sinenerf: {self.checkpoint_dir} holds the checkpoints of another training, which this one would "
                 f"replace. Go on from them with --load-dir {self.checkpoint_dir}, or give another --timestamp"
@@ -120,6 +138,8 @@ class SineTrainer(Trainer):
             "schedulers": {name: s.state_dict() for name, s in self.optimizers.schedulers.items()},
             "scalers": self.grad_scaler.state_dict(),
         }
+        if self.pipeline.model.quantiser is not None:
+            state |= self.pipeline.model.quantiser.state()
         with partial.open("wb") as file:
             torch.save(state, file)
             file.flush()
@@ -136,8 +156,11 @@ class SineTrainer(Trainer):
         path = self.config.load_checkpoint
         if self.config.load_dir is not None:
             path = self.config.load_dir / f"step-{self.config.load_step:09d}.ckpt"
-        if path is not None and path.is_file():
-            check_same_settings(path, self.pipeline, self.optimizers.optimizers["fields"])
+        if path is not None:
+            state = read_checkpoint(path)
+            check_same_settings(path, state, self.pipeline, self.optimizers.optimizers["fields"])
+            if self.pipeline.model.quantiser is not None:
+                self.pipeline.model.quantiser.load(state)
         super()._load_checkpoint()
         self.step = max(0, self._start_step - 1)
         for group in self.config.optimizers.values():

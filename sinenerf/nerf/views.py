@@ -25,13 +25,21 @@ class View:
     """A pinhole camera in scene coordinates."""
 
     pose: Pose
+    """Camera to world."""
     fx: float
+    """Focal length across, in pixels."""
     fy: float
+    """Focal length down, in pixels."""
     cx: float
+    """Where the axis meets the picture, in pixels from its left edge."""
     cy: float
+    """The same from its upper edge."""
     width: int
+    """Pixels across."""
     height: int
+    """Pixels down."""
     name: str = ""
+    """Of the file that its picture is written to."""
 
     def rays(self, start: int = 0, stop: int | None = None) -> tuple[Float[Tensor, "rays 3"], Float[Tensor, "rays 3"]]:
         """(origins, unit directions) through the middles of the pixels from `start` to `stop`, counted row by row."""

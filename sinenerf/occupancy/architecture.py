@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sinenerf.activations import Activation
-from sinenerf.common.choices import check_positive
+from sinenerf.common.choices import check_choice, check_positive, check_whole
 from sinenerf.layers import LayerKind, LayerSpec
 from sinenerf.networks import ScalarMLP, Trunk
 
@@ -35,14 +35,22 @@ class FieldConfig:
     anchored: bool = True
     """Fix k rows of each V, k^2 numbers fewer a layer for the same matrices: `sinenerf.factored.FactoredLinear`."""
 
+    def check(self) -> None:
+        """Raise ValueError on a setting that cannot be, whatever the others are."""
+        check_choice("layer", self.layer, LayerKind)
+        check_choice("activation", self.activation, Activation)
+        for name in ("rank", "width", "depth"):
+            check_whole(name, getattr(self, name))
+        for name in ("rank", "width", "depth", "omega", "spread", "bandwidth"):
+            check_positive(name, getattr(self, name))
+
     def network(self) -> ScalarMLP:
         """A new network of this architecture.
 
         Raises:
-            ValueError: a size that is not positive, or a rank that does not fit.
+            ValueError: as `check`, or a rank that does not fit.
         """
-        for name in ("rank", "width", "depth", "omega", "spread", "bandwidth"):
-            check_positive(name, getattr(self, name))
+        self.check()
         spec = LayerSpec(
             self.layer, self.rank, self.omega, self.spread, self.learn_omega, self.learn_gain, self.anchored
         )

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from sinenerf.common.choices import check_seed
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.metrics import Evaluation, evaluate
 from sinenerf.occupancy.shapes import read_shape
@@ -16,6 +17,7 @@ def print_evaluation(
     from rich.console import Console
     from rich.table import Table
 
+    check_seed(seed)
     truth, _ = read_shape(mesh)
     result = evaluate(field, truth, path.stat().st_size, points, resolution, seed)
     if as_json:

@@ -7,7 +7,16 @@ from typing import get_args
 import numpy as np
 
 from sinenerf.activations import Activation
-from sinenerf.codec.container import OCCUPANCY, Container, Shapes, check_bounds, check_count, short
+from sinenerf.codec.container import (
+    ADAPTER,
+    OCCUPANCY,
+    RADIANCE,
+    Container,
+    Shapes,
+    check_bounds,
+    check_count,
+    short,
+)
 from sinenerf.codec.entropy import CodecError
 from sinenerf.factored import anchored_rows
 from sinenerf.layers import LayerKind
@@ -19,6 +28,11 @@ HEADER, FAR_HEADER = struct.Struct("<BHBHfff3ff"), struct.Struct("<BHBHfff3df")
 LAYERS, ACTIVATIONS = get_args(LayerKind), get_args(Activation)
 LARGEST_BAKED = 2**24
 """Bound on width^2 depth: the weights that a decoder builds."""
+OTHERS = {
+    RADIANCE: "holds a scene, not a shape. Compress its run instead; for a mesh: sinenerf export-mesh RUN",
+    ADAPTER: "holds an adapter, not a shape. It needs its model: sinenerf.adapters.load_adapter",
+}
+"""What is said of a file of another kind."""
 SCALAR = 1e-3, 1e6
 BOUNDS = {
     "width": (1, 2**16 - 1),
@@ -70,7 +84,7 @@ def read_header(container: Container) -> tuple[FieldConfig, Placement]:
         CodecError: a header that is none, or out of bounds.
     """
     if container.kind != OCCUPANCY:
-        raise CodecError("holds no occupancy field")
+        raise CodecError(OTHERS.get(container.kind, "holds no occupancy field"))
     layout = HEADER if len(container.header) == HEADER.size else FAR_HEADER
     if len(container.header) != layout.size:
         raise CodecError("is damaged: its header has another length")

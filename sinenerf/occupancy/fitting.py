@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import trimesh
 
 
-STATE = "rounded by curvature, with history"
+STATE = "rounded by curvature, with history and what is spared"
 """What a checkpoint holds: those that older versions left are not gone on with."""
 
 
@@ -53,7 +53,8 @@ def fit(
         history: takes {step, seconds, loss, iou} of every look at the held-out points, those before a kill too.
 
     Returns:
-        the field, every W kept. After Ctrl-C, as far as it got; the checkpoint stays.
+        the field, every W kept. After Ctrl-C, as far as it got; the checkpoint stays, and so does what was at the
+        output before this training began.
 
     Raises:
         ValueError: a bad mesh or setting.
@@ -61,44 +62,64 @@ def fit(
         RuntimeError: the loss is not finite; the last checkpoint stays.
     """
     config.check()
+    architecture.check()
     if output is not None:
         check_folder(output)
     check_writable(architecture)
     torch.manual_seed(config.seed)
     if solid is None and report is None:
         mesh, report = prepare_shape(mesh)
-    placement = Placement.of(mesh) if start is None else start.placement
-    field = OccupancyField(architecture, placement)  # impossible settings are refused before any work
-    _check_file_size(field, config)
-    if start is not None:
-        field.load_state_dict(start.state_dict())
-    solid = Solid(mesh, placement) if solid is None else solid
+    field = _beginning(mesh, architecture, config, start)  # impossible settings are refused before any work
+    solid = Solid(mesh, field.placement) if solid is None else solid
     view = FitProgress(progress)
     found = f"{100 * solid.ambiguous_fraction:.2g} % of the points near the surface are ambiguous"
     view.say(f"{report}; {found}" if report else found)
     device = best_device() if config.device == "auto" else config.device
     training = Training(field.to(device), solid, config, view)
-    kept = None if output is None else checkpoint.place_of(output)
-    if kept is not None:
-        training.resume(kept, _fingerprint(mesh, architecture, config, start))
-    with interruptible() as stop, view:
+    if output is not None:
+        training.spares = output.exists()
+        training.resume(checkpoint.place_of(output), _fingerprint(mesh, architecture, config, start))
+    _train(training, None if output is None else checkpoint.place_of(output))
+    field.complete = training.finished
+    if history is not None:
+        history.extend(training.history)
+    if output is not None:
+        _write(training, output)
+    training.announce(output)
+    return field
+
+
+def _beginning(
+    mesh: "trimesh.Trimesh", architecture: FieldConfig, config: FitConfig, start: OccupancyField | None
+) -> OccupancyField:
+    """The field at the start of a training: new, or with another's numbers in its place."""
+    field = OccupancyField(architecture, Placement.of(mesh) if start is None else start.placement)
+    _check_file_size(field, config)
+    if start is not None:
+        field.load_state_dict(start.state_dict())
+    return field
+
+
+def _train(training: Training, kept: Path | None) -> None:
+    """To the end, or to Ctrl-C, with a checkpoint kept at a path."""
+    with interruptible() as stop, training.view:
         for _ in training.run(stop):
             if kept is not None and training.save_is_due:
                 training.save(kept)
     if kept is not None and not training.finished:
         training.save(kept)
     training.finish()
-    if history is not None:
-        history.extend(training.history)
-    field.complete = training.finished
-    if output is not None and kept is not None:
-        field.save(output)
-        if training.finished:
-            kept.unlink(missing_ok=True)
-        else:
-            view.say(f"stopped at step {training.step}: {output} holds the field so far; the same command goes on")
-    training.announce(output)
-    return field
+
+
+def _write(training: Training, output: Path) -> None:
+    """Write the field, unless Ctrl-C spares the file of before, and say what a training that did not end leaves."""
+    if training.writes:
+        training.field.save(output)
+    if training.finished:
+        checkpoint.place_of(output).unlink(missing_ok=True)
+        return
+    left = "holds the field so far" if training.writes else "is as it was"
+    training.view.say(f"stopped at step {training.step}: {output} {left}; the same command goes on")
 
 
 def _check_file_size(field: OccupancyField, config: FitConfig) -> None:
@@ -118,7 +139,8 @@ def _fingerprint(
     """What must agree for a checkpoint to be gone on with."""
     digest = hashlib.sha256(STATE.encode())
     digest.update(np.ascontiguousarray(mesh.triangles, dtype=np.float64).tobytes())
-    digest.update(json.dumps([asdict(architecture), asdict(config)], sort_keys=True).encode())
+    settings = [asdict(architecture), asdict(config)]
+    digest.update(json.dumps(settings, sort_keys=True, default=np.generic.item).encode())
     if start is not None:
         digest.update(start.to_bytes())
     return digest.hexdigest()

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 COARSE = 64
 """Cells a side where the search starts, or up to twice as many."""
+LARGEST = 96
+"""Cells near the surface, for each cell of one face of the cube, beyond which a field is noise. A dragon has 11, a
+field after two steps of training 70, a cube of `COARSE` cells a side 64 in all."""
 # corner order of libigl's marching cubes: round the lower face, then round the upper
 CORNERS = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 1], [1, 0, 1], [1, 1, 1], [0, 1, 1]])
 FACES = np.array([[0, 3, 4, 7], [1, 2, 5, 6], [0, 1, 4, 5], [2, 3, 6, 7], [0, 1, 2, 3], [4, 5, 6, 7]])
@@ -22,7 +25,8 @@ Cells = Int[np.ndarray, "_ 3"]
 
 
 class LevelError(ValueError):
-    """The field has no surface at this level. The message gives its range and a level inside, if there is one."""
+    """The field has no surface at this level, or is noise there. The message says what may help: a level inside the
+    field's range, if there is one, or a resolution."""
 
 
 class Grid:
@@ -76,7 +80,7 @@ class Grid:
         return np.flatnonzero(asked)
 
     def search(self, quick: bool = False) -> Cells:
-        """The cells of the finest grid that the surface passes: LevelError where there are none."""
+        """The cells of the finest grid that the surface passes: LevelError where there are none, or most."""
         coarse = COARSE // 2 if quick else COARSE
         stride = 2 ** max(0, int(math.log2(self.resolution / coarse)))
         ticks = np.arange(0, self.resolution, stride)
@@ -84,9 +88,10 @@ class Grid:
         if np.isnan(self.values(self.corners(cells, stride))).any():
             raise LevelError("the field is not a number somewhere: it was not trained to the end")
         while stride > 1:
-            near = self._near(cells, stride, quick)
+            cells = cells[self._near(cells, stride, quick)]
+            self._check_surface(len(cells), stride)
             stride //= 2
-            cells = (cells[near][:, None] + stride * CORNERS).reshape(-1, 3)
+            cells = (cells[:, None] + stride * CORNERS).reshape(-1, 3)
             cells = cells[(cells < self.resolution).all(1)]
         found = self._follow(cells)
         if not len(found):
@@ -126,6 +131,7 @@ class Grid:
             crossed = _crossed(values)
             cells, positive = cells[crossed], values[crossed] > 0
             found.append(cells)
+            self._check_surface(sum(map(len, found)), 1)
             on_face = positive[:, FACES]
             cell, face = np.nonzero(on_face.any(2) & ~on_face.all(2))
             behind = cells[cell] + BEHIND[face]
@@ -137,6 +143,14 @@ class Grid:
 
     def _numbers(self, cells: Cells) -> Int[np.ndarray, " _"]:
         return (cells[:, 0] * self.resolution + cells[:, 1]) * self.resolution + cells[:, 2]
+
+    def _check_surface(self, cells: int, stride: int) -> None:
+        """Raise LevelError where so many cells lie near the surface that finer ones would not fit into memory."""
+        side = self.resolution / stride
+        if cells > LARGEST * side**2:
+            raise LevelError(
+                f"the field is noise: its surface may pass {cells:,} of {side**3:,.0f} cells. Try --resolution {COARSE}"
+            )
 
     def _no_surface(self) -> LevelError:
         """Naming the field's range, as far as it was evaluated."""

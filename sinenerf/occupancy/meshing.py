@@ -57,7 +57,7 @@ def extract(
         largest_component: keep only the connected piece with the most faces, so that nothing floats.
 
     Raises:
-        LevelError: the field does not reach the level, or nowhere falls below it.
+        LevelError: the field does not reach the level, or nowhere falls below it, or is noise.
         ValueError: resolution under 2, or a level that no occupancy has.
     """
     import trimesh

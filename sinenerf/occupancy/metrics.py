@@ -150,7 +150,7 @@ class Truth:
 
 
 def surface_of(field: "OccupancyField", resolution: int = 256) -> "trimesh.Trimesh | None":
-    """The surface that is compared with the truth's; None where the field has none."""
+    """The surface that is compared with the truth's; None where the field has none, or is noise."""
     from sinenerf.occupancy.meshing import LevelError, extract
 
     try:

@@ -7,7 +7,7 @@ import torch
 
 from sinenerf.codec.curvature import Loss
 from sinenerf.common.budget import file_size, training_budget
-from sinenerf.common.choices import check_choice, check_positive, check_whole
+from sinenerf.common.choices import check_choice, check_positive, check_seed, check_whole
 from sinenerf.common.optimizer import OptimizerKind
 from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.sampling import SamplerKind
@@ -52,8 +52,9 @@ class FitConfig:
 
     def check(self) -> None:
         """Raise ValueError on a setting that cannot be."""
-        for name in ("steps", "batch", "pool", "resolution", "seed", "bytes"):
+        for name in ("steps", "batch", "pool", "resolution", "bytes"):
             check_whole(name, getattr(self, name))
+        check_seed(self.seed)
         self.budget()
         self.file_size(1)
         check_choice("optimizer", self.optimizer, OptimizerKind)
@@ -82,7 +83,7 @@ def split_settings(settings: dict[str, Any]) -> tuple[FieldConfig, FitConfig]:
     `DEFAULT_BYTES` where neither a size nor a network is given. Else it is as the dataclasses say.
 
     Raises:
-        ValueError: a name that neither has.
+        ValueError: a name that neither has, or with `bytes` a setting of the network that cannot be.
     """
     of_field, of_fit = ({f.name for f in fields(kind)} for kind in (FieldConfig, FitConfig))
     unknown = set(settings) - of_field - of_fit

@@ -38,7 +38,8 @@ def read_shape(path: Path) -> tuple["trimesh.Trimesh", ShapeReport]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it cannot be read as a mesh, or has no faces, or a vertex is not finite, or it is flat or a point.
+        ValueError: it cannot be read as a mesh, or has no faces, or one of vertices that are not there, or a vertex is
+            not finite, or it is flat or a point.
     """
     import trimesh
 
@@ -55,6 +56,8 @@ def read_shape(path: Path) -> tuple["trimesh.Trimesh", ShapeReport]:
     meshes = [part for part in parts if isinstance(part, trimesh.Trimesh) and len(part.faces)]
     if not meshes:
         raise ValueError(f"{path}: has no faces, only points or nothing. Give a triangle mesh")
+    for part in meshes:
+        _check(part, str(path))  # merged, a wrong number would mean a vertex of another part
     mesh = trimesh.util.concatenate(meshes)
     return prepare_shape(mesh, str(path), len(meshes))
 
@@ -65,24 +68,23 @@ def prepare_shape(
     """Check a mesh and make it ready for labels: equal vertices merged, degenerate faces dropped, faces oriented.
 
     Raises:
-        ValueError: no faces, a vertex that is not finite, or no extent.
+        ValueError: no faces, a face of vertices that are not there, a vertex that is not finite, or no extent.
     """
     import trimesh
 
-    if not len(mesh.faces):
-        raise ValueError(f"{name}: has no faces. Give a triangle mesh")
+    _check(mesh, name)
     vertices = np.asarray(mesh.vertices, dtype=np.float64)
-    bad = np.flatnonzero(~np.isfinite(vertices).all(1))
-    if len(bad):
-        raise ValueError(f"{name}: vertex {bad[0]} is NaN or infinite ({len(bad)} such in all). Repair the mesh first")
-    mesh = trimesh.Trimesh(vertices, np.asarray(mesh.faces, dtype=np.int64), process=False)
+    faces = np.asarray(mesh.faces, dtype=np.int64)
+    # trimesh's tolerances are 1e-8 of the unit, whatever that is: here of the size. A power of two rounds nothing
+    unit = 2.0 ** np.ceil(np.log2(np.ptp(vertices[faces.ravel()], axis=0).max() or 1.0))
+    mesh = trimesh.Trimesh(vertices / unit, faces, process=False)
     mesh.merge_vertices()
     mesh.update_faces(mesh.nondegenerate_faces(height=None))
     mesh.remove_unreferenced_vertices()
     if not len(mesh.faces) or mesh.extents.min() <= 1e-9 * mesh.extents.max():
         raise ValueError(f"{name}: is flat or a point, so it encloses no volume. Give a mesh of a solid")
     faces, flipped = orient(np.array(mesh.vertices), np.array(mesh.faces))
-    mesh = trimesh.Trimesh(mesh.vertices, faces, process=False)
+    mesh = trimesh.Trimesh(mesh.vertices * unit, faces, process=False)
     _, uses = np.unique(mesh.edges_sorted, axis=0, return_counts=True)
     report = ShapeReport(
         len(mesh.vertices), len(faces), geometries, bool(mesh.is_watertight), int((uses == 1).sum()), flipped
@@ -90,11 +92,24 @@ def prepare_shape(
     return mesh, report
 
 
+def _check(mesh: "trimesh.Trimesh", name: str) -> None:
+    """Raise ValueError unless a mesh has faces, all of vertices that are there, and all vertices are finite."""
+    if not len(mesh.faces):
+        raise ValueError(f"{name}: has no faces. Give a triangle mesh")
+    for fault, bad in (
+        ("vertex {} is NaN or infinite", ~np.isfinite(mesh.vertices).all(1)),
+        ("face {} has a vertex that is not there", ((mesh.faces < 0) | (mesh.faces >= len(mesh.vertices))).any(1)),
+    ):
+        if bad.any():
+            raise ValueError(f"{name}: {fault.format(bad.argmax())} ({bad.sum()} such in all). Repair the mesh first")
+
+
 def orient(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]) -> tuple[Int[np.ndarray, "f 3"], int]:
     """Faces that agree with their neighbours and, in sum, face outward; and how many were turned round.
 
     Each connected patch takes the direction of most of its faces. A closed patch that points inward is turned, unless
-    it lies inside another: then it is the wall of a cavity, and right. An open patch has no inside and stays.
+    it lies inside another: then it is the wall of a cavity, and right. With it are turned the closed patches inside
+    it: a hollow body that is inside out is one as a whole. An open patch has no inside and stays.
     """
     import igl
 
@@ -102,13 +117,18 @@ def orient(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]) ->
     count = int(patch.max()) + 1
     minority = np.bincount(patch, _turned(oriented, faces), count) > 0.5 * np.bincount(patch, minlength=count)
     oriented = np.where(minority[patch][:, None], oriented[:, ::-1], oriented)
-    inward = _closed(oriented, patch, count) & (_volumes(vertices, oriented, patch, count) < 0)
+    closed = _closed(oriented, patch, count)
+    inward = closed & (_volumes(vertices, oriented, patch, count) < 0)
     if inward.any():
         # a patch inside another one that points outward is a cavity
         others = oriented[~inward[patch]]
         first = vertices[oriented[np.unique(patch, return_index=True)[1], 0]]
         if len(others):
             inward &= igl.fast_winding_number(vertices, np.ascontiguousarray(others), first) < 0.5
+    if inward.any():
+        around = np.ascontiguousarray(oriented[inward[patch]])
+        enclosed = igl.fast_winding_number(vertices, around, vertices) < -0.5
+        inward |= closed & (np.bincount(patch, ~enclosed[oriented].all(1), count) == 0)
         oriented = np.where(inward[patch][:, None], oriented[:, ::-1], oriented)
     oriented = oriented.astype(np.int64)  # libigl hands out long long, a type of its own to numpy
     return oriented, int(_turned(oriented, faces).sum())

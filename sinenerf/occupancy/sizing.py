@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from sinenerf.codec.container import LARGEST_COUNT
+from sinenerf.common.choices import check_positive, check_whole
 from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.file import shapes_of
 
@@ -42,8 +44,9 @@ def suited(settings: dict[str, Any]) -> dict[str, Any]:
     width of a dense one. What is given stays as it is.
     """
     size, layer = settings["bytes"], settings.get("layer", "sine")
-    if not 0 < size < math.inf or layer not in LEARNING_RATES or settings.get("width", 1) < 1:
-        return settings  # refused by those whose settings they are
+    check_whole("bytes", size)
+    check_positive("bytes", size)
+    _architecture(settings).check()
     searched = min(max(size, SIZES[0]), SIZES[-1])
 
     def between(values: tuple[float, ...]) -> float:
@@ -61,22 +64,28 @@ def suited(settings: dict[str, Any]) -> dict[str, Any]:
         if layer == "dense":
             chosen["width"] = _largest(WIDTHS, "width", chosen)
         elif "rank" in chosen:
-            narrowest = 8 * math.ceil(max(chosen["rank"], 1) / 8)  # a rank is at most the width
+            narrowest = 8 * math.ceil(chosen["rank"] / 8)  # a rank is at most the width
             chosen["width"] = _largest(range(narrowest, max(narrowest, WIDTHS[-1]) + 1, 8), "width", chosen)
         else:
             width = 8 * round(between(FACTORED_WIDTHS[layer]) * math.sqrt(size / searched) / 8)
             chosen["width"] = min(max(8, width), WIDTHS[-1])
     if "rank" not in chosen and layer != "dense":
-        chosen["rank"] = _largest(range(1, chosen["width"] + 1), "rank", chosen)
+        # where the rank is the width no row is anchored, and a layer takes twice what a dense one does
+        chosen["rank"] = _largest(range(1, max(2, chosen["width"])), "rank", chosen)
     return chosen
 
 
+def _architecture(settings: dict[str, Any]) -> FieldConfig:
+    return FieldConfig(**{f.name: settings[f.name] for f in fields(FieldConfig) if f.name in settings})
+
+
 def _largest(values: Any, name: str, settings: dict[str, Any]) -> int:
-    """The largest of ascending values of a setting whose network keeps to the bytes; the smallest if none does."""
-    architecture = FieldConfig(**{f.name: settings[f.name] for f in fields(FieldConfig) if f.name in settings})
+    """The largest of ascending values of a setting whose network keeps to the bytes, and to what a file can hold; the
+    smallest if none does."""
+    architecture, most = _architecture(settings), min(8 * settings["bytes"] / BITS, LARGEST_COUNT)
 
     def numbers(value: int) -> int:
         change: dict[str, Any] = {name: value}
         return sum(math.prod(shape) for shape in shapes_of(replace(architecture, **change)))
 
-    return values[max(0, bisect_right(values, 8 * settings["bytes"] / BITS, key=numbers) - 1)]
+    return values[max(0, bisect_right(values, most, key=numbers) - 1)]

@@ -45,6 +45,7 @@ class Training:
         self.loss: float | Tensor = math.nan
         self.history: list[dict[str, float]] = []
         self.fingerprint = ""
+        self.spares = False  # the output was there before this training began
         self.sampler = make_sampler(config.sampler, solid, config.seed, config.pool, config.resolution, view.shown)
         fast = multiplies_bfloat16(self.device.type) if config.precision == "auto" else config.precision == "bfloat16"
         self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=fast)
@@ -81,6 +82,11 @@ class Training:
     @property
     def finished(self) -> bool:
         return self.done_fraction >= 1.0
+
+    @property
+    def writes(self) -> bool:
+        """Whether the field is for the output: an hour's file is not replaced by what Ctrl-C left after seconds."""
+        return self.finished or not self.spares
 
     @property
     def save_is_due(self) -> bool:
@@ -155,6 +161,7 @@ class Training:
         """A checkpoint, whole or not at all."""
         state = {
             "fingerprint": self.fingerprint,
+            "spares": self.spares,
             "step": self.step,
             "seconds": self.seconds,
             "loss": float(self.loss),
@@ -177,12 +184,12 @@ class Training:
         if self.rounding is not None:
             self.rounding.load_state(state["rounding"])
         self.step, self.seconds, self.saved_at = state["step"], state["seconds"], state["seconds"]
-        self.loss, self.history = state["loss"], state["history"]
+        self.loss, self.history, self.spares = state["loss"], state["history"], state["spares"]
         self.view.say(f"going on from step {self.step}")
 
     def announce(self, output: Path | None) -> None:
         """The last line."""
-        size = "" if output is None else f"{output}: {output.stat().st_size:,} bytes, "
+        size = f"{output}: {output.stat().st_size:,} bytes, " if output is not None and self.writes else ""
         self.view.say(
             f"{size}{self.field.parameters_count:,} parameters, IoU {self.iou:.4f} on {HELD_OUT:,} held-out points, "
             f"{self.step:,} steps in {self.seconds:.0f} s"

@@ -3,10 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
+from sinenerf.common.say import say
 from sinenerf.rd.curves import FALLING, measure_of
 from sinenerf.rd.plan import Plan
 from sinenerf.rd.results import Job, Result
-from sinenerf.rd.sweep import missing, run_job
+from sinenerf.rd.sweep import alone_in, missing, outcome_of, title
 
 Target = tuple[str, float]
 """Name of a measure, and the quality wanted; or "bytes" and a size."""
@@ -50,23 +51,32 @@ def run_towards(
 ) -> list[Result]:
     """Run missing jobs of a plan on a scene: those nearest to a size below it, or, for a quality, of each method from
     small to large until one has reached it, those left out whose budget is no smaller than what has. Returns what was
-    made; what was found before counts too."""
+    made; what was found before counts too. A job that fails is left out, with a line.
+
+    Raises:
+        ValueError: a sweep writes to the folder.
+        KeyboardInterrupt: Ctrl-C.
+    """
     measure, value = target
     jobs = [j for j in plan.jobs if j.scene == scene and method in (None, j.method)]
     if measure == "bytes":
         jobs = _nearest_below(jobs, int(value))
     made: list[Result] = []
     through: set[str] = set()
-    for job in sorted(missing(replace(plan, jobs=jobs), results), key=_budget):
-        best = None if measure == "bytes" else smallest_of([*found, *made], value, measure)
-        if job.method in through or (best is not None and _budget(job) >= best.size):
-            continue
-        result = run_job(job, plan.scenes[scene], results)
-        if result is None:
-            raise KeyboardInterrupt
-        made.append(result)
-        if measure != "bytes" and smallest_of([result], value, measure):
-            through.add(job.method)
+    with alone_in(results):
+        for job in sorted(missing(replace(plan, jobs=jobs), results), key=_budget):
+            best = None if measure == "bytes" else smallest_of([*found, *made], value, measure)
+            if job.method in through or (best is not None and _budget(job) >= best.size):
+                continue
+            outcome = outcome_of(job, plan.scenes[scene], results)
+            if outcome is None:
+                raise KeyboardInterrupt
+            if isinstance(outcome, str):
+                say(f"{title(job)} failed: {outcome}")
+                continue
+            made.append(outcome)
+            if measure != "bytes" and smallest_of([outcome], value, measure):
+                through.add(job.method)
     return made
 
 

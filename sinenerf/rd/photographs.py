@@ -1,5 +1,6 @@
 """Program for photographs: sine-nerf or sine-nerf-small with any layer, trained within a budget, scored by its file."""
 
+import hashlib
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from sinenerf.common.budget import file_size
 from sinenerf.common.choices import check_choice, check_whole
 from sinenerf.common.files import replacing
 from sinenerf.common.optimizer import OptimizerKind
+from sinenerf.nerf.architecture import Precision
+from sinenerf.nerf.llff import image_folder, list_images
 from sinenerf.nerf.scoring import Image, score_held_out
 from sinenerf.rd.results import FACTOR, Result, Settings, parts_of, working_folder
 from sinenerf.rd.timed import TimedTraining
@@ -29,7 +32,7 @@ OWN: Settings = {
     "seed": 0,
 }
 """Settings beside the model's own. Without bits and bytes 8 bits a parameter; optimizer, learning rate and rays are the
-preset's; downscale is the N of images_N."""
+preset's; downscale is the N of images_N, 8 by default, which are made where they are missing."""
 
 
 def find_scene(folder: Path, name: str) -> Path:
@@ -37,18 +40,25 @@ def find_scene(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def parser_of(scene: Path, downscale: int | None) -> dict[str, Any]:
+def parser_of(downscale: int | None) -> dict[str, Any]:
     """Settings of `llff-data`."""
-    factor = FACTOR if downscale is None and (scene / f"images_{FACTOR}").is_dir() else downscale
-    return {"downscale_factor": factor}
+    return {"downscale_factor": downscale or FACTOR}
 
 
 def photographs_of(scene: Path, downscale: int | None) -> list[Path]:
     """The files of an LLFF scene that training reads: the poses and images_N, or all that these could be made of."""
-    wanted = scene / f"images_{parser_of(scene, downscale)['downscale_factor']}"
-    folders = [wanted] if wanted.is_dir() else sorted(scene.glob("images*"))
-    photographs = [path for folder in folders for path in sorted(folder.iterdir())]
+    wanted = image_folder(scene, downscale or FACTOR)
+    folders = [wanted] if list_images(wanted) else sorted(scene.glob("images*"))
+    photographs = [path for folder in folders for path in list_images(folder)]
     return [path for path in (scene / "poses_bounds.npy", *photographs) if path.is_file()]
+
+
+def fingerprint_of(paths: list[Path]) -> str:
+    """What must be as it was for a training to go on: the names and bytes of what it reads."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def check_budget(settings: Settings) -> None:
@@ -75,8 +85,9 @@ def train_within(config: Any, settings: Settings, folder: Path, look_stride: int
     except SystemExit as stop:  # bad input in one line
         raise RuntimeError(str(stop.code).removeprefix("sinenerf: ")) from None
     seconds = None if minutes is None else 60.0 * minutes
-    saved = folder / "checkpoint.pt"
-    training = TimedTraining(trainer, seconds, settings["steps"], saved, look_stride, settings["seed"])
+    read = fingerprint_of(photographs_of(config.data, settings["downscale"]))
+    saved, seed = folder / "checkpoint.pt", settings["seed"]
+    training = TimedTraining(trainer, seconds, settings["steps"], saved, read, look_stride, seed)
     return training if training.run() else None
 
 
@@ -109,6 +120,7 @@ class NerfProgram:
         optimizer = preset.optimizers["fields"]["optimizer"]
         settings["optimizer"] = settings["optimizer"] or optimizer.kind
         check_choice("optimizer", settings["optimizer"], OptimizerKind)
+        check_choice("precision", settings["precision"], Precision)
         settings["learning_rate"] = settings["learning_rate"] or optimizer.lr
         settings["rays"] = settings["rays"] or preset.pipeline.datamanager.train_num_rays_per_batch
         file_size(1, settings["bits"], settings["bytes"])
@@ -128,7 +140,7 @@ class NerfProgram:
         from sinenerf.nerf.pack import field_of
 
         folder = working_folder(artefact)
-        parser = parser_of(scene, settings["downscale"])
+        parser = parser_of(settings["downscale"])
         config = configure(settings["preset"], scene, folder, _options(settings), parser)
         training = train_within(config, settings, folder, look_stride=8)
         if training is None:

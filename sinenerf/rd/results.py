@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 FACTOR = 8
-"""images_8 are what photographs are trained on where they are there, unless `downscale` says otherwise."""
+"""images_8 are what photographs are trained on unless `downscale` says otherwise."""
 Settings = dict[str, Any]
 
 

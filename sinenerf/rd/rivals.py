@@ -56,6 +56,8 @@ class RivalProgram:
             raise ValueError(f"bits is {settings['bits']}: rivals are stored in 8 or 32")
         if not (isinstance(settings["stride"], int) and settings["stride"] > 0):
             raise ValueError(f"stride is {settings['stride']}: it must be a whole number of at least 1")
+        if not isinstance(settings["options"], dict):
+            raise ValueError(f"options is {settings['options']!r}: it must be a table")
         check_budget(settings)
         config = configure(settings["method"], Path(), Path(), settings["options"], {})
         if settings["bits"] == 8:
@@ -71,7 +73,7 @@ class RivalProgram:
 
     def run(self, scene: Path, settings: Settings, artefact: Path) -> Result | None:
         folder = working_folder(artefact)
-        parser = parser_of(scene, settings["downscale"])
+        parser = parser_of(settings["downscale"])
         own = {"pipeline.model.collider_params": planes_of(scene)} if settings["method"] == "vanilla-nerf" else {}
         config = configure(settings["method"], scene, folder, own | settings["options"], parser)
         training = train_within(config, settings, folder, look_stride=4 * settings["stride"])

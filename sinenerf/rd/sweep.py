@@ -1,7 +1,9 @@
 """Running a sweep: what is missing, one job after the other or on a cluster. What is done stays, whatever happens."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -108,13 +110,47 @@ def outcome_of(job: Job, scene: Path, results: Path) -> Outcome:
         return kind + " ".join(str(error).split())
 
 
+@contextmanager
+def alone_in(results: Path) -> Iterator[None]:
+    """Keep other sweeps out of a folder of results for the while: they would share checkpoints. The lock is on the
+    folder itself, so that nothing stays of it, even after kill -9.
+
+    Raises:
+        ValueError: another sweep writes there.
+    """
+    try:
+        import fcntl
+    except ImportError:  # on Windows there is none
+        yield
+        return
+    results.mkdir(parents=True, exist_ok=True)
+    folder = os.open(results, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"another sweep writes to {results}: wait for it, or give another --output") from None
+        except OSError:  # a network's file system may have no such locks
+            pass
+        yield
+    finally:
+        os.close(folder)
+
+
 def run_sweep(plan: Plan, results: Path, say: Callable[[str], None] = print, runner: Runner | None = None) -> Report:
     """Run what is missing, with a bar on standard error; without a runner one job after the other.
 
     A job that fails is left out, and the others go on. Running the same sweep again does only what is still missing;
     a job that was killed goes on from its checkpoint.
+
+    Raises:
+        ValueError: another sweep writes to the folder.
     """
-    runner = runner or Serial()
+    with alone_in(results):
+        return _run_missing(plan, results, say, runner or Serial())
+
+
+def _run_missing(plan: Plan, results: Path, say: Callable[[str], None], runner: Runner) -> Report:
     waiting = missing(plan, results)
     report = Report(there=len(plan.jobs) - len(waiting))
     columns = (TextColumn("Sweep"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))

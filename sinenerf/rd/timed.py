@@ -30,6 +30,8 @@ class TimedTraining:
     max_steps: int | None
     checkpoint: Path | None = None
     """Kept up to date while training, and gone on from."""
+    fingerprint: str | None = None
+    """Of the photographs: a checkpoint of others is not gone on from."""
     look_stride: int = 8
     """Looks at the held-out views see every so many pixels, across and down."""
     seed: int = 0
@@ -102,10 +104,11 @@ class TimedTraining:
             return
         trainer, quantiser = self.trainer, getattr(self.trainer.pipeline.model, "quantiser", None)
         state = {
+            "fingerprint": self.fingerprint,
             "step": self.step,
             "seconds": self.seconds,
             "history": self.history,
-            "multiplier": None if quantiser is None else quantiser.log_multiplier,
+            **({} if quantiser is None else quantiser.state()),
             "pipeline": trainer.pipeline.state_dict(),
             "optimizers": {name: o.state_dict() for name, o in trainer.optimizers.optimizers.items()},
             "schedulers": {name: s.state_dict() for name, s in trainer.optimizers.schedulers.items()},
@@ -116,7 +119,7 @@ class TimedTraining:
 
     def _resume(self) -> None:
         """Go on from the checkpoint, if there is one that can be read."""
-        state = None if self.checkpoint is None else checkpoint.read(self.checkpoint, say)
+        state = None if self.checkpoint is None else checkpoint.read(self.checkpoint, say, self.fingerprint)
         if state is None:
             return
         trainer = self.trainer
@@ -128,8 +131,8 @@ class TimedTraining:
         for name, scheduler in trainer.optimizers.schedulers.items():
             scheduler.load_state_dict(state["schedulers"][name])
         trainer.grad_scaler.load_state_dict(state["scaler"])
-        if state["multiplier"] is not None:
-            trainer.pipeline.model.quantiser.log_multiplier = state["multiplier"]
+        if (quantiser := getattr(trainer.pipeline.model, "quantiser", None)) is not None:
+            quantiser.load(state)
 
 
 def _rebuild_optimizers(trainer: Any) -> None:

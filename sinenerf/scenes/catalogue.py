@@ -10,22 +10,30 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Mirror:
+    """A copy of a data set's archive."""
+
     url: str
+    """Where it is fetched from."""
     sha256: str
     """Of the archive, in hexadecimal. Mirrors with the same one continue each other's downloads."""
 
 
 @dataclass(frozen=True)
 class Published:
+    """A data set as its authors released it."""
+
     folder: str
     """What the unpacked data set is called, the name that papers and scripts know it by."""
     scenes: tuple[str, ...]
+    """Folders of the unpacked data set."""
     key_file: str
     """Present in the folder of every scene."""
     mirrors: tuple[Mirror, ...]
+    """In the order in which they are tried."""
 
     @property
     def archive(self) -> str:
+        """Name of the archive."""
         return f"{self.folder}.zip"
 
 

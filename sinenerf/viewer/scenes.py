@@ -28,8 +28,11 @@ class Look:
     tan: float
     """Tangent of half of the vertical field of view."""
     width: int
+    """Pixels across."""
     height: int
+    """Pixels down."""
     what: "Output" = "rgb"
+    """Which output of the field is shown."""
 
     @classmethod
     def parse(cls, given: dict[str, str]) -> "Look":
