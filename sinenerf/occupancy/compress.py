@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from sinenerf.common.files import check_folder, check_not_an_input
 from sinenerf.occupancy.field import OccupancyField
-from sinenerf.occupancy.fitting import fit
+from sinenerf.occupancy.fitting import check_file_size, fit
 from sinenerf.occupancy.labels import HALF_EXTENT, Placement
 from sinenerf.occupancy.settings import FitConfig
 from sinenerf.occupancy.shapes import read_shape
@@ -50,6 +50,7 @@ def compress_field(
         minutes = 1.0
     config = FitConfig(minutes, steps, learning_rate=LEARNING_RATE, seed=seed, bits=bits, bytes=bytes)
     config.check()
+    check_file_size(field, config)  # before the surface is made, which may take a minute
     truth, report = (field.mesh(TEACHER_RESOLUTION), None) if mesh is None else read_shape(mesh)
     if mesh is not None:
         _check_fills(truth, field.placement, mesh)

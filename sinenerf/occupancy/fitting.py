@@ -94,7 +94,7 @@ def _beginning(
 ) -> OccupancyField:
     """The field at the start of a training: new, or with another's numbers in its place."""
     field = OccupancyField(architecture, Placement.of(mesh) if start is None else start.placement)
-    _check_file_size(field, config)
+    check_file_size(field, config)
     if start is not None:
         field.load_state_dict(start.state_dict())
     return field
@@ -122,7 +122,7 @@ def _write(training: Training, output: Path) -> None:
     training.view.say(f"stopped at step {training.step}: {output} {left}; the same command goes on")
 
 
-def _check_file_size(field: OccupancyField, config: FitConfig) -> None:
+def check_file_size(field: OccupancyField, config: FitConfig) -> None:
     """Raise ValueError where not even one bit a number fits the budget."""
     size = config.file_size(field.parameters_count)
     smallest = overhead(field.config, field.placement) + field.parameters_count // 8
