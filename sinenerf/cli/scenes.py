@@ -10,7 +10,7 @@ def demo(
     scene: Path | None = None,
     output: Path = Path("outputs/demo"),
     steps: int = 3000,
-    minutes: float = 6.0,
+    minutes: float = 5.0,
     frames: int = 48,
 ) -> None:
     """Train sine-nerf-small on one scene, score it on the held-out views, and render a fly-through.
