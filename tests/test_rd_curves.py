@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sweeping import result, saved, sinenerf
 
-from sinenerf.rd.curves import bjontegaard_delta, front, hull, mean_curve, measure_of
+from sinenerf.rd.curves import bjontegaard_delta, front, hull, mean_curve, measure_of, points_of
 
 
 def test_deltas_from_the_command_line(tmp_path):
@@ -44,6 +44,10 @@ def test_front_holds_exactly_what_no_point_beats(pairs):
         beaten = any(a <= x and b >= y and (a, b) != (x, y) for a, b, _ in points)
         assert ((x, y) in chosen) != beaten
     assert [p[0] for p in best] == sorted(p[0] for p in best)
+
+
+def test_a_point_lies_at_its_bytes():
+    assert points_of([result()], "box", "sine", "iou")[0][0] == 1000
 
 
 def test_delta_of_known_curves():

@@ -22,6 +22,29 @@ def save(path: Path, state: State) -> None:
         torch.save(state, partial)
 
 
+def conclude(field: Any, output: Path, spares: bool, say: Callable[[str], None], at: str = "") -> bool:
+    """Write a field when its training ends. One that Ctrl-C stopped does not replace a file of before, and keeps its
+    checkpoint.
+
+    Args:
+        field: with `save`, and with `complete`, False after Ctrl-C.
+        spares: whether the output was there before the training began.
+        at: where Ctrl-C stopped it, for the line that is said then.
+
+    Returns:
+        whether the field was written.
+    """
+    written = field.complete or not spares
+    if written:
+        field.save(output)
+    if field.complete:
+        place_of(output).unlink(missing_ok=True)
+    else:
+        left = "holds the field so far" if written else "is as it was"
+        say(f"stopped{at}: {output} {left}; the same command goes on")
+    return written
+
+
 def read(path: Path, say: Callable[[str], None], fingerprint: str | None = None) -> State | None:
     """The checkpoint at a path, its tensors on the CPU. None where there is none, and, with a line, where it is broken
     or another training's.

@@ -4,6 +4,9 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+Precision = Literal["auto", "float32", "bfloat16"]
+"""Number format of products; auto is what `multiplies_bfloat16` says."""
+
 
 def best_device() -> Literal["cuda", "mps", "cpu"]:
     """CUDA where there is a GPU that torch can use, then Apple's, else the CPU."""

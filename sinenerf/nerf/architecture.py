@@ -13,7 +13,6 @@ from sinenerf.networks import RadianceMLP, Role, ScalarMLP, Trunk
 Sampling = Literal["coarse-fine", "proposal"]
 DensityActivation = Literal["softplus", "exp"]
 Background = Literal["last_sample", "white", "black"]
-Precision = Literal["auto", "float32", "bfloat16"]
 
 
 @dataclass(frozen=True)

@@ -53,32 +53,28 @@ def compress_run(
     pipeline = open_run(run)
     model = pipeline.model
     if model.quantiser is not None and model.quantiser.active and bits is None and bytes is None:
-        field = field_of(pipeline)
-        field.save(output)
-        return field
+        return _written(pipeline, output)
     if model.quantiser is not None:
         model.quantiser.finish()
         model.quantiser = None
     model.field.check_writable()
     size = file_size(model.field.parameters_count, bits, bytes, default_bits=8.0)
     if size is None:
-        field = field_of(pipeline)
-        field.save(output)
-        return field
+        return _written(pipeline, output)
     fingerprint = _fingerprint(model.field, [size, minutes, steps, seed])
     _round_from_now_on(model, size)
-    kept = checkpoint.place_of(output)
-    tuning = FineTuning(pipeline, *limits, seed, kept, fingerprint, spares=output.exists())
+    tuning = FineTuning(pipeline, *limits, seed, checkpoint.place_of(output), fingerprint, spares=output.exists())
     complete = tuning.run()
     field = field_of(pipeline)
     field.complete = complete
-    if complete or not tuning.spares:
-        field.save(output)
-    if complete:
-        kept.unlink(missing_ok=True)
-    else:
-        left = "is as it was" if tuning.spares else "holds the field so far"
-        say(f"stopped: {output} {left}; the same command goes on")
+    checkpoint.conclude(field, output, tuning.spares, say)
+    return field
+
+
+def _written(pipeline: Any, output: Path) -> RadianceField:
+    """A run's field as it is, in a file."""
+    field = field_of(pipeline)
+    field.save(output)
     return field
 
 

@@ -5,8 +5,9 @@ from typing import Literal, cast
 
 from nerfstudio.models.base_model import ModelConfig
 
+from sinenerf.common.device import Precision
 from sinenerf.layers import LayerKind
-from sinenerf.nerf.architecture import Background, DensityActivation, Precision, RadianceConfig, Sampling
+from sinenerf.nerf.architecture import Background, DensityActivation, RadianceConfig, Sampling
 from sinenerf.networks import Role
 
 

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from sinenerf.codec.container import RADIANCE, Container, check_count, pack
 from sinenerf.codec.module import stored_of, take
 from sinenerf.codec.table import Coded
-from sinenerf.common.device import best_device, multiplies_bfloat16
+from sinenerf.common.device import Precision, best_device, multiplies_bfloat16
 from sinenerf.common.files import replacing
 from sinenerf.factored import keep_weights
-from sinenerf.nerf.architecture import Precision, RadianceConfig
+from sinenerf.nerf.architecture import RadianceConfig
 from sinenerf.nerf.file import check_writable, header_of, read_header
 from sinenerf.nerf.rays import Bins, composite, histogram_samples, median, uniform_bins, weights_of
 from sinenerf.nerf.views import Capture, View

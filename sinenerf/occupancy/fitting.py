@@ -76,16 +76,17 @@ def fit(
     view.say(f"{report}; {found}" if report else found)
     device = best_device() if config.device == "auto" else config.device
     training = Training(field.to(device), solid, config, view)
-    if output is not None:
+    kept = None if output is None else checkpoint.place_of(output)
+    if output is not None and kept is not None:
         training.spares = output.exists()
-        training.resume(checkpoint.place_of(output), _fingerprint(mesh, architecture, config, start))
-    _train(training, None if output is None else checkpoint.place_of(output))
+        training.resume(kept, _fingerprint(mesh, architecture, config, start))
+    _train(training, kept)
     field.complete = training.finished
     if history is not None:
         history.extend(training.history)
-    if output is not None:
-        _write(training, output)
-    training.announce(output)
+    at = f" at step {training.step}"
+    written = output is not None and checkpoint.conclude(field, output, training.spares, view.say, at)
+    training.announce(output if written else None)
     return field
 
 
@@ -109,17 +110,6 @@ def _train(training: Training, kept: Path | None) -> None:
     if kept is not None and not training.finished:
         training.save(kept)
     training.finish()
-
-
-def _write(training: Training, output: Path) -> None:
-    """Write the field, unless Ctrl-C spares the file of before, and say what a training that did not end leaves."""
-    if training.writes:
-        training.field.save(output)
-    if training.finished:
-        checkpoint.place_of(output).unlink(missing_ok=True)
-        return
-    left = "holds the field so far" if training.writes else "is as it was"
-    training.view.say(f"stopped at step {training.step}: {output} {left}; the same command goes on")
 
 
 def check_file_size(field: OccupancyField, config: FitConfig) -> None:

@@ -8,13 +8,13 @@ import torch
 from sinenerf.codec.curvature import Loss
 from sinenerf.common.budget import file_size, training_budget
 from sinenerf.common.choices import check_choice, check_positive, check_seed, check_whole
+from sinenerf.common.device import Precision
 from sinenerf.common.optimizer import OptimizerKind
 from sinenerf.occupancy.architecture import FieldConfig
 from sinenerf.occupancy.sampling import SamplerKind
 from sinenerf.occupancy.sizing import DEFAULT_BYTES, suited
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
-Precision = Literal["auto", "float32", "bfloat16"]
 
 
 @dataclass(frozen=True)

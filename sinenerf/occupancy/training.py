@@ -84,11 +84,6 @@ class Training:
         return self.done_fraction >= 1.0
 
     @property
-    def writes(self) -> bool:
-        """Whether the field is for the output: an hour's file is not replaced by what Ctrl-C left after seconds."""
-        return self.finished or not self.spares
-
-    @property
     def save_is_due(self) -> bool:
         """Whether a kill would lose too much."""
         return self.seconds - self.saved_at > SAVE_EVERY
@@ -188,8 +183,8 @@ class Training:
         self.view.say(f"going on from step {self.step}")
 
     def announce(self, output: Path | None) -> None:
-        """The last line."""
-        size = f"{output}: {output.stat().st_size:,} bytes, " if output is not None and self.writes else ""
+        """The last line, of a field that was written, or was not."""
+        size = f"{output}: {output.stat().st_size:,} bytes, " if output is not None else ""
         self.view.say(
             f"{size}{self.field.parameters_count:,} parameters, IoU {self.iou:.4f} on {HELD_OUT:,} held-out points, "
             f"{self.step:,} steps in {self.seconds:.0f} s"

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from sinenerf.common.budget import file_size
 from sinenerf.common.choices import check_choice, check_whole
+from sinenerf.common.device import Precision
 from sinenerf.common.files import replacing
 from sinenerf.common.optimizer import OptimizerKind
-from sinenerf.nerf.architecture import Precision
 from sinenerf.nerf.llff import image_folder, list_images
 from sinenerf.nerf.scoring import Image, score_held_out
 from sinenerf.rd.results import FACTOR, Result, Settings, parts_of, working_folder
