@@ -72,6 +72,17 @@ FIELDS: dict[str, Callable[[Any], bool]] = {
 }
 """Of PEFT's configuration: those that a file may set, and to what. Others can have code imported, or change the base
 model; a regular expression can take for ever."""
+DEFAULTS: dict[str, Any] = {
+    "r": 8,
+    "lora_alpha": 8,
+    "lora_dropout": 0.0,
+    "use_rslora": False,
+    "use_dora": False,
+    "fan_in_fan_out": False,
+    "bias": "none",
+}
+"""Settings that a file is read with where it does not have them: PEFT's defaults as they were when such files were
+written. Today's have them all, so that no default of PEFT's says what their numbers mean."""
 LARGEST_TENSORS = 2**14
 LARGEST_NAME = 512
 
@@ -81,7 +92,7 @@ class AdapterHeader:
     """What a decoder must know besides the numbers."""
 
     config: dict[str, Any]
-    """Fields of PEFT's configuration, those at their defaults left out."""
+    """Fields of PEFT's configuration, those that are null or empty left out."""
     shapes: dict[str, tuple[int, ...]]
     """Of the tensors, by PEFT's names for them, in the file's order."""
 
@@ -100,7 +111,7 @@ class AdapterHeader:
 
 
 def read_header(container: Container) -> AdapterHeader:
-    """The header of a file that was opened.
+    """The header of a file that was opened, `DEFAULTS` filled in.
 
     Raises:
         CodecError: it holds no adapter, or is damaged.
@@ -110,13 +121,14 @@ def read_header(container: Container) -> AdapterHeader:
     unpacker = zlib.decompressobj()
     try:
         text = unpacker.decompress(container.header, LARGEST_HEADER)
-        content = json.loads(text)
+        content = json.loads(text.decode(), object_pairs_hook=_distinct)  # of bytes, json would take UTF-16, too
     except (zlib.error, ValueError, RecursionError):
         raise CodecError("is damaged: its header cannot be read") from None
     if not unpacker.eof or unpacker.unused_data:
         raise CodecError("is damaged: its header has another length")
     _check(content)
-    return AdapterHeader(content["config"], {name: tuple(shape) for name, shape in content["tensors"].items()})
+    shapes = {name: tuple(shape) for name, shape in content["tensors"].items()}
+    return AdapterHeader({**DEFAULTS, **content["config"]}, shapes)
 
 
 def ranks(shapes: Mapping[str, tuple[int, ...]]) -> list[int]:
@@ -131,6 +143,14 @@ def ranks(shapes: Mapping[str, tuple[int, ...]]) -> list[int]:
         if len(a) < 2 or a[:1] != b[1:2] or a[0] > max(math.prod(a[1:]), b[0]):
             raise CodecError(f"is damaged: {match[0]!r} has no other factor that fits")
         made.append(a[0])
+    return made
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Raise ValueError where an object has a name twice: two readers could take either value."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise ValueError("a name is there twice")
     return made
 
 

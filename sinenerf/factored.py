@@ -30,7 +30,8 @@ class FactoredLinear(nn.Module):
     """
 
     anchor: float
-    """c, as large as makes the anchored rows of V as long as the others at the start."""
+    """c, as large as makes the anchored rows of V as long as the others at the start. It follows from the settings that
+    the layer is made with, and is in no state dict."""
 
     def __init__(
         self, in_features: int, out_features: int, rank: int, bias: bool = True, anchored: bool = False
@@ -70,7 +71,7 @@ class FactoredLinear(nn.Module):
     def weight(self) -> Float[Tensor, "out in"]:
         """W, kept, shared or built anew."""
         weight = self._built  # read once: a second viewer's thread may end its block meanwhile
-        if weight is None:
+        if weight is None or (self._kept and self.training):  # U and V would learn nothing from a kept one
             weight = self.build()
             if self._sharing:
                 self._built = weight
@@ -80,6 +81,7 @@ class FactoredLinear(nn.Module):
         return F.linear(x, self.weight, self.bias)
 
     def _draw(self, std: float) -> None:
+        self.forget_weight()
         nn.init.normal_(self.U, std=std)
         nn.init.normal_(self.V, std=std)
         self.anchor = std * math.sqrt(self.rank)
@@ -87,7 +89,8 @@ class FactoredLinear(nn.Module):
             nn.init.zeros_(self.bias)
 
     def keep_weight(self) -> None:
-        """Keep W, so that the layer runs as fast as a dense one. Training again, or loading a state, forgets it."""
+        """Keep W for evaluation mode, where the layer then runs as fast as a dense one. Training mode, new factors, a
+        loaded state, and a move to another device or type forget it."""
         self._built, self._kept = self.build().detach(), True
 
     def forget_weight(self) -> None:

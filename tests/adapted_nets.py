@@ -1,7 +1,10 @@
 """A net with one layer of each kind that can be adapted, and adapters on it."""
 
+import json
+import zlib
 from copy import deepcopy
 
+import numpy as np
 import peft
 import pytest
 import torch
@@ -9,6 +12,8 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from sinenerf.adapters import SineLoraConfig
+from sinenerf.codec.container import ADAPTER, pack
+from sinenerf.codec.table import Coded
 
 DORA = pytest.mark.parametrize("dora", [False, True], ids=["lora", "dora"])
 EXACT = {"atol": 2e-6, "rtol": 1e-5}
@@ -58,3 +63,14 @@ def base_of(model):
     net = Net()
     net.load_state_dict(deepcopy(model).unload().state_dict())
     return net
+
+
+FACTORS = {"base_model.model.linear.lora_A.weight": (3, 24), "base_model.model.linear.lora_B.weight": (10, 3)}
+
+
+def crafted(path, config, shapes):
+    """A file of zeros, which are a bit at most."""
+    tensors = [Coded(np.zeros(shape, np.int64), 1.0) for shape in shapes.values()]
+    header = zlib.compress(json.dumps({"config": {"peft_type": "LORA", **config}, "tensors": shapes}).encode())
+    path.write_bytes(pack(ADAPTER, header, tensors))
+    return path

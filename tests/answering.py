@@ -3,11 +3,11 @@
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
+from importlib.metadata import entry_points
 from io import StringIO
 from subprocess import CompletedProcess
 from unittest.mock import patch
-
-from sinenerf.cli import main
 
 
 def command(*arguments, timeout=240, **options) -> CompletedProcess[str]:
@@ -16,11 +16,12 @@ def command(*arguments, timeout=240, **options) -> CompletedProcess[str]:
     return subprocess.run(program, capture_output=True, text=True, timeout=timeout, check=False, **options)
 
 
-def answer(*arguments) -> CompletedProcess[str]:
-    """What `sinenerf` with these arguments ends with and prints."""
-    words, code = list(map(str, arguments)), 0
+def here(program, *arguments) -> CompletedProcess[str]:
+    """What a command of the environment, called from this process, ends with and prints."""
+    (script,) = entry_points(group="console_scripts", name=program)
+    words, code, main = list(map(str, arguments)), 0, script.load()
     output, errors = StringIO(), StringIO()
-    with redirect_stdout(output), redirect_stderr(errors), patch.object(sys, "argv", ["sinenerf", *words]):
+    with redirect_stdout(output), redirect_stderr(errors), patch.object(sys, "argv", [program, *words]):
         try:
             main()
         except SystemExit as stop:  # as the interpreter does: a text goes to standard error
@@ -28,3 +29,6 @@ def answer(*arguments) -> CompletedProcess[str]:
             if isinstance(stop.code, str):
                 print(stop.code, file=sys.stderr)
     return CompletedProcess(words, code, output.getvalue(), errors.getvalue())
+
+
+answer = partial(here, "sinenerf")

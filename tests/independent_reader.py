@@ -30,7 +30,8 @@ def frequencies(bound, a, c, signed=True):
         side.append(weight)
         weight, step = (weight * step) >> 32, (step * bend) >> 32
     weights = side[:0:-1] + side if signed else side
-    table = [1 + w * (2**24 - len(weights)) // sum(weights) for w in weights]
+    spare, total = 2**24 - len(weights), sum(weights)
+    table = [1 + w * spare // total for w in weights]
     table[bound if signed else 0] += 2**24 - sum(table)
     return table
 
@@ -62,8 +63,8 @@ def read(data):
     assert data[:4] == b"SINE" and data[4] in (1, 2, 3, 4) and data[5] in (1, 2)
     assert zlib.crc32(data[:-4]) == int.from_bytes(data[-4:], "little")
     length, place = varint(data, 6)
-    config, named = [None, occupancy_header, radiance_header][data[5]](data[place : (place := place + length)])
-    return config, read_tensors(data, place, named)
+    config, named = [None, occupancy_header, radiance_header][data[5]](data[place : place + length])
+    return config, read_tensors(data, place + length, named)
 
 
 def occupancy_header(header):
@@ -145,7 +146,7 @@ def read_tensors(data, place, named):
             model, place = (bound, data[place], data[place + 1], runs), place + 2
         table.append((name, shape, np.frombuffer(struct.pack("<I", high << 16), "<f4")[0], model))
     tensors = {}
-    for name, shape in ((name, shape) for name, shape, _, model in table if model is None):
+    for name, shape in [entry[:2] for entry in table if entry[3] is None]:
         tensors[name] = None, np.frombuffer(data, "<f4", int(np.prod(shape)), place).reshape(shape)
         place += tensors[name][1].nbytes
     words, state = list(struct.unpack(f"<{(len(data) - 4 - place) // 4}I", data[place:-4])), 0
@@ -170,31 +171,3 @@ def read_tensors(data, place, named):
         tensors[name] = integers, integers.astype(np.float32) * step
     assert (not words and state == 0) or not tensors
     return {name: tensors[name] for name, *_ in table}
-
-
-def product(config, U, V, inputs, a):
-    """U V^T with the anchored rows of V; a is the activation's gain."""
-    k, omega, spread = U.shape[1], config["omega"], config["spread"]
-    if len(V) < inputs:
-        c = np.sqrt(spread * np.sqrt(k) / omega) if config["layer"] == 0 else (a * a * k / inputs) ** 0.25
-        V = np.concatenate([c * np.eye(k), V])
-    return U @ V.T
-
-
-def occupancy(config, tensors, cube):
-    """Logits at points (n, 3) of the cube."""
-    b, t, w = config["bandwidth"], (1.0, 3.0, 1.0)[config["activation"]], config["width"]
-    act = [lambda z: np.maximum(z, 0), lambda z: np.exp(-((b * z) ** 2) / 2), lambda z: np.sin(b * z)]
-    act, power = act[config["activation"]], {1: (1 + 2 * t * t) ** -0.5, 2: (1 - np.exp(-2 * t * t)) / 2}
-    a = t / (b * np.sqrt(power[config["activation"]])) if config["activation"] else np.sqrt(2)
-    g = np.sqrt((1 - (1 + 4 * config["spread"] ** 2 / config["rank"]) ** (-config["rank"] / 2)) / 2 * w) / a
-    value = {name: values for name, (_, values) in tensors.items()}
-    h = act(cube @ value["trunk.layers.0.weight"].T + value["trunk.layers.0.bias"])
-    for i in range(1, config["depth"]):
-        of = {name: value.get(f"trunk.layers.{i}.{name}") for name in ("weight", "U", "V", "bias", "omega", "gain")}
-        weight = of["weight"] if config["layer"] == 2 else product(config, of["U"], of["V"], w, a)
-        if config["layer"] == 0:
-            omega, gain = (own if of[n] is None else of[n] for n, own in (("omega", config["omega"]), ("gain", g)))
-            weight = np.sin(omega * weight) / gain
-        h = act(h @ weight.T + of["bias"])
-    return (h @ value["head.weight"].T + value["head.bias"])[:, 0]

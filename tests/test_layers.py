@@ -99,6 +99,17 @@ def test_a_kept_weight_never_goes_stale():
     assert layer.weight.requires_grad
     layer.keep_weight()
     assert layer.double().weight.dtype == torch.float64
+    layer.eval().keep_weight()
+    layer.reset_parameters()
+    assert torch.equal(layer.weight, layer.build())
+
+
+@pytest.mark.parametrize("kind", ["sine", "low-rank"])
+def test_a_weight_kept_in_training_mode_hides_no_gradient(kind):
+    layer = make_linear(LayerSpec(kind, 2), 8, 6)
+    layer.keep_weight()
+    layer(torch.randn(3, 8)).sum().backward()
+    assert layer.U.grad is not None and layer.V.grad is not None
 
 
 def test_weight_is_built_once_within_a_step(monkeypatch):

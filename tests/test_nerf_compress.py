@@ -15,7 +15,7 @@ from answering import answer
 from killing import kill_and_run_again
 
 import sinenerf
-from sinenerf.nerf.views import read_views
+from sinenerf.nerf.camera_files import read_views
 
 TRAIN = """
 ns-train sine-nerf-small --vis tensorboard --max-num-iterations 40 --steps-per-eval-image 0 --steps-per-eval-batch 0
@@ -70,7 +70,7 @@ def test_a_run_leaves_a_file_that_shows_what_it_shows(run, scene, tmp_path):
     assert result["psnr"] == pytest.approx(wanted["psnr"], abs=0.05)
     assert result["ssim"] == pytest.approx(wanted["ssim"], abs=0.01)
 
-    made = command("render", path, "--output", tmp_path / "views", "--cameras", scene / "poses_bounds.npy")
+    made = answer("render", path, "--output", tmp_path / "views", "--cameras", scene / "poses_bounds.npy")
     assert made.returncode == 0 and len(list((tmp_path / "views").glob("*.png"))) == 9, made.stderr
     for what in ("depth", "normals"):
         film = answer("render", path, "--output", tmp_path / f"{what}.mp4", "--frames", 3, "--what", what)
@@ -79,7 +79,7 @@ def test_a_run_leaves_a_file_that_shows_what_it_shows(run, scene, tmp_path):
 
 def test_a_run_is_compressed_within_a_budget(run, tmp_path):
     path = tmp_path / "small.sine"
-    made = command("compress", run, "--output", path, "--bytes", 4500, "--steps", 20)
+    made = answer("compress", run, "--output", path, "--bytes", 4500, "--steps", 20)
     assert made.returncode == 0 and path.stat().st_size <= 4500, made.stderr
     exact = answer("compress", run, "--output", tmp_path / "exact.sine", "--bits", 32)
     assert exact.returncode == 0, exact.stderr

@@ -5,6 +5,8 @@ import shutil
 import numpy as np
 import pytest
 import torch
+import yaml
+from scipy.spatial.transform import Rotation
 
 pytest.importorskip("nerfstudio", reason="needs nerfstudio")
 
@@ -56,7 +58,94 @@ def test_a_pixels_ray_fills_the_cube(scene):
 def test_spherified_scenes_have_a_box_in_place_of_ndc(scene):
     parsed = parse(scene, spherify=True)
     assert parsed.metadata == {}
-    assert torch.equal(parsed.scene_box.aabb, torch.tensor([[-1.0] * 3, [1.0] * 3]))
+    low, high = parsed.scene_box.aabb
+    far = torch.from_numpy(np.load(scene / "poses_bounds.npy")[1:8, 16]).float() * parsed.dataparser_scale
+    for camera, focal, depth in zip(parsed.cameras.camera_to_worlds, parsed.cameras.fx, far, strict=True):
+        corners = torch.tensor([[x, y, -1.0] for x in (-24 / focal, 24 / focal) for y in (-18 / focal, 18 / focal)])
+        seen = (depth * corners) @ camera[:, :3].T + camera[:, 3]
+        assert (seen >= low - 1e-5).all() and (seen <= high + 1e-5).all()
+    assert (low <= -1).all() and (high >= 1).all()
+
+
+def test_a_far_bound_that_is_far_off_does_not_empty_the_box(scene, tmp_path):
+    copy = shutil.copytree(scene, tmp_path / "scene")
+    table = np.load(copy / "poses_bounds.npy")
+    table[3, 16] = 1e6
+    np.save(copy / "poses_bounds.npy", table)
+    assert parse(copy, spherify=True).scene_box.aabb.abs().max() == 8
+    assert parse(copy, spherify=True, box_limit=4.0).scene_box.aabb.abs().max() == 4
+
+
+def test_a_spherified_run_from_before_boxes_were_larger_keeps_its_own(scene):
+    text = yaml.dump(LLFFDataParserConfig(data=scene, spherify=True))
+    assert "box_limit: 8.0\n" in text
+    earlier = yaml.load(text.replace("box_limit: 8.0\n", ""), Loader=yaml.Loader)
+    box = earlier.setup().get_dataparser_outputs().scene_box.aabb
+    assert torch.equal(box, torch.tensor([[-1.0] * 3, [1.0] * 3]))
+
+
+def turned(scene, degrees, view=5):
+    """The scene, with a camera turned about its own vertical axis."""
+    table = np.load(scene / "poses_bounds.npy")
+    pose = table[view, :15].reshape(3, 5)
+    axis = np.radians(degrees) * pose[:, 0]
+    pose[:, :3] = Rotation.from_rotvec(axis).as_matrix() @ pose[:, :3]
+    np.save(scene / "poses_bounds.npy", table)
+
+
+def test_views_of_all_sides_are_not_taken_for_a_forward_facing_capture(scene, tmp_path):
+    copy = shutil.copytree(scene, tmp_path / "scene")
+    turned(copy, 40)
+    parse(copy)
+    turned(copy, 110)
+    message = r"image005.png: view 5 looks 1[34]\d degrees away .* llff-data --spherify True$"
+    with pytest.raises(SystemExit, match=message):
+        parse(copy)
+    parse(copy, spherify=True)
+
+
+def test_a_ring_around_an_object_is_not_taken_for_one_that_looks_down(scene, tmp_path):
+    copy = shutil.copytree(scene, tmp_path / "scene")
+    table = np.load(copy / "poses_bounds.npy")
+    for view, row in enumerate(table):
+        pose = row[:15].reshape(3, 5)
+        turn = Rotation.from_euler("YX", [40 * view, -20], degrees=True).as_matrix()
+        pose[:, 0], pose[:, 1], pose[:, 2], pose[:, 3] = -turn[:, 1], turn[:, 0], turn[:, 2], 4 * turn[:, 2]
+    np.save(copy / "poses_bounds.npy", table)
+    with pytest.raises(SystemExit, match=r"looks 70 degrees away .* its corners 90 or more"):
+        parse(copy)
+    parse(copy, spherify=True)
+
+
+@pytest.mark.parametrize(
+    "setting", [{"downscale_factor": 0}, {"downscale_factor": -2}, {"widest": 0}, {"bound_factor": 0.0}]
+)
+def test_settings_that_are_not_positive(scene, setting):
+    (name,) = setting
+    with pytest.raises(SystemExit, match=f"^sinenerf: --{name.replace('_', '-')} is .*positive"):
+        parse(scene, **setting)
+
+
+def test_photographs_that_would_have_no_pixels_left(scene, tmp_path):
+    copy = shutil.copytree(scene, tmp_path / "scene")
+    with pytest.raises(SystemExit, match=r"image000.png: 48x36 pixels leave none at 1/1000 of it"):
+        parse(copy, downscale_factor=1000)
+    assert not (copy / "images_1000").exists()
+
+
+@pytest.mark.parametrize(
+    ("there", "parser"),
+    [
+        ("transforms.json", "nerfstudio-data"),
+        ("transforms_train.json", "blender-data"),
+        ("colmap/sparse/0", "colmap"),
+        ("sparse/0", "colmap --colmap-path sparse/0"),
+    ],
+)
+def test_a_folder_of_another_kind_is_told_its_parser(tmp_path, there, parser):
+    (tmp_path / there).mkdir(parents=True)
+    with pytest.raises(SystemExit, match=f"has {there} .* --data {tmp_path} {parser}$"):
+        parse(tmp_path)
 
 
 def test_a_broken_scene_ends_the_program_with_one_line(scene, tmp_path):

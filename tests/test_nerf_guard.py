@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from sinenerf.nerf.guard import TrainingDiverged, check_finite, collapse
+from sinenerf.nerf.guard import TrainingDiverged, check_finite, check_numbers, collapse
 
 
 def batch(where, total):
@@ -32,3 +32,12 @@ def test_losses_that_are_no_number_are_named(bad):
     with pytest.raises(TrainingDiverged, match="rgb_coarse is NaN or infinite"):
         check_finite({"rgb": torch.tensor(0.1), "rgb_coarse": torch.tensor(bad)})
     check_finite({"rgb": torch.tensor(0.1)})
+
+
+@pytest.mark.parametrize("bad", [math.nan, -math.inf])
+def test_no_checkpoint_is_made_of_numbers_that_are_none(bad):
+    numbers = torch.zeros(3)
+    check_numbers([torch.ones(2, 2), numbers])
+    numbers[1] = bad
+    with pytest.raises(TrainingDiverged, match="a number of the field is NaN or infinite"):
+        check_numbers([torch.ones(2, 2), numbers])

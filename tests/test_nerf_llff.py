@@ -212,6 +212,14 @@ def test_a_failed_shrink_leaves_nothing(copy):
     assert {p.name for p in copy.iterdir()} == {"images", "poses_bounds.npy", "scene.json"}
 
 
+def test_two_photographs_of_one_name_cannot_both_be_shrunk(copy):
+    path = llff.list_images(copy / "images")[3]
+    with Image.open(path) as image:
+        image.save(path.with_suffix(".jpg"))
+    refused(copy, "image003.png", "image003.jpg", "images_2", "rename one of them", factor=2)
+    assert not (copy / "images_2").exists()
+
+
 def test_default_factor(copy):
     assert llff.default_factor(copy, 48, 1100) == 1
     assert llff.default_factor(copy.parent, 4032, 1100) == 4

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sinenerf.nerf.llff import read_poses_bounds
-from sinenerf.nerf.poses import Views, average_pose, recentre, spherify
+from sinenerf.nerf.poses import Views, average_pose, degrees_off, frusta, recentre, spherify
 
 
 def test_recentring_puts_the_mean_camera_at_the_origin(scene):
@@ -33,3 +33,19 @@ def test_spherify_centres_what_all_cameras_look_at():
     positions = moved.camera_to_world[:, :, 3]
     assert np.sqrt((positions**2).sum(1).mean()) == pytest.approx(1)
     assert (positions[:, 2] > 0).all()  # z is up
+
+
+def test_angles_from_the_mean_of_all_views():
+    back = np.array([[0.0, 0, 1], [0, 0, 1], [0.6, 0, 0.8], [-0.6, 0, 0.8]])
+    poses = np.zeros((4, 3, 4))
+    poses[:, :, 2] = back
+    np.testing.assert_allclose(degrees_off(poses), [0, 0, 36.87, 36.87], atol=0.01)
+    poses[:2, :, 2], poses[2:, :, 2] = [0, 0, 1], [0, 0, -1]  # there is no mean
+    np.testing.assert_allclose(degrees_off(poses), 90)
+
+
+def test_frusta_end_at_the_far_bound():
+    """A camera at (0, 0, 5) that looks down, with a picture twice as wide as high."""
+    pose = np.array([[[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 5]]])
+    corners = frusta(Views(pose, np.array([[20.0, 40, 40]]), np.array([[1.0, 4.0]])))
+    assert sorted(corners[0].tolist()) == [[-2, -1, 1], [-2, 1, 1], [2, -1, 1], [2, 1, 1]]

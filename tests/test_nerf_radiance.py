@@ -11,6 +11,7 @@ import torch
 from golden_files import HASHES, golden, hash_of, name_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from independent_renderer import Renderer, home_rays
 from radiance_fields import SMALL, a_field
 
 import sinenerf
@@ -67,9 +68,18 @@ def test_golden_scenes_decode_to_the_same_integers(path):
     assert field.to_bytes() == path.read_bytes()
 
 
+@pytest.mark.parametrize("path", golden("scenes"), ids=name_of)
+def test_golden_scenes_show_the_same_picture(path):
+    field, (config, tensors) = sinenerf.load(path), independent_reader.read(path.read_bytes())
+    field.precision = "float32"
+    shown = field.render(field.capture.home)["rgb"].reshape(-1, 3).numpy()
+    assert shown.std(0).min() > 0.01
+    np.testing.assert_allclose(Renderer(config, tensors).pixels(*home_rays(config)), shown, atol=1e-4)
+
+
 @pytest.mark.parametrize("changes", CASES)
 def test_second_reader_finds_the_same_field(changes):
-    """A reader that is made from docs/format.md alone: the same numbers, and from them the same density."""
+    """A reader that is made from docs/format.md alone: the same numbers, the same density, the same picture."""
     for warp in (NDC(0.6, 0.45), Box((0.1, 0.2, 0.3), (1.0, 0.8, 0.6), 0.1)):
         ours = a_field(warp, **changes)
         ours.precision = "float32"
@@ -102,32 +112,10 @@ def test_second_reader_finds_the_same_field(changes):
         points = np.random.default_rng(0).uniform(-1, 1, (50, 3))
         with torch.no_grad():
             wanted = ours.density(torch.from_numpy(points).float())[:, 0].numpy()
-        np.testing.assert_allclose(density_by_the_page(config, tensors, points), wanted, rtol=5e-3, atol=1e-4)
-
-
-def density_by_the_page(config, tensors, points):
-    """The density of docs/format.md, in numpy."""
-    value = {name.removeprefix("1."): v for name, (_, v) in tensors.items() if name.startswith("1.")}
-
-    def weight(name, a, inputs):
-        if f"{name}.weight" in value:
-            return value[f"{name}.weight"]
-        product = independent_reader.product(config, value[f"{name}.U"], value[f"{name}.V"], inputs, a)
-        if config["layer"] == 1:
-            return product
-        k, spread = config["rank"], config["spread"]
-        power = (1 - (1 + 4 * spread**2 / k) ** (-k / 2)) / 2
-        gain = value.get(f"{name}.gain", np.sqrt(power * product.shape[1]) / a)
-        return np.sin(value.get(f"{name}.omega", config["omega"]) * product) / gain
-
-    angles = [points * 2.0**octave for octave in range(config["position"])]
-    x = h = np.concatenate([points, *(wave(angle) for angle in angles for wave in (np.sin, np.cos))], axis=1)
-    for i in range(config["depth"]):
-        h = np.maximum(h @ weight(f"layers.{i}", 2**0.5, h.shape[1]).T + value[f"layers.{i}.bias"], 0)
-        if config["skips"] >> i & 1:
-            h = np.concatenate([x, h], axis=1)
-    raw = (h @ weight("density", 1, h.shape[1]).T + value["density.bias"])[:, 0]
-    return np.exp(np.minimum(raw, 12)) if config["density_activation"] else np.log1p(np.exp(raw))
+        renderer = Renderer(config, tensors)
+        np.testing.assert_allclose(renderer.density(1, points)[0], wanted, rtol=5e-3, atol=1e-4)
+        shown = ours.render(capture.home)["rgb"].reshape(-1, 3).numpy()
+        np.testing.assert_allclose(renderer.pixels(*home_rays(config)), shown, atol=2e-3)
 
 
 def test_renders_without_nerfstudio(tmp_path):

@@ -9,7 +9,7 @@ from tiny_runs import make_trainer, set_up, tiny_config
 
 pytest.importorskip("nerfstudio", reason="needs nerfstudio")
 import sinenerf
-from sinenerf.nerf.checkpoints import latest_valid_step
+from sinenerf.nerf.checkpoints import counted_from, latest_valid_step
 from sinenerf.networks import ScalarMLP
 
 
@@ -38,9 +38,9 @@ def test_only_the_latest_checkpoint_is_kept_and_a_broken_one_is_passed_over(trai
         latest_valid_step(folder)
 
 
-def test_nan_stops_with_the_last_good_checkpoint(small, monkeypatch):
-    small.save_checkpoint(0)
-    good = {name: p.clone() for name, p in small.pipeline.model.named_parameters()}
+@pytest.fixture
+def spoiled(small, monkeypatch):
+    """A trainer whose loss is NaN."""
     render = small.pipeline.model._render
 
     def spoil(bundle):
@@ -48,22 +48,54 @@ def test_nan_stops_with_the_last_good_checkpoint(small, monkeypatch):
         return {**outputs, "rgb": outputs["rgb"] * torch.nan}
 
     monkeypatch.setattr(small.pipeline.model, "_render", spoil)
+    return small
+
+
+def test_nan_stops_with_the_last_good_checkpoint(spoiled):
+    small = spoiled
+    small.save_checkpoint(0)
+    good = {name: p.clone() for name, p in small.pipeline.model.named_parameters()}
     with pytest.raises(SystemExit, match=r"stopped at step 0: rgb is NaN or infinite.*step-000000000.ckpt") as stop:
         small.train()
-    assert "a lower --optimizers.fields.optimizer.lr" in str(stop.value)
+    assert "Go on from it with a lower --optimizers.fields.optimizer.lr" in str(stop.value)
     assert [p.name for p in small.checkpoint_dir.glob("*")] == ["step-000000000.ckpt"]
     assert all(torch.equal(p, good[name]) for name, p in small.pipeline.model.named_parameters())
 
 
-def test_ctrl_c_saves(small, monkeypatch):
-    def interrupt(step):
-        raise KeyboardInterrupt
+def test_nan_before_the_first_checkpoint(spoiled):
+    with pytest.raises(SystemExit, match="no checkpoint had been written yet; start again with a lower") as stop:
+        spoiled.train()
+    assert "from it" not in str(stop.value)
 
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_checkpoint_of_nan_replaces_none(small, monkeypatch, interrupted):
+    """A gradient may be NaN where the loss is not; at Ctrl-C, too."""
+    small.save_checkpoint(0)
+
+    def spoil(step):
+        next(small.pipeline.model.field.parameters()).data.fill_(torch.nan)
+        if interrupted:
+            raise KeyboardInterrupt
+        return torch.tensor(0.0), {}, {"psnr": 0.0}
+
+    monkeypatch.setattr(small, "train_iteration", spoil)
+    with pytest.raises(SystemExit, match=r"a number of the field is NaN or infinite; the last good .*step-000000000"):
+        small.train()
+    assert [path.name for path in small.checkpoint_dir.glob("*")] == ["step-000000000.ckpt"]
+
+
+def interrupt(step):
+    raise KeyboardInterrupt
+
+
+def test_ctrl_c_saves(small, monkeypatch, capsys):
     monkeypatch.setattr(small, "train_iteration", interrupt)
     with pytest.raises(SystemExit) as stop:
         small.train()
     assert stop.value.code == 130
     assert list(small.checkpoint_dir.glob("step-*.ckpt"))
+    assert "stopped at step 0 of 4; the same command with --load-dir" in capsys.readouterr().err
 
 
 def test_ctrl_c_after_the_last_step_loses_nothing(scene, tmp_path, monkeypatch):
@@ -164,6 +196,39 @@ def test_a_run_goes_on_with_its_own_settings(small, scene, tmp_path):
     assert trainer.base_dir == small.base_dir and not list(small.base_dir.glob(".partial*"))
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("spherify", True, r"another spherify, which is False there\. Give"),
+        ("hold_every", 2, r"another hold-every, which is 8 there\. Give"),
+        ("bound_factor", 0.5, r"another bound-factor, which is 0.75 there\. Give"),
+        ("widest", 99, None),
+    ],
+)
+def test_a_run_goes_on_with_its_own_views_alone(setting, value, said, small, scene, tmp_path):
+    """In another warp a network's numbers mean something else, and views that were held out would be trained on."""
+    begun = begin(small)
+    for _, config in elsewhere_and_in_place(small, scene, tmp_path):
+        setattr(config.pipeline.datamanager.dataparser, setting, value)
+        config.save_config()
+        if said is None:
+            assert set_up(config)._start_step == 1
+            continue
+        with pytest.raises(SystemExit, match=said):
+            set_up(config)
+        assert begun()
+
+
+def test_a_run_goes_on_with_its_own_parser_alone(small, scene, tmp_path):
+    begin(small)
+    written = small.base_dir / "config.yml"
+    written.write_text(written.read_text().replace("dataparser.LLFFDataParserConfig", "other.BlenderDataParserConfig"))
+    with pytest.raises(SystemExit, match="another dataparser, which is BlenderDataParserConfig there"):
+        make_trainer("sine-nerf-small", scene, tmp_path / "other", load_dir=small.checkpoint_dir)
+    written.unlink()  # moved away from its run
+    assert make_trainer("sine-nerf-small", scene, tmp_path / "other", load_dir=small.checkpoint_dir)._start_step == 1
+
+
 def test_a_run_goes_on_with_its_own_optimizer_alone(small, scene, tmp_path):
     begun = begin(small)
     for output, config in elsewhere_and_in_place(small, scene, tmp_path):
@@ -205,6 +270,59 @@ def test_a_checkpoint_that_is_not_there_or_damaged(small, scene, tmp_path):
             set_up(config)
         assert str(stop.value).startswith("sinenerf: ") and "\n" not in str(stop.value)
         assert not list((tmp_path / "new").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("kept", "made", "steps", "end"),
+    [
+        ({"begin": 0, "end": 6000}, 3000, 6000, 6000),  # stopped: the same command
+        ({"begin": 0, "end": 6000}, 3000, 9000, 9000),
+        ({"begin": 0, "end": 6000}, 3000, 4000, 4000),
+        ({"begin": 0, "end": 6000}, 3000, 2, 3002),
+        ({"begin": 0, "end": 150}, 150, 5, 155),  # ended
+        ({"begin": 0, "end": 150}, 150, 200, 350),
+        ({"begin": 150, "end": 155}, 153, 5, 155),  # stopped while it went on
+        ({"begin": 150, "end": 155}, 155, 5, 160),
+        ({}, 3000, 6000, 6000),  # of before
+        ({}, 150, 5, 155),
+    ],
+)
+def test_where_a_run_that_goes_on_ends(kept, made, steps, end):
+    assert counted_from({**kept, "step": made - 1}, steps) + steps == end
+
+
+def test_a_stopped_run_ends_where_it_would_have(small, scene, tmp_path):
+    """Again and again, by the schedule of before; one that had ended makes as many steps as are asked for."""
+
+    def stop(trainer):
+        """After one step."""
+        trainer.train_iteration(trainer._start_step)
+        trainer.save_checkpoint(trainer._start_step)
+        return trainer.checkpoint_dir
+
+    def go_on(name, folder, steps):
+        return make_trainer("sine-nerf-small", scene, tmp_path / name, steps=steps, load_dir=folder)
+
+    rate = small.config.optimizers["fields"]["optimizer"].lr
+    factor = small.optimizers.schedulers["fields"].lr_lambdas[0]
+    second = go_on("second", stop(small), 4)
+    third = go_on("third", stop(second), 4)
+    assert third.optimizers.optimizers["fields"].param_groups[0]["lr"] == pytest.approx(rate * factor(2))
+    third.train()
+    assert [path.name for path in third.checkpoint_dir.iterdir()] == ["step-000000003.ckpt"]
+    longer = go_on("longer", third.checkpoint_dir, 3)
+    assert (longer._start_step, longer.end) == (4, 7)
+    again = go_on("again", stop(longer), 3)
+    assert (again._start_step, again.end) == (5, 7)
+
+
+def test_a_checkpoint_is_read_twice_at_most(small, scene, tmp_path, monkeypatch):
+    """Once for whether it is whole, and once for what it holds."""
+    small.save_checkpoint(0)
+    load, read = torch.load, []
+    monkeypatch.setattr(torch, "load", lambda path, **options: read.append(path) or load(path, **options))
+    make_trainer("sine-nerf-small", scene, tmp_path / "again", load_dir=small.checkpoint_dir)
+    assert len(read) == 2
 
 
 def test_a_run_that_goes_on_keeps_to_its_schedule(small, scene, tmp_path):

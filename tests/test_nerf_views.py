@@ -1,6 +1,5 @@
-"""Cameras of files, and paths around a scene."""
+"""Rays of a camera, and paths around a scene."""
 
-import json
 import math
 
 import numpy as np
@@ -8,7 +7,7 @@ import pytest
 import torch
 from radiance_fields import a_capture
 
-from sinenerf.nerf.views import Capture, View, capture_of, look_at, read_views
+from sinenerf.nerf.views import View, capture_of, look_at
 
 
 def test_rays_go_through_the_pixels_middles():
@@ -53,48 +52,3 @@ def test_the_path_of_an_object_goes_round_it():
         assert 1.9 < np.linalg.norm(offset) < 2.8
         np.testing.assert_allclose(view.pose[:, 2], offset / np.linalg.norm(offset), atol=1e-6)
         assert view.pose[:, 1] @ following.pose[:, 1] > 0.9 and view.pose[2, 1] > 0
-
-
-@pytest.mark.parametrize("keys", [{}, {"applied_transform": [[0, 1, 0, 5], [1, 0, 0, 0], [0, 0, -1, 2]]}, "colmap"])
-@pytest.mark.parametrize("scale", [None, 0.25])
-def test_transforms_are_read_as_nerfstudio_reads_them(keys, scale, scene, tmp_path):
-    from nerfstudio.data.dataparsers.nerfstudio_dataparser import NerfstudioDataParserConfig
-    from test_nerf_other_data import nerfstudio_data
-
-    nerfstudio_data(scene, tmp_path)
-    if keys == "colmap":  # an early ns-process-data, which turned the axes and did not say so
-        (tmp_path / "colmap/sparse/0").mkdir(parents=True)
-        keys = {}
-    path = tmp_path / "transforms.json"
-    content = json.loads(path.read_text()) | keys | ({} if scale is None else {"applied_scale": scale})
-    path.write_text(json.dumps(content))
-    config = NerfstudioDataParserConfig(data=tmp_path, eval_mode="all", load_3D_points=False)
-    parsed = config.setup().get_dataparser_outputs("train")
-    motion, cameras = parsed.dataparser_transform.double().numpy(), parsed.cameras
-    capture = Capture(motion, float(parsed.dataparser_scale), a_capture().home, np.ones(3), 1.0)
-    views = read_views(path, capture)
-    poses = cameras.camera_to_worlds.double().numpy()
-    np.testing.assert_allclose(np.stack([view.pose for view in views]), poses, atol=1e-5)
-    assert views[0].fx == pytest.approx(float(cameras.fx[0])) and views[0].width == 48
-
-
-def test_transforms_json(tmp_path):
-    capture = a_capture()
-    pose = np.eye(4)
-    pose[:3, 3] = [1, 2, 3]
-    path = tmp_path / "transforms.json"
-    frame = {"transform_matrix": pose.tolist()}
-    path.write_text(json.dumps({"camera_angle_x": 1.0, "frames": [frame, {**frame, "fl_x": 7.0, "w": 10, "h": 8}]}))
-    first, second = read_views(path, capture)
-    np.testing.assert_allclose(first.pose[:, 3], 0.5 * (capture.motion @ [1, 2, 3, 1]))
-    np.testing.assert_allclose(first.pose[:, :3], capture.motion[:, :3])
-    assert first.fx == pytest.approx(24 / (2 * math.tan(0.5))) and (first.width, first.height) == (24, 18)
-    assert (second.fx, second.width, second.cx) == (7.0, 10, 5.0)
-    path.write_text(json.dumps({"camera_angle_x": 0, "frames": [frame]}))
-    with pytest.raises(ValueError, match="ZeroDivisionError"):
-        read_views(path, capture)
-    path.write_text(json.dumps({"frames": [{}]}))
-    with pytest.raises(ValueError, match="is no transforms"):
-        read_views(path, capture)
-    with pytest.raises(FileNotFoundError):
-        read_views(tmp_path / "none.json", capture)

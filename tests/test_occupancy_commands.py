@@ -47,11 +47,11 @@ def test_from_mesh_to_field_to_mesh(torus_file, tmp_path):
     assert np.allclose(trimesh.load(tmp_path / "torus.ply").extents, [2.8, 2.8, 0.8], atol=0.15)
     done = command("eval", field, torus_file, "--points", 20000, "--resolution", 64)
     assert "IoU, uniform in the cube" in done.stdout and "parameters" in done.stdout
-    done = command("info", field)
+    done = answer("info", field)
     assert "trunk.layers.1.U" in done.stdout and f"{field.stat().st_size:,} bytes" in done.stdout, done.stderr
     assert json.loads(answer("info", field, "--json").stdout)["bytes"] == field.stat().st_size
     small = tmp_path / "small.sine"
-    done = command("compress", field, "--output", small, "--bytes", 900, "--steps", 500, "--mesh", torus_file)
+    done = answer("compress", field, "--output", small, "--bytes", 900, "--steps", 500, "--mesh", torus_file)
     assert done.returncode == 0 and 800 < small.stat().st_size <= 900 < field.stat().st_size, done.stderr
     done = answer("eval", small, torus_file, "--points", 20000, "--resolution", 64, "--json")
     assert json.loads(done.stdout)["iou"] > 0.8
@@ -108,6 +108,7 @@ def test_bad_input_is_one_line(torus_file, tmp_path):
         (("mesh", torus_file, "--output", tmp_path / "x.glb"), "is not a .sine file"),
         (("mesh", field, "--output", tmp_path / "no" / "x.glb"), "is not there"),
         (("mesh", field, "--output", tmp_path / "x.doc"), "cannot write '.doc'"),
+        (("mesh", field, "--output", tmp_path / "x.ply", "--metres-per-unit", 0.001), "only .glb is turned and scaled"),
         (("mesh", field, "--output", tmp_path / "x.glb", "--level", 1 - 1e-9, "--resolution", 16), "Try --level"),
         (("eval", field, tmp_path / "points.obj"), "has no faces"),
         (("info", torus_file), "is not a .sine file"),
@@ -165,10 +166,12 @@ def test_a_mesh_of_another_unit_is_no_truth(scale, torus, tmp_path):
     OccupancyField(FieldConfig(width=16, rank=2), Placement.of(torus)).save(tmp_path / "torus.sine")
     torus.apply_transform(trimesh.transformations.scale_matrix(scale, torus.centroid))
     torus.export(tmp_path / "torus.ply")
-    line = "compress", tmp_path / "torus.sine", "--output", tmp_path / "x.sine", "--mesh", tmp_path / "torus.ply"
-    done = answer(*line, "--bits", 8, "--steps", 1)
-    assert done.returncode == 1 and "torus.ply: reaches from -" in done.stderr and done.stderr.count("\n") == 1
-    assert "in the field's cube, which its own mesh filled from -0.95 to 0.95. Give that mesh" in done.stderr
+    field, mesh = tmp_path / "torus.sine", tmp_path / "torus.ply"
+    compressing = "compress", field, "--output", tmp_path / "x.sine", "--mesh", mesh, "--bits", 8, "--steps", 1
+    for line in (compressing, ("eval", field, mesh)):
+        done = answer(*line)
+        assert done.returncode == 1 and "torus.ply: reaches from -" in done.stderr and done.stderr.count("\n") == 1
+        assert "in the field's cube, which its own mesh filled from -0.95 to 0.95. Give that mesh" in done.stderr
     assert not (tmp_path / "x.sine").exists()
 
 

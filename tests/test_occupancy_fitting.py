@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +13,13 @@ from precision import NoFloat64
 from sinenerf.fields import load
 from sinenerf.occupancy.field import FieldConfig, OccupancyField
 from sinenerf.occupancy.fitting import fit
-from sinenerf.occupancy.labels import Placement
+from sinenerf.occupancy.labels import Placement, Solid
 from sinenerf.occupancy.metrics import evaluate, iou, surface_distance
 from sinenerf.occupancy.settings import FitConfig, split_settings
+from sinenerf.occupancy.shapes import prepare_shape, read_shape
 from sinenerf.occupancy.training import Training
 
+BROKEN = Path(__file__).parents[2] / "shared/data/meshes/broken"
 SMALL = {"width": 32, "rank": 2, "batch": 1024, "pool": 20_000}
 
 
@@ -32,6 +35,41 @@ def test_a_fitted_field_is_like_its_shape(torus, solid):
     mesh = field.mesh(48, largest_component=True)
     assert mesh.is_watertight and np.allclose(mesh.bounds, torus.bounds, atol=0.15)
     assert mesh.euler_number == 0  # the hole of the torus is there
+
+
+def a_broken_mesh():
+    """Two balls that overlap, each with a hole, and loose pieces; inside out, but for every seventh face."""
+    body = trimesh.creation.icosphere(3) + trimesh.creation.icosphere(3).apply_translation([1, 0, 0])
+    body.update_faces(body.triangles_center[:, 2] < 0.8)
+    loose = [trimesh.creation.box((0.02, 0.02, 0.02)).apply_translation([x, 0.9, 0.9]) for x in (0, 0.3, 0.6)]
+    mesh = trimesh.util.concatenate([body, *loose])
+    mesh.faces = np.where(np.arange(len(mesh.faces))[:, None] % 7 == 0, mesh.faces, mesh.faces[:, ::-1])
+    return mesh
+
+
+def whole_way(mesh):
+    """From a broken mesh to a closed one, in the same place."""
+    solid = Solid(mesh, Placement.of(mesh))
+    assert solid.ambiguous_fraction < 0.05
+    settings = {"width": 32, "rank": 3, "steps": 200, "batch": 1024, "pool": 20_000, "bits": 32.0}
+    history = []
+    made = fit(mesh, *split_settings(settings), history=history, solid=solid).mesh(64, largest_component=True)
+    assert history[-1]["iou"] > 0.65  # thin parts are lost, in two seconds
+    assert made.is_watertight and made.is_winding_consistent and made.volume > 0
+    assert np.allclose(made.bounds, mesh.bounds, atol=0.1 * mesh.extents.max())
+
+
+def test_a_broken_mesh_goes_the_whole_way():
+    mesh, report = prepare_shape(a_broken_mesh())
+    assert not report.watertight and report.flipped_faces > len(mesh.faces) / 2
+    whole_way(mesh)
+
+
+@pytest.mark.skipif(not BROKEN.is_dir(), reason="needs ../shared/data")
+@pytest.mark.parametrize("name", ["bunny_open", "dragon_1473_pieces", "igea_tristrips"])
+def test_a_real_broken_mesh_goes_the_whole_way(name):
+    mesh, _ = read_shape(BROKEN / f"{name}.ply")
+    whole_way(mesh)
 
 
 @pytest.mark.parametrize("layer", ["sine", "low-rank", "dense"])

@@ -125,6 +125,14 @@ def test_noise_is_refused_before_it_fills_the_memory(monkeypatch):
         extract(field, 1024)  # by its coarse cells
 
 
+def test_a_level_below_the_field_gives_no_box():
+    """The cube's wall counts as outside, and would close a surface around all of it."""
+    field = Analytic(lambda p: 1 - p.square().sum(-1))
+    with pytest.raises(LevelError, match=r"no surface at level 0.1: .* from 0.119 to 0.731\. Try --level 0.425"):
+        extract(field, 16, 0.1)
+    assert extract(field, 16, 0.425).mesh.is_watertight
+
+
 def test_no_surface_names_the_range_and_a_level():
     field = Analytic(lambda p: -1 - p.square().sum(-1))
     with pytest.raises(LevelError, match=r"no surface at level 0.5: .* from 0.018 to 0.269\. Try --level 0.14"):

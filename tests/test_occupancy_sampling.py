@@ -1,5 +1,6 @@
 """Samplers: what a training sees."""
 
+import igl
 import numpy as np
 import pytest
 import torch
@@ -42,3 +43,14 @@ def test_grid_sampler_visits_every_voxel_once_an_epoch(solid):
     cells = ((points + 1) / 2 * 13 - 0.5).round().long()
     assert len(torch.unique(cells, dim=0)) == 13**3
     assert abs(points).max() == pytest.approx(12 / 13)
+
+
+def test_labels_build_one_tree_of_distances(solid, monkeypatch):
+    built = []
+    with monkeypatch.context() as patch:
+        patch.setattr(igl, "AABB", lambda tree=igl.AABB: built.append(tree()) or built[-1])
+        SurfaceSampler(solid, count=3 * 2**16)
+    assert len(built) == 1
+    points = np.random.default_rng(0).uniform(-1, 1, (1000, 3))
+    squared, *_ = igl.point_mesh_squared_distance(points, solid.mesh.vertices, solid.mesh.faces)
+    assert np.array_equal(solid.distance(points), np.sqrt(squared))

@@ -11,10 +11,10 @@ from dataclasses import astuple
 from pathlib import Path
 from threading import Thread
 
+import answering
 import numpy as np
 import pytest
 import trimesh
-from answering import command
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -247,7 +247,7 @@ def test_a_port_is_free_again_at_once(shape):
 
 
 def test_a_taken_port_is_said(served, shape):
-    said = command("view", shape[0], "--port", served.server_port, "--no-browser")
+    said = answering.answer("view", shape[0], "--port", served.server_port, "--no-browser")
     assert said.returncode == 1 and f"port {served.server_port} is in use" in said.stderr
     assert said.stderr.count("\n") == 1
 
@@ -312,7 +312,7 @@ def test_a_shape_opens_after_a_scene(shape, scene_file, tmp_path):
 def test_what_is_no_result_is_passed_over_in_a_line(shape, scene_file, tmp_path):
     results_folder(tmp_path, shape, scene_file)
     (tmp_path / "broken.json").write_text("{")
-    said = command("view", tmp_path, "--host", "192.0.2.1", "--no-browser").stderr.splitlines()
+    said = answering.answer("view", tmp_path, "--host", "192.0.2.1", "--no-browser").stderr.splitlines()
     assert len(said) == 2 and said[0].startswith(f"sinenerf: passed over: {tmp_path}/broken.json: is damaged")
 
 
@@ -341,7 +341,7 @@ def test_bad_input_is_one_line(arguments, said, scene_file, tmp_path):
     (tmp_path / "text.sine").write_text("hello")
     (tmp_path / "empty").mkdir()
     before = sorted(tmp_path.rglob("*"))
-    made = command(*(str(a).format(tmp=tmp_path, scene=scene_file) for a in arguments))
+    made = answering.answer(*(str(a).format(tmp=tmp_path, scene=scene_file) for a in arguments))
     assert made.returncode == 1 and said in made.stderr, made.stderr
     assert made.stderr.count("\n") == 1, made.stderr
     assert sorted(tmp_path.rglob("*")) == before

@@ -1,7 +1,7 @@
 """A PEFT adapter, LoRA or sine-LoRA, as a .sine file: its numbers rounded and entropy-coded, every byte counted."""
 
 import math
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 from torch import Tensor, nn
 
 from sinenerf.adapter_file import FIELDS, AdapterHeader, ranks, read_header
+from sinenerf.adapters.trial import snapshot, weightless
 from sinenerf.codec.container import ADAPTER, Container, pack
 from sinenerf.codec.entropy import LARGEST, CodecError
 from sinenerf.codec.table import Coded, Stored, values_of
@@ -61,7 +62,26 @@ def load_adapter(model: nn.Module, path: str | Path, adapter_name: str = "defaul
         CodecError: a ValueError: no adapter's .sine file, damaged, the adapter of another model, or one that PEFT
             refuses to put on this one.
     """
-    container = Container.open(Path(path))
+    header, tensors, config = _read(Path(path))
+    restore = snapshot(model)
+    try:
+        _try(model, config, adapter_name, header.shapes)
+        restore()
+        made = _put(model, config, adapter_name)
+        state = {n: torch.from_numpy(values_of(t).copy()) for n, t in zip(header.shapes, tensors, strict=True)}
+        set_peft_model_state_dict(made, state, adapter_name=adapter_name)
+    except CodecError as error:
+        restore()
+        raise CodecError(f"{path}: {error}") from None
+    except BaseException:
+        restore()
+        raise
+    return made
+
+
+def _read(path: Path) -> tuple[AdapterHeader, list[Stored], Any]:
+    """Header, tensors and PEFT's configuration. Raises CodecError, which names the file, as `load_adapter`."""
+    container = Container.open(path)
     try:
         header = read_header(container)
         tensors = container.tensors(list(header.shapes.values()))
@@ -72,26 +92,29 @@ def load_adapter(model: nn.Module, path: str | Path, adapter_name: str = "defaul
     except (TypeError, ValueError) as error:
         raise CodecError(f"{path}: its settings are none of PEFT's: {error}") from None
     config.inference_mode = True
-    further = isinstance(model, PeftModel)
+    return header, tensors, config
+
+
+def _put(model: nn.Module, config: Any, adapter_name: str) -> PeftModel:
+    """An adapter on a model, whose layers PEFT replaces, or a further one on a PEFT model."""
+    if isinstance(model, PeftModel):
+        model.add_adapter(adapter_name, config)
+        return model
+    return get_peft_model(model, config, adapter_name)
+
+
+def _try(model: nn.Module, config: Any, adapter_name: str, shapes: Shapes) -> None:
+    """Put an adapter without numbers on a model. Raises CodecError if PEFT refuses it, or has other tensors."""
     try:
-        if isinstance(model, PeftModel):
-            model.add_adapter(adapter_name, config)
-        else:
-            model = get_peft_model(model, config, adapter_name)
+        with weightless():
+            made = _put(model, deepcopy(config), adapter_name)  # PEFT changes the configuration, too
     except (AttributeError, TypeError, ValueError) as error:
-        raise CodecError(f"{path}: cannot be put on this model: {error}") from None
-    expected = {name: tuple(value.shape) for name, value in _state(model, adapter_name).items()}
-    if expected != header.shapes:
-        undo: Any = model
-        if further:
-            undo.delete_adapter(adapter_name)
-        else:
-            undo.unload()
-        wrong = sorted(set(expected.items()) ^ set(header.shapes.items()))[0][0]
-        raise CodecError(f"{path}: is the adapter of another model: {wrong!r} does not fit")
-    state = {n: torch.from_numpy(values_of(t).copy()) for n, t in zip(header.shapes, tensors, strict=True)}
-    set_peft_model_state_dict(model, state, adapter_name=adapter_name)
-    return model
+        said = " ".join(str(error).split())  # PEFT shows modules, in many lines
+        raise CodecError(f"cannot be put on this model: {said}") from None
+    expected = {name: tuple(value.shape) for name, value in _state(made, adapter_name).items()}
+    if expected != shapes:
+        wrong = sorted(set(expected.items()) ^ set(shapes.items()))[0][0]
+        raise CodecError(f"is the adapter of another model: {wrong!r} does not fit")
 
 
 def _state(model: PeftModel, adapter_name: str) -> dict[str, Tensor]:
@@ -133,16 +156,15 @@ def _plain(config: Any, shapes: Shapes) -> Any:
 
 
 def _settings(config: Any) -> dict[str, Any]:
-    """A configuration's fields that are not at their defaults, as JSON has them."""
+    """A configuration's fields as JSON has them, without what is null or empty."""
     default = type(config)()
     settings: dict[str, Any] = {"peft_type": str(getattr(config.peft_type, "value", config.peft_type))}
-    for name in (field.name for field in fields(config)):
+    for name in (field.name for field in fields(config) if field.name not in IGNORED):
         value = getattr(config, name)
-        if name in IGNORED or value == getattr(default, name):
-            continue
-        if name not in FIELDS:
+        if name in FIELDS and value not in (None, {}):
+            settings[name] = sorted(value) if isinstance(value, set | tuple) else getattr(value, "value", value)
+        elif name not in FIELDS and value != getattr(default, name):
             raise ValueError(f"the .sine file has no place for the setting {name}: {value!r}")
-        settings[name] = sorted(value) if isinstance(value, set | tuple) else getattr(value, "value", value)
     return settings
 
 

@@ -31,6 +31,8 @@ LARGEST_COUNT = 2**22
 """Numbers in all tensors together, of a field."""
 LARGEST_ADAPTER = 2**24
 """The same of an adapter: those of language models have millions."""
+LARGEST_TABLES = 2**20
+"""Steps of making all tensors' tables of frequencies, beside one for each number: few bytes can ask for many."""
 
 Shapes = Sequence[tuple[int, ...]]
 
@@ -55,23 +57,36 @@ def check_count(kind: int, count: int) -> None:
         raise CodecError(f"{count:,} numbers are beyond the format's bound of {largest:,}")
 
 
+def check_tables(table: Sequence[Entry], count: int) -> None:
+    """Raise CodecError where the tables of frequencies are too large for so many numbers."""
+    steps = sum(entry.model.bound + 1 for entry in table if entry.model)
+    if steps > LARGEST_TABLES + count:
+        raise CodecError(
+            f"{steps:,} frequencies are beyond the format's bound of {LARGEST_TABLES:,} and one more for each of "
+            f"{count:,} numbers. Fewer bits a number need fewer"
+        )
+
+
 def pack(kind: int, header: bytes, tensors: Sequence[Stored]) -> bytes:
     """A file, whole.
 
     Raises:
         CodecError: an integer, a size or a step that the format does not have.
     """
-    check_count(kind, sum(size_of(tensor) for tensor in tensors))
-    table, raw, coded = b"", b"", []
+    count = sum(size_of(tensor) for tensor in tensors)
+    check_count(kind, count)
+    table, raw, coded, entries = b"", b"", [], []
     for tensor in tensors:
         if isinstance(tensor, Coded):
             entry, values = Entry.of(tensor)
             assert entry.model is not None
             table += entry.to_bytes()
             coded.append((values, entry.model))
+            entries.append(entry)
         else:
             table += b"\0\0"
             raw += np.ascontiguousarray(tensor, dtype="<f4").tobytes()
+    check_tables(entries, count)
     if len(header) > LARGEST_HEADER:
         raise CodecError(f"a header of {len(header):,} bytes is beyond the format's bound of {LARGEST_HEADER:,}")
     body = MAGIC + bytes([VERSION, kind]) + varint(len(header)) + header + table + raw + encode(coded)
@@ -164,4 +179,5 @@ class Container:
             entry = Entry.read(self.body, place, self.version)
             place += entry.table_bytes
             table.append(entry)
+        check_tables(table, sum(counts))
         return counts, table

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import torch
 from torch import nn
 
 from sinenerf.common.choices import check_choice
@@ -99,7 +100,8 @@ class RadianceConfig:
 
     def tensors(self) -> dict[str, tuple[int, ...]]:
         """Names and shapes of all trainable tensors, in the order in which a file has them."""
-        coarse, fine = self.networks()
+        with torch.random.fork_rng(devices=[]):  # what is drawn here, no caller should miss
+            coarse, fine = self.networks()
         module = nn.ModuleDict({"coarse": coarse, "fine": fine})
         return {name: tuple(parameter.shape) for name, parameter in module.named_parameters()}
 

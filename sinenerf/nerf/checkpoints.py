@@ -1,4 +1,4 @@
-"""Which checkpoint a run goes on from, and whether it may."""
+"""Which checkpoint a run goes on from, whether it may, and for how many steps."""
 
 import math
 from pathlib import Path
@@ -11,6 +11,8 @@ from sinenerf.common.say import say
 
 NETWORK = "_model.field."
 """The names of the numbers of a run's networks begin so."""
+HARMLESS = {"_target", "data", "downscale_factor", "widest"}
+"""Settings of a data parser that may change: where the photographs lie, and how large they are."""
 ADVICE = "Give its settings, those in its config.yml"
 
 
@@ -48,6 +50,17 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
+def counted_from(state: dict[str, Any], steps: int) -> int:
+    """The step from which a run that goes on counts its `steps`.
+
+    A run that was stopped counts from where it began, so that the same settings end it where it would have ended. One
+    that had ended, or has made as many, makes so many more. A checkpoint of before says of neither.
+    """
+    start, begin = state["step"] + 1, state.get("begin", 0)
+    ended = start >= state.get("end", math.inf)
+    return start if ended or begin + steps <= start else begin
+
+
 def check_same_settings(path: Path, state: dict[str, Any], pipeline: Any, optimizer: torch.optim.Optimizer) -> None:
     """Whether a run may go on from a checkpoint, whose state dicts would bring an optimiser's settings, omega and gain
     along, or break in many lines.
@@ -78,15 +91,17 @@ def check_same_settings(path: Path, state: dict[str, Any], pipeline: Any, optimi
         others.append("learn-omega or learn-gain")
     others += _other_settings(path, state["pipeline"], pipeline)
     if others:
-        raise SystemExit(f"sinenerf: {path}: is of a run with another {' and another '.join(others)}. {ADVICE}")
+        differ = " and another ".join(others).removesuffix(",")
+        raise SystemExit(f"sinenerf: {path}: is of a run with another {differ}. {ADVICE}")
 
 
 def _other_settings(path: Path, state: dict[str, Any], pipeline: Any) -> list[str]:
     """The settings without which a network's numbers mean something else, where a checkpoint's run has others."""
-    ours, beside = pipeline.model.config, _settings_beside(path)
-    names = ["omega", "spread"] if ours.layer == "sine" else []  # anchored rows and gains follow from them
-    there = {name: yaml.safe_load(beside[name]) for name in (*names, "density_activation") if name in beside}
-    others = {name: value for name, value in there.items() if value != getattr(ours, name)}
+    model, parser, beside = pipeline.model.config, pipeline.config.datamanager.dataparser, _config_beside(path)
+    # anchored rows and gains follow from a sine's
+    names = {"density_activation", *(("omega", "spread") if model.layer == "sine" else ())}
+    others = _differing(beside, "pipeline.model", model, names)
+    others |= _differing(beside, "pipeline.datamanager.dataparser", parser, set(vars(parser)) - HARMLESS)
     # what the checkpoint itself knows, wherever it was moved to
     if (omega := _changed(state, pipeline, "omega")) is not None:
         others["omega"] = omega
@@ -111,15 +126,26 @@ def _changed(state: dict[str, Any], pipeline: Any, constant: str) -> float | Non
     return None
 
 
-def _settings_beside(path: Path) -> dict[str, str]:
-    """The model's settings in the config.yml of a checkpoint's run, as they are written: no object is made of them."""
+def _config_beside(path: Path) -> Any:
+    """The config.yml of a checkpoint's run as it is written, no object is made of it; None where there is none."""
     try:
-        node = yaml.compose((path.absolute().parents[1] / "config.yml").read_text())
+        return yaml.compose((path.absolute().parents[1] / "config.yml").read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError):  # a checkpoint may be moved away from its run
-        return {}
-    for part in ("pipeline", "model"):
+        return None
+
+
+def _differing(config: Any, place: str, ours: Any, names: set[str]) -> dict[str, Any]:
+    """What a part of a config.yml has otherwise: its kind, or else numbers and words of these names."""
+    node = config
+    for part in place.split("."):
         node = _entries(node).get(part)
-    return {name: value.value for name, value in _entries(node).items()}
+    if node is None:
+        return {}
+    if (kind := node.tag.rpartition(".")[2]) != type(ours).__name__:
+        return {place.rpartition(".")[2]: kind}
+    there = {name: value for name, value in _entries(node).items() if isinstance(value, yaml.ScalarNode)}
+    values = {name: yaml.constructor.SafeConstructor().construct_object(there[name]) for name in names & set(there)}
+    return {name: value for name, value in values.items() if value != getattr(ours, name)}
 
 
 def _entries(node: Any) -> dict[str, Any]:

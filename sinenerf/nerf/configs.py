@@ -6,6 +6,7 @@ from nerfstudio.pipelines.base_pipeline import VanillaPipelineConfig
 from nerfstudio.plugins.types import MethodSpecification
 
 from sinenerf.common.device import best_device
+from sinenerf.nerf.datamanager import SineDataManager
 from sinenerf.nerf.dataparser import LLFFDataParserConfig
 from sinenerf.nerf.model_config import SineNeRFModelConfig
 from sinenerf.nerf.optimizers import ExponentialDecayConfig, FieldOptimizerConfig, FusedAdamConfig
@@ -23,6 +24,7 @@ def _trainer(
         mixed_precision=False,
         pipeline=VanillaPipelineConfig(
             datamanager=VanillaDataManagerConfig(
+                _target=SineDataManager,
                 dataparser=LLFFDataParserConfig(widest=widest),
                 train_num_rays_per_batch=rays,
                 eval_num_rays_per_batch=rays,

@@ -12,16 +12,15 @@ from rich.progress import track
 from torch import Tensor
 
 from sinenerf.common.files import check_folder, replacing
-from sinenerf.common.say import say
 from sinenerf.nerf import llff
+from sinenerf.nerf.camera_files import read_views
 from sinenerf.nerf.metrics import image_metrics
 from sinenerf.nerf.radiance import RadianceField
-from sinenerf.nerf.views import View, read_views
+from sinenerf.nerf.views import View
 
 PICTURES = {".png", ".jpg", ".jpeg"}
 BEHIND = {"white": 1.0, "black": 0.0}
 """What a photograph with transparent pixels is laid upon."""
-DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
 
 
 @dataclass(frozen=True)
@@ -103,8 +102,6 @@ def _frames(field: RadianceField, path: Path) -> Iterator[tuple[Path, View]]:
     """Photographs of a transforms.json and their views. Blender's leave out the extension .png."""
     assert field.capture is not None
     views, content = read_views(path, field.capture), json.loads(path.read_text())
-    if any(content.get(name) or any(frame.get(name) for frame in content["frames"]) for name in DISTORTION):
-        say(f"{path}: has lens distortion, which is not rendered here: scores are lower than those of ns-eval")
     for frame, view in zip(content["frames"], views, strict=True):
         name = frame.get("file_path")
         if not isinstance(name, str):

@@ -1,4 +1,6 @@
-"""Noticing training that goes wrong: a loss that is no number, a density that collapsed."""
+"""Noticing training that goes wrong: numbers that are none, a density that collapsed."""
+
+from collections.abc import Iterable
 
 import torch
 from jaxtyping import Float
@@ -11,7 +13,7 @@ FILLED = 0.98
 
 
 class TrainingDiverged(RuntimeError):
-    """The loss is NaN or infinite. Nothing was updated with it."""
+    """The loss, or what a checkpoint would keep, is NaN or infinite. Nothing was updated with it, nothing replaced."""
 
 
 def check_finite(losses: dict[str, Tensor]) -> None:
@@ -23,6 +25,16 @@ def check_finite(losses: dict[str, Tensor]) -> None:
     bad = [name for name, loss in losses.items() if not torch.isfinite(loss).all()]
     if bad:
         raise TrainingDiverged(f"{', '.join(bad)} is NaN or infinite")
+
+
+def check_numbers(parameters: Iterable[Tensor]) -> None:
+    """Raise before a bad checkpoint takes the place of a good one: a gradient may be bad where the loss is not.
+
+    Raises:
+        TrainingDiverged: a number is not finite.
+    """
+    if not torch.stack([parameter.isfinite().all() for parameter in parameters]).all():  # a GPU is waited for once
+        raise TrainingDiverged("a number of the field is NaN or infinite")
 
 
 def collapse(weights: Float[Tensor, "rays samples 1"]) -> str | None:

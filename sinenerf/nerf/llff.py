@@ -105,11 +105,19 @@ def list_images(folder: Path) -> list[Path]:
 
 
 def shrink_images(source: Path, target: Path, factor: int) -> None:
-    """Write every photograph of `source` at 1/factor of its size to `target`, as PNG: all of them or none."""
+    """Write every photograph of `source` at 1/factor of its size to `target`, as PNG: all of them or none.
+
+    Raises:
+        SceneError: a photograph cannot be taken or has too few pixels, two are named alike, or the disk takes none.
+    """
     import tempfile
 
     from PIL import Image
 
+    named: dict[str, Path] = {}
+    for path in list_images(source):
+        if (other := named.setdefault(path.stem.casefold(), path)) != path:  # some disks ignore the case
+            raise SceneError(f"{path}: {other.name} would have the same name in {target}: rename one of them")
     try:
         # a folder of its own for each process: several trainings of one scene may begin together
         with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
@@ -117,6 +125,8 @@ def shrink_images(source: Path, target: Path, factor: int) -> None:
             partial.mkdir()
             for path, image in load_images(list_images(source)):
                 size = (round(image.width / factor), round(image.height / factor))
+                if 0 in size:
+                    raise SceneError(f"{path}: {image.width}x{image.height} pixels leave none at 1/{factor} of it")
                 image.resize(size, Image.Resampling.BOX).save(partial / f"{path.stem}.png")
             partial.rename(target)
     except OSError as error:

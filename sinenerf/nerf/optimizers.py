@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import torch
-from nerfstudio.engine.optimizers import AdamOptimizerConfig, OptimizerConfig
+from nerfstudio.engine.optimizers import AdamOptimizerConfig, OptimizerConfig, Optimizers
 from nerfstudio.engine.schedulers import Scheduler, SchedulerConfig
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -62,3 +62,23 @@ class ExponentialDecay(Scheduler):
             return float(warmup * config.final_ratio ** min(step / (config.max_steps or 1), 1.0))
 
         return LambdaLR(optimizer, factor)
+
+
+def set_rates(optimizers: Optimizers, end: int) -> None:
+    """Learning rates by the settings, where the states of optimisers and schedules brought those of a checkpoint along.
+
+    Args:
+        end: how many steps the run makes in all: where those schedules end that name no step of their own.
+    """
+    for group in optimizers.config.values():
+        scheduler = group["scheduler"]
+        if isinstance(scheduler, ExponentialDecayConfig) and scheduler.max_steps is None:
+            scheduler.max_steps = end
+    for name, optimizer in optimizers.optimizers.items():
+        rate, schedule = optimizers.config[name]["optimizer"].lr, optimizers.schedulers.get(name)
+        for group in optimizer.param_groups:
+            group["lr"] = group["initial_lr"] = rate
+        if isinstance(schedule, LambdaLR):
+            schedule.base_lrs = [rate] * len(optimizer.param_groups)
+            for group, factor in zip(optimizer.param_groups, schedule.lr_lambdas, strict=True):
+                group["lr"] = rate * factor(schedule.last_epoch)

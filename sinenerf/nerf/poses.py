@@ -24,6 +24,22 @@ def average_pose(camera_to_world: np.ndarray) -> np.ndarray:
     return homogeneous(np.stack([right, np.cross(back, right), back, camera_to_world[:, :, 3].mean(0)], axis=1))
 
 
+def degrees_off(camera_to_world: np.ndarray) -> np.ndarray:
+    """Degrees (N,) between each camera's viewing axis and the mean of all of them (N, 3, 4): 90 where there is none."""
+    back = camera_to_world[:, :, 2]
+    mean = back.sum(0)
+    return np.degrees(np.arccos(np.clip(back @ mean / max(np.linalg.norm(mean), 1e-9), -1, 1)))
+
+
+def frusta(views: Views) -> np.ndarray:
+    """What all cameras see up to their far bounds, as the corners (N, 4, 3) of their frusta there."""
+    tangent = 0.5 * views.hwf[:, 1::-1] / views.hwf[:, 2:]  # of half the field of view, across and up
+    signs = np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])
+    across = signs * tangent[:, None]
+    local = np.concatenate([across, np.full((*across.shape[:2], 1), -1.0)], axis=2) * views.bounds[:, 1, None, None]
+    return local @ views.camera_to_world[:, :, :3].swapaxes(1, 2) + views.camera_to_world[:, None, :, 3]
+
+
 def recentre(views: Views, bound_factor: float = 0.75) -> tuple[Views, np.ndarray, float]:
     """NeRF's normalisation of a forward-facing capture: nearest bound at 1 / bound_factor, mean camera at the origin.
 

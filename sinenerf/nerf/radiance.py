@@ -185,7 +185,8 @@ class RadianceField(nn.Module):
         Raises:
             CodecError: it holds no radiance field, or is damaged.
         """
-        field = cls(*read_header(container))
+        with torch.random.fork_rng(devices=[]):  # initial numbers are drawn, and replaced
+            field = cls(*read_header(container))
         shapes = field.config.tensors()
         tensors = dict(zip(shapes, container.tensors(list(shapes.values())), strict=True))
         field.coded = take(field, tensors)

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from sinenerf.common.files import check_folder, replacing
 from sinenerf.common.films import FILMS, open_film
+from sinenerf.nerf.camera_files import read_views
 from sinenerf.nerf.radiance import RadianceField
-from sinenerf.nerf.views import View, read_views
+from sinenerf.nerf.views import View
 
 Output = Literal["rgb", "depth", "accumulation", "normals"]
 
@@ -30,7 +31,7 @@ def render_views(
 
     Args:
         field: of a .sine file.
-        output: a folder for one PNG a view, or a film: .mp4, .gif.
+        output: a folder for one PNG a view, named as `read_views` names it or by its number, or a film: .mp4, .gif.
         cameras: transforms.json or poses_bounds.npy of the capture; the path where it is None.
         frames: of the path.
         scale: size of the pictures, 1 for that of the photographs.
@@ -40,7 +41,7 @@ def render_views(
 
     Raises:
         FileNotFoundError: no such cameras, or no folder for the film.
-        ValueError: no cameras, or a scale or number of frames that is not positive.
+        ValueError: cameras that cannot be rendered, or a scale or number of frames that is not positive.
     """
     if not (scale > 0 and frames > 0):
         raise ValueError(f"scale is {scale} and frames {frames}: both must be positive")

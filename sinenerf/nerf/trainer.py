@@ -2,20 +2,22 @@
 
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 import yaml
 from nerfstudio.engine.callbacks import TrainingCallback, TrainingCallbackLocation
 from nerfstudio.engine.trainer import Trainer, TrainerConfig
 from nerfstudio.utils.decorators import check_main_thread
+from nerfstudio.utils.rich_utils import CONSOLE
 
 from sinenerf.common.files import replacing
 from sinenerf.common.say import say
-from sinenerf.nerf.checkpoints import check_same_settings, latest_valid_step, read_checkpoint
-from sinenerf.nerf.guard import TrainingDiverged
+from sinenerf.nerf.checkpoints import check_same_settings, counted_from, latest_valid_step, read_checkpoint
+from sinenerf.nerf.guard import TrainingDiverged, check_numbers
 
-# runs of before they had a module of their own look for them here
-from sinenerf.nerf.optimizers import ExponentialDecayConfig, FieldOptimizerConfig, FusedAdamConfig  # noqa: F401
+# runs of before the settings had a module of their own look for them here
+from sinenerf.nerf.optimizers import ExponentialDecayConfig, FieldOptimizerConfig, FusedAdamConfig, set_rates  # noqa: F401
 
 
 @dataclass
@@ -40,12 +42,21 @@ class SineTrainer(Trainer):
 
     config: SineTrainerConfig
 
+    @property
+    def end(self) -> int:
+        """How many steps it will have made in all; to nerfstudio max_num_iterations are those still to make."""
+        return self._start_step + self.config.max_num_iterations
+
     def setup(self, test_mode="val") -> None:
         self.step, self.ended = 0, False
+        self.begin = 0  # from which max_num_iterations count
         self._check_alone()
         kept_back = yaml.dump(self.config) if self.config.has_checkpoints() else None  # before setting up changes it
         try:
             super().setup(test_mode)
+            # now, since nerfstudio's log takes max_num_iterations for the steps of the whole run
+            self.config.max_num_iterations += self.begin - self._start_step
+            set_rates(self.optimizers, self.end)
             self._check_writable()
             if kept_back is not None:
                 with replacing(self.base_dir / "config.yml") as partial:
@@ -96,14 +107,18 @@ class SineTrainer(Trainer):
 
     def train(self) -> None:
         try:
-            super().train()
+            self._train()
         except TrainingDiverged as error:
             kept = sorted(self.checkpoint_dir.glob("step-*.ckpt"))
-            rest = f"the last good checkpoint is {kept[-1]}" if kept else "no checkpoint had been written yet"
-            raise SystemExit(
-                f"sinenerf: stopped at step {self.step}: {error}; {rest}. Go on from it with a lower "
-                f"--optimizers.fields.optimizer.lr, or start again with a lower --pipeline.model.omega"
-            ) from None
+            rate, omega = "a lower --optimizers.fields.optimizer.lr", "a lower --pipeline.model.omega"
+            rest = f"no checkpoint had been written yet; start again with {rate}, or {omega}"
+            if kept:
+                rest = f"the last good checkpoint is {kept[-1]}. Go on from it with {rate}, or start again with {omega}"
+            raise SystemExit(f"sinenerf: stopped at step {self.step}: {error}; {rest}") from None
+
+    def _train(self) -> None:
+        try:
+            super().train()
         except KeyboardInterrupt:
             if self.ended:  # only the viewer was running
                 return
@@ -111,7 +126,10 @@ class SineTrainer(Trainer):
             if self.training_state == "completed":
                 self._write_scene()
                 return
-            say(f"stopped at step {self.step}; go on with --load-dir {self.checkpoint_dir}")
+            say(
+                f"stopped at step {self.step} of {self.end}; the same command with --load-dir {self.checkpoint_dir} "
+                f"makes the rest, one with a larger --max-num-iterations more"
+            )
             raise SystemExit(130) from None
 
     @check_main_thread
@@ -127,12 +145,19 @@ class SineTrainer(Trainer):
 
     @check_main_thread
     def save_checkpoint(self, step: int) -> None:
-        """Write to a temporary name outside the folder that resuming searches, then replace."""
+        """Write to a temporary name outside the folder that resuming searches, then replace.
+
+        Raises:
+            TrainingDiverged: a number of the field is not finite; the checkpoint of before stays.
+        """
+        check_numbers(self.pipeline.model.parameters())
         self.checkpoint_dir.mkdir(parents=True, exist_ok=True)
         target = self.checkpoint_dir / f"step-{step:09d}.ckpt"
         partial = self.checkpoint_dir.parent / f".{target.name}.partial"
         state = {
             "step": step,
+            "begin": self.begin,
+            "end": self.end,
             "pipeline": (self.pipeline.module if hasattr(self.pipeline, "module") else self.pipeline).state_dict(),
             "optimizers": {name: o.state_dict() for name, o in self.optimizers.optimizers.items()},
             "schedulers": {name: s.state_dict() for name, s in self.optimizers.schedulers.items()},
@@ -151,33 +176,24 @@ class SineTrainer(Trainer):
                     other.unlink()
 
     def _load_checkpoint(self) -> None:
-        if self.config.load_dir is not None and self.config.load_step is None:
-            self.config.load_step = latest_valid_step(self.config.load_dir)
-        path = self.config.load_checkpoint
-        if self.config.load_dir is not None:
-            path = self.config.load_dir / f"step-{self.config.load_step:09d}.ckpt"
+        path, folder = self.config.load_checkpoint, self.config.load_dir
+        if folder is not None:
+            step = latest_valid_step(folder) if self.config.load_step is None else self.config.load_step
+            path = folder / f"step-{step:09d}.ckpt"
         if path is not None:
-            state = read_checkpoint(path)
-            check_same_settings(path, state, self.pipeline, self.optimizers.optimizers["fields"])
-            if self.pipeline.model.quantiser is not None:
-                self.pipeline.model.quantiser.load(state)
-        super()._load_checkpoint()
-        self.step = max(0, self._start_step - 1)
-        for group in self.config.optimizers.values():
-            scheduler = group["scheduler"]
-            if isinstance(scheduler, ExponentialDecayConfig) and scheduler.max_steps is None:
-                # to nerfstudio max_num_iterations are those that a run which goes on still makes
-                scheduler.max_steps = self._start_step + self.config.max_num_iterations
-        if self._start_step:
-            self._set_learning_rates()
+            self._go_on_from(path)
 
-    def _set_learning_rates(self) -> None:
-        """Those of the settings: the states of optimisers and schedules bring those of the checkpoint along."""
-        for name, optimizer in self.optimizers.optimizers.items():
-            rate, schedule = self.config.optimizers[name]["optimizer"].lr, self.optimizers.schedulers.get(name)
-            for group in optimizer.param_groups:
-                group["lr"] = group["initial_lr"] = rate
-            if schedule is not None:
-                schedule.base_lrs = [rate] * len(optimizer.param_groups)
-                for group, factor in zip(optimizer.param_groups, schedule.lr_lambdas, strict=True):
-                    group["lr"] = rate * factor(schedule.last_epoch)
+    def _go_on_from(self, path: Path) -> None:
+        """nerfstudio's own way there would read the file once more."""
+        state = read_checkpoint(path)
+        check_same_settings(path, state, self.pipeline, self.optimizers.optimizers["fields"])
+        if self.pipeline.model.quantiser is not None:
+            self.pipeline.model.quantiser.load(state)
+        self.step, self._start_step = state["step"], state["step"] + 1
+        self.begin = counted_from(state, self.config.max_num_iterations)
+        self.pipeline.load_pipeline(state["pipeline"], self.step)
+        self.optimizers.load_optimizers(state["optimizers"])
+        if self.config.load_scheduler:
+            self.optimizers.load_schedulers(state.get("schedulers", {}))
+        self.grad_scaler.load_state_dict(state["scalers"])
+        CONSOLE.print(f"Done loading Nerfstudio checkpoint from {path}")

@@ -1,17 +1,14 @@
-"""Cameras without nerfstudio: what a .sine file keeps of a capture, and reading views to render."""
+"""Cameras without nerfstudio: their rays, and what a .sine file keeps of a capture."""
 
-import json
 import math
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sinenerf.nerf.llff import read_poses_bounds
-from sinenerf.nerf.poses import homogeneous, meeting_point, unit
+from sinenerf.nerf.poses import meeting_point, unit
 
 Pose = Float[np.ndarray, "3 4"]
 """Camera to world, in OpenGL axes: x right, y up, z backwards."""
@@ -121,75 +118,3 @@ def look_at(position: np.ndarray, target: np.ndarray, up: np.ndarray) -> Pose:
     z = unit(position - target)
     x = unit(np.cross(up, z))
     return np.stack([x, np.cross(z, x), z, position], axis=1)
-
-
-def read_views(path: Path, capture: Capture) -> list[View]:
-    """The views of a transforms.json (nerfstudio's or Blender's) or a poses_bounds.npy of the capture.
-
-    Views without a size of their own get that of the training photographs. Lens distortion is not rendered.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: not such a file.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
-    if path.suffix == ".npy":
-        return _read_llff(path, capture)
-    if path.suffix == ".json":
-        return _read_transforms(path, capture)
-    raise ValueError(f"{path}: cameras are read from transforms.json or poses_bounds.npy")
-
-
-def _read_llff(path: Path, capture: Capture) -> list[View]:
-    read, home = read_poses_bounds(path), capture.home
-    poses = capture.to_scene(read.camera_to_world)
-    focal = read.hwf[:, 2] * home.width / read.hwf[:, 1]
-    return [
-        View(pose, f, f, home.width / 2, home.height / 2, home.width, home.height, f"{i:05d}")
-        for i, (pose, f) in enumerate(zip(poses, focal.tolist(), strict=True))
-    ]
-
-
-def _read_transforms(path: Path, capture: Capture) -> list[View]:
-    try:
-        content = json.loads(path.read_text())
-        poses = np.array([frame["transform_matrix"] for frame in content["frames"]], dtype=np.float64)[:, :3, :4]
-        poses = capture.to_scene(_undo_applied(content, path) @ homogeneous(poses))
-        poses[:, :, 3] /= float(content.get("applied_scale", 1.0))  # which is in the capture's scale, as in nerfstudio
-        views = [
-            _view(pose, {**content, **frame}, capture.home, f"{i:05d}")
-            for i, (pose, frame) in enumerate(zip(poses, content["frames"], strict=True))
-        ]
-    except (UnicodeDecodeError, json.JSONDecodeError, LookupError, TypeError, ValueError, ArithmeticError) as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise ValueError(f"{path}: is no transforms.json with frames and their transform_matrix ({reason})") from None
-    if not np.isfinite(poses).all():
-        raise ValueError(f"{path}: a transform_matrix is not finite")
-    return views
-
-
-def _undo_applied(content: dict, path: Path) -> Float[np.ndarray, "3 4"]:
-    """From the coordinates of a transforms.json to the capture's own, from which ns-process-data had turned them."""
-    applied = content.get("applied_transform")
-    if applied is None:
-        if not (path.parent / "colmap/sparse/0").exists():
-            return np.eye(4)[:3]
-        applied = [[0, 1, 0, 0], [1, 0, 0, 0], [0, 0, -1, 0]]  # of ns-process-data, before it said so
-    matrix = np.eye(4)
-    matrix[:3] = np.array(applied, dtype=np.float64)[:3]
-    return np.linalg.inv(matrix)[:3]
-
-
-def _view(pose: Pose, keys: dict, home: View, name: str) -> View:
-    width, height = int(keys.get("w", home.width)), int(keys.get("h", home.height))
-    if not (0 < width <= 2**14 and 0 < height <= 2**14):
-        raise ValueError(f"a picture of {width} x {height}")
-    if "fl_x" in keys:
-        fx = float(keys["fl_x"])
-    elif "camera_angle_x" in keys:
-        fx = width / (2 * math.tan(float(keys["camera_angle_x"]) / 2))
-    else:
-        fx = home.fx * width / home.width
-    centre = float(keys.get("cx", width / 2)), float(keys.get("cy", height / 2))
-    return View(pose, fx, float(keys.get("fl_y", fx)), *centre, width, height, name)

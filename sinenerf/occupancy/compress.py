@@ -1,17 +1,13 @@
 """What the command `sinenerf compress` does: a finished field is trained on with quantisation."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sinenerf.common.files import check_folder, check_not_an_input
+from sinenerf.occupancy.evaluate import check_fills
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.fitting import check_file_size, fit
-from sinenerf.occupancy.labels import HALF_EXTENT, Placement
 from sinenerf.occupancy.settings import FitConfig
 from sinenerf.occupancy.shapes import read_shape
-
-if TYPE_CHECKING:
-    import trimesh
 
 TEACHER_RESOLUTION = 256
 """Cells a side of the field's own surface, where no mesh is given: its cells are 1/128 of a cube unit."""
@@ -53,15 +49,5 @@ def compress_field(
     check_file_size(field, config)  # before the surface is made, which may take a minute
     truth, report = (field.mesh(TEACHER_RESOLUTION), None) if mesh is None else read_shape(mesh)
     if mesh is not None:
-        _check_fills(truth, field.placement, mesh)
+        check_fills(truth, field.placement, mesh)
     return fit(truth, field.config, config, output, progress=True, start=field, report=report)
-
-
-def _check_fills(truth: "trimesh.Trimesh", placement: Placement, path: Path) -> None:
-    """Raise ValueError unless a mesh lies in a field's cube and fills at least half of what its own mesh did."""
-    cube = placement.to_cube(truth.bounds)
-    if abs(cube).max() > 1 or (cube[1] - cube[0]).max() < HALF_EXTENT:
-        raise ValueError(
-            f"{path}: reaches from {cube.min():.4g} to {cube.max():.4g} in the field's cube, which its own mesh filled "
-            f"from {-HALF_EXTENT} to {HALF_EXTENT}. Give that mesh, in the same place and unit"
-        )

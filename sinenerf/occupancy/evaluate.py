@@ -3,22 +3,32 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sinenerf.common.choices import check_seed
 from sinenerf.occupancy.field import OccupancyField
+from sinenerf.occupancy.labels import HALF_EXTENT, Placement
 from sinenerf.occupancy.metrics import Evaluation, evaluate
 from sinenerf.occupancy.shapes import read_shape
+
+if TYPE_CHECKING:
+    import trimesh
 
 
 def print_evaluation(
     field: OccupancyField, path: Path, mesh: Path, as_json: bool, points: int, resolution: int, seed: int
 ) -> None:
-    """Evaluate the field of a file against a mesh file and print a table, or JSON."""
+    """Evaluate the field of a file against a mesh file and print a table, or JSON.
+
+    Raises:
+        ValueError: no mesh, or one of another place or unit.
+    """
     from rich.console import Console
     from rich.table import Table
 
     check_seed(seed)
     truth, _ = read_shape(mesh)
+    check_fills(truth, field.placement, mesh)
     result = evaluate(field, truth, path.stat().st_size, points, resolution, seed)
     if as_json:
         print(json.dumps(asdict(result), indent=2))
@@ -44,3 +54,13 @@ def _rows(result: Evaluation) -> dict[str, str]:
         "bytes": f"{result.bytes:,}",
         "parameters": f"{result.parameters or 0:,}",
     }
+
+
+def check_fills(truth: "trimesh.Trimesh", placement: Placement, path: Path) -> None:
+    """Raise ValueError unless a mesh lies in a field's cube and fills at least half of what its own mesh did."""
+    cube = placement.to_cube(truth.bounds)
+    if abs(cube).max() > 1 or (cube[1] - cube[0]).max() < HALF_EXTENT:
+        raise ValueError(
+            f"{path}: reaches from {cube.min():.4g} to {cube.max():.4g} in the field's cube, which its own mesh filled "
+            f"from {-HALF_EXTENT} to {HALF_EXTENT}. Give that mesh, in the same place and unit"
+        )

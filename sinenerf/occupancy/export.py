@@ -23,14 +23,20 @@ def export_mesh(
 
     Raises:
         FileNotFoundError: no such field, or no folder for the output.
-        ValueError: not a field, a format that cannot be written, no surface at this level, a unit that is not positive.
+        ValueError: not a field, a format that cannot be written, no surface at this level, a unit that is not positive,
+            or one, or an axis, for another format than GLB.
     """
     check_format(output)
+    glb = output.suffix.lower() == ".glb"
+    if not glb and (up, metres_per_unit) != ("y", 1.0):
+        raise ValueError(
+            f"{output}: only .glb is turned and scaled. Leave --up and --metres-per-unit out, or write .glb"
+        )
     check_folder(output)
     check_positive("metres per unit", metres_per_unit)
     made = extract(OccupancyField.load(path), resolution, level, largest_component)
     shown = made.mesh
-    if output.suffix.lower() == ".glb":
+    if glb:
         shown = shown.copy()
         shown.apply_scale(metres_per_unit)
         if up == "z":

@@ -41,19 +41,31 @@ class OccupancyField(nn.Module):
         self.coded: dict[str, Coded] = {}  # the integers behind the numbers, after training with quantisation
 
     @classmethod
-    def fit(cls, mesh: "trimesh.Trimesh", **settings: Any) -> "OccupancyField":
+    def fit(
+        cls, mesh: "trimesh.Trimesh | trimesh.Scene | str | Path", *, progress: bool = False, **settings: Any
+    ) -> "OccupancyField":
         """A field of a mesh. Settings are those of `FieldConfig` and `sinenerf.occupancy.settings.FitConfig`.
 
         With `bytes`, those that are not given are chosen for that size, which is 3,000 where neither a size nor a
         network is given.
 
+        Args:
+            mesh: or a scene, whose geometries are merged, or the path of a PLY, OBJ, STL, GLB or OFF file.
+            progress: show what the mesh is like and a bar, as the command does.
+
         Raises:
+            FileNotFoundError: no such file.
+            TypeError: something else than a mesh, a scene or a path.
             ValueError: a mesh that is empty, flat, not finite or without volume, or an unknown or impossible setting.
         """
         from sinenerf.occupancy.fitting import fit
         from sinenerf.occupancy.settings import split_settings
+        from sinenerf.occupancy.shapes import prepare_shape, read_shape
 
-        return fit(mesh, *split_settings(settings))
+        architecture, config = split_settings(settings)
+        config.check()  # before any work
+        prepared, report = read_shape(mesh) if isinstance(mesh, str | Path) else prepare_shape(mesh)
+        return fit(prepared, architecture, config, progress=progress, report=report)
 
     @property
     def parameters_count(self) -> int:
@@ -64,25 +76,38 @@ class OccupancyField(nn.Module):
         """log(p / (1 - p)) of the occupancy p, at points of the cube [-1, 1]^3."""
         return self.network(cube)[..., 0]
 
-    def forward(self, points: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch"]:
-        """Occupancy from 0 (outside) to 1 (inside), at points in the mesh's own coordinates; outside the cube 0."""
+    def forward(self, points: Float[Tensor, "*batch 3"] | Float[np.ndarray, "*batch 3"]) -> Float[Tensor, "*batch"]:
+        """Occupancy from 0 (outside) to 1 (inside), at points in the mesh's own coordinates; outside the cube 0.
+
+        The result is a tensor of the network's type, on its device, whatever the points are. It has gradients where the
+        points require them, or in training mode; else any number of points takes the memory of a few.
+        """
+        points = points if isinstance(points, Tensor) else torch.from_numpy(np.array(points))
+        cube = self._to_cube(points)
+        outside = (cube.abs() > 1).any(-1)
+        cube = cube.masked_fill(outside[..., None], 0)  # the network would make NaN of infinity
+        differentiable = torch.is_grad_enabled() and (self.training or cube.requires_grad)
+        logits = self.logits(cube.to(next(self.parameters()))) if differentiable else self._in_chunks(cube)
+        return torch.sigmoid(logits).masked_fill(outside.to(logits.device), 0)
+
+    def _to_cube(self, points: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
+        """In two steps, as exact as with float64, which Apple's GPUs do not have."""
         centre = np.asarray(self.placement.centre, np.float32)
-        # in two steps, as exact as with float64, which Apple's GPUs do not have
         parts = centre, np.asarray(self.placement.centre - centre, np.float32)
         near, rest = (torch.from_numpy(part).to(points.device) for part in parts)
-        cube = (points - near - rest) / self.placement.scale
-        inside_cube = (cube.abs() <= 1).all(-1)
-        return torch.sigmoid(self.logits(cube.float())) * inside_cube
+        return (points - near - rest) / self.placement.scale
 
     @torch.no_grad()
+    def _in_chunks(self, cube: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch"]:
+        """Logits at points of the cube, of the network's type and on its device, without gradients."""
+        like = next(self.parameters())
+        chunks = [self.logits(chunk.to(like)) for chunk in cube.reshape(-1, 3).split(CHUNK)]
+        return torch.cat(chunks).reshape(cube.shape[:-1])
+
     def evaluate(self, cube: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
-        """Logits of many points of the cube, in chunks, on the network's device. `keep_weights` first for speed."""
-        device = next(self.parameters()).device
-        values = np.empty(len(cube), dtype=np.float32)
-        for start in range(0, len(cube), CHUNK):
-            chunk = torch.from_numpy(np.ascontiguousarray(cube[start : start + CHUNK], dtype=np.float32))
-            values[start : start + CHUNK] = self.logits(chunk.to(device)).float().cpu().numpy()
-        return values
+        """Logits in float32 of many points of the cube, in chunks. `keep_weights` first for speed."""
+        points = torch.from_numpy(np.ascontiguousarray(cube, dtype=np.float32))
+        return self._in_chunks(points).float().cpu().numpy()
 
     def mesh(self, resolution: int = 512, level: float = 0.5, largest_component: bool = False) -> "trimesh.Trimesh":
         """The surface where the occupancy passes `level`; see `sinenerf.occupancy.meshing.extract`."""
@@ -124,6 +149,7 @@ class OccupancyField(nn.Module):
         """The field in a .sine file that was opened."""
         config, placement = read_header(container)
         tensors = dict(zip(tensors_of(config), container.tensors(shapes_of(config)), strict=True))
-        field = cls(config, placement)
+        with torch.random.fork_rng(devices=[]):  # initial numbers are drawn, and replaced
+            field = cls(config, placement)
         field.coded = take(field.network, tensors)
         return keep_weights(field.eval())  # type: ignore[return-value]

@@ -66,7 +66,6 @@ def fit(
     if output is not None:
         check_folder(output)
     check_writable(architecture)
-    torch.manual_seed(config.seed)
     if solid is None and report is None:
         mesh, report = prepare_shape(mesh)
     field = _beginning(mesh, architecture, config, start)  # impossible settings are refused before any work
@@ -94,7 +93,9 @@ def _beginning(
     mesh: "trimesh.Trimesh", architecture: FieldConfig, config: FitConfig, start: OccupancyField | None
 ) -> OccupancyField:
     """The field at the start of a training: new, or with another's numbers in its place."""
-    field = OccupancyField(architecture, Placement.of(mesh) if start is None else start.placement)
+    with torch.random.fork_rng(devices=[]):  # the caller draws on as if nothing had happened
+        torch.default_generator.manual_seed(int(config.seed))
+        field = OccupancyField(architecture, Placement.of(mesh) if start is None else start.placement)
     check_file_size(field, config)
     if start is not None:
         field.load_state_dict(start.state_dict())

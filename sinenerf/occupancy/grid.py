@@ -44,6 +44,7 @@ class Grid:
     ) -> None:
         self.field, self.resolution, self.threshold = field, resolution, threshold
         self.watch, self.evaluations = watch, 0
+        self.low, self.high = math.inf, -math.inf  # of the field's own logits over the threshold
         self._known = np.zeros((resolution + 1) ** 3, dtype=bool)
         self._values = np.zeros((resolution + 1) ** 3, dtype=np.float32)
 
@@ -66,6 +67,7 @@ class Grid:
         if len(missing):
             points = self.points(missing)
             values = self.field.evaluate(points) - np.float32(self.threshold)
+            self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
             outside = (abs(points) >= 1).any(1)
             self._values[missing] = np.where(outside, np.minimum(values, np.float32(-1e-3)), values)
             self._known[missing] = True
@@ -94,7 +96,7 @@ class Grid:
             cells = (cells[:, None] + stride * CORNERS).reshape(-1, 3)
             cells = cells[(cells < self.resolution).all(1)]
         found = self._follow(cells)
-        if not len(found):
+        if not len(found) or self.low > 0:  # what was found is the cube's wall
             raise self._no_surface()
         return found
 
@@ -154,8 +156,8 @@ class Grid:
 
     def _no_surface(self) -> LevelError:
         """Naming the field's range, as far as it was evaluated."""
-        logits = np.float64(self._values[self._known]) + self.threshold
-        level, low, high = ((1 + math.tanh(v / 2)) / 2 for v in (self.threshold, logits.min(), logits.max()))
+        logits = self.threshold, self.low + self.threshold, self.high + self.threshold
+        level, low, high = ((1 + math.tanh(logit / 2)) / 2 for logit in logits)
         return LevelError(
             f"no surface at level {level:g}: the occupancy runs from {low:.3g} to {high:.3g}. "
             f"Try --level {(low + high) / 2:.3g}"

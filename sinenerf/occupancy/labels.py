@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 if TYPE_CHECKING:
+    import igl
     import trimesh
 
 Points = Float[np.ndarray, "n 3"]
@@ -62,8 +63,9 @@ class Solid:
 
         vertices = np.ascontiguousarray(placement.to_cube(np.asarray(mesh.vertices)))
         self.mesh = trimesh.Trimesh(vertices, np.asarray(mesh.faces), process=False)
+        self._surface = vertices, np.ascontiguousarray(mesh.faces, dtype=np.int64)
         self._tree = igl.FastWindingNumberBVH()
-        self._tree.init(vertices, np.ascontiguousarray(mesh.faces, dtype=np.int64))
+        self._tree.init(*self._surface)
 
     def winding_number(self, points: Points) -> Float[np.ndarray, " n"]:
         """How often the surface wraps each point."""
@@ -75,12 +77,17 @@ class Solid:
 
     def distance(self, points: Points) -> Float[np.ndarray, " n"]:
         """Distance of each point from the surface, in cube units."""
+        points = np.ascontiguousarray(points, dtype=np.float64)
+        return np.sqrt(self._distance_tree.squared_distance(*self._surface, points)[0])
+
+    @cached_property
+    def _distance_tree(self) -> "igl.AABB":
+        """Built once for all chunks of points; not at all where only inside or outside is asked."""
         import igl
 
-        vertices = np.asarray(self.mesh.vertices, dtype=np.float64)
-        faces = np.ascontiguousarray(self.mesh.faces, dtype=np.int64)
-        squared = igl.point_mesh_squared_distance(np.ascontiguousarray(points, dtype=np.float64), vertices, faces)[0]
-        return np.sqrt(squared)
+        tree = igl.AABB()
+        tree.init(*self._surface)
+        return tree
 
     def near_surface(self, count: int, distance: float, random: np.random.Generator) -> Points:
         """Points of the surface, uniform by area, each moved by a normal step with this standard deviation an axis."""

@@ -1,11 +1,12 @@
-"""Reading a mesh, perhaps a broken one, and turning its faces the same way out."""
+"""Reading a mesh, perhaps a broken one, and making it ready for labels."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Int
+
+from sinenerf.occupancy.orientation import orient
 
 if TYPE_CHECKING:
     import trimesh
@@ -23,56 +24,68 @@ class ShapeReport:
     """Every edge has two faces that agree on which way is out."""
     boundary_edges: int
     """Edges of one face only: the rims of holes."""
+    crowded_edges: int
+    """Edges of more than two faces: where surfaces meet, or a face is there twice."""
     flipped_faces: int
     """Faces that were turned round."""
 
     def __str__(self) -> str:
         merged = f" in {self.geometries} geometries, merged" if self.geometries > 1 else ""
-        closed = "watertight" if self.watertight else f"not watertight, {self.boundary_edges:,} boundary edges"
+        crowded = f", {self.crowded_edges:,} edges of more than two faces" if self.crowded_edges else ""
+        closed = "watertight" if self.watertight else f"not watertight, {self.boundary_edges:,} boundary edges{crowded}"
         flipped = f", {self.flipped_faces:,} faces turned round" if self.flipped_faces else ""
         return f"{self.vertices:,} vertices, {self.faces:,} faces{merged}; {closed}{flipped}"
 
 
-def read_shape(path: Path) -> tuple["trimesh.Trimesh", ShapeReport]:
-    """Read a mesh file, merge its geometries and equal vertices, and orient its faces (`orient`).
+def read_shape(path: str | Path) -> tuple["trimesh.Trimesh", ShapeReport]:
+    """Read a mesh file and make what is in it ready for labels, as `prepare_shape` does.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it cannot be read as a mesh, or has no faces, or one of vertices that are not there, or a vertex is
-            not finite, or it is flat or a point.
+        ValueError: it cannot be read as a mesh, or is one that `prepare_shape` refuses.
     """
     import trimesh
 
+    path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
     try:
-        scene = trimesh.load_scene(path, process=False)
-        parts = [_strips(part) if isinstance(part, trimesh.PointCloud) else part for part in scene.dump()]
+        meshes = _meshes(trimesh.load_scene(path, process=False))
     except Exception as error:  # the readers of a dozen formats raise whatever they like
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(
             f"{path}: cannot be read as a mesh ({reason}). Give a PLY, OBJ, STL, GLB or OFF file"
         ) from None
-    meshes = [part for part in parts if isinstance(part, trimesh.Trimesh) and len(part.faces)]
-    if not meshes:
-        raise ValueError(f"{path}: has no faces, only points or nothing. Give a triangle mesh")
-    for part in meshes:
-        _check(part, str(path))  # merged, a wrong number would mean a vertex of another part
-    mesh = trimesh.util.concatenate(meshes)
-    return prepare_shape(mesh, str(path), len(meshes))
+    return _prepare(meshes, str(path))
 
 
 def prepare_shape(
-    mesh: "trimesh.Trimesh", name: str = "the mesh", geometries: int = 1
+    shape: "trimesh.Trimesh | trimesh.Scene", name: str = "the mesh"
 ) -> tuple["trimesh.Trimesh", ShapeReport]:
-    """Check a mesh and make it ready for labels: equal vertices merged, degenerate faces dropped, faces oriented.
+    """Check a mesh and make it ready for labels: geometries and equal vertices merged, degenerate faces dropped, faces
+    oriented (`orientation.orient`).
 
     Raises:
+        TypeError: it is neither a mesh nor a scene.
         ValueError: no faces, a face of vertices that are not there, a vertex that is not finite, or no extent.
     """
     import trimesh
 
-    _check(mesh, name)
+    if not isinstance(shape, trimesh.Trimesh | trimesh.Scene):
+        raise TypeError(f"{name}: is a {type(shape).__name__}. Give a trimesh.Trimesh, a trimesh.Scene or a path")
+    return _prepare(_meshes(shape) if isinstance(shape, trimesh.Scene) else [shape], name)
+
+
+def _prepare(meshes: list["trimesh.Trimesh"], name: str) -> tuple["trimesh.Trimesh", ShapeReport]:
+    """One mesh of several, ready for labels."""
+    import trimesh
+
+    meshes = [mesh for mesh in meshes if len(mesh.faces)]
+    if not meshes:
+        raise ValueError(f"{name}: has no faces, only points or nothing. Give a triangle mesh")
+    for mesh in meshes:
+        _check(mesh, name)  # merged, a wrong number would mean a vertex of another part
+    mesh = trimesh.util.concatenate(meshes)
     vertices = np.asarray(mesh.vertices, dtype=np.float64)
     faces = np.asarray(mesh.faces, dtype=np.int64)
     # trimesh's tolerances are 1e-8 of the unit, whatever that is: here of the size. A power of two rounds nothing
@@ -87,15 +100,19 @@ def prepare_shape(
     mesh = trimesh.Trimesh(mesh.vertices * unit, faces, process=False)
     _, uses = np.unique(mesh.edges_sorted, axis=0, return_counts=True)
     report = ShapeReport(
-        len(mesh.vertices), len(faces), geometries, bool(mesh.is_watertight), int((uses == 1).sum()), flipped
+        len(mesh.vertices),
+        len(faces),
+        len(meshes),
+        bool(mesh.is_watertight),
+        int((uses == 1).sum()),
+        int((uses > 2).sum()),
+        flipped,
     )
     return mesh, report
 
 
 def _check(mesh: "trimesh.Trimesh", name: str) -> None:
-    """Raise ValueError unless a mesh has faces, all of vertices that are there, and all vertices are finite."""
-    if not len(mesh.faces):
-        raise ValueError(f"{name}: has no faces. Give a triangle mesh")
+    """Raise ValueError unless all vertices of a mesh are finite, and all faces of vertices that are there."""
     for fault, bad in (
         ("vertex {} is NaN or infinite", ~np.isfinite(mesh.vertices).all(1)),
         ("face {} has a vertex that is not there", ((mesh.faces < 0) | (mesh.faces >= len(mesh.vertices))).any(1)),
@@ -104,52 +121,12 @@ def _check(mesh: "trimesh.Trimesh", name: str) -> None:
             raise ValueError(f"{name}: {fault.format(bad.argmax())} ({bad.sum()} such in all). Repair the mesh first")
 
 
-def orient(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]) -> tuple[Int[np.ndarray, "f 3"], int]:
-    """Faces that agree with their neighbours and, in sum, face outward; and how many were turned round.
+def _meshes(scene: "trimesh.Scene") -> list["trimesh.Trimesh"]:
+    """The meshes of a scene, each in its place."""
+    import trimesh
 
-    Each connected patch takes the direction of most of its faces. A closed patch that points inward is turned, unless
-    it lies inside another: then it is the wall of a cavity, and right. With it are turned the closed patches inside
-    it: a hollow body that is inside out is one as a whole. An open patch has no inside and stays.
-    """
-    import igl
-
-    oriented, patch = igl.bfs_orient(faces)
-    count = int(patch.max()) + 1
-    minority = np.bincount(patch, _turned(oriented, faces), count) > 0.5 * np.bincount(patch, minlength=count)
-    oriented = np.where(minority[patch][:, None], oriented[:, ::-1], oriented)
-    closed = _closed(oriented, patch, count)
-    inward = closed & (_volumes(vertices, oriented, patch, count) < 0)
-    if inward.any():
-        # a patch inside another one that points outward is a cavity
-        others = oriented[~inward[patch]]
-        first = vertices[oriented[np.unique(patch, return_index=True)[1], 0]]
-        if len(others):
-            inward &= igl.fast_winding_number(vertices, np.ascontiguousarray(others), first) < 0.5
-    if inward.any():
-        around = np.ascontiguousarray(oriented[inward[patch]])
-        enclosed = igl.fast_winding_number(vertices, around, vertices) < -0.5
-        inward |= closed & (np.bincount(patch, ~enclosed[oriented].all(1), count) == 0)
-        oriented = np.where(inward[patch][:, None], oriented[:, ::-1], oriented)
-    oriented = oriented.astype(np.int64)  # libigl hands out long long, a type of its own to numpy
-    return oriented, int(_turned(oriented, faces).sum())
-
-
-def _turned(faces: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """(f,) whether a face runs round the other way, whichever corner it starts from."""
-    return ~np.any([(np.roll(faces, shift, 1) == others).all(1) for shift in range(3)], axis=0)
-
-
-def _closed(faces: np.ndarray, patch: np.ndarray, count: int) -> np.ndarray:
-    """(count,) whether each edge of a patch has an even number of faces."""
-    edges = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
-    _, index, uses = np.unique(edges, axis=0, return_index=True, return_counts=True)
-    return np.bincount(patch[index // 3], uses % 2, count) == 0
-
-
-def _volumes(vertices: np.ndarray, faces: np.ndarray, patch: np.ndarray, count: int) -> np.ndarray:
-    """(count,) signed volume of each patch (the divergence theorem)."""
-    a, b, c = np.moveaxis(vertices[faces] - vertices.mean(0), 1, 0)
-    return np.bincount(patch, (a * np.cross(b, c)).sum(1) / 6, count)
+    parts = [_strips(part) if isinstance(part, trimesh.PointCloud) else part for part in scene.dump()]
+    return [part for part in parts if isinstance(part, trimesh.Trimesh)]
 
 
 def _strips(cloud: "trimesh.PointCloud") -> "trimesh.Trimesh | None":
@@ -159,7 +136,9 @@ def _strips(cloud: "trimesh.PointCloud") -> "trimesh.Trimesh | None":
     element = cloud.metadata.get("_ply_raw", {}).get("tristrips")
     if element is None:
         return None
-    indices = element["data"]["vertex_indices"]["f1"].ravel()  # a list property: its length, then its numbers
-    runs = [run[run >= 0] for run in np.split(indices, np.flatnonzero(indices < 0))]
+    rows = element["data"]["vertex_indices"]
+    if rows.dtype.names:  # of a binary file: a length, then the numbers
+        rows = rows["f1"]
+    runs = [run[run >= 0] for row in rows for run in np.split(row, np.flatnonzero(row < 0))]
     faces = trimesh.util.triangle_strips_to_faces([run for run in runs if len(run) >= 3])
     return trimesh.Trimesh(np.asarray(cloud.vertices), faces, process=False)

@@ -1,0 +1,79 @@
+"""What a written file takes the place of, and what it does not."""
+
+import os
+import stat
+
+import pytest
+
+from sinenerf.common.files import check_folder, replacing
+
+
+def write(path, text="new"):
+    with replacing(path) as partial:
+        partial.write_text(text)
+
+
+def test_a_link_stays_and_its_target_is_written(tmp_path):
+    (tmp_path / "there").mkdir()
+    target, link = tmp_path / "there" / "target.bin", tmp_path / "link.sine"
+    link.symlink_to(target)
+    with replacing(link) as partial:
+        assert partial.parent == target.parent and partial.suffix == link.suffix
+        partial.write_text("first")
+    assert link.is_symlink() and target.read_text() == "first"
+    write(link)
+    assert link.is_symlink() and target.read_text() == "new"
+    assert list(target.parent.iterdir()) == [target] and sorted(tmp_path.iterdir()) == [link, target.parent]
+    link.unlink()
+    link.symlink_to(tmp_path / "nowhere" / "target.bin")
+    with pytest.raises(FileNotFoundError, match=r"link.sine: the folder .*nowhere is not there"):
+        check_folder(link)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are Unix's")
+def test_what_is_no_regular_file_stays(tmp_path):
+    pipe, link = tmp_path / "pipe.sine", tmp_path / "link.sine"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for path in (pipe, link):
+        with pytest.raises(FileExistsError, match=f"{path.name}: is a device or a pipe"):
+            check_folder(path)
+        with pytest.raises(FileExistsError):
+            write(path)
+    assert pipe.is_fifo() and link.is_symlink()
+    with pytest.raises(IsADirectoryError, match="is a folder"):
+        check_folder(tmp_path)
+
+
+def test_a_folder_that_takes_no_file_is_found_before_any_work(tmp_path, monkeypatch):
+    def touch(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("pathlib.Path.touch", touch)
+    said = f"{tmp_path}/x.sine: no file can be made in {tmp_path} .Permission denied.. Give another folder"
+    with pytest.raises(PermissionError, match=said):
+        check_folder(tmp_path / "x.sine")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+def test_permissions_are_those_of_the_file_that_is_replaced(tmp_path):
+    private, new = tmp_path / "private", tmp_path / "new"
+    private.touch()
+    private.chmod(0o600)
+    before = os.umask(0o027)
+    try:
+        write(private)
+        write(new)
+    finally:
+        os.umask(before)
+    assert private.read_text() == "new"
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (private, new)] == [0o600, 0o640]
+
+
+def test_what_fails_changes_nothing(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(OSError, match="full"), replacing(path) as partial:
+        partial.write_text("half")
+        raise OSError("the disk is full")
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
