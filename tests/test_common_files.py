@@ -46,10 +46,10 @@ def test_what_is_no_regular_file_stays(tmp_path):
 
 
 def test_a_folder_that_takes_no_file_is_found_before_any_work(tmp_path, monkeypatch):
-    def touch(path):
-        raise PermissionError(13, "Permission denied", str(path))
+    def temporary_file(dir):
+        raise PermissionError(13, "Permission denied", str(dir))
 
-    monkeypatch.setattr("pathlib.Path.touch", touch)
+    monkeypatch.setattr("sinenerf.common.files.TemporaryFile", temporary_file)
     said = f"{tmp_path}/x.sine: no file can be made in {tmp_path} .Permission denied.. Give another folder"
     with pytest.raises(PermissionError, match=said):
         check_folder(tmp_path / "x.sine")

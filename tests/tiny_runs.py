@@ -42,6 +42,11 @@ def make_trainer(*arguments, **settings):
     return set_up(tiny_config(*arguments, **settings))
 
 
+def contents(folder):
+    """Of a run's settings and checkpoints."""
+    return {path: path.read_bytes() for path in (folder / "config.yml", *folder.rglob("step-*"))}
+
+
 @pytest.fixture(params=TINY)
 def trainer(request, scene, tmp_path):
     return make_trainer(request.param, scene, tmp_path)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sinenerf.codec.entropy import CodecError, decode, encode
+from sinenerf.codec.entropy import CodecError, EntropyModel, decode, encode
 from sinenerf.codec.table import Coded, Entry, Stored, read_varint, size_of, values_of, varint
 
 MAGIC = b"SINE"
@@ -57,9 +57,9 @@ def check_count(kind: int, count: int) -> None:
         raise CodecError(f"{count:,} numbers are beyond the format's bound of {largest:,}")
 
 
-def check_tables(table: Sequence[Entry], count: int) -> None:
+def check_tables(models: Sequence[EntropyModel], count: int) -> None:
     """Raise CodecError where the tables of frequencies are too large for so many numbers."""
-    steps = sum(entry.model.bound + 1 for entry in table if entry.model)
+    steps = sum(model.bound + 1 for model in models)
     if steps > LARGEST_TABLES + count:
         raise CodecError(
             f"{steps:,} frequencies are beyond the format's bound of {LARGEST_TABLES:,} and one more for each of "
@@ -75,18 +75,17 @@ def pack(kind: int, header: bytes, tensors: Sequence[Stored]) -> bytes:
     """
     count = sum(size_of(tensor) for tensor in tensors)
     check_count(kind, count)
-    table, raw, coded, entries = b"", b"", [], []
+    table, raw, coded = b"", b"", []
     for tensor in tensors:
         if isinstance(tensor, Coded):
             entry, values = Entry.of(tensor)
             assert entry.model is not None
             table += entry.to_bytes()
             coded.append((values, entry.model))
-            entries.append(entry)
         else:
             table += b"\0\0"
             raw += np.ascontiguousarray(tensor, dtype="<f4").tobytes()
-    check_tables(entries, count)
+    check_tables([model for _, model in coded], count)
     if len(header) > LARGEST_HEADER:
         raise CodecError(f"a header of {len(header):,} bytes is beyond the format's bound of {LARGEST_HEADER:,}")
     body = MAGIC + bytes([VERSION, kind]) + varint(len(header)) + header + table + raw + encode(coded)
@@ -179,5 +178,5 @@ class Container:
             entry = Entry.read(self.body, place, self.version)
             place += entry.table_bytes
             table.append(entry)
-        check_tables(table, sum(counts))
+        check_tables([entry.model for entry in table if entry.model], sum(counts))
         return counts, table

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
 
 @contextmanager
@@ -20,7 +21,8 @@ def replacing(path: Path) -> Iterator[Path]:
         OSError: the file cannot be written; what was there before stays.
     """
     check_folder(path)
-    target, partial = path.resolve(), _partial(path)
+    target = path.resolve()
+    partial = target.with_name(f".partial-{os.getpid()}-{path.name}")
     try:
         yield partial
         with partial.open("r+b") as file:  # Windows syncs no file that is open for reading alone
@@ -49,15 +51,11 @@ def check_folder(path: Path) -> None:
     if not folder.is_dir():
         raise FileNotFoundError(f"{path}: the folder {folder} is not there. Make it first: mkdir -p {folder}")
     try:
-        _partial(path).touch()
-        _partial(path).unlink()
+        with TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         reason = f"no file can be made in {folder} ({error.strerror})"
         raise PermissionError(f"{path}: {reason}. Give another folder") from None
-
-
-def _partial(path: Path) -> Path:
-    return path.resolve().with_name(f".partial-{os.getpid()}-{path.name}")
 
 
 def check_not_an_input(output: Path, *inputs: Path | None) -> None:

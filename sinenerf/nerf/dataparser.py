@@ -105,13 +105,12 @@ class LLFFDataParser(DataParser):
         )
 
     def _check_settings(self) -> None:
-        for name in ("downscale_factor", "widest", "bound_factor", "box_limit"):
-            value = getattr(self.config, name)
-            if value is not None:
-                try:
+        try:
+            for name in ("downscale_factor", "widest", "bound_factor", "box_limit"):
+                if (value := getattr(self.config, name)) is not None:
                     check_positive(f"--{name.replace('_', '-')}", value)
-                except ValueError as error:
-                    raise llff.SceneError(str(error)) from None
+        except ValueError as error:
+            raise llff.SceneError(str(error)) from None
 
     def _bounding_box(self, views: poses.Views) -> np.ndarray:
         """Two corners, (2, 3), around the frusta up to the far bound."""

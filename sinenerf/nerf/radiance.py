@@ -187,7 +187,7 @@ class RadianceField(nn.Module):
         """
         with torch.random.fork_rng(devices=[]):  # initial numbers are drawn, and replaced
             field = cls(*read_header(container))
-        shapes = field.config.tensors()
+        shapes = {name: tuple(parameter.shape) for name, parameter in field.named_parameters()}
         tensors = dict(zip(shapes, container.tensors(list(shapes.values())), strict=True))
         field.coded = take(field, tensors)
         return keep_weights(field.eval())  # type: ignore[return-value]
