@@ -161,7 +161,37 @@ def test_pixels_that_nerfstudio_misreads(scene, tmp_path):
 def test_a_folder_that_the_parser_cannot_open(scene, tmp_path):
     config = parsed_by_nerfstudio(scene, tmp_path)
     (tmp_path / "transforms.json").unlink()
-    refused(config, f"{tmp_path}: cannot be read", "transforms.json")
+    refused(config, f"{tmp_path}: its data parser cannot read it", "transforms.json")
+
+
+def test_a_folder_that_is_not_there(scene, tmp_path):
+    config = parsed_by_nerfstudio(scene, tmp_path)
+    config.data = config.pipeline.datamanager.data = tmp_path / "elsewhere"
+    refused(config, f"{tmp_path}/elsewhere: ", "does not exist")
+
+
+@pytest.mark.parametrize(
+    "content, reason",
+    [
+        ("{", "JSONDecodeError"),
+        ("{}", "frames"),
+        ('{"frames": []}', "IndexError"),
+        ('{"frames": [{"file_path": "images/image000.png"}]}', "fx not specified"),
+        ('{"frames": 3}', "not iterable"),
+    ],
+)
+def test_a_transforms_json_that_is_none(scene, tmp_path, content, reason):
+    config = parsed_by_nerfstudio(scene, tmp_path)
+    (tmp_path / "transforms.json").write_text(content)
+    refused(config, f"{tmp_path}: its data parser cannot read it", reason)
+
+
+def test_alpha_in_some_photographs_alone(scene, tmp_path):
+    config = parsed_by_nerfstudio(scene, tmp_path)
+    path = tmp_path / "images" / "image004.png"
+    with Image.open(path) as image:
+        image.convert("RGBA").save(path)
+    refused(config, str(path), "must have an alpha channel, or none")
 
 
 def test_photographs_are_what_nerfstudio_reads(scene, tmp_path):

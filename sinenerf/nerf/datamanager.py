@@ -1,6 +1,7 @@
 """nerfstudio's data manager, which says in one line what cannot be trained on, whichever parser has read it."""
 
 import json
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from nerfstudio.data.scene_box import SceneBox
 from PIL import Image
 
 from sinenerf.common.say import say
-from sinenerf.nerf.llff import SceneError, load_image
+from sinenerf.nerf.llff import SceneError, check_alpha, load_image
 
 
 class Photographs(InputDataset):
@@ -23,14 +24,21 @@ class Photographs(InputDataset):
         """A photograph, (height, width, 3 or 4) of uint8.
 
         Raises:
-            SceneError: as `load_image`, whose checks nerfstudio's own reading has not.
+            SceneError: as `load_image` and `check_alpha`, whose checks nerfstudio's own reading has not.
         """
-        image = load_image(self.image_filenames[image_idx])
+        path = self.image_filenames[image_idx]
+        image = load_image(path)
+        if self._dataparser_outputs.alpha_color is None:  # else nerfstudio lays transparent ones on that colour
+            check_alpha(path, image, self._first)
         if self.scale_factor != 1.0:
             size = (int(image.width * self.scale_factor), int(image.height * self.scale_factor))
             image = image.resize(size, Image.Resampling.BILINEAR)
         pixels = np.array(image)
         return pixels if pixels.ndim == 3 else pixels[..., None].repeat(3, axis=2)
+
+    @cached_property
+    def _first(self) -> str:
+        return load_image(self.image_filenames[0]).mode
 
 
 class SineDataManager(VanillaDataManager[Photographs]):
@@ -43,8 +51,12 @@ class SineDataManager(VanillaDataManager[Photographs]):
                 check_cameras(part.cameras, part.image_filenames, self.config.data)
         except SceneError as error:
             raise SystemExit(f"sinenerf: {error}") from None
-        except OSError as error:  # the parser's, which opens files before it knows of photographs
-            raise SystemExit(f"sinenerf: {self.config.data}: cannot be read ({error})") from None
+        except (OSError, AssertionError, LookupError, TypeError, ValueError) as error:
+            # of the parser: nerfstudio's own check little of what they read
+            reason = " ".join(str(error).split())
+            raise SystemExit(
+                f"sinenerf: {self.config.data}: its data parser cannot read it ({type(error).__name__}: {reason})"
+            ) from None
         if self.test_mode == "val":  # a training, as opposed to what comes after it
             say_what_is_cut_off(self.dataparser_config, self.train_dataset.cameras, self.train_dataset.scene_box)
 

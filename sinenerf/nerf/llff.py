@@ -147,11 +147,20 @@ def load_images(paths: list[Path]) -> Iterator[tuple[Path, "Image"]]:
     for path in paths:
         image = load_image(path)
         first = first or image.mode
-        if (image.mode == "RGBA") != (first == "RGBA"):
-            raise SceneError(
-                f"{path}: is {image.mode}, the first photograph {first}: all must have an alpha channel, or none"
-            )
+        check_alpha(path, image, first)
         yield path, image
+
+
+def check_alpha(path: Path, image: "Image", first: str) -> None:
+    """Whether a photograph is transparent where the first of its scene, of mode `first`, is.
+
+    Raises:
+        SceneError: it is not.
+    """
+    if (image.mode == "RGBA") != (first == "RGBA"):
+        raise SceneError(
+            f"{path}: is {image.mode}, the first photograph {first}: all must have an alpha channel, or none"
+        )
 
 
 def load_image(path: Path) -> "Image":
