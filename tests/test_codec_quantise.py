@@ -76,6 +76,20 @@ def test_numbers_settle_one_part_after_the_other():
     assert np.array_equal(coded["weight"].values(), layer.weight.detach().numpy())
 
 
+@pytest.mark.parametrize("bits, begin, first", [(1.5, 0.5, 0.75), (4, 0.5, 0.75), (6, 0.75, 0.875), (16, 0.85, 0.925)])
+def test_the_more_bits_the_later_a_training_rounds(bits, begin, first):
+    torch.manual_seed(0)
+    quantiser = Quantiser(torch.nn.Linear(30, 20), budget=bits * 620, active=False)
+    assert quantiser.begin == pytest.approx(begin) and not quantiser.active
+    quantiser.start()
+    quantiser.settle(first - 1e-3)
+    assert quantiser.active and not quantiser.settling
+    quantiser.settle((first + 1) / 2)
+    assert quantiser.settling
+    quantiser.settle(1 - (1 - first) / 10)
+    assert all(rounding.fixed.isfinite().all() for _, rounding, _ in quantiser._each())
+
+
 @pytest.mark.parametrize("done", [0.6, 0.85])
 def test_a_file_keeps_its_size_wherever_training_stops(done):
     torch.manual_seed(0)

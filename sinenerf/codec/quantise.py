@@ -11,9 +11,9 @@ bits, is that of the very model that the file's entropy coder uses, with its two
 
 The loss to minimise is D + lambda R. lambda rises while R is above the budget, and falls while it is below.
 
-Rounding everything at once costs more than it must: no number is left to make up for the others' errors. So in the last
-quarter of a training the numbers settle (incremental network quantisation, Zhou et al. 2017): the steps stay as they
-are, and the numbers, free again, are fixed to their grids one part after the other, those that lie nearest first.
+Rounding everything at once costs more than it must: no number is left to make up for the others' errors. So at the end
+of a training the numbers settle (incremental network quantisation, Zhou et al. 2017): the steps stay as they are, and
+the numbers, free again, are fixed to their grids one part after the other, those that lie nearest first.
 """
 
 import math
@@ -33,12 +33,6 @@ from sinenerf.neurons import hidden_layers
 START_BITS = 1.5
 """A tensor starts with so many bits a number more than the budget; the rate then takes them."""
 
-QUANTISE_FROM = 0.5
-"""Share of a training before which numbers are free."""
-
-SETTLE = (0.75, 0.97)
-"""Shares of a training between which numbers settle."""
-
 AGAIN = 0.05
 """A training that goes on is so much before that point or more, where numbers that have settled become free again: the
 end that a training within seconds expects moves by less."""
@@ -50,10 +44,22 @@ HEADROOM = 0.02
 """Share of a budget that is kept back when numbers begin to settle: they grow a little on the way."""
 
 
-def settled_share(done: float) -> float:
-    """Share of the numbers that are fixed at a point of a training, from 0 to 1: many at first, the last slowly."""
-    begin, end = SETTLE
-    return 1 - (1 - min(1.0, max(0.0, (done - begin) / (end - begin)))) ** 1.5
+def rounded_from(bits: float) -> float:
+    """Share of a training before which numbers of so many bits are free. The fewer bits, the more there is to mend; but
+    rounded numbers learn more slowly. Best of 0.5, 0.75 and 0.85 at 3, 4, 6 and 8 bits (docs/experiments.md)."""
+    return min(0.85, max(0.5, bits / 8))
+
+
+def settling_from(begin: float) -> float:
+    """Share of a training at which numbers that are rounded from `begin` on begin to settle."""
+    return max(0.75, (1 + begin) / 2)
+
+
+def settled_share(done: float, first: float) -> float:
+    """Share of the numbers that are fixed at a point of a training, from 0 to 1: none before `first`, many then, the
+    last slowly. All are a little before the end."""
+    end = 1 - 0.12 * (1 - first)
+    return 1 - (1 - min(1.0, max(0.0, (done - first) / (end - first)))) ** 1.5
 
 
 class Quantiser:
@@ -61,7 +67,7 @@ class Quantiser:
 
     Args:
         budget: bits in all, of the entropy-coded integers. What the order of neurons saves is spent on them too.
-        active: from now on; else from `start` on.
+        active: from now on; else from `start` on, which is due at `begin`, a share of the training.
 
     Raises:
         ValueError: a budget of less than one bit a number.
@@ -81,6 +87,7 @@ class Quantiser:
             owner = module.get_submodule(path)
             parametrize.register_parametrization(owner, leaf, LearnedStep(parameter))
             self._places.append((name, owner, leaf))
+        self.begin = 0.0 if active else rounded_from(self.budget / self.count)
         self.log_multiplier = math.log(1e-3)
         self.last_rate = math.inf
         if active:
@@ -111,9 +118,10 @@ class Quantiser:
     @torch.no_grad()
     def settle(self, done: float) -> None:
         """Fix as many numbers as should be at this point of a training, from 0 to 1. Call it at every step."""
-        if self.settling and done < SETTLE[0] - AGAIN:
+        first = settling_from(self.begin)
+        if self.settling and done < first - AGAIN:
             self._free()
-        share = settled_share(done)
+        share = settled_share(done, first)
         fixed = sum(int(rounding.fixed.isfinite().sum()) for _, rounding, _ in self._each()) if share > 0 else 0
         more = round(share * self.count) - fixed
         if not self.active or more <= 0 or (share < 1 and more < self.count / SETTLE_ROUNDS):

@@ -11,7 +11,7 @@ from nerfstudio.models.base_model import Model
 from nerfstudio.utils import colormaps
 from torch import Tensor
 
-from sinenerf.codec.quantise import QUANTISE_FROM, Quantiser
+from sinenerf.codec.quantise import Quantiser
 from sinenerf.common.budget import file_size
 from sinenerf.common.say import say
 from sinenerf.factored import built_once
@@ -200,7 +200,7 @@ class SineNeRFModel(Model):
             if trainer is None or self.quantiser is None:
                 return
             done = step / (trainer._start_step + trainer.config.max_num_iterations)
-            if done >= QUANTISE_FROM and not self.quantiser.active:
+            if done >= self.quantiser.begin and not self.quantiser.active:
                 self.quantiser.start()
             self.quantiser.settle(done)
 
