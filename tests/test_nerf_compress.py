@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,8 @@ from sinenerf.nerf.camera_files import read_views
 
 TRAIN = """
 ns-train sine-nerf-small --vis tensorboard --max-num-iterations 40 --steps-per-eval-image 0 --steps-per-eval-batch 0
---steps-per-eval-all-images 0 --steps-per-save 20 --timestamp run --viewer.quit-on-train-completion True
+--steps-per-eval-all-images 0 --steps-per-save 20 --save-only-latest-checkpoint False
+--timestamp run --viewer.quit-on-train-completion True
 --pipeline.model.width 24 --pipeline.model.rank 3 --pipeline.model.coarse-samples 8 --pipeline.model.fine-samples 6
 --pipeline.model.bits 10 --pipeline.datamanager.train-num-rays-per-batch 64 --output-dir {output}
 llff-data --data {scene} --downscale-factor 1
@@ -87,6 +89,17 @@ def test_a_run_is_compressed_within_a_budget(run, tmp_path):
     assert not field.coded and (tmp_path / "exact.sine").stat().st_size > 4 * field.parameters_count
     same = answer("compress", run, "--output", tmp_path / "same.sine")
     assert same.returncode == 0 and (tmp_path / "same.sine").read_bytes() == (run / "scene.sine").read_bytes()
+
+
+def test_a_run_that_stopped_before_it_rounded_keeps_its_bits(run, tmp_path):
+    """It was compressed to the default of 8."""
+    stopped = shutil.copytree(run, tmp_path / "stopped")
+    last = max((stopped / "nerfstudio_models").iterdir())
+    last.unlink()
+    path = tmp_path / "scene.sine"
+    made = answer("compress", stopped, "--output", path, "--steps", 20)
+    assert made.returncode == 0, made.stderr
+    assert 9 < json.loads(answer("info", path, "--json").stdout)["bits_per_parameter"] <= 10
 
 
 def test_killed_compression_goes_on(run, tmp_path):

@@ -40,8 +40,9 @@ def compress_run(
     """Write a run as a .sine file. Open only runs of your own: nerfstudio's config.yml can execute code.
 
     A run that was trained with quantisation is written as it is, unless bits or bytes are given. Else it is trained on
-    with its photographs while its numbers are rounded, 8 bits a parameter by default; with 32 bits it stays in float32.
-    Beside the output a checkpoint is kept meanwhile, and found again by the same call.
+    with its photographs while its numbers are rounded: to the size that its settings name, where it stopped before it
+    rounded, else to 8 bits a parameter; with 32 bits it stays in float32. Beside the output a checkpoint is kept
+    meanwhile, and found again by the same call.
 
     Raises:
         FileNotFoundError: no run there, or no folder for the output.
@@ -54,6 +55,8 @@ def compress_run(
     model = pipeline.model
     if model.quantiser is not None and model.quantiser.active and bits is None and bytes is None:
         return _written(pipeline, output)
+    if bits is None and bytes is None:
+        bits, bytes = model.config.bits, model.config.bytes
     if model.quantiser is not None:
         model.quantiser.finish()
         model.quantiser = None
