@@ -150,12 +150,14 @@ def test_a_photograph_that_cannot_be_decoded(scene, tmp_path, photograph):
     refused(config, str(path), "cannot be decoded")
 
 
-def test_pixels_that_nerfstudio_misreads(scene, tmp_path):
+@pytest.mark.parametrize("mode, said", [("P", "its pixels are P"), ("RGBA", "must have an alpha channel, or none")])
+def test_pixels_that_nerfstudio_misreads(scene, tmp_path, mode, said):
+    """A palette, and alpha in one photograph alone."""
     config = parsed_by_nerfstudio(scene, tmp_path)
     path = tmp_path / "images" / "image004.png"
     with Image.open(path) as image:
-        image.convert("P").save(path)
-    refused(config, str(path), "its pixels are P")
+        image.convert(mode).save(path)
+    refused(config, str(path), said)
 
 
 def test_a_folder_that_the_parser_cannot_open(scene, tmp_path):
@@ -184,14 +186,6 @@ def test_a_transforms_json_that_is_none(scene, tmp_path, content, reason):
     config = parsed_by_nerfstudio(scene, tmp_path)
     (tmp_path / "transforms.json").write_text(content)
     refused(config, f"{tmp_path}: its data parser cannot read it", reason)
-
-
-def test_alpha_in_some_photographs_alone(scene, tmp_path):
-    config = parsed_by_nerfstudio(scene, tmp_path)
-    path = tmp_path / "images" / "image004.png"
-    with Image.open(path) as image:
-        image.convert("RGBA").save(path)
-    refused(config, str(path), "must have an alpha channel, or none")
 
 
 def test_photographs_are_what_nerfstudio_reads(scene, tmp_path):

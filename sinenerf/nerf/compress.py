@@ -53,9 +53,9 @@ def compress_run(
     file_size(1, bits, bytes)  # bad settings are refused before any work
     pipeline = open_run(run)
     model = pipeline.model
-    if model.quantiser is not None and model.quantiser.active and bits is None and bytes is None:
-        return _written(pipeline, output)
     if bits is None and bytes is None:
+        if model.quantiser is not None and model.quantiser.active:
+            return _written(pipeline, output)
         bits, bytes = model.config.bits, model.config.bytes
     if model.quantiser is not None:
         model.quantiser.finish()

@@ -199,7 +199,7 @@ class SineNeRFModel(Model):
             trainer = attributes.trainer
             if trainer is None or self.quantiser is None:
                 return
-            done = step / (trainer._start_step + trainer.config.max_num_iterations)
+            done = step / trainer.end
             if done >= self.quantiser.begin and not self.quantiser.active:
                 self.quantiser.start()
             self.quantiser.settle(done)
