@@ -21,10 +21,10 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 from sinenerf.adapters import SineLoraConfig
-from sinenerf.adapters.layers import SineLinear
-from sinenerf.adapters.product import sine_weight
+from sinenerf.adapters.peft_layers import SineLinear
+from sinenerf.adapters.sine_product import sine_weight
+from sinenerf.common import hardware
 from sinenerf.common.files import replacing
-from sinenerf.rd import hardware
 
 
 @dataclass

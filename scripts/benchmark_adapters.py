@@ -19,8 +19,8 @@ from typing import Literal
 
 import tyro
 
+from sinenerf.common import hardware
 from sinenerf.common.files import replacing
-from sinenerf.rd import hardware
 from sinenerf.rd.plot import COLOURS, DASHES, MARKERS
 
 SEARCH_SEED, SEEDS = 1000, (0, 1, 2, 3, 4)

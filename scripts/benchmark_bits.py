@@ -12,12 +12,12 @@ from pathlib import Path
 
 import tyro
 
-from sinenerf.occupancy.fitting import fit
-from sinenerf.occupancy.labels import Placement
-from sinenerf.occupancy.metrics import Truth, surface_of
-from sinenerf.occupancy.settings import split_settings
-from sinenerf.occupancy.shapes import read_shape
-from sinenerf.rd import hardware
+from sinenerf.common import hardware
+from sinenerf.occupancy.evaluate import Truth, surface_of
+from sinenerf.occupancy.fit import fit
+from sinenerf.occupancy.fit_config import split_settings
+from sinenerf.occupancy.mesh_input import read_shape
+from sinenerf.occupancy.solid import Placement
 
 BITS = {"dragon": (32, 8, 6, 5, 4), "armadillo": (32, 8, 6), "nefertiti": (32, 8, 6)}
 NETWORKS = {

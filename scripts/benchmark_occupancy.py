@@ -20,8 +20,8 @@ import torch
 import torch.nn.functional as F
 import tyro
 
-from sinenerf.occupancy.architecture import FieldConfig
-from sinenerf.rd import hardware
+from sinenerf.common import hardware
+from sinenerf.occupancy.config import FieldConfig
 
 WIDTH = 256
 

@@ -16,11 +16,11 @@ import numpy as np
 import tyro
 from PIL import Image, ImageDraw
 
-from sinenerf.nerf.scoring import Score, model_renderer, score_held_out
+from sinenerf.common import hardware
 from sinenerf.networks import count_parameters
-from sinenerf.rd import hardware
-from sinenerf.rd.timed import TimedTraining
-from sinenerf.rd.trainers import build, configure
+from sinenerf.plugin.budgeted_training import TimedTraining
+from sinenerf.plugin.nerfstudio_methods import build, configure
+from sinenerf.plugin.scoring import Score, model_renderer, score_held_out
 
 
 @dataclass

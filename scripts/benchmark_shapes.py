@@ -15,11 +15,11 @@ from typing import Annotated
 
 import tyro
 
-from sinenerf.occupancy.fitting import fit
-from sinenerf.occupancy.metrics import evaluate
-from sinenerf.occupancy.settings import split_settings
-from sinenerf.occupancy.shapes import read_shape
-from sinenerf.rd import hardware
+from sinenerf.common import hardware
+from sinenerf.occupancy.evaluate import evaluate
+from sinenerf.occupancy.fit import fit
+from sinenerf.occupancy.fit_config import split_settings
+from sinenerf.occupancy.mesh_input import read_shape
 
 
 @dataclass

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 import tyro
 
-from sinenerf.rd import hardware
-from sinenerf.rd.trainers import build, configure
+from sinenerf.common import hardware
+from sinenerf.plugin.nerfstudio_methods import build, configure
 
 METHODS = {
     "sine-nerf": ("sine-nerf", {"pipeline.model.layer": "sine", "pipeline.model.precision": "float32"}),

@@ -14,10 +14,11 @@ from tempfile import TemporaryDirectory
 
 import tyro
 
+from sinenerf.common import hardware
 from sinenerf.occupancy import training
-from sinenerf.occupancy.metrics import Truth
-from sinenerf.rd import hardware, shapes
+from sinenerf.occupancy.evaluate import Truth
 from sinenerf.rd.plan import read_plan
+from sinenerf.rd.programs import occupancy as occupancy_program
 from sinenerf.rd.results import Job, read_results
 from sinenerf.rd.sweep import run_sweep
 
@@ -52,10 +53,10 @@ def main(options: Options) -> None:
 def overhead(options: Options) -> dict[str, float]:
     """Seconds a job, by what they are spent on."""
     spent = {"once_a_scene": 0.0, "evaluation": 0.0, "picture": 0.0}
-    shapes.truth_of = timed(shapes.truth_of, spent, "once_a_scene")
+    occupancy_program.truth_of = timed(occupancy_program.truth_of, spent, "once_a_scene")
     training.make_sampler = timed(training.make_sampler, spent, "once_a_scene")
-    shapes.save_picture = timed(shapes.save_picture, spent, "picture")
-    shapes.surface_of = timed(shapes.surface_of, spent, "evaluation")
+    occupancy_program.save_picture = timed(occupancy_program.save_picture, spent, "picture")
+    occupancy_program.surface_of = timed(occupancy_program.surface_of, spent, "evaluation")
     Truth.of_field = timed(Truth.of_field, spent, "evaluation")
     with TemporaryDirectory() as folder:
         path = Path(folder) / "plan.toml"

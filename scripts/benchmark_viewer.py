@@ -19,8 +19,8 @@ from urllib.parse import urlencode
 
 import tyro
 
-from sinenerf.rd import hardware
-from sinenerf.viewer.view import FIRST_RESOLUTION
+from sinenerf.common import hardware
+from sinenerf.viewer.launch import FIRST_RESOLUTION
 
 PIXELS = (96, 72)
 """Of the scene: the page's own, in a pane of 4 to 3."""

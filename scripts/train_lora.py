@@ -26,8 +26,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from sinenerf.adapters import SineLoraConfig, save_adapter
 from sinenerf.codec.container import LARGEST_ADAPTER
-from sinenerf.common.device import best_device
 from sinenerf.common.files import replacing
+from sinenerf.common.hardware import best_device
 
 PROMPT = """Below is an instruction that describes a task{context}. Write a response that appropriately completes the \
 request.

@@ -21,8 +21,8 @@ import tyro
 from torch import Tensor, nn
 
 from sinenerf import bake, factorize
-from sinenerf.common.device import best_device
 from sinenerf.common.files import replacing
+from sinenerf.common.hardware import best_device
 
 FEED_FORWARD = r"blocks\.\d+\.mlp\..*"
 Batches = Iterable[tuple[Tensor, Tensor]]

@@ -11,19 +11,19 @@ _HOMES = {
     "FactoredLinear": "factored",
     "LowRankLinear": "layers",
     "SineLowRankLinear": "layers",
-    "bake": "convert",
+    "bake": "conversion.factorization",
     "built_once": "factored",
-    "factorize": "convert",
+    "factorize": "conversion.factorization",
     "keep_weights": "factored",
     "make_linear": "layers",
     "singular_values": "theory",
     "stable_rank": "theory",
-    "unbake": "convert",
+    "unbake": "conversion.factorization",
     "CoordinateMLP": "networks",
     "LayerSpec": "layers",
     "OccupancyField": "occupancy.field",
     "PositionalEncoding": "networks",
-    "load": "fields",
+    "load": "sine_file",
 }
 
 __all__ = [*_HOMES, "__version__"]

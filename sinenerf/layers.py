@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sinenerf.common.choices import check_positive
+from sinenerf.common.checks import check_positive
 from sinenerf.factored import FactoredLinear
 from sinenerf.theory import sine_variance, target_variance
 

@@ -4,6 +4,7 @@ import os
 import signal
 
 import pytest
+import support.typechecker  # noqa: F401  # jaxtyping looks it up as an attribute of its package
 from jaxtyping import install_import_hook
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # each of its processes has a core of its own
@@ -15,19 +16,19 @@ install_import_hook(
     [
         "sinenerf.activations",
         "sinenerf.adapters",
-        "sinenerf.convert",
+        "sinenerf.conversion",
         "sinenerf.factored",
         "sinenerf.layers",
-        "sinenerf.nearest",
-        "sinenerf.nerf",
         "sinenerf.networks",
         "sinenerf.occupancy",
+        "sinenerf.plugin",
+        "sinenerf.radiance",
     ],
-    "typechecker.check",
+    "support.typechecker.check",
 )
 
 # modules beside this one, with fixtures of several test files
-pytest_plugins = ["sweeping", "tiny_runs", "torus", "viewing"]
+pytest_plugins = ["support.sweep_results", "support.tiny_runs", "support.torus", "support.viewer_server"]
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +51,6 @@ def unchecked():
 @pytest.fixture(scope="session")
 def scene(tmp_path_factory):
     """A generated LLFF scene of nine tiny photographs. Tests that spoil it work on a copy."""
-    from sinenerf.scenes.generate import generate_scene
+    from sinenerf.datasets.generate import generate_scene
 
     return generate_scene(tmp_path_factory.mktemp("scenes") / "scene", views=9, width=48, height=36)

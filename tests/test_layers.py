@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from sinenerf.convert import bake
+from sinenerf.conversion.factorization import bake
 from sinenerf.factored import FactoredLinear, built_once, keep_weights
 from sinenerf.layers import LayerSpec, LowRankLinear, SineLowRankLinear, make_linear
 from sinenerf.networks import count_parameters

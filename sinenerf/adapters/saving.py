@@ -12,11 +12,11 @@ from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dic
 from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 from torch import Tensor, nn
 
-from sinenerf.adapter_file import FIELDS, AdapterHeader, ranks, read_header
-from sinenerf.adapters.trial import snapshot, weightless
+from sinenerf.adapters.dry_run import snapshot, weightless
+from sinenerf.codec.adapter_header import FIELDS, AdapterHeader, ranks, read_header
 from sinenerf.codec.container import ADAPTER, Container, pack
 from sinenerf.codec.entropy import LARGEST, CodecError
-from sinenerf.codec.table import Coded, Stored, values_of
+from sinenerf.codec.tensor_table import Coded, Stored, values_of
 from sinenerf.common.files import replacing
 
 IGNORED = ("inference_mode", "peft_version", "auto_mapping", "revision", "init_lora_weights", "runtime_config")

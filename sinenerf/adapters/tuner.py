@@ -12,9 +12,9 @@ from peft.utils.other import get_pattern_key
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from sinenerf.adapters.layers import SineEmbedding, SineLinear
+from sinenerf.adapters.peft_layers import SineEmbedding, SineLinear
+from sinenerf.conversion.layer_selection import PLAIN
 from sinenerf.factored import FactoredLinear
-from sinenerf.replaceable import PLAIN
 
 PEFT_TYPE = "SINE_LORA"
 

@@ -15,7 +15,7 @@ from peft.tuners.lora.layer import LoraVariant
 from peft.utils.other import transpose
 from torch import Tensor, nn
 
-from sinenerf.adapters.product import row_norms, sine_linear
+from sinenerf.adapters.sine_product import row_norms, sine_linear
 
 
 class SineVariant(LoraVariant):

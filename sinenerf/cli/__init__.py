@@ -6,34 +6,34 @@ from typing import Any
 
 import tyro
 
-from sinenerf.cli import files, pictures, results, scenes, shapes
+from sinenerf.cli import meshes, photographs, sine_files, sweeps, viewing
 
 
 def doctor() -> None:
     """Check this machine: Python packages, system libraries, GPU, video. Says what is missing and how to install it."""
-    from sinenerf.doctor import report
+    from sinenerf.cli.doctor import report
 
     sys.exit(report())
 
 
 COMMANDS: dict[str, Callable[..., Any]] = {
-    "demo": scenes.demo,
-    "export-mesh": scenes.export_mesh,
-    "fit": shapes.fit,
-    "mesh": shapes.mesh,
-    "eval": files.evaluate,
-    "compress": files.compress,
-    "info": files.info,
-    "render": scenes.render,
-    "sweep": results.sweep,
-    "plot": results.plot,
-    "bd": results.bd,
-    "find": results.find,
-    "spectrum": results.spectrum,
-    "view": pictures.view,
-    "snapshot": pictures.snapshot,
-    "make-scene": scenes.make_scene,
-    "download": scenes.download,
+    "demo": photographs.demo,
+    "export-mesh": photographs.export_mesh,
+    "fit": meshes.fit,
+    "mesh": meshes.mesh,
+    "eval": sine_files.evaluate,
+    "compress": sine_files.compress,
+    "info": sine_files.info,
+    "render": photographs.render,
+    "sweep": sweeps.sweep,
+    "plot": sweeps.plot,
+    "bd": sweeps.bd,
+    "find": sweeps.find,
+    "spectrum": sweeps.spectrum,
+    "view": viewing.view,
+    "snapshot": viewing.snapshot,
+    "make-scene": photographs.make_scene,
+    "download": photographs.download,
     "doctor": doctor,
 }
 

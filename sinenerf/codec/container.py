@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from sinenerf.codec.entropy import CodecError, EntropyModel, decode, encode
-from sinenerf.codec.table import Coded, Entry, Stored, read_varint, size_of, values_of, varint
+from sinenerf.codec.tensor_table import Coded, Entry, Stored, read_varint, size_of, values_of, varint
 
 MAGIC = b"SINE"
 VERSION = 4

@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 from sinenerf.codec.container import OCCUPANCY, Container, pack
 from sinenerf.codec.entropy import CodecError
-from sinenerf.codec.module import stored_of, take
-from sinenerf.codec.table import Coded
+from sinenerf.codec.module_tensors import stored_of, take
+from sinenerf.codec.tensor_table import Coded
 from sinenerf.common.files import replacing
 from sinenerf.factored import keep_weights
 from sinenerf.networks import count_parameters
-from sinenerf.occupancy.architecture import FieldConfig
-from sinenerf.occupancy.file import header_of, read_header, shapes_of, tensors_of
-from sinenerf.occupancy.labels import Placement
+from sinenerf.occupancy.config import FieldConfig
+from sinenerf.occupancy.header import header_of, read_header, shapes_of, tensors_of
+from sinenerf.occupancy.solid import Placement
 
 if TYPE_CHECKING:
     import trimesh
@@ -44,7 +44,7 @@ class OccupancyField(nn.Module):
     def fit(
         cls, mesh: "trimesh.Trimesh | trimesh.Scene | str | Path", *, progress: bool = False, **settings: Any
     ) -> "OccupancyField":
-        """A field of a mesh. Settings are those of `FieldConfig` and `sinenerf.occupancy.settings.FitConfig`.
+        """A field of a mesh. Settings are those of `FieldConfig` and `sinenerf.occupancy.fit_config.FitConfig`.
 
         With `bytes`, those that are not given are chosen for that size, which is 3,000 where neither a size nor a
         network is given.
@@ -58,9 +58,9 @@ class OccupancyField(nn.Module):
             TypeError: something else than a mesh, a scene or a path.
             ValueError: a mesh that is empty, flat, not finite or without volume, or an unknown or impossible setting.
         """
-        from sinenerf.occupancy.fitting import fit
-        from sinenerf.occupancy.settings import split_settings
-        from sinenerf.occupancy.shapes import prepare_shape, read_shape
+        from sinenerf.occupancy.fit import fit
+        from sinenerf.occupancy.fit_config import split_settings
+        from sinenerf.occupancy.mesh_input import prepare_shape, read_shape
 
         architecture, config = split_settings(settings)
         config.check()  # before any work
@@ -110,8 +110,8 @@ class OccupancyField(nn.Module):
         return self._in_chunks(points).float().cpu().numpy()
 
     def mesh(self, resolution: int = 512, level: float = 0.5, largest_component: bool = False) -> "trimesh.Trimesh":
-        """The surface where the occupancy passes `level`; see `sinenerf.occupancy.meshing.extract`."""
-        from sinenerf.occupancy.meshing import extract
+        """The surface where the occupancy passes `level`; see `sinenerf.occupancy.surface.extract`."""
+        from sinenerf.occupancy.surface import extract
 
         return extract(self, resolution, level, largest_component).mesh
 

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from rich.progress import track
 from torch import Tensor
 
-from sinenerf.occupancy.labels import Solid
+from sinenerf.occupancy.solid import Solid
 
 SamplerKind = Literal["surface", "grid"]
 Batch = tuple[Float[Tensor, "n 3"], Float[Tensor, "n 1"]]

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from sinenerf.codec.container import LARGEST_COUNT
-from sinenerf.common.choices import check_positive, check_whole
-from sinenerf.occupancy.architecture import FieldConfig
-from sinenerf.occupancy.file import shapes_of
+from sinenerf.common.checks import check_positive, check_whole
+from sinenerf.occupancy.config import FieldConfig
+from sinenerf.occupancy.header import shapes_of
 
 DEFAULT_BYTES = 3000
 """Of a file of which nobody says how large it may be, or what network it holds."""

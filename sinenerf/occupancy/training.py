@@ -11,22 +11,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sinenerf.codec.container import OCCUPANCY, pack
-from sinenerf.codec.curvature import gauss_newton, important
-from sinenerf.codec.module import take
-from sinenerf.codec.plane import WINDOW, PlaneRounding
+from sinenerf.codec.module_tensors import take
 from sinenerf.common import checkpoint
-from sinenerf.common.device import multiplies_bfloat16
-from sinenerf.common.optimizer import make_optimizer
-from sinenerf.common.schedule import warm_cosine
-from sinenerf.common.stopping import Stop
+from sinenerf.common.console import Stop
+from sinenerf.common.hardware import multiplies_bfloat16
+from sinenerf.common.optimization import make_optimizer, warm_cosine
 from sinenerf.factored import keep_weights
+from sinenerf.occupancy.evaluate import iou
 from sinenerf.occupancy.field import OccupancyField
-from sinenerf.occupancy.file import header_of
-from sinenerf.occupancy.labels import Solid
-from sinenerf.occupancy.metrics import iou
-from sinenerf.occupancy.progress import FitProgress
+from sinenerf.occupancy.fit_config import FitConfig
+from sinenerf.occupancy.fit_progress import FitProgress
+from sinenerf.occupancy.header import header_of
 from sinenerf.occupancy.sampling import make_sampler
-from sinenerf.occupancy.settings import FitConfig
+from sinenerf.occupancy.solid import Solid
+from sinenerf.rounding.by_curvature import WINDOW, PlaneRounding
+from sinenerf.rounding.curvature import gauss_newton, important
 
 HELD_OUT = 100_000  # uniform points of the cube whose IoU the progress bar shows
 CANDIDATES, CURVATURE_POINTS = 2**15, 2**12  # of so many points so many are drawn for the curvature

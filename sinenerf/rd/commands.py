@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from sinenerf.common.say import say
+from sinenerf.common.console import say
 from sinenerf.factored import FactoredLinear
-from sinenerf.fields import load
 from sinenerf.rd.curves import FALLING, Delta, bjontegaard_delta, by_dataset, measure_of, points_of
 from sinenerf.rd.find import Target, home_of, nearest, run_towards
-from sinenerf.rd.page import save_page
 from sinenerf.rd.plan import read_plan
 from sinenerf.rd.plot import Axis, save_plots
-from sinenerf.rd.programs import PROGRAMS
+from sinenerf.rd.plot_page import save_page
+from sinenerf.rd.programs.registry import PROGRAMS
 from sinenerf.rd.results import Result, check_comparable, read_results
 from sinenerf.rd.sweep import estimate, line, missing, run_sweep, title
+from sinenerf.sine_file import load
 
 AXES: tuple[Axis, ...] = ("bytes", "parameters", "seconds")
 
@@ -35,7 +35,7 @@ def sweep(plan: Path, data: Path | None, output: Path, dry_run: bool, ray: str |
     if ray is None:
         report = run_sweep(read, output)
     else:
-        from sinenerf.rd.cluster import connect
+        from sinenerf.rd.ray_cluster import connect
 
         with connect(ray) as runner:
             report = run_sweep(read, output, runner=runner)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sinenerf.rd.programs import DATASETS
+from sinenerf.rd.programs.registry import DATASETS
 from sinenerf.rd.results import Result
 
 FALLING = ("chamfer_l1", "lpips")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from sinenerf.common.say import say
+from sinenerf.common.console import say
 from sinenerf.rd.curves import FALLING, measure_of
 from sinenerf.rd.plan import Plan
 from sinenerf.rd.results import Job, Result

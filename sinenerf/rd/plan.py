@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sinenerf.rd.programs import DATASETS, PROGRAMS
+from sinenerf.rd.programs.registry import DATASETS, PROGRAMS
 from sinenerf.rd.results import Job, Settings
 
 Kinds = dict[str, type]

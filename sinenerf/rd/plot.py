@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from sinenerf.common.files import replacing
+from sinenerf.rd.csv_table import save_table
 from sinenerf.rd.curves import FALLING, Points, front, mean_curve, points_of
 from sinenerf.rd.results import Result
-from sinenerf.rd.table import save_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

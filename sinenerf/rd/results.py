@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sinenerf.common.files import replacing
 
 if TYPE_CHECKING:
-    from sinenerf.fields import FileInfo
+    from sinenerf.sine_file import FileInfo
 
 FORMAT = 1
 FACTOR = 8
@@ -30,7 +30,7 @@ class Job:
     method: str
     """Name of the curve that it belongs to."""
     program: str
-    """What runs it: a key of `sinenerf.rd.programs.PROGRAMS`."""
+    """What runs it: a key of `sinenerf.rd.programs.registry.PROGRAMS`."""
     settings: Settings
     """All of them, defaults too: when a default changes, so does the hash."""
 

@@ -11,9 +11,9 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from sinenerf.rd.hardware import describe
+from sinenerf.common.hardware import describe
 from sinenerf.rd.plan import Plan
-from sinenerf.rd.programs import DATASETS, PROGRAMS
+from sinenerf.rd.programs.registry import DATASETS, PROGRAMS
 from sinenerf.rd.results import Job, Result, working_folder
 
 SHOWN = ("width", "rank", "bytes", "faces", "bits")
@@ -78,7 +78,7 @@ Outcome = Result | str | None
 
 
 class Runner(Protocol):
-    """Where jobs run: here (`Serial`), or on a cluster (`sinenerf.rd.cluster`)."""
+    """Where jobs run: here (`Serial`), or on a cluster (`sinenerf.rd.ray_cluster`)."""
 
     slots: int
     """Jobs at once."""

@@ -7,8 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from urllib.parse import parse_qsl, urlsplit
 
-from sinenerf.common.say import say
-from sinenerf.viewer.answers import JSON, Answers, page
+from sinenerf.common.console import say
+from sinenerf.viewer.api import JSON, Answers, page
 from sinenerf.viewer.jobs import Stale
 
 

@@ -11,10 +11,10 @@ from rich.progress import track
 
 from sinenerf.common.files import check_folder, replacing
 from sinenerf.common.films import FILMS, Picture, open_film
-from sinenerf.common.raytrace import Framing, Model
-from sinenerf.viewer.answers import Answers
-from sinenerf.viewer.items import Item, shared_frame
-from sinenerf.viewer.scenes import radiance
+from sinenerf.common.mesh_renderer import Framing, Model
+from sinenerf.viewer.api import Answers
+from sinenerf.viewer.assets import Item, shared_frame
+from sinenerf.viewer.scene_pictures import radiance
 
 PICTURES = (".png", ".jpg", ".jpeg")
 PAPER, INK = 255, (43, 42, 40)
@@ -33,7 +33,7 @@ def snapshot(
     """Write a picture, a turntable, or both; several files stand side by side. Returns what was written.
 
     Args:
-        answers: what to look at (`sinenerf.viewer.view.gather`).
+        answers: what to look at (`sinenerf.viewer.launch.gather`).
         resolution: cells a side of shapes.
         level: occupancy of their surface.
         frames: of the turntable.
@@ -92,7 +92,7 @@ def _source(
 
 def _scene(item: Item, framing: Framing) -> Callable[[float], Picture]:
     """A scene along the path around its home view; the picture at rest is the home view itself."""
-    from sinenerf.nerf.render import picture
+    from sinenerf.radiance.render import picture
 
     field = radiance(item)
     assert field.capture is not None

@@ -47,7 +47,7 @@ async function embedded(path, query) {
 
 const TYPES = { uint16: Uint16Array, int16: Int16Array, int32: Int32Array };
 
-/** Header and arrays of a packet; sinenerf/viewer/packet.py says how it is made. */
+/** Header and arrays of a packet; sinenerf/viewer/array_packets.py says how it is made. */
 function unpack(buffer) {
   const length = new DataView(buffer).getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));

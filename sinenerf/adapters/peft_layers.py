@@ -1,0 +1,77 @@
+"""PEFT's LoRA layers with sin(omega B A) / g in the place of B A."""
+
+from typing import Any
+
+import torch
+from peft.tuners import lora
+from peft.utils.other import transpose
+from torch import Tensor
+
+from sinenerf.adapters import variants
+from sinenerf.adapters.sine_product import sine_weight
+
+
+class SineLinear(lora.Linear):
+    """Sine-LoRA on an nn.Linear or a Conv1D. Made by `SineLoraModel`."""
+
+    other_param_names = (*lora.Linear.other_param_names, "omega", "gain")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.omega: dict[str, float] = {}
+        self.gain: dict[str, float] = {}
+        super().__init__(*args, **kwargs)
+
+    @property
+    def lora_variants(self) -> dict[tuple[str, ...], Any]:
+        return {(): variants.SineLinearVariant, ("use_dora",): variants.SineDoraLinearVariant}
+
+    def sine_arguments(self, adapter: str) -> tuple[Tensor, Tensor, float, float]:
+        """(A, B, omega, scale) of an adapter: delta W = scale sin(omega B A)."""
+        scale = self.scaling[adapter] / self.gain[adapter]
+        return self.lora_A[adapter].weight, self.lora_B[adapter].weight, self.omega[adapter], scale
+
+    def get_delta_weight(self, adapter: str) -> Tensor:
+        """delta W of an adapter, as the layer's weight has it: (out, in), or (in, out) of a Conv1D."""
+        delta = sine_weight(*self.sine_arguments(adapter))
+        return transpose(delta, self.fan_in_fan_out).to(self.lora_B[adapter].weight.dtype)
+
+
+class SineEmbedding(lora.Embedding):
+    """Sine-LoRA on an nn.Embedding. Made by `SineLoraModel`."""
+
+    other_param_names = (*lora.Embedding.other_param_names, "omega", "gain")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.omega: dict[str, float] = {}
+        self.gain: dict[str, float] = {}
+        super().__init__(*args, **kwargs)
+
+    @property
+    def lora_variants(self) -> dict[tuple[str, ...], Any]:
+        return {(): variants.SineEmbeddingVariant, ("use_dora",): variants.SineDoraEmbeddingVariant}
+
+    def sine_arguments(self, adapter: str) -> tuple[Tensor, Tensor, float, float]:
+        """(A, B, omega, scale) of an adapter: delta W^T = scale sin(omega B A)."""
+        scale = self.scaling[adapter] / self.gain[adapter]
+        return self.lora_embedding_A[adapter], self.lora_embedding_B[adapter], self.omega[adapter], scale
+
+    def get_delta_weight(self, adapter: str) -> Tensor:
+        """delta W of an adapter: (embeddings, dimension)."""
+        return sine_weight(*self.sine_arguments(adapter)).T.to(self.lora_embedding_B[adapter].dtype)
+
+    def sine_rows(self, adapter: str, indices: Tensor) -> Tensor:
+        """The rows of delta W that indices look up, times what the base layer multiplies its own rows by."""
+        a, b, omega, scale = self.sine_arguments(adapter)
+        with torch.autocast(a.device.type, enabled=False):
+            phase = (omega * self._embed(indices, a.T).to(b)) @ b.T
+            embed_scale = self._get_embed_scale()
+            return scale * torch.sin(phase) * (1 if embed_scale is None else embed_scale.to(phase))
+
+    def _mixed_batch_forward(self, x: Tensor, *args: Any, adapter_names: list[str], **kwargs: Any) -> Tensor:
+        # PEFT's own would add a plain B A here: for embeddings it asks no variant
+        result = self.base_layer(x, *args, **kwargs)
+        for adapter in set(adapter_names) & set(self.lora_embedding_A):
+            rows = [row for row, name in enumerate(adapter_names) if name == adapter]
+            made = self.lora_variant[adapter].forward(self, active_adapter=adapter, x=x[rows], result=result[rows])
+            result[rows] = made.to(result.dtype)
+        return result

@@ -1,0 +1,63 @@
+"""Checks of settings, each failing with one line that names the setting, and settings that come in pairs."""
+
+import math
+from numbers import Integral
+from typing import Any, get_args
+
+
+def check_choice(name: str, value: Any, kinds: Any) -> None:
+    """Raise ValueError unless the value of a setting is one of a Literal's."""
+    if value not in get_args(kinds):
+        raise ValueError(f"no {name} is called {value!r}: choose {' or '.join(get_args(kinds))}")
+
+
+def check_positive(name: str, value: float) -> None:
+    """Raise ValueError unless the value of a setting is positive and finite."""
+    if not (value > 0 and math.isfinite(value)):
+        raise ValueError(f"{name} is {value}: it must be positive and finite")
+
+
+def check_whole(name: str, value: Any) -> None:
+    """Raise ValueError unless the value of a setting is a whole number, or left out: TOML has 4e3 as a float."""
+    if not (value is None or isinstance(value, Integral)):
+        raise ValueError(f"{name} is {value}: it must be a whole number")
+
+
+def check_seed(seed: Any) -> None:
+    """Raise ValueError unless numpy takes a seed: a whole number, not negative."""
+    check_whole("seed", seed)
+    if seed < 0:
+        raise ValueError(f"seed is {seed}: it must be 0 or more")
+
+
+def file_size(parameters: int, bits: float | None, bytes: int | None, default_bits: float | None = None) -> int | None:
+    """Bytes that a file may have, from one of two settings; None for float32: 32 bits, or neither and no default.
+
+    Raises:
+        ValueError: both are given, or one is not positive.
+    """
+    _check_one_of(bits=bits, bytes=bytes)
+    if bytes is not None:
+        return bytes
+    bits = default_bits if bits is None else bits
+    return int(bits * parameters / 8) if bits is not None and bits < 32 else None
+
+
+def training_budget(minutes: float | None, steps: int | None, default_minutes: float) -> tuple[float, int]:
+    """(seconds, steps) from one of two settings: training ends with the first that is reached.
+
+    Raises:
+        ValueError: both are given, or one is not positive.
+    """
+    _check_one_of(minutes=minutes, steps=steps)
+    if steps is not None:
+        return math.inf, steps
+    return 60 * (default_minutes if minutes is None else minutes), 2**62
+
+
+def _check_one_of(**settings: float | None) -> None:
+    if None not in settings.values():
+        raise ValueError(f"give {' or '.join(settings)}, not both")
+    for name, value in settings.items():
+        if value is not None:
+            check_positive(name, value)

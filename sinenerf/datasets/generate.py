@@ -1,0 +1,147 @@
+"""A synthetic forward-facing capture in LLFF layout, so that everything can be tried without a download."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from sinenerf.datasets.ray_tracer import LIGHT, Scene, trace
+from sinenerf.datasets.still_life import FOCUS, still_life
+
+FIELD_OF_VIEW = 58.0
+"""Horizontal, in degrees."""
+CAMERA = np.array([0.0, 1.45, 3.9])
+"""The middle of the camera positions."""
+SAMPLES = 3
+"""Rays a pixel and axis."""
+
+
+def generate_scene(target: Path, views: int = 20, width: int = 252, height: int = 189, seed: int = 0) -> Path:
+    """Render the demo scene to `target`: `images/image000.png`..., `poses_bounds.npy` (views, 17) and `scene.json`.
+
+    The same arguments give the same scene. A scene that is there with the same settings is left as it is.
+
+    Raises:
+        ValueError: fewer than 2 views or a side under 16 pixels; the target is a file, a folder of something else, or a
+            scene with other settings.
+    """
+    if views < 2 or min(width, height) < 16:
+        raise ValueError(f"{views} views of {width}x{height} pixels: give at least 2 views of at least 16x16 pixels")
+    target = Path(target)
+    settings = {"generator": "sinenerf still life 1", "views": views, "width": width, "height": height, "seed": seed}
+    if _is_there(target, settings):
+        return target
+    partial = target.absolute().with_name(f".{target.absolute().name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        (partial / "images").mkdir(parents=True)
+        _write_views(partial, camera_poses(views, seed), width, height)
+        (partial / "scene.json").write_text(json.dumps(settings, indent=2) + "\n")
+        if target.is_dir():
+            target.rmdir()  # empty: _is_there has seen to it
+        os.replace(partial, target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return target
+
+
+def camera_poses(views: int, seed: int) -> np.ndarray:
+    """Poses (views, 3, 4) [R | t] on a jittered grid, as of a hand-held capture; R's columns are down, right, back.
+
+    The grid spans an eighth of the distance to the scene to either side, and two thirds of that up and down.
+    """
+    random = np.random.default_rng(seed)
+    columns = int(np.ceil(np.sqrt(views * 1.25)))
+    rows = int(np.ceil(views / columns))
+    # the grid may have more cells than views: leave out cells evenly
+    cell = np.round(np.linspace(0, rows * columns - 1, views)).astype(int)
+    grid = np.stack([cell % columns, cell // columns], axis=1) + random.uniform(0.15, 0.85, (views, 2))
+    spread = np.linalg.norm(CAMERA - FOCUS) * np.array([0.125, 0.083])
+    across = (grid / [columns, rows] * 2 - 1) * spread
+    along = random.uniform(-0.02, 0.02, views) * np.linalg.norm(CAMERA - FOCUS)
+    back, right, up = _viewing_axes(CAMERA - FOCUS)
+    positions = CAMERA + across[:, :1] * right + across[:, 1:] * up + along[:, None] * back
+    poses = []
+    for position, aim in zip(positions, FOCUS + random.uniform(-0.04, 0.04, (views, 3)), strict=True):
+        back, right, up = _viewing_axes(position - aim)
+        poses.append(np.stack([-up, right, back, position], axis=1))
+    return np.array(poses)
+
+
+def render_view(scene: Scene, pose: np.ndarray, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
+    """Photograph a scene with a pinhole camera whose pose (3, 4) is as `camera_poses` gives it.
+
+    Returns:
+        sRGB colours (height, width, 3) in 0..1; depths (height, width, SAMPLES**2) along the viewing axis.
+    """
+    total, depths = np.zeros((3, height * width)), []
+    origins = np.broadcast_to(pose[:, 3:], total.shape)
+    for sample in range(SAMPLES**2):
+        offset = (np.array([sample % SAMPLES, sample // SAMPLES]) + 0.5) / SAMPLES
+        # every sample sees another point of the lamp, in a scrambled order: soft shadows at no cost
+        angle, reach = 2 * np.pi * (sample * 4 % SAMPLES**2) / SAMPLES**2, 0.08 * np.sqrt(sample + 0.5) / SAMPLES
+        lamp = LIGHT + reach * np.array([np.cos(angle), np.sin(angle), -np.cos(angle)])
+        colour, depth = trace(scene, origins, pixel_directions(pose, width, height, offset), lamp)
+        total += colour
+        depths.append(depth)
+    mean = np.clip(total / SAMPLES**2, 0, 1)
+    encoded = np.where(mean <= 0.0031308, 12.92 * mean, 1.055 * mean ** (1 / 2.4) - 0.055)
+    return encoded.T.reshape(height, width, 3), np.stack(depths, axis=1).reshape(height, width, -1)
+
+
+def pixel_directions(pose: np.ndarray, width: int, height: int, offset: np.ndarray | float = 0.5) -> np.ndarray:
+    """World directions (3, height * width) through the pixels, row by row, of length 1 along the viewing axis.
+
+    `offset` is (x, y) within a pixel, from 0 to 1; the principal point is the middle of the image.
+    """
+    across, down = np.broadcast_to(offset, 2)
+    x, y = np.meshgrid(np.arange(width) + across - width / 2, np.arange(height) + down - height / 2)
+    local = np.stack([y.ravel(), x.ravel(), np.full(x.size, -focal_length(width))]) / focal_length(width)
+    return pose[:, :3] @ local
+
+
+def focal_length(width: int) -> float:
+    """In pixels."""
+    return width / 2 / np.tan(np.radians(FIELD_OF_VIEW / 2))
+
+
+def _write_views(folder: Path, poses: np.ndarray, width: int, height: int) -> None:
+    from PIL import Image
+    from rich.console import Console
+    from rich.progress import track
+
+    rows = []
+    progress = track(poses, "Rendering views", console=Console(stderr=True), transient=True)
+    for number, pose in enumerate(progress):
+        image, depth = render_view(still_life(), pose, width, height)
+        Image.fromarray(np.round(image * 255).astype(np.uint8)).save(folder / "images" / f"image{number:03d}.png")
+        matrix = np.column_stack([pose, [height, width, focal_length(width)]])
+        rows.append([*matrix.ravel(), 0.95 * depth.min(), 1.05 * depth.max()])
+    np.save(folder / "poses_bounds.npy", np.array(rows))
+
+
+def _is_there(target: Path, settings: dict) -> bool:
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return False
+    try:
+        found = json.loads((target / "scene.json").read_text())
+    except (OSError, ValueError):
+        found = None
+    if not isinstance(found, dict) or found.get("generator") != settings["generator"]:
+        raise ValueError(f"{target}: there is something else, which is not overwritten. Choose another folder")
+    files = [target / "poses_bounds.npy", *(target / "images" / f"image{n:03d}.png" for n in range(settings["views"]))]
+    if found != settings or not all(file.is_file() for file in files):
+        raise ValueError(
+            f"{target}: there is a scene with other settings or missing files. Remove it, or choose another"
+        )
+    return True
+
+
+def _viewing_axes(backwards: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Unit vectors backwards, right and up of a camera that is held level."""
+    back = backwards / np.linalg.norm(backwards)
+    right = np.cross([0.0, 1.0, 0.0], back)
+    right /= np.linalg.norm(right)
+    return back, right, np.cross(back, right)

@@ -1,1 +1,0 @@
-"""The nerfstudio plugin: the `llff-data` parser and the methods `sine-nerf` and `sine-nerf-small`."""

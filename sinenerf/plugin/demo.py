@@ -1,0 +1,111 @@
+"""The first thing a newcomer sees: one scene trained, scored and rendered."""
+
+import json
+import shutil
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from sinenerf.common.checks import check_positive
+from sinenerf.common.files import replacing
+from sinenerf.networks import count_parameters
+from sinenerf.plugin.demo_training import make_trainer, plan_steps, train
+from sinenerf.plugin.flythrough import cameras_of, film
+from sinenerf.plugin.run_to_field import capture_of_run
+from sinenerf.radiance.llff import read_poses_bounds
+
+CONSOLE = Console()
+METHOD = "sine-nerf-small"
+FILM_WIDTH = 252  # pixels: renders in a fraction of a second
+
+
+def run_demo(scene: Path | None, output: Path, steps: int, minutes: float, frames: int) -> dict:
+    """Train, score, render; see `sinenerf demo`. Returns what result.json holds.
+
+    Raises:
+        ValueError: steps, minutes or frames that are not positive; a bad scene; the folder holds another scene's demo.
+    """
+    for setting, value in {"steps": steps, "minutes": minutes, "frames": frames}.items():
+        check_positive(setting, value)
+    warnings.filterwarnings("ignore")
+    if scene is None:
+        from sinenerf.datasets.generate import generate_scene
+
+        CONSOLE.print("Scene: generating photographs in data/demo")
+        scene = generate_scene(Path("data/demo"))
+    target = output / scene.resolve().name
+    _check_scene(scene, target)
+    done = target / "result.json"
+    if done.exists():  # a demo that ended starts anew
+        shutil.rmtree(target / METHOD / "run", ignore_errors=True)
+        done.unlink()
+    trainer = make_trainer(scene, output, steps)
+    resumed = trainer._start_step
+    planned = resumed if resumed >= steps else max(resumed, plan_steps(trainer, steps, minutes))
+    CONSOLE.print(f"Training: {planned} steps on {trainer.device}" + (f", from step {resumed}" if resumed else ""))
+    seconds = train(trainer, planned, CONSOLE)
+
+    CONSOLE.print("Scoring the held-out views")
+    result = {"scene": str(scene), **score(trainer.pipeline, target / "truth_and_prediction.png")}
+    result |= {
+        "steps": planned,
+        "from_step": resumed,
+        "train_seconds": round(seconds, 1),
+        "device": str(trainer.device),
+    }
+    capture = capture_of_run(trainer.pipeline)
+    views = [view.resized(min(1.0, FILM_WIDTH / view.width)) for view in capture.spiral(frames)]
+    film(trainer.pipeline.model.eval(), cameras_of(views), target / "flythrough.mp4")
+    with replacing(target / "result.json") as partial:
+        partial.write_text(json.dumps(result, indent=2))
+    show(result, target)
+    return result
+
+
+def _check_scene(scene: Path, target: Path) -> None:
+    """Before anything of an earlier demo is replaced, or gone on with."""
+    read_poses_bounds(scene / "poses_bounds.npy")
+    note, place = target / "scene.txt", str(scene.resolve())
+    if note.exists() and (there := note.read_text()) != place:
+        raise ValueError(f"{target} holds the demo of {there}: give another --output")
+    target.mkdir(parents=True, exist_ok=True)
+    with replacing(note) as partial:
+        partial.write_text(place)
+
+
+@torch.no_grad()
+def score(pipeline, picture: Path) -> dict:
+    """Mean metrics over the held-out views, and a picture: truth, prediction and depth of each."""
+    from PIL import Image
+
+    pipeline.eval()
+    rows, metrics = [], []
+    for camera, batch in pipeline.datamanager.fixed_indices_eval_dataloader:
+        outputs = pipeline.model.get_outputs_for_camera(camera)
+        values, images = pipeline.model.get_image_metrics_and_images(outputs, batch)
+        metrics.append(values)
+        rows.append(torch.cat([images["img"], images["depth"]], dim=1).cpu().numpy())
+    with replacing(picture) as partial:
+        Image.fromarray((np.concatenate(rows) * 255).round().astype(np.uint8)).save(partial)
+    mean = {name: round(float(np.mean([m[name] for m in metrics])), 4) for name in metrics[0]}
+    return {**mean, "held_out_views": len(rows), "parameters": count_parameters(pipeline.model)}
+
+
+def show(result: dict, target: Path) -> None:
+    """Print what `run_demo` came to, and where its pictures lie."""
+    table = Table(show_header=False, title=f"sine-nerf-small on {result['scene']}")
+    table.add_row("held-out PSNR", f"{result['psnr']:.2f} dB")
+    table.add_row("held-out SSIM", f"{result['ssim']:.3f}")
+    table.add_row("parameters", f"{result['parameters']:,}")
+    since = f" from step {result['from_step']} on" if result["from_step"] else ""
+    table.add_row("training", f"{result['train_seconds']:.0f} s{since}, {result['steps']} steps on {result['device']}")
+    table.add_row("truth | prediction | depth", str(target / "truth_and_prediction.png"))
+    table.add_row("fly-through", str(target / "flythrough.mp4"))
+    CONSOLE.print(table)
+    viewer = "ns-viewer" if shutil.which("ns-viewer") else Path(sys.executable).with_name("ns-viewer")
+    CONSOLE.print(f"Fly through it yourself: {viewer} --load-config {target}/sine-nerf-small/run/config.yml")

@@ -1,0 +1,84 @@
+"""What moves a scene's numbers, and how its learning rate falls: settings that `ns-train --help` shows."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import torch
+from nerfstudio.engine.optimizers import AdamOptimizerConfig, OptimizerConfig, Optimizers
+from nerfstudio.engine.schedulers import Scheduler, SchedulerConfig
+from torch.optim.lr_scheduler import LambdaLR
+
+from sinenerf.common.optimization import OptimizerKind, make_optimizer
+
+
+@dataclass
+class FusedAdamConfig(AdamOptimizerConfig):
+    """Adam in one kernel: for many tiny tensors calls cost more than arithmetic. Runs of before SOAP name it, too."""
+
+    fused: bool = True
+    """One call for all parameters."""
+
+
+@dataclass(kw_only=True)
+class FieldOptimizerConfig(OptimizerConfig):
+    """What moves the numbers of the networks. `_target` and `eps` of the base are unused."""
+
+    kind: OptimizerKind = "soap"
+    """soap: Adam in the eigenbasis of each matrix's gradients. Slower steps, but better in the same time, but for a
+    sine whose spread is a radian or more; adam."""
+    lr: float = 1e-2
+    """Learning rate at the start."""
+
+    def setup(self, params: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
+        return make_optimizer(self.kind, params, self.lr)
+
+
+@dataclass
+class ExponentialDecayConfig(SchedulerConfig):
+    """The learning rate falls evenly in its logarithm, after a linear warm-up.
+
+    nerfstudio's own keeps numpy numbers in its state, which `torch.load(weights_only=True)` refuses.
+    """
+
+    _target: type = field(default_factory=lambda: ExponentialDecay)
+    final_ratio: float = 0.1
+    """Learning rate at the end, as a share of that at the start."""
+    warmup_steps: int = 0
+    """Steps of linear warm-up."""
+    max_steps: int | None = None
+    """Step at which the end is reached; by default the run's last."""
+
+
+class ExponentialDecay(Scheduler):
+    """What `ExponentialDecayConfig` sets up."""
+
+    config: ExponentialDecayConfig
+
+    def get_scheduler(self, optimizer: torch.optim.Optimizer, lr_init: float) -> LambdaLR:
+        config = self.config
+
+        def factor(step: int) -> float:
+            warmup = min(1.0, (step + 1) / (config.warmup_steps + 1))
+            return float(warmup * config.final_ratio ** min(step / (config.max_steps or 1), 1.0))
+
+        return LambdaLR(optimizer, factor)
+
+
+def set_rates(optimizers: Optimizers, end: int) -> None:
+    """Learning rates by the settings, where the states of optimisers and schedules brought those of a checkpoint along.
+
+    Args:
+        end: how many steps the run makes in all: where those schedules end that name no step of their own.
+    """
+    for group in optimizers.config.values():
+        scheduler = group["scheduler"]
+        if isinstance(scheduler, ExponentialDecayConfig) and scheduler.max_steps is None:
+            scheduler.max_steps = end
+    for name, optimizer in optimizers.optimizers.items():
+        rate, schedule = optimizers.config[name]["optimizer"].lr, optimizers.schedulers.get(name)
+        for group in optimizer.param_groups:
+            group["lr"] = group["initial_lr"] = rate
+        if isinstance(schedule, LambdaLR):
+            schedule.base_lrs = [rate] * len(optimizer.param_groups)
+            for group, factor in zip(optimizer.param_groups, schedule.lr_lambdas, strict=True):
+                group["lr"] = rate * factor(schedule.last_epoch)

@@ -1,0 +1,38 @@
+"""The panel of nerfstudio's viewer: what a field is made of, and what it takes as a file."""
+
+import torch
+from nerfstudio.viewer.viewer_elements import ViewerText
+from torch import nn
+
+from sinenerf.radiance.field import RadianceField
+from sinenerf.radiance.header import overhead
+from sinenerf.rounding.by_learned_steps import Quantiser
+
+
+class Panel(nn.Module):
+    """Rows that cannot be edited. A module without parameters: nerfstudio looks for rows in modules alone."""
+
+    def __init__(self, field: RadianceField, quantiser: Quantiser | None) -> None:
+        super().__init__()
+        config, count = field.config, field.parameters_count
+        rank = "dense" if config.layer == "dense" else f"{config.layer}, k = {config.rank}"
+        size, bits = _size(field, count, quantiser)
+        self.rank = ViewerText("Rank", rank, disabled=True, hint="width k of the factors U and V")
+        self.parameters_count = ViewerText("Parameters", f"{count:,}", disabled=True, hint="trainable numbers")
+        self.bytes = ViewerText("Bytes", size, disabled=True, hint="about, of the run's scene.sine")
+        self.bits = ViewerText("Bits / parameter", bits, disabled=True, hint="all bytes of the file counted")
+        self._count = count
+
+    def update(self, field: RadianceField, quantiser: Quantiser | None) -> None:
+        """Bring bytes and bits up to date: once rounding has begun they change with the numbers."""
+        self.bytes.value, self.bits.value = _size(field, self._count, quantiser)
+
+
+@torch.no_grad()
+def _size(field: RadianceField, count: int, quantiser: Quantiser | None) -> tuple[str, str]:
+    """(bytes, bits a parameter) of the file that the numbers would make now."""
+    rounds = quantiser is not None and quantiser.active
+    bits = float(quantiser.rate()) - quantiser.saved if quantiser is not None and rounds else 32.0 * count
+    size = bits / 8 + overhead(field.config)
+    note = "" if rounds else " (float32)" if quantiser is None else " (float32, rounded later)"
+    return f"{size:,.0f}{note}", f"{8 * size / count:.2f}"

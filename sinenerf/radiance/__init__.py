@@ -1,0 +1,1 @@
+"""A scene as a field: networks, cameras, volume rendering, surfaces and scores. Never imports nerfstudio."""

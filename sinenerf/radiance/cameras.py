@@ -1,0 +1,120 @@
+"""Cameras without nerfstudio: their rays, and what a .sine file keeps of a capture."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sinenerf.radiance.poses import meeting_point, unit
+
+Pose = Float[np.ndarray, "3 4"]
+"""Camera to world, in OpenGL axes: x right, y up, z backwards."""
+
+AROUND = np.array([0.7, 0.35, 0.35])
+"""Bound on how far the path of a scene with an object strays from home, in distances to the object."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A pinhole camera in scene coordinates."""
+
+    pose: Pose
+    """Camera to world."""
+    fx: float
+    """Focal length across, in pixels."""
+    fy: float
+    """Focal length down, in pixels."""
+    cx: float
+    """Where the axis meets the picture, in pixels from its left edge."""
+    cy: float
+    """The same from its upper edge."""
+    width: int
+    """Pixels across."""
+    height: int
+    """Pixels down."""
+    name: str = ""
+    """Of the file that its picture is written to."""
+
+    def rays(self, start: int = 0, stop: int | None = None) -> tuple[Float[Tensor, "rays 3"], Float[Tensor, "rays 3"]]:
+        """(origins, unit directions) through the middles of the pixels from `start` to `stop`, counted row by row."""
+        pixels = np.arange(start, self.width * self.height if stop is None else stop)
+        x, y = pixels % self.width + 0.5, pixels // self.width + 0.5
+        local = np.stack([(x - self.cx) / self.fx, -(y - self.cy) / self.fy, -np.ones_like(x)], -1)
+        directions = local @ self.pose[:, :3].T
+        directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
+        origins = np.broadcast_to(self.pose[:, 3], directions.shape)
+        return torch.from_numpy(origins.astype(np.float32)), torch.from_numpy(directions.astype(np.float32))
+
+    def resized(self, factor: float) -> "View":
+        """The same view in factor times as many pixels across and down."""
+        width, height = max(1, round(self.width * factor)), max(1, round(self.height * factor))
+        x, y = width / self.width, height / self.height
+        return View(self.pose, self.fx * x, self.fy * y, self.cx * x, self.cy * y, width, height, self.name)
+
+
+@dataclass(frozen=True)
+class Capture:
+    """What is kept of the photographs' cameras: where the scene lies in the capture's coordinates, and a place to look
+    from."""
+
+    motion: Pose
+    """From the capture's coordinates to the scene's: x_scene = scale * (motion @ [x, 1])."""
+    scale: float
+    home: View
+    """The middle of the cameras, or one of those around an object; with the first one's lens."""
+    radii: Float[np.ndarray, "3"]
+    """How far a path around it may stray along its axes."""
+    focus: float
+    """How far in front of it the scene's middle lies."""
+
+    def spiral(self, frames: int, turns: int = 1, reach: float = 0.7) -> list[View]:
+        """Views on an ellipse around the middle, all looking at one point, after NeRF's published code; closed."""
+        right, up, back, middle = self.home.pose.T
+        target = middle - self.focus * back
+        path: list[View] = []
+        for angle in np.linspace(0, 2 * math.pi * turns, frames, endpoint=False):
+            offset = reach * self.radii * [math.cos(angle), math.sin(angle), 0.5 * math.sin(2 * angle)]
+            position = middle + offset @ np.stack([right, up, back])
+            pose = look_at(position, target, up)
+            path.append(replace(self.home, pose=pose, name=f"{len(path):05d}"))
+        return path
+
+    def to_scene(self, poses: Float[np.ndarray, "n 3 4"]) -> Float[np.ndarray, "n 3 4"]:
+        """Poses of the capture in scene coordinates."""
+        rotation, shift = self.motion[:, :3], self.motion[:, 3:]
+        moved = np.concatenate([rotation @ poses[:, :, :3], rotation @ poses[:, :, 3:] + shift], axis=2)
+        moved[:, :, 3] *= self.scale
+        return moved
+
+
+def capture_of(
+    poses: Float[np.ndarray, "n 3 4"], lens: View, motion: Pose, scale: float, forward_facing: bool
+) -> Capture:
+    """What to keep of cameras in scene coordinates.
+
+    Home is the middle of cameras that face one way. Of those around an object, whose middle may lie within it, home is
+    a photograph of middling height, and what is looked at is the point that is nearest to all viewing axes.
+    """
+    if forward_facing:
+        middle = poses[:, :, 3].mean(0)
+        up, back = (unit(poses[:, :, axis].mean(0)) for axis in (1, 2))
+        right = unit(np.cross(up, back))
+        home = np.stack([right, np.cross(back, right), back, middle], axis=1)
+        radii = np.abs((poses[:, :, 3] - middle) @ home[:, :3]).max(0)
+        return Capture(motion, scale, replace(lens, pose=home), radii, focus=4.0)  # its nearest point is at 4/3
+    heights = poses[:, :, 3] @ poses[:, :, 1].mean(0)
+    home = poses[np.argsort(heights)[len(heights) // 2]]
+    ahead = float((home[:, 3] - meeting_point(poses)) @ home[:, 2])
+    focus = ahead if ahead > 1e-2 else 1.0  # in a scene box of about [-1, 1]^3
+    reach = np.abs((poses[:, :, 3] - home[:, 3]) @ home[:, :3]).max(0)
+    return Capture(motion, scale, replace(lens, pose=home), np.minimum(reach, focus * AROUND), focus)
+
+
+def look_at(position: np.ndarray, target: np.ndarray, up: np.ndarray) -> Pose:
+    """The pose of a camera at a position that looks at a target."""
+    z = unit(position - target)
+    x = unit(np.cross(up, z))
+    return np.stack([x, np.cross(z, x), z, position], axis=1)

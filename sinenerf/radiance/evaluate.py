@@ -1,0 +1,145 @@
+"""What the command `sinenerf eval` does with a scene: its file against photographs, without nerfstudio."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from rich.progress import track
+from torch import Tensor
+
+from sinenerf.common.files import check_folder, replacing
+from sinenerf.radiance import llff
+from sinenerf.radiance.camera_files import read_views
+from sinenerf.radiance.cameras import View
+from sinenerf.radiance.field import RadianceField
+from sinenerf.radiance.image_metrics import image_metrics
+
+PICTURES = {".png", ".jpg", ".jpeg"}
+BEHIND = {"white": 1.0, "black": 0.0}
+"""What a photograph with transparent pixels is laid upon."""
+
+
+@dataclass(frozen=True)
+class SceneEvaluation:
+    """What `sinenerf eval` prints of a scene; means over the views."""
+
+    psnr: float
+    """dB."""
+    ssim: float
+    lpips: float | None
+    """None where VGG's weights are not on disk."""
+    views: int
+    bytes: int
+    """Of the file."""
+    parameters: int
+
+
+def evaluate(
+    field: RadianceField, size: int, capture: Path, hold_every: int = 8, picture: Path | None = None
+) -> SceneEvaluation:
+    """Compare a scene's file with photographs of its capture.
+
+    Args:
+        size: of the file, in bytes.
+        capture: LLFF folder (or its poses_bounds.npy), of which every n-th view, from the first on, was held out; or a
+            transforms.json, all of whose frames count: transforms_test.json of a Blender scene.
+        hold_every: n.
+        picture: write truth and rendering side by side there, a row a view: .png, .jpg.
+
+    Raises:
+        FileNotFoundError: no such capture, or no folder for the picture.
+        ValueError: cameras or photographs that cannot be read, or do not belong together; a picture of another kind.
+    """
+    if picture is not None:
+        check_folder(picture)
+        if picture.suffix.lower() not in PICTURES:
+            raise ValueError(f"{picture}: pictures are written as {', '.join(sorted(PICTURES))}")
+    scene = capture.parent if capture.suffix == ".npy" else capture
+    photographs = _frames(field, capture) if scene.suffix == ".json" else _held_out(field, scene, hold_every)
+    metrics, rows = [], []
+    for path, view in track(list(photographs), description="Rendering", transient=True):
+        truth = _read(path, field.config.background)
+        image = field.render(view.resized(truth.shape[1] / view.width))["rgb"].clamp(0, 1)
+        if image.shape != truth.shape:
+            raise ValueError(f"{path}: of {truth.shape[1]} x {truth.shape[0]}, where its camera has other proportions")
+        metrics.append(image_metrics(image, truth))
+        if picture is not None:
+            rows.append((torch.cat([truth, image], dim=1) * 255).round().to(torch.uint8).numpy())
+    if picture is not None:
+        _write(rows, picture)
+    mean = {name: float(np.mean([m[name] for m in metrics])) for name in metrics[0]}
+    return SceneEvaluation(mean["psnr"], mean["ssim"], mean.get("lpips"), len(metrics), size, field.parameters_count)
+
+
+def _held_out(field: RadianceField, scene: Path, every: int) -> Iterator[tuple[Path, View]]:
+    """Held-out photographs of an LLFF scene, in the size that the field was trained on, and their views."""
+    assert field.capture is not None
+    table = scene / "poses_bounds.npy"
+    read = llff.read_poses_bounds(table)
+    paths = _photographs(scene, field.capture.home.width)
+    llff.check_images(paths, read, table)
+    views = read_views(table, field.capture)
+    for index in llff.hold_out(len(paths), every)[1]:
+        yield paths[index], views[index]
+
+
+def _photographs(scene: Path, width: int) -> list[Path]:
+    """The photographs of an LLFF scene that are so many pixels wide."""
+    folders = [folder for folder in sorted(scene.glob("images*")) if llff.list_images(folder)]
+    for folder in folders:
+        paths = llff.list_images(folder)
+        if llff.load_image(paths[0]).width == width:
+            return paths
+    names = ", ".join(folder.name for folder in folders) or "images*"
+    raise llff.SceneError(f"{scene}: no photographs of {width} pixels across, as the field was trained on, in {names}")
+
+
+def _frames(field: RadianceField, path: Path) -> Iterator[tuple[Path, View]]:
+    """Photographs of a transforms.json and their views. Blender's leave out the extension .png."""
+    assert field.capture is not None
+    views, content = read_views(path, field.capture), json.loads(path.read_text())
+    for frame, view in zip(content["frames"], views, strict=True):
+        name = frame.get("file_path")
+        if not isinstance(name, str):
+            raise ValueError(f"{path}: a frame has no file_path, so that there is no photograph to compare with")
+        photograph = path.parent / name
+        yield photograph if photograph.suffix else photograph.with_suffix(".png"), view
+
+
+def _read(path: Path, background: str) -> Float[Tensor, "height width 3"]:
+    pixels = torch.from_numpy(np.asarray(llff.load_image(path).convert("RGBA"), dtype=np.float32) / 255)
+    return pixels[..., :3] * pixels[..., 3:] + BEHIND.get(background, 0.0) * (1 - pixels[..., 3:])
+
+
+def _write(rows: list[np.ndarray], picture: Path) -> None:
+    from PIL import Image
+
+    widest = max(row.shape[1] for row in rows)
+    padded = [np.pad(row, ((0, 0), (0, widest - row.shape[1]), (0, 0))) for row in rows]
+    with replacing(picture) as partial:
+        Image.fromarray(np.concatenate(padded)).save(partial)
+
+
+def print_evaluation(
+    field: RadianceField, path: Path, capture: Path, as_json: bool, hold_every: int, picture: Path | None
+) -> None:
+    """Evaluate a scene's file and print a table, or JSON."""
+    from rich.console import Console
+    from rich.table import Table
+
+    result = evaluate(field.on_best_device(), path.stat().st_size, capture, hold_every, picture)
+    if as_json:
+        print(json.dumps(asdict(result), indent=2))
+        return
+    table = Table(show_header=False, title=f"{path} against {capture}")
+    table.add_row("PSNR", f"{result.psnr:.2f} dB over {result.views} views")
+    table.add_row("SSIM", f"{result.ssim:.4f}")
+    if result.lpips is not None:
+        table.add_row("LPIPS (VGG)", f"{result.lpips:.4f}")
+    table.add_row("bytes", f"{result.bytes:,}")
+    table.add_row("parameters", f"{result.parameters:,}")
+    Console(markup=False, emoji=False).print(table)

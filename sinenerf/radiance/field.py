@@ -1,0 +1,193 @@
+"""A radiance field that renders by itself: all of a trained scene but nerfstudio. What a .sine file of a NeRF holds."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sinenerf.codec.container import RADIANCE, Container, check_count, pack
+from sinenerf.codec.module_tensors import stored_of, take
+from sinenerf.codec.tensor_table import Coded
+from sinenerf.common.files import replacing
+from sinenerf.common.hardware import Precision, best_device, multiplies_bfloat16
+from sinenerf.factored import keep_weights
+from sinenerf.networks import RadianceMLP, ScalarMLP, count_parameters
+from sinenerf.radiance.cameras import Capture, View
+from sinenerf.radiance.config import RadianceConfig
+from sinenerf.radiance.header import check_writable, header_of, read_header
+from sinenerf.radiance.volume_rendering import Bins, composite, histogram_samples, median, uniform_bins, weights_of
+from sinenerf.radiance.warps import CubeRays, Points, Warp
+
+if TYPE_CHECKING:
+    import trimesh
+
+Rays = Float[Tensor, "rays 3"]
+CHUNK = 4096
+"""Rays at once, at most."""
+LARGEST_CHUNK = 2**28
+"""Numbers of one layer's features for all samples of the rays at once, at most."""
+
+
+class RadianceField(nn.Module):
+    """Colour and density of any point of one scene.
+
+    field = sinenerf.load("scene.sine")
+    image = field.render(field.capture.home)["rgb"]
+
+    Args:
+        far: z of the cube beyond which only background lies; 1 but for forward-facing scenes.
+        capture: where the photographs were taken from. None while the field is in training.
+    """
+
+    def __init__(self, config: RadianceConfig, warp: Warp, far: float = 1.0, capture: Capture | None = None) -> None:
+        super().__init__()
+        self.config, self.warp, self.far, self.capture = config, warp, far, capture
+        self.coarse, self.fine = config.networks()
+        self.precision: Precision = "auto"
+        self.complete = True  # False where fine-tuning was interrupted
+        self.coded: dict[str, Coded] = {}  # the integers behind the numbers, after training with quantisation
+
+    @property
+    def parameters_count(self) -> int:
+        """Trainable numbers."""
+        return count_parameters(self)
+
+    def _autocast(self, kind: str) -> torch.autocast:
+        """bfloat16 for what lies between the encodings and the raw outputs; all else stays in float32."""
+        half = multiplies_bfloat16(kind) if self.precision == "auto" else self.precision == "bfloat16"
+        return torch.autocast(kind, dtype=torch.bfloat16, enabled=half)
+
+    def query(
+        self, network: RadianceMLP | ScalarMLP, positions: Float[Tensor, "rays samples 3"], directions: Rays
+    ) -> tuple[Float[Tensor, "rays samples 1"], Float[Tensor, "rays samples 3"] | None]:
+        """(density in 1 / cube units; colour in [0, 1], or None where the network has none) at points of the cube."""
+        if isinstance(network, ScalarMLP):
+            with self._autocast(positions.device.type):
+                raw = network(positions)
+            return self._density(raw.float()), None
+        with self._autocast(positions.device.type):
+            features = network.embed(positions)
+            raw, raw_colour = network.raw_density(features), network.raw_colour(features, directions)
+        return self._density(raw.float()), torch.sigmoid(raw_colour.float())
+
+    def _density(self, raw: Tensor) -> Tensor:
+        if self.config.density_activation == "softplus":
+            return F.softplus(raw)
+        return torch.exp(raw.clamp(max=12.0))  # a density of exp(12) is a wall already
+
+    def density(self, points: Points) -> Float[Tensor, "*batch 1"]:
+        """Density of the fine network at points of the cube, in 1 / cube units."""
+        return self._density(self.fine.raw_density(self.fine.embed(points)))
+
+    def colour(self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
+        """Colour in [0, 1] at points of the cube, seen along unit directions of the world."""
+        return torch.sigmoid(self.fine.raw_colour(self.fine.embed(points[:, None]), directions))[:, 0]
+
+    def normals(self, points: Points) -> Points:
+        """Outward unit normals at points of the world, in world axes."""
+        with torch.enable_grad():
+            points = points.detach().requires_grad_()
+            raw = self.fine.raw_density(self.fine.embed(self.warp.warp_points(points)))
+            (gradient,) = torch.autograd.grad(raw.sum(), points)
+        return -F.normalize(gradient, dim=-1)
+
+    @torch.no_grad()
+    def render_rays(self, origins: Rays, directions: Rays, normals: bool = False) -> dict[str, Tensor]:
+        """What rays of the world see.
+
+        Returns:
+            rgb (rays, 3) in [0, 1]; depth (rays, 1), the world distance at which half of the accumulation is reached;
+            accumulation (rays, 1); and, if wanted, normals (rays, 3) at that depth, unit vectors.
+        """
+        rays = self.warp.warp_rays(origins, directions)
+        bins = uniform_bins(self.config.coarse_samples, len(origins)).to(origins.device)
+        weights, _, _ = self._march(self.coarse, rays, bins, directions)
+        merge = self.config.sampling == "coarse-fine"
+        bins = histogram_samples(bins, weights, self.config.fine_samples, merge)
+        weights, colour, middles = self._march(self.fine, rays, bins, directions)
+        assert colour is not None
+        depth = self.warp.world_distance(origins, directions, median(middles, weights), rays)
+        rgb = composite(colour, weights, self.config.background)
+        outputs = {"rgb": rgb, "depth": depth, "accumulation": weights.sum(-2)}
+        if normals:
+            outputs["normals"] = self.normals(origins + directions * depth)
+        return outputs
+
+    def _march(
+        self, network: RadianceMLP | ScalarMLP, rays: CubeRays, bins: Bins, directions: Rays
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
+        """(weights, colours, middles) of the samples between bins, which run from 0 (near) to 1 (far)."""
+        edges = rays.near + bins * (rays.far - rays.near)
+        middles = ((edges[:, 1:] + edges[:, :-1]) / 2)[..., None]
+        positions = rays.origins[:, None] + rays.directions[:, None] * middles
+        density, colour = self.query(network, positions, directions)
+        return weights_of(density, edges), colour, middles
+
+    def render(
+        self, view: View, normals: bool = False, check: Callable[[], None] = lambda: None
+    ) -> dict[str, Float[Tensor, "height width _"]]:
+        """A whole picture, on the CPU: `render_rays` of each pixel.
+
+        `check` is called before each chunk of rays; what it raises ends the rendering.
+        """
+        device = next(self.parameters()).device
+        parts, count = [], view.width * view.height
+        chunk = max(1, min(CHUNK, LARGEST_CHUNK // self.config.features_a_ray))
+        for start in range(0, count, chunk):
+            check()
+            o, d = view.rays(start, min(start + chunk, count))
+            parts.append(self.render_rays(o.to(device), d.to(device), normals))
+        shape = view.height, view.width, -1
+        return {name: torch.cat([part[name] for part in parts]).cpu().view(*shape) for name in parts[0]}
+
+    def mesh(
+        self, resolution: int = 256, level: float | None = None, largest_component: bool = False, min_faces: int = 100
+    ) -> "trimesh.Trimesh":
+        """The coloured surface where the density passes `level`, in scene coordinates: `radiance.surface`."""
+        from sinenerf.radiance.surface import extract_surface
+
+        return extract_surface(self, resolution, level, largest_component, min_faces)
+
+    def on_best_device(self) -> "RadianceField":
+        """This field, moved to a GPU if there is one, every W kept."""
+        return keep_weights(self.to(best_device()))  # type: ignore[return-value]
+
+    def check_writable(self) -> None:
+        """Raise CodecError, a ValueError, where no reader would open the file of this field, whatever its numbers."""
+        check_writable(self.config)
+        check_count(RADIANCE, self.parameters_count)
+
+    def to_bytes(self) -> bytes:
+        """The field as a .sine file: entropy-coded integers where it was trained with quantisation, else float32."""
+        if self.capture is None:
+            raise ValueError("a radiance field without its capture cannot be written")
+        stored = stored_of(self, self.config.tensors(), self.coded)
+        return pack(RADIANCE, header_of(self.config, self.warp, self.far, self.capture), stored)
+
+    def save(self, path: str | Path) -> None:
+        """Write the field, whole or not at all.
+
+        Raises:
+            OSError: the folder is not there, or the disk is full.
+        """
+        data = self.to_bytes()
+        with replacing(Path(path)) as partial:
+            partial.write_bytes(data)
+
+    @classmethod
+    def of_container(cls, container: Container) -> "RadianceField":
+        """The field in a .sine file that was opened, every W kept.
+
+        Raises:
+            CodecError: it holds no radiance field, or is damaged.
+        """
+        with torch.random.fork_rng(devices=[]):  # initial numbers are drawn, and replaced
+            field = cls(*read_header(container))
+        shapes = {name: tuple(parameter.shape) for name, parameter in field.named_parameters()}
+        tensors = dict(zip(shapes, container.tensors(list(shapes.values())), strict=True))
+        field.coded = take(field, tensors)
+        return keep_weights(field.eval())  # type: ignore[return-value]

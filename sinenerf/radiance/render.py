@@ -1,0 +1,93 @@
+"""What the command `sinenerf render` does: pictures or a film of a .sine file, without nerfstudio."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import UInt8
+from rich.progress import track
+from torch import Tensor
+
+from sinenerf.common.files import check_folder, replacing
+from sinenerf.common.films import FILMS, open_film
+from sinenerf.radiance.camera_files import read_views
+from sinenerf.radiance.cameras import View
+from sinenerf.radiance.field import RadianceField
+
+Output = Literal["rgb", "depth", "accumulation", "normals"]
+
+
+def render_views(
+    field: RadianceField,
+    output: Path,
+    cameras: Path | None,
+    frames: int,
+    scale: float,
+    what: Output = "rgb",
+    fps: int = 24,
+) -> list[Path]:
+    """Render a radiance field from given cameras, or along a path around its home view.
+
+    Args:
+        field: of a .sine file.
+        output: a folder for one PNG a view, named as `read_views` names it or by its number, or a film: .mp4, .gif.
+        cameras: transforms.json or poses_bounds.npy of the capture; the path where it is None.
+        frames: of the path.
+        scale: size of the pictures, 1 for that of the photographs.
+
+    Returns:
+        the files written.
+
+    Raises:
+        FileNotFoundError: no such cameras, or no folder for the film.
+        ValueError: cameras that cannot be rendered, or a scale or number of frames that is not positive.
+    """
+    if not (scale > 0 and frames > 0):
+        raise ValueError(f"scale is {scale} and frames {frames}: both must be positive")
+    assert field.capture is not None
+    views = field.capture.spiral(frames) if cameras is None else read_views(cameras, field.capture)
+    views = [view.resized(scale) for view in views]
+    field = field.on_best_device()
+    if output.suffix.lower() in FILMS:
+        return [_film(field, views, output, what, fps)]
+    output.mkdir(parents=True, exist_ok=True)
+    return [_picture(field, view, output / f"{view.name}.png", what) for view in track(views, description="Rendering")]
+
+
+def picture(
+    field: RadianceField, view: View, what: Output = "rgb", check: Callable[[], None] = lambda: None
+) -> UInt8[np.ndarray, "height width 3"]:
+    """One output of a view as a picture; depth as nearness over the view's own range, normals as colours.
+
+    `check` is called a few times a second; what it raises ends the rendering.
+    """
+    outputs = field.render(view, what == "normals", check)
+    return (_shown(outputs[what], what).expand(-1, -1, 3).numpy() * 255).round().astype(np.uint8)
+
+
+def _shown(values: Tensor, what: Output) -> Tensor:
+    if what == "normals":
+        return (1 + values) / 2
+    if what == "depth":
+        nearness = 1 / values.clamp(min=1e-6)
+        low, high = nearness.min(), nearness.max()
+        return (nearness - low) / (high - low).clamp(min=1e-12)
+    return values.clamp(0, 1)
+
+
+def _picture(field: RadianceField, view: View, path: Path, what: Output) -> Path:
+    from PIL import Image
+
+    image = picture(field, view, what)
+    with replacing(path) as partial:
+        Image.fromarray(image).save(partial)
+    return path
+
+
+def _film(field: RadianceField, views: list[View], output: Path, what: Output, fps: int) -> Path:
+    check_folder(output)
+    with open_film(output, fps) as add:
+        for view in track(views, description="Rendering"):
+            add(picture(field, view, what))
+    return output

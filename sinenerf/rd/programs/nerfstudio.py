@@ -1,0 +1,144 @@
+"""Program for photographs: nerfstudio's own methods, within the same budget, scored on the same held-out views."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sinenerf.codec.container import LARGEST_COUNT, Container, pack
+from sinenerf.codec.tensor_table import Coded, values_of
+from sinenerf.common.files import replacing
+from sinenerf.plugin.nerfstudio_methods import configure, largest_model
+from sinenerf.plugin.scoring import model_renderer, score_held_out
+from sinenerf.radiance import llff
+from sinenerf.radiance.poses import recentre
+from sinenerf.rd.programs.radiance import check_budget, parser_of, photographs_of, save_picture, train_within
+from sinenerf.rd.results import Result, Settings, working_folder
+
+METHODS = ("vanilla-nerf", "nerfacto", "tensorf")
+DEFAULTS: Settings = {
+    "method": None,
+    "options": {},
+    "bits": 32,
+    "stride": 1,
+    "minutes": None,
+    "steps": None,
+    "downscale": None,
+    "seed": 0,
+}
+UNSEEN = ("camera_optimizer.", "lpips.")
+"""Weights of a model that rendering does not need."""
+KIND = 255
+"""Of a .sine file that holds no field of ours."""
+LARGEST = 127
+"""Of an 8-bit integer."""
+
+
+class RivalProgram:
+    """A method of nerfstudio: its weights in float32, or rounded to 8 bits and entropy-coded by our codec.
+
+    Settings: method; options, its settings that differ, by dotted names; bits, 32 or 8; stride: the held-out views are
+    scored at every so many pixels, since some methods need an hour for whole views on a CPU; minutes or steps;
+    downscale, the N of images_N; seed.
+    """
+
+    trains = True
+
+    def resolve(self, given: Settings) -> Settings:
+        if unknown := set(given) - set(DEFAULTS):
+            raise ValueError(f"no setting is called {sorted(unknown)[0]!r}: there are {', '.join(sorted(DEFAULTS))}")
+        settings = {**DEFAULTS, **given}
+        if settings["method"] not in METHODS:
+            raise ValueError(f"method is {settings['method']!r}: choose {', '.join(METHODS)}")
+        if settings["bits"] not in (8, 32):
+            raise ValueError(f"bits is {settings['bits']}: rivals are stored in 8 or 32")
+        if not (isinstance(settings["stride"], int) and settings["stride"] > 0):
+            raise ValueError(f"stride is {settings['stride']}: it must be a whole number of at least 1")
+        if not isinstance(settings["options"], dict):
+            raise ValueError(f"options is {settings['options']!r}: it must be a table")
+        check_budget(settings)
+        config = configure(settings["method"], Path(), Path(), settings["options"], {})
+        if settings["bits"] == 8:
+            _check_fits(settings["method"], count_of(largest_model(config)))
+        return settings
+
+    def estimate(self, settings: Settings) -> float:
+        # a step a second is what vanilla-nerf makes of 32 rays on a core
+        return 120 + (60 * settings["minutes"] if settings["minutes"] is not None else settings["steps"])
+
+    def files(self, scene: Path, settings: Settings) -> list[Path]:
+        return photographs_of(scene, settings["downscale"])
+
+    def run(self, scene: Path, settings: Settings, artefact: Path) -> Result | None:
+        folder = working_folder(artefact)
+        parser = parser_of(settings["downscale"])
+        own = {"pipeline.model.collider_params": planes_of(scene)} if settings["method"] == "vanilla-nerf" else {}
+        config = configure(settings["method"], scene, folder, own | settings["options"], parser)
+        training = train_within(config, settings, folder, look_stride=4 * settings["stride"])
+        if training is None:
+            return None
+        pipeline = training.trainer.pipeline
+        data = pack_weights(pipeline.model, settings["bits"])
+        unpack_weights(pipeline.model, data, settings["bits"])  # what is scored is what the file holds
+        with replacing(artefact.with_suffix(".weights")) as partial:
+            partial.write_bytes(data)
+        score = score_held_out(pipeline, model_renderer(pipeline), settings["stride"])
+        save_picture(score.images[0], artefact)
+        quality: dict[str, float | None] = dict(score.metrics)
+        count, seconds = count_of(pipeline.model), round(training.seconds, 2)
+        return Result("", "", "", "", settings, quality, {"total": len(data)}, count, seconds, training.history)
+
+
+def planes_of(scene: Path) -> dict[str, float]:
+    """Planes around the scene's depths, for vanilla-nerf: its own, at 2 and 6, are made for Blender's objects."""
+    views, _, _ = recentre(llff.read_poses_bounds(scene / "poses_bounds.npy"))
+    return {"near_plane": 1.0, "far_plane": 1.1 * float(views.bounds.max())}
+
+
+def weights_of(model: torch.nn.Module) -> dict[str, Tensor]:
+    """What a model needs to render: neither the optimiser's moments nor the cameras' corrections nor LPIPS."""
+    return {name: p.detach() for name, p in model.named_parameters() if p.numel() and not name.startswith(UNSEEN)}
+
+
+def count_of(model: torch.nn.Module) -> int:
+    """Numbers that a model needs to render."""
+    return sum(values.numel() for values in weights_of(model).values())
+
+
+def _check_fits(method: str, count: int) -> None:
+    if count > LARGEST_COUNT:
+        raise ValueError(
+            f"{method} has up to {count:,} numbers, and a file of 8 bits at most {LARGEST_COUNT:,}: "
+            "choose bits = 32, or make it smaller by options"
+        )
+
+
+def pack_weights(model: torch.nn.Module, bits: int) -> bytes:
+    """The weights as a file: a PyTorch checkpoint; or, with 8 bits, integers from -127 to 127 with a step a tensor."""
+    weights = {name: values.cpu().float() for name, values in weights_of(model).items()}
+    if bits == 32:
+        buffer = io.BytesIO()
+        torch.save(weights, buffer)
+        return buffer.getvalue()
+    return pack(KIND, b"", [_rounded(values) for values in weights.values()])
+
+
+def _rounded(values: Tensor) -> Coded:
+    step = float((values.abs().max() / LARGEST).clamp(min=1e-30).bfloat16())
+    integers = (values / step).round().clamp(-LARGEST, LARGEST).long()
+    return Coded(np.asarray(integers.numpy()), step)
+
+
+@torch.no_grad()
+def unpack_weights(model: torch.nn.Module, data: bytes, bits: int) -> None:
+    """Put a file's weights into a model of the same method."""
+    weights = weights_of(model)
+    if bits == 32:
+        read = torch.load(io.BytesIO(data), weights_only=True)
+    else:
+        stored = Container.parse(data).tensors([tuple(values.shape) for values in weights.values()])
+        read = {name: torch.from_numpy(values_of(t)) for name, t in zip(weights, stored, strict=True)}
+    for name, values in weights.items():
+        values.copy_(read[name])

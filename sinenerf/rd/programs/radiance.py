@@ -1,0 +1,193 @@
+"""Program for photographs: sine-nerf or sine-nerf-small with any layer, trained within a budget, scored by its file."""
+
+import hashlib
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from sinenerf.common.checks import check_choice, check_whole, file_size
+from sinenerf.common.files import replacing
+from sinenerf.common.hardware import Precision
+from sinenerf.common.optimization import OptimizerKind
+from sinenerf.plugin.budgeted_training import TimedTraining
+from sinenerf.plugin.nerfstudio_methods import build, configure
+from sinenerf.plugin.scoring import Image, score_held_out
+from sinenerf.radiance.llff import image_folder, list_images
+from sinenerf.rd.results import FACTOR, Result, Settings, parts_of, working_folder
+
+OWN: Settings = {
+    "preset": "sine-nerf-small",
+    "minutes": None,
+    "steps": None,
+    "optimizer": None,
+    "learning_rate": None,
+    "rays": None,
+    "downscale": None,
+    "bits": None,
+    "bytes": None,
+    "seed": 0,
+}
+"""Settings beside the model's own. Without bits and bytes 8 bits a parameter; optimizer, learning rate and rays are the
+preset's; downscale is the N of images_N, 8 by default, which are made where they are missing."""
+
+
+def find_scene(folder: Path, name: str) -> Path:
+    """Where a scene lies."""
+    return folder / name
+
+
+def parser_of(downscale: int | None) -> dict[str, Any]:
+    """Settings of `llff-data`."""
+    return {"downscale_factor": downscale or FACTOR}
+
+
+def photographs_of(scene: Path, downscale: int | None) -> list[Path]:
+    """The files of an LLFF scene that training reads: the poses and images_N, or all that these could be made of."""
+    wanted = image_folder(scene, downscale or FACTOR)
+    folders = [wanted] if list_images(wanted) else sorted(scene.glob("images*"))
+    photographs = [path for folder in folders for path in list_images(folder)]
+    return [path for path in (scene / "poses_bounds.npy", *photographs) if path.is_file()]
+
+
+def fingerprint_of(paths: list[Path]) -> str:
+    """What must be as it was for a training to go on: the names and bytes of what it reads."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def check_budget(settings: Settings) -> None:
+    """Raise ValueError unless one budget is given, and numbers are positive, those that count something whole."""
+    if (settings["minutes"] is None) == (settings["steps"] is None):
+        raise ValueError("give minutes or steps, one of them")
+    for name in ("minutes", "steps", "learning_rate", "rays", "downscale"):
+        value = settings.get(name)
+        if value is not None and not (isinstance(value, int | float) and value > 0):
+            raise ValueError(f"{name} is {value}: it must be positive")
+    for name in ("steps", "rays", "downscale", "bytes", "seed"):
+        check_whole(name, settings.get(name))
+
+
+def train_within(config: Any, settings: Settings, folder: Path, look_stride: int) -> TimedTraining | None:
+    """Train a nerfstudio method within a job's budget, with a checkpoint in a folder. None after Ctrl-C.
+
+    Raises:
+        RuntimeError: the scene cannot be trained on, or the loss is not finite.
+    """
+    minutes = settings["minutes"]
+    try:
+        trainer = build(config, settings["seed"])
+    except SystemExit as stop:  # bad input in one line
+        raise RuntimeError(str(stop.code).removeprefix("sinenerf: ")) from None
+    seconds = None if minutes is None else 60.0 * minutes
+    read = fingerprint_of(photographs_of(config.data, settings["downscale"]))
+    saved, seed = folder / "checkpoint.pt", settings["seed"]
+    training = TimedTraining(trainer, seconds, settings["steps"], saved, read, look_stride, seed)
+    return training if training.run() else None
+
+
+def save_picture(image: Image, artefact: Path) -> None:
+    """A held-out view beside its result, for the page of plots."""
+    from PIL import Image as Pillow
+
+    with replacing(artefact.with_suffix(".jpg")) as partial:
+        Pillow.fromarray((image * 255).round().astype(np.uint8)).save(partial, quality=85)
+
+
+class NerfProgram:
+    """One of our presets on an LLFF scene, every 8th view held out: settings are those of its model, and OWN."""
+
+    trains = True
+
+    def resolve(self, given: Settings) -> Settings:
+        preset = _preset(given.get("preset", "sine-nerf-small"))
+        model = preset.pipeline.model
+        names = [f.name for f in fields(model)]
+        known = {name: getattr(model, name) for name in names[names.index("layer") :] if name not in OWN}
+        if unknown := set(given) - set(known) - set(OWN):
+            raise ValueError(
+                f"no setting is called {sorted(unknown)[0]!r}: there are {', '.join(sorted({**known, **OWN}))}"
+            )
+        settings = {**known, **OWN, **given}
+        check_budget(settings)
+        if settings["bits"] is None and settings["bytes"] is None:
+            settings["bits"] = 8
+        optimizer = preset.optimizers["fields"]["optimizer"]
+        settings["optimizer"] = settings["optimizer"] or optimizer.kind
+        check_choice("optimizer", settings["optimizer"], OptimizerKind)
+        check_choice("precision", settings["precision"], Precision)
+        settings["learning_rate"] = settings["learning_rate"] or optimizer.lr
+        settings["rays"] = settings["rays"] or preset.pipeline.datamanager.train_num_rays_per_batch
+        file_size(1, settings["bits"], settings["bytes"])
+        replace(model, **{name: settings[name] for name in known}).architecture(ndc=True).networks()
+        # as JSON has them
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
+
+    def estimate(self, settings: Settings) -> float:
+        # 12 steps a second in training is what one shared core makes
+        return 40 + (60 * settings["minutes"] if settings["minutes"] is not None else settings["steps"] / 12)
+
+    def files(self, scene: Path, settings: Settings) -> list[Path]:
+        return photographs_of(scene, settings["downscale"])
+
+    def run(self, scene: Path, settings: Settings, artefact: Path) -> Result | None:
+        from sinenerf.plugin.run_to_field import field_of
+        from sinenerf.sine_file import describe
+
+        folder = working_folder(artefact)
+        parser = parser_of(settings["downscale"])
+        config = configure(settings["preset"], scene, folder, _options(settings), parser)
+        training = train_within(config, settings, folder, look_stride=8)
+        if training is None:
+            return None
+        pipeline = training.trainer.pipeline
+        field_of(pipeline).save(artefact)
+        score = score_held_out(pipeline, _file_renderer(artefact))
+        save_picture(score.images[0], artefact)
+        info = describe(artefact)
+        quality: dict[str, float | None] = dict(score.metrics)
+        seconds = round(training.seconds, 2)
+        return Result("", "", "", "", settings, quality, parts_of(info), info.parameters, seconds, training.history)
+
+
+def _preset(name: str) -> Any:
+    from sinenerf.plugin import methods
+
+    presets = {"sine-nerf": methods.sine_nerf, "sine-nerf-small": methods.sine_nerf_small}
+    if name not in presets:
+        raise ValueError(f"no preset is called {name!r}: choose {' or '.join(presets)}")
+    return presets[name].config
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    """A job's settings as nerfstudio's options."""
+    model = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items() if k not in OWN}
+    model |= {"bits": settings["bits"], "bytes": settings["bytes"]}
+    options = {f"pipeline.model.{name}": value for name, value in model.items()}
+    options["optimizers.fields.optimizer.kind"] = settings["optimizer"]
+    options["optimizers.fields.optimizer.lr"] = settings["learning_rate"]
+    options["pipeline.datamanager.train_num_rays_per_batch"] = settings["rays"]
+    return options
+
+
+def _file_renderer(path: Path) -> Any:
+    """What a .sine file shows from nerfstudio's cameras."""
+    from sinenerf.radiance.cameras import View
+    from sinenerf.radiance.field import RadianceField
+    from sinenerf.sine_file import load
+
+    field = load(path)
+    assert isinstance(field, RadianceField)
+    field.on_best_device()
+
+    def render(camera: Any, stride: int) -> Tensor:
+        fx, fy, cx, cy = (float(getattr(camera, name)) for name in ("fx", "fy", "cx", "cy"))
+        pose = camera.camera_to_worlds.reshape(3, 4).cpu().double().numpy()
+        view = View(pose, fx, fy, cx, cy, int(camera.width), int(camera.height))
+        return field.render(view)["rgb"][::stride, ::stride]
+
+    return render

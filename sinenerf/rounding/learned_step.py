@@ -1,0 +1,91 @@
+"""One tensor, rounded in training to multiples of a step that is learned along: see `by_learned_steps`."""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sinenerf.codec.entropy import LARGEST
+
+
+class LearnedStep(nn.Module):
+    """One tensor's rounding: a parametrization of `torch.nn.utils.parametrize`. Until `start` it does nothing."""
+
+    fixed: Tensor
+    """The integers of the numbers that have settled; NaN for the others."""
+
+    def __init__(self, values: Tensor) -> None:
+        super().__init__()
+        self.active = self.settling = False
+        self.register_buffer("fixed", torch.full_like(values, math.nan, requires_grad=False))
+        self.log_step, self.log_a, self.log_c = (nn.Parameter(torch.zeros((), device=values.device)) for _ in range(3))
+
+    @torch.no_grad()
+    def start(self, values: Tensor, bits: float) -> None:
+        """Round from now on, at first to so many bits a number."""
+        values = values.detach()
+        spread = float(values.square().mean().sqrt()) or 1.0
+        # a Gaussian of standard deviation t steps takes log2(t sqrt(2 pi e)) bits
+        in_steps = 2**bits / math.sqrt(2 * math.pi * math.e)
+        in_steps = min(in_steps, LARGEST / 4 * spread / (float(values.abs().max()) or 1.0))  # with room to grow
+        self.log_step.fill_(math.log(spread / in_steps))
+        self.log_a.fill_(math.log(0.5 / in_steps))
+        self.log_c.fill_(math.log(0.5 / in_steps**2))
+        self.active = True
+
+    def get_extra_state(self) -> dict[str, bool]:
+        return {"active": self.active, "settling": self.settling}
+
+    def set_extra_state(self, state: dict[str, bool]) -> None:
+        self.active, self.settling = state["active"], state["settling"]
+
+    @property
+    def step(self) -> Float[Tensor, ""]:
+        """s as a file keeps it: bfloat16, with gradients as if it were exact."""
+        exact = self.log_step.exp()
+        return exact + (exact.bfloat16().float() - exact).detach()
+
+    def integers(self, values: Tensor) -> Tensor:
+        """q = round(theta / s), with the gradient of theta / s."""
+        scaled = (values / self.step).clamp(-LARGEST, LARGEST)
+        rounded = scaled + (scaled.round() - scaled).detach()
+        return torch.where(self.fixed.isnan(), rounded, self.fixed) if self.settling else rounded
+
+    def forward(self, values: Tensor) -> Tensor:
+        if self.settling:
+            return torch.where(self.fixed.isnan(), values, self.fixed * self.step.detach())
+        return self.integers(values) * self.step if self.active else values
+
+    @torch.no_grad()
+    def distance(self, values: Tensor) -> Tensor:
+        """How far each number lies from its grid, in steps; infinity where it has settled."""
+        scaled = values / self.step
+        return torch.where(self.fixed.isnan(), (scaled - scaled.round()).abs(), math.inf)
+
+    @torch.no_grad()
+    def fix(self, values: Tensor, within: float) -> None:
+        """Fix the numbers that lie so near to their grid."""
+        near = self.distance(values) <= within
+        self.fixed[near] = self.integers(values)[near].round()
+
+    @torch.no_grad()
+    def coarsen(self, values: Tensor, log_factor: float) -> None:
+        """Another step, to whose grid all numbers are rounded anew, settled ones too."""
+        values.copy_(torch.where(self.fixed.isnan(), values, self.fixed * self.step))
+        self.fixed.fill_(math.nan)
+        self.settling = False
+        self.log_step.add_(log_factor)
+
+    def right_inverse(self, values: Tensor) -> Tensor:
+        """Values are kept as they are when the parametrization is set up."""
+        return values
+
+    def bits(self, values: Tensor) -> Float[Tensor, ""]:
+        """R, the estimated length of a tensor."""
+        q = self.integers(values)
+        a, c = self.log_a.exp(), self.log_c.exp()
+        largest = int(q.detach().abs().max())
+        support = torch.arange(-largest, largest + 1, device=q.device, dtype=q.dtype)
+        norm = torch.logsumexp(-a * support.abs() - c * support.square() / 2, 0)
+        return (a * q.abs() + c * q.square() / 2 + norm).sum() / math.log(2)

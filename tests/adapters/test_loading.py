@@ -1,0 +1,183 @@
+"""The .sine file of an adapter: what is refused, and that it leaves no trace."""
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+peft = pytest.importorskip("peft")
+from support.adapted_nets import FACTORS, TOKENS, Net, adapted, crafted  # noqa: E402
+
+from sinenerf import sine_file  # noqa: E402
+from sinenerf.adapters import SineLoraConfig, load_adapter, save_adapter, saving  # noqa: E402
+from sinenerf.codec.container import ADAPTER, Container, pack  # noqa: E402
+from sinenerf.codec.entropy import CodecError  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:peft.*")
+
+
+SMALL = '{"config": {"peft_type": "LORA", "r": 1}, "tensors": {"a": [1]}}'
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"no json", "its header cannot be read"),
+        (b"[" * 100_000, "its header cannot be read"),
+        (b"[]", "other parts"),
+        (b'{"config": {}, "tensors": []}', "other parts"),
+        (b'{"config": {"peft_type": "IA3"}, "tensors": {}}', "of type 'IA3'"),
+        (b'{"config": {"peft_type": "LORA", "megatron_core": "os"}, "tensors": {}}', "megatron_core"),
+        (b'{"config": {"peft_type": "LORA", "\\u001b[2J": 1}, "tensors": {}}', r"does not have: '\\x1b\[2J'"),
+        (b'{"config": {"peft_type": "LORA", "r": "8"}, "tensors": {}}', "does not have: r '8'"),
+        (b'{"config": {"peft_type": "LORA", "r": 1' + 5000 * b"0" + b'}, "tensors": {}}', "its header cannot be read"),
+        (b'{"config": {"peft_type": "LORA", "lora_alpha": NaN}, "tensors": {}}', "lora_alpha nan"),
+        (b'{"config": {"peft_type": "LORA", "target_modules": "(a+)+$"}, "tensors": {}}', r"target_modules '\(a\+"),
+        (b'{"config": {"peft_type": "LORA", "rank_pattern": {"(a+)+$": 4}}, "tensors": {}}', "rank_pattern"),
+        (b'{"config": {"peft_type": "LORA", "bias": "some"}, "tensors": {}}', "bias 'some'"),
+        (b'{"config": {"peft_type": "LORA"}, "tensors": {"a": [-1]}}', "out of bounds"),
+        (b'{"config": {"peft_type": "LORA"}, "tensors": {"a": [99999999, 9]}}', "out of bounds"),
+        (b'{"config": {"peft_type": "SINE_LORA", "omega": 0}, "tensors": {"a": [1]}}', "none of PEFT's: omega is 0"),
+        (b" " * (2**20 + 1), "its header cannot be read"),
+        (SMALL.encode("utf-16"), "its header cannot be read"),
+        (SMALL.encode("utf-32-le"), "its header cannot be read"),
+        (SMALL.encode("utf-8-sig"), "its header cannot be read"),
+        (SMALL.replace("{", '{"tensors": {}, ', 1).encode(), "its header cannot be read"),
+        (SMALL.replace('"r"', '"r": 2, "r"').encode(), "its header cannot be read"),
+        (SMALL.replace('"a"', '"a": [1], "a"').encode(), "its header cannot be read"),
+    ],
+)
+def test_bad_headers(content, message, tmp_path):
+    path = tmp_path / "bad.sine"
+    path.write_bytes(pack(ADAPTER, zlib.compress(content), [np.zeros(1, np.float32)]))
+    with pytest.raises(CodecError, match=message):
+        load_adapter(Net(), path)
+
+
+@pytest.mark.parametrize(
+    ("config", "shapes", "message"),
+    [
+        ({"r": 50_000_000}, FACTORS, "its settings have a rank of 50000000, its tensors of 3 at most"),
+        ({"r": 3, "rank_pattern": {"linear": 50_000_000}}, FACTORS, "a rank of 50000000"),
+        ({"r": 2**22}, dict(zip(FACTORS, [(2**22, 1), (1, 2**22)], strict=True)), "lora_A.weight' has no other factor"),
+        ({"r": 3}, dict(list(FACTORS.items())[:1]), "lora_A.weight' has no other factor that fits"),
+    ],
+)
+def test_ranks_that_no_tensor_has_make_no_layers(config, shapes, message, tmp_path, monkeypatch):
+    monkeypatch.setattr(saving, "get_peft_model", lambda *_: pytest.fail("layers were made"))
+    path = crafted(tmp_path / "large.sine", {"target_modules": ["linear"], **config}, shapes)
+    with pytest.raises(CodecError, match=f"^{path}: is damaged: .*{message}"):
+        load_adapter(Net(), path)
+
+
+def test_what_peft_refuses_names_the_file(tmp_path):
+    path = crafted(tmp_path / "other.sine", {"target_modules": ["nowhere"], "r": 3}, FACTORS)
+    with pytest.raises(CodecError, match=f"^{path}: cannot be put on this model: Target modules .*nowhere"):
+        load_adapter(Net(), path)
+
+
+class Largest(TorchDispatchMode):
+    """The most numbers of any tensor that is made and has memory, a model's own left out."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.own, self.numbers = {p.data_ptr() for p in model.parameters()}, 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor) and not result.is_meta and result.data_ptr() not in self.own:
+            self.numbers = max(self.numbers, result.numel())
+        return result
+
+
+KINDS = {"LORA": peft.LoraConfig, "SINE_LORA": SineLoraConfig}
+
+
+@pytest.mark.parametrize("further", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_refused_adapter_takes_no_memory(kind, further, tmp_path):
+    """A file of some 200 bytes, whose settings match every module of a model."""
+    shapes = {"x.lora_A.weight": (512, 1), "x.lora_B.weight": (512, 512)}
+    settings = {"peft_type": kind, "r": 512, "target_modules": ["0", "1"], "modules_to_save": ["2"], "use_dora": True}
+    path = crafted(tmp_path / "small.sine", settings, shapes)
+    net = nn.Sequential(nn.Linear(512, 512), nn.Embedding(512, 512), nn.Linear(512, 512), nn.Linear(2, 2))
+    if further:
+        net = peft.get_peft_model(net, KINDS[kind](r=1, target_modules=["3"]))
+    with Largest(net) as made, pytest.raises(CodecError, match="is the adapter of another model"):
+        load_adapter(net, path, "other")
+    assert path.stat().st_size < 300 and made.numbers < 512
+
+
+@pytest.mark.parametrize("further", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"target_modules": ["conv", "linear"], "bias": "all"},
+            r"is the adapter of another model: 'base_model\.model\.",
+        ),
+        ({"target_modules": ["linear", "norm"]}, "cannot be put on this model: .*LayerNorm"),
+        (
+            {"target_modules": ["linear"], "modules_to_save": ["norm", "blocks"]},
+            "cannot be put on this model: .*to_save",
+        ),
+    ],
+)
+def test_a_refused_adapter_leaves_no_trace(settings, message, kind, further, tmp_path):
+    path = crafted(tmp_path / "a.sine", {"peft_type": kind, "r": 3, **settings}, FACTORS)
+    net = Net()
+    net.blocks = nn.ModuleList([nn.Linear(2, 2)])
+    net.conv.weight.requires_grad_(False)
+    if further:
+        net = peft.get_peft_model(net, KINDS[kind](r=2, target_modules=["conv"], modules_to_save=["embed"]))
+    before, output = traces(net), net(TOKENS)
+    with pytest.raises(CodecError, match=f"^{path}: {message}"):
+        load_adapter(net, path, "other")
+    assert traces(net) == before and torch.equal(net(TOKENS), output)
+
+
+def traces(model):
+    """Modules with all that they are made of, and which numbers are trained."""
+    modules = {name: (id(module), repr(sorted(vars(module).items()))) for name, module in model.named_modules()}
+    return modules, [(name, id(p), p.requires_grad) for name, p in model.named_parameters()]
+
+
+def test_a_task_that_the_model_cannot_do_leaves_no_trace(tmp_path):
+    path = crafted(tmp_path / "a.sine", {"r": 3, "target_modules": ["linear"], "task_type": "CAUSAL_LM"}, FACTORS)
+    net = Net()
+    before = traces(net)
+    with pytest.raises(CodecError, match=r"cannot be put on this model: .*prepare_inputs_for_generation"):
+        load_adapter(net, path)
+    assert traces(net) == before
+
+
+def test_a_failure_after_the_trial_leaves_no_trace(tmp_path, monkeypatch):
+    path, net = tmp_path / "adapter.sine", Net()
+    save_adapter(adapted(), path)
+    before = traces(net)
+    monkeypatch.setattr(saving, "set_peft_model_state_dict", lambda *_, **__: exec("raise MemoryError"))
+    with pytest.raises(MemoryError):
+        load_adapter(net, path)
+    assert traces(net) == before
+
+
+def test_damage_is_found(tmp_path):
+    path = tmp_path / "adapter.sine"
+    save_adapter(adapted(), path)
+    whole, random, found = path.read_bytes(), np.random.default_rng(0), 0
+    for _ in range(300):
+        data = bytearray(whole)
+        data[random.integers(4, len(data) - 4)] ^= 1 << int(random.integers(8))
+        data = bytes(data[:-4]) + struct.pack("<I", zlib.crc32(bytes(data[:-4])))  # resealed
+        try:
+            container = Container.parse(data)
+            header = sine_file.adapter_file.read_header(container)
+            container.tensors(list(header.shapes.values()))
+        except CodecError:
+            found += 1
+    assert found > 250  # the others only change a number

@@ -1,0 +1,176 @@
+"""The order of neurons: the same function, ascending biases, fewer bytes."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sinenerf.codec.container import OCCUPANCY, Container, pack
+from sinenerf.codec.entropy import CodecError
+from sinenerf.codec.module_tensors import take
+from sinenerf.codec.neuron_order import arrange, saving
+from sinenerf.codec.neuron_symmetry import hidden_layers
+from sinenerf.codec.tensor_table import Coded
+from sinenerf.occupancy.config import FieldConfig
+from sinenerf.occupancy.field import OccupancyField
+from sinenerf.occupancy.header import header_of
+from sinenerf.occupancy.solid import Placement
+from sinenerf.radiance.config import RadianceConfig
+from sinenerf.radiance.field import RadianceField
+from sinenerf.radiance.warps import NDC
+from sinenerf.rounding.by_learned_steps import Quantiser
+
+STEP = 2.0**-7
+PLACEMENT = Placement((0.0, 0.0, 0.0), 1.0)
+RADIANCE = {
+    "layer": "sine",
+    "rank": 3,
+    "omega": 3.0,
+    "spread": 1.0,
+    "learn_omega": True,
+    "learn_gain": False,
+    "anchored": True,
+}
+RADIANCE |= {"factored": ("input", "hidden", "head"), "width": 24, "depth": 4, "skips": (1,), "coarse_samples": 8}
+RADIANCE |= {"position_frequencies": 3, "direction_frequencies": 2, "sampling": "proposal", "fine_samples": 8}
+RADIANCE |= {"proposal_width": 12, "proposal_depth": 2, "proposal_frequencies": 2, "density_activation": "exp"}
+RADIANCE |= {"background": "last_sample"}
+
+
+def rounded(module):
+    """Every tensor of a network as integers, biases far from zero; the network has their values."""
+    random, tensors = np.random.default_rng(0), {}
+    for name, parameter in module.named_parameters():
+        values = parameter.detach().numpy()
+        if name.endswith("bias"):
+            values = random.normal(0, 0.4, values.shape)
+        tensors[name] = Coded(np.round(values / STEP).astype(np.int64), STEP)
+    take(module, tensors)
+    return tensors
+
+
+@pytest.mark.parametrize("layer", ["sine", "low-rank", "dense"])
+@pytest.mark.parametrize("activation", ["gaussian", "sine", "relu"])
+@pytest.mark.parametrize("anchored", [False, True])
+def test_a_shape_stays_the_same_function(layer, activation, anchored):
+    torch.manual_seed(0)
+    network = FieldConfig(layer, 3, 32, 4, activation=activation, bandwidth=3.0, anchored=anchored).network()
+    tensors, layers = rounded(network), hidden_layers(network)
+    assert len(layers) == 4 and all(hidden.count == 32 for hidden in layers)
+    points = torch.rand(200, 3) * 2 - 1
+    before = network(points)
+    arranged = arrange(tensors, layers)
+    take(network, arranged)
+    torch.testing.assert_close(network(points), before, rtol=1e-4, atol=1e-4)
+    for hidden in layers:
+        bias = arranged[hidden.bias].integers
+        fixed = 3 if anchored and layer != "dense" and hidden is not layers[-1] else 0
+        assert hidden.anchored == fixed and (bias.min() >= 0) == (activation != "relu")
+        assert all((np.diff(run) >= 0).all() for run in np.split(bias, [fixed]))
+    again = arrange(arranged, layers)
+    assert all(np.array_equal(again[name].integers, arranged[name].integers) for name in arranged)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"layer": "dense"},
+        {"sampling": "coarse-fine"},
+        {"factored": ("hidden",)},
+        {"anchored": False},
+        # rows of V that read inputs and neurons are anchored
+        {"position_frequencies": 0, "rank": 8, "skips": (1, 2), "factored": ("hidden",)},
+    ],
+)
+def test_a_scene_stays_the_same_function(changes):
+    torch.manual_seed(0)
+    field = RadianceField(RadianceConfig(**RADIANCE | changes), NDC(0.6, 0.45, 1.0))
+    field.precision = "float32"
+    tensors, layers = rounded(field), hidden_layers(field)
+    assert len(layers) == (6 + 6 if "sampling" in changes else 2 + 6)
+    directions = torch.nn.functional.normalize(torch.rand(30, 3) - 0.5, dim=-1)
+    positions = (torch.rand(30, 5, 3) * 2 - 1) * 0.5
+    networks = field.coarse, field.fine
+
+    def query():
+        return [values for network in networks for values in field.query(network, positions, directions)]
+
+    before = query()
+    arranged = arrange(tensors, layers)
+    take(field, arranged)
+    assert any((tensors[name].integers != arranged[name].integers).any() for name in tensors)
+    for ours, theirs in zip(query(), before, strict=True):
+        assert ours is theirs is None or torch.allclose(ours, theirs, rtol=1e-3, atol=1e-4)
+
+
+def test_it_saves_about_what_it_says():
+    torch.manual_seed(0)
+    config = FieldConfig("sine", 3, 96)
+    network = config.network()
+    tensors, layers = rounded(network), hidden_layers(network)
+    header = header_of(config, PLACEMENT)
+    before = len(pack(OCCUPANCY, header, list(tensors.values())))
+    after = len(pack(OCCUPANCY, header, list(arrange(tensors, layers).values())))
+    most = 3 * (math.lgamma(97) / math.log(2) + 96)
+    assert saving(layers) < most and 0.75 * saving(layers) < 8 * (before - after) < most
+
+
+def test_a_budget_has_the_saving_in_it():
+    """What the order saves goes to the numbers: the file fills its budget and stays within it."""
+    torch.manual_seed(0)
+    config = FieldConfig("sine", 3, 64)
+    field = OccupancyField(config, PLACEMENT)
+    rounded(field.network)
+    size = 1100
+    quantiser = Quantiser(field.network, 8.0 * (size - 110))
+    for _ in range(40):
+        quantiser.settle(0.8)
+    coded = quantiser.within(size, lambda tensors: pack(OCCUPANCY, header_of(config, PLACEMENT), tensors))
+    quantiser.finish()
+    points = np.random.default_rng(0).uniform(-1, 1, (100, 3))
+    own_order = field.evaluate(points)
+    field.coded = take(field.network, coded)
+    np.testing.assert_allclose(field.evaluate(points), own_order, rtol=1e-3, atol=1e-3)
+    assert 0.85 * size < len(field.to_bytes()) <= size
+
+
+def test_an_ascending_tensor_beyond_the_bound_is_refused():
+    """Differences that add up to more than any integer may be."""
+    shapes = [(300,)]
+    body = Container.parse(pack(OCCUPANCY, b"", [Coded(np.arange(300) * 54 + 200, STEP)])).body
+    assert Container(OCCUPANCY, b"", body, 0).tensors(shapes)[0].integers.max() == 16_346
+    assert body[2:4] == bytes([0x90, 0x03])  # z = 400, of a first integer of 200; now 1,023
+    damaged = body[:2] + bytes([0xFE, 0x0F]) + body[4:]
+    with pytest.raises(CodecError, match="beyond the format's bound"):
+        Container(OCCUPANCY, b"", damaged, 0).tensors(shapes)
+
+
+def test_the_first_version_has_no_ascending_tensors():
+    data = pack(OCCUPANCY, b"", [Coded(np.arange(300), STEP)])
+    first = Container.parse(data)
+    with pytest.raises(CodecError, match="not a positive number"):
+        Container(OCCUPANCY, b"", first.body, 0, version=1).tensors([(300,)])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.lists(st.integers(-300, 300), min_size=1, max_size=60), min_size=1, max_size=3))
+def test_runs_of_ascending_integers_come_back(runs):
+    """One run, two, or a tensor of three that is no such."""
+    integers = np.concatenate([np.sort(run) for run in runs])
+    stored = pack(OCCUPANCY, b"", [Coded(integers, STEP), Coded(np.arange(9), STEP)])
+    first, second = Container.parse(stored).tensors([integers.shape, (9,)])
+    assert np.array_equal(first.integers, integers) and np.array_equal(second.integers, np.arange(9))
+
+
+def test_a_second_run_beyond_its_tensor_is_refused():
+    runs = np.concatenate([np.arange(40) * 9, np.arange(200) * 9])
+    body = Container.parse(pack(OCCUPANCY, b"", [Coded(runs, STEP)])).body
+    assert body[2:4] == bytes([0, 40])  # the first integer, and where the second run begins
+    with pytest.raises(CodecError, match="a run begins beyond its tensor"):
+        Container(OCCUPANCY, b"", body[:3] + bytes([250, 1]) + body[4:], 0).tensors([(240,)])
+    with pytest.raises(CodecError):
+        Container(OCCUPANCY, b"", body, 0, version=2).tensors([(240,)])

@@ -1,0 +1,79 @@
+"""What network suits a file of so many bytes."""
+
+import math
+
+import pytest
+
+from sinenerf.occupancy.config import FieldConfig
+from sinenerf.occupancy.fit_config import FitConfig, split_settings
+from sinenerf.occupancy.header import check_writable, shapes_of
+from sinenerf.occupancy.sizing import BITS, DEFAULT_BYTES
+
+LAYERS = ["sine", "low-rank", "dense"]
+
+
+def numbers(architecture) -> int:
+    return sum(math.prod(shape) for shape in shapes_of(architecture))
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("bytes", [1, 10, 4 * 10**6, 10**7])
+@pytest.mark.parametrize("anchored", [True, False])
+def test_sizes_beyond_reason_give_a_network(layer, bytes, anchored):
+    architecture, _ = split_settings({"layer": layer, "bytes": bytes, "anchored": anchored})
+    check_writable(architecture)
+    assert layer == "dense" or architecture.rank < architecture.width
+    architecture.network()
+
+
+@pytest.mark.parametrize("bytes, rank", [(1000, 20), (2200, 36), (5000, 60)])
+def test_a_width_holds_its_rank(bytes, rank):
+    architecture, _ = split_settings({"bytes": bytes, "rank": rank})
+    assert architecture.width >= rank == architecture.rank
+    architecture.network()
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("bytes", [400, 1000, 2200, 3000, 8000, 28000, 90000])
+def test_a_network_fills_its_bytes(layer, bytes):
+    architecture, config = split_settings({"layer": layer, "bytes": bytes})
+    assert 0.7 * 8 * bytes / BITS < numbers(architecture) <= 8 * bytes / BITS
+    architecture.network()
+    config.check()
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_larger_files_have_larger_networks_and_smaller_steps(layer):
+    made = [split_settings({"layer": layer, "bytes": size}) for size in range(500, 40000, 500)]
+    sizes, rates = [numbers(architecture) for architecture, _ in made], [config.learning_rate for _, config in made]
+    assert rates == sorted(rates, reverse=True)
+    # by far; widths that go in steps leave less to the rank just after one
+    assert all(later > 1.5 * earlier for earlier, later in zip(sizes, sizes[len(sizes) // 2 :], strict=False))
+
+
+def test_what_is_given_stays():
+    given = {"bytes": 5000, "width": 96, "spread": 4.0, "optimizer": "adam", "batch": 99, "learning_rate": 0.5}
+    architecture, config = split_settings(given)
+    assert (architecture.width, architecture.spread) == (96, 4.0) and architecture.rank > 10
+    assert (config.optimizer, config.batch, config.learning_rate) == ("adam", 99, 0.5)
+    assert split_settings({"bytes": 5000, "rank": 3})[0].width > 200
+    assert split_settings({"bytes": 5000, "width": 300, "rank": 300})[0].rank == 300  # refused later, by its size
+    assert split_settings({"bits": 8.0})[1] == FitConfig(bits=8.0)
+    assert split_settings({"rank": 2}) == (FieldConfig(rank=2), FitConfig())
+
+
+def test_what_nobody_says_is_chosen_for_the_default_size():
+    assert split_settings({}) == split_settings({"bytes": DEFAULT_BYTES})
+    assert split_settings({"layer": "dense", "steps": 5}) == split_settings(
+        {"layer": "dense", "steps": 5, "bytes": 3000}
+    )
+
+
+@pytest.mark.parametrize(
+    "settings, message", [({"width": 0}, "width is 0"), ({"rank": 0}, "rank"), ({"bytes": -5}, "-5")]
+)
+def test_impossible_settings_are_refused_as_ever(settings, message):
+    with pytest.raises(ValueError, match=message):
+        architecture, config = split_settings({"bytes": 2000} | settings)
+        config.check()
+        architecture.network()

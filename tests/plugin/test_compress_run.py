@@ -1,0 +1,180 @@
+"""A run made into a file, and what is done with that file, by the real commands."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from support import http_answers
+from support.http_answers import answer
+from support.kill_loop import kill_and_run_again
+
+import sinenerf
+from sinenerf.radiance.camera_files import read_views
+
+TRAIN = """
+ns-train sine-nerf-small --vis tensorboard --max-num-iterations 40 --steps-per-eval-image 0 --steps-per-eval-batch 0
+--steps-per-eval-all-images 0 --steps-per-save 20 --save-only-latest-checkpoint False
+--timestamp run --viewer.quit-on-train-completion True
+--pipeline.model.width 24 --pipeline.model.rank 3 --pipeline.model.coarse-samples 8 --pipeline.model.fine-samples 6
+--pipeline.model.bits 10 --pipeline.datamanager.train-num-rays-per-batch 64 --output-dir {output}
+llff-data --data {scene} --downscale-factor 1
+"""
+
+
+command = partial(http_answers.command, timeout=200)
+
+
+@pytest.fixture(scope="module")
+def run(scene, tmp_path_factory):
+    """A run that was trained with quantisation."""
+    output = tmp_path_factory.mktemp("runs")
+    program, *arguments = TRAIN.format(output=output, scene=scene).split()
+    program = str(Path(sys.executable).with_name(program))
+    made = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=300, check=False)
+    assert made.returncode == 0, made.stderr[-3000:]
+    return next(output.rglob("config.yml")).parent
+
+
+def test_a_run_leaves_a_file_that_shows_what_it_shows(run, scene, tmp_path):
+    from sinenerf.plugin.run_to_field import field_of
+    from sinenerf.plugin.runs import open_run
+    from sinenerf.plugin.scoring import model_renderer, score_held_out
+
+    path = run / "scene.sine"
+    described = json.loads(answer("info", path, "--json").stdout)
+    assert described["kind"] == "radiance field" and described["bits_per_parameter"] <= 10
+    field, pipeline = sinenerf.load(path), open_run(run)
+    assert pipeline.model.quantiser.active
+    assert field_of(pipeline).to_bytes() == path.read_bytes()  # rounds the run's own numbers to the budget, too
+    field.precision = pipeline.model.field.precision = "float32"
+    views = read_views(scene / "poses_bounds.npy", field.capture)
+    kept = [i for i in range(len(views)) if i % 8]
+    for index, wanted in enumerate(kept[:2]):
+        camera = pipeline.datamanager.train_dataset.cameras[index : index + 1]
+        with torch.no_grad():
+            truth = pipeline.model.get_outputs_for_camera(camera)
+        shown = field.render(views[wanted], normals=True)
+        torch.testing.assert_close(shown["rgb"], truth["rgb"], atol=2e-3, rtol=0)
+        torch.testing.assert_close(shown["accumulation"], truth["accumulation"], atol=2e-3, rtol=0)
+    assert set(field.coded) == {name for name, _ in field.named_parameters()}
+
+    scored = command("eval", path, scene, "--json", "--picture", tmp_path / "held_out.png")
+    result = json.loads(scored.stdout)
+    assert result["bytes"] == path.stat().st_size and result["views"] == 2, scored.stderr
+    wanted = score_held_out(pipeline, model_renderer(pipeline)).metrics
+    assert result["psnr"] == pytest.approx(wanted["psnr"], abs=0.05)
+    assert result["ssim"] == pytest.approx(wanted["ssim"], abs=0.01)
+
+    made = answer("render", path, "--output", tmp_path / "views", "--cameras", scene / "poses_bounds.npy")
+    assert made.returncode == 0 and len(list((tmp_path / "views").glob("*.png"))) == 9, made.stderr
+    for what in ("depth", "normals"):
+        film = answer("render", path, "--output", tmp_path / f"{what}.mp4", "--frames", 3, "--what", what)
+        assert film.returncode == 0 and (tmp_path / f"{what}.mp4").stat().st_size > 500, film.stderr
+
+
+def test_a_run_is_compressed_within_a_budget(run, tmp_path):
+    path = tmp_path / "small.sine"
+    made = answer("compress", run, "--output", path, "--bytes", 4500, "--steps", 20)
+    assert made.returncode == 0 and path.stat().st_size <= 4500, made.stderr
+    exact = answer("compress", run, "--output", tmp_path / "exact.sine", "--bits", 32)
+    assert exact.returncode == 0, exact.stderr
+    field = sinenerf.load(tmp_path / "exact.sine")
+    assert not field.coded and (tmp_path / "exact.sine").stat().st_size > 4 * field.parameters_count
+    same = answer("compress", run, "--output", tmp_path / "same.sine")
+    assert same.returncode == 0 and (tmp_path / "same.sine").read_bytes() == (run / "scene.sine").read_bytes()
+
+
+def test_a_run_that_stopped_before_it_rounded_keeps_its_bits(run, tmp_path):
+    """It was compressed to the default of 8."""
+    stopped = shutil.copytree(run, tmp_path / "stopped")
+    last = max((stopped / "nerfstudio_models").iterdir())
+    last.unlink()
+    path = tmp_path / "scene.sine"
+    made = answer("compress", stopped, "--output", path, "--steps", 20)
+    assert made.returncode == 0, made.stderr
+    assert 9 < json.loads(answer("info", path, "--json").stdout)["bits_per_parameter"] <= 10
+
+
+def test_killed_compression_goes_on(run, tmp_path):
+    program = "import sinenerf.plugin.compress_run as c; c.SAVE_EVERY = 0.2; from sinenerf.cli import main; main()"
+    line = [sys.executable, "-c", program, "compress", str(run), "--output", str(tmp_path / "small.sine")]
+    line += ["--bytes", "4500", "--minutes", "0.05"]
+    kill_and_run_again(line, tmp_path / ".small.sine.checkpoint")
+    assert [p.name for p in tmp_path.iterdir()] == ["small.sine"]
+    assert (tmp_path / "small.sine").stat().st_size <= 4500
+
+
+@pytest.mark.parametrize("before", [None, b"what took an hour"])
+def test_interrupted_compression_goes_on(before, run, tmp_path, monkeypatch, capsys):
+    """A file of before stays until another is finished."""
+    from sinenerf.plugin.compress_run import FineTuning, compress_run
+
+    steps, train_step = [], FineTuning._train_step
+
+    def ctrl_c_at_seven(self):
+        steps.append(self.step)
+        if steps == list(range(8)):
+            os.kill(os.getpid(), signal.SIGINT)
+        train_step(self)
+
+    monkeypatch.setattr(FineTuning, "_train_step", ctrl_c_at_seven)
+    path = tmp_path / "small.sine"
+    if before is not None:
+        path.write_bytes(before)
+    assert not compress_run(run, path, bytes=4500, steps=12).complete
+    said = capsys.readouterr().err
+    assert ("is as it was" if before else "holds the field so far") in said and "the same command goes on" in said
+    assert (path.read_bytes() == before) if before else sinenerf.load(path)
+    assert compress_run(run, path, bytes=4500, steps=12).complete and steps == list(range(12))
+    assert [p.name for p in tmp_path.iterdir()] == ["small.sine"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--steps", 0), "steps is 0: it must be positive"),
+        (("--steps", -5), "steps is -5: it must be positive"),
+        (("--minutes", 0), "minutes is 0.0: it must be positive"),
+        (("--minutes", -1), "minutes is -1.0: it must be positive"),
+        (("--minutes", 1, "--steps", 5), "minutes or steps, not both"),
+        (("--bits", 8, "--bytes", 5000), "bits or bytes, not both"),
+        (("--mesh", "shape.ply"), "--mesh"),
+    ],
+)
+def test_a_budget_is_checked_before_a_run_is_opened(options, said, tmp_path, monkeypatch):
+    monkeypatch.setattr("sinenerf.plugin.compress_run.open_run", lambda run: pytest.fail("it was opened"))
+    refused = answer("compress", tmp_path, "--output", tmp_path / "x.sine", *options)
+    assert refused.returncode == 1 and said in refused.stderr and refused.stderr.count("\n") == 1, refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("compress", "{run}", "--output", "{tmp}/x.sine", "--bytes", "300"), "300 bytes: too few for"),
+        (("compress", "{tmp}", "--output", "{tmp}/x.sine"), "no run there"),
+        (("compress", "{run}", "--output", "{tmp}/no/x.sine"), "the folder"),
+        (("render", "{run}/scene.sine", "--output", "{tmp}/x.mp4", "--scale", "0"), "must be positive"),
+        (("render", "{golden}", "--output", "{tmp}/x.mp4"), "holds a shape, not a radiance field"),
+        (("render", "{run}/scene.sine", "--output", "{tmp}/x", "--cameras", "{golden}"), "cameras are read from"),
+    ],
+)
+def test_bad_input_is_one_line(run, tmp_path, arguments, said):
+    golden = Path(__file__).parents[1] / "golden" / "sine.sine"
+    made = answer(*(a.format(run=run, tmp=tmp_path, golden=golden) for a in arguments))
+    assert made.returncode == 1 and said in made.stderr, made.stderr
+    assert made.stderr.count("\n") == 1 and not (tmp_path / "x.sine").exists()
+
+
+def test_a_scene_meshes(run, tmp_path):
+    field = sinenerf.load(run / "scene.sine")
+    with torch.no_grad():
+        level = float(field.density(torch.rand(4000, 3) * 2 - 1).quantile(0.8))  # forty steps leave no wall yet
+    mesh = field.mesh(32, level=level, min_faces=1)
+    assert len(mesh.faces) and mesh.visual.vertex_colors.shape == (len(mesh.vertices), 4)

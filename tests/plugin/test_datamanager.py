@@ -1,0 +1,220 @@
+"""Blender, nerfstudio and COLMAP data through nerfstudio's own parsers: a scene box stands in for NDC."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.spatial.transform import Rotation
+from support.nerfstudio_commands import TINY, run_here
+from support.tiny_runs import set_up, tiny_config
+
+pytest.importorskip("nerfstudio", reason="needs nerfstudio")
+pytestmark = pytest.mark.slow
+SCALE = ["--scene-scale", "16"]
+
+
+def opengl_poses(scene):
+    """(N, 4, 4) camera-to-world, x right, y up, z backwards; and height, width, focal length."""
+    table = np.load(scene / "poses_bounds.npy")[:, :15].reshape(-1, 3, 5)
+    poses = np.tile(np.eye(4), (len(table), 1, 1))
+    poses[:, :3] = np.stack([table[:, :, 1], -table[:, :, 0], table[:, :, 2], table[:, :, 3]], axis=2)
+    return poses, table[0, :, 4]
+
+
+def names(scene):
+    return sorted(path.name for path in (scene / "images").iterdir())
+
+
+def nerfstudio_data(scene, target):
+    poses, (height, width, focal) = opengl_poses(scene)
+    shutil.copytree(scene / "images", target / "images")
+    camera = {"fl_x": focal, "fl_y": focal, "cx": width / 2, "cy": height / 2, "w": int(width), "h": int(height)}
+    frames = [
+        {"file_path": f"images/{name}", "transform_matrix": pose.tolist()}
+        for name, pose in zip(names(scene), poses, strict=True)
+    ]
+    (target / "transforms.json").write_text(json.dumps({**camera, "camera_model": "OPENCV", "frames": frames}))
+    return "nerfstudio-data", ["--eval-mode", "interval", *SCALE]
+
+
+def blender_data(scene, target):
+    poses, (_, width, focal) = opengl_poses(scene)
+    shutil.copytree(scene / "images", target / "train")
+    frames = [
+        {"file_path": f"./train/{name.removesuffix('.png')}", "transform_matrix": pose.tolist()}
+        for name, pose in zip(names(scene), poses, strict=True)
+    ]
+    angle = 2 * np.arctan(width / (2 * focal))
+    for split in ("train", "val", "test"):
+        (target / f"transforms_{split}.json").write_text(json.dumps({"camera_angle_x": angle, "frames": frames}))
+    return "blender-data", []
+
+
+def colmap_data(scene, target):
+    poses, (height, width, focal) = opengl_poses(scene)
+    shutil.copytree(scene / "images", target / "images")
+    model = target / "sparse"
+    model.mkdir()
+    (model / "cameras.txt").write_text(
+        f"1 PINHOLE {int(width)} {int(height)} {focal} {focal} {width / 2} {height / 2}\n"
+    )
+    lines = []
+    for index, (name, pose) in enumerate(zip(names(scene), poses, strict=True), start=1):
+        rotation = (pose[:3, :3] * [1, -1, -1]).T  # world to camera, y down and z forwards
+        x, y, z, w = Rotation.from_matrix(rotation).as_quat()
+        translation = -rotation @ pose[:3, 3]
+        lines += [" ".join(map(str, [index, w, x, y, z, *translation, 1, name])), "0 0 -1"]
+    (model / "images.txt").write_text("\n".join(lines) + "\n")
+    (model / "points3D.txt").write_text("")
+    return "colmap", ["--colmap-path", "sparse", "--load-3D-points", "False", "--downscale-factor", "1", *SCALE]
+
+
+@pytest.mark.parametrize("layout", [nerfstudio_data, blender_data, colmap_data])
+def test_other_data_trains_evaluates_and_exports(layout, scene, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    parser, options = layout(scene, data)
+    run_here(
+        "ns-train",
+        "sine-nerf-small",
+        *TINY,
+        "--max-num-iterations=60",
+        f"--output-dir={tmp_path}/runs",
+        f"--data={data}",
+        parser,
+        *options,
+    )
+    config = next(tmp_path.rglob("config.yml"))
+    run_here("ns-eval", f"--load-config={config}", f"--output-path={tmp_path}/metrics.json")
+    assert np.isfinite(json.loads((tmp_path / "metrics.json").read_text())["results"]["psnr"])
+    mesh = ["--output", tmp_path / "scene.ply", "--resolution", 24, "--min-faces", 1, "--no-seen-only"]
+    run_here("sinenerf", "export-mesh", config.parent, *mesh)
+    assert (tmp_path / "scene.ply").stat().st_size > 500
+
+
+def parsed_by_nerfstudio(scene, target, **options):
+    """The settings of a tiny training on `nerfstudio_data`."""
+    from nerfstudio.data.dataparsers.nerfstudio_dataparser import NerfstudioDataParserConfig
+
+    target.mkdir(exist_ok=True)
+    nerfstudio_data(scene, target)
+    config = tiny_config("sine-nerf-small", scene, target / "runs", width=32, coarse_samples=24, fine_samples=10)
+    config.data = config.pipeline.datamanager.data = target
+    config.pipeline.datamanager.dataparser = NerfstudioDataParserConfig(
+        data=target, eval_mode="interval", eval_interval=8, **options
+    )
+    config.pipeline.datamanager.train_num_rays_per_batch = 128
+    return config
+
+
+def refused(config, *words):
+    with pytest.raises(SystemExit) as stop:
+        set_up(config)
+    message = str(stop.value)
+    assert message.startswith("sinenerf: ") and "\n" not in message
+    for word in words:
+        assert word in message, message
+
+
+def edit_frame(data, change, frame=4):
+    content = json.loads((data / "transforms.json").read_text())
+    change(content["frames"][frame])
+    (data / "transforms.json").write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_a_camera_that_is_no_number(scene, tmp_path, number):
+    """nerfstudio subtracts the mean of all, so that none is any more."""
+    config = parsed_by_nerfstudio(scene, tmp_path)
+    edit_frame(tmp_path, lambda frame: frame["transform_matrix"][1].__setitem__(3, number))
+    refused(config, "transforms.json: images/image004.png", "NaN or infinite")
+    config.pipeline.datamanager.dataparser.data = config.pipeline.datamanager.data = tmp_path / "transforms.json"
+    refused(config, "transforms.json: images/image004.png")
+
+
+def test_a_camera_that_is_no_number_beside_others_that_are(scene, tmp_path):
+    config = parsed_by_nerfstudio(
+        scene, tmp_path, center_method="none", orientation_method="none", auto_scale_poses=False
+    )
+    edit_frame(tmp_path, lambda frame: frame["transform_matrix"][1].__setitem__(3, np.nan))
+    refused(config, f"{tmp_path}/images/image004.png: NaN")
+
+
+@pytest.mark.parametrize("photograph", ["image004.png", "image008.png"])  # to train on, held out
+def test_a_photograph_that_cannot_be_decoded(scene, tmp_path, photograph):
+    config = parsed_by_nerfstudio(scene, tmp_path)
+    path = tmp_path / "images" / photograph
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    refused(config, str(path), "cannot be decoded")
+
+
+@pytest.mark.parametrize("mode, said", [("P", "its pixels are P"), ("RGBA", "must have an alpha channel, or none")])
+def test_pixels_that_nerfstudio_misreads(scene, tmp_path, mode, said):
+    """A palette, and alpha in one photograph alone."""
+    config = parsed_by_nerfstudio(scene, tmp_path)
+    path = tmp_path / "images" / "image004.png"
+    with Image.open(path) as image:
+        image.convert(mode).save(path)
+    refused(config, str(path), said)
+
+
+def test_a_folder_that_the_parser_cannot_open(scene, tmp_path):
+    config = parsed_by_nerfstudio(scene, tmp_path)
+    (tmp_path / "transforms.json").unlink()
+    refused(config, f"{tmp_path}: its data parser cannot read it", "transforms.json")
+
+
+def test_a_folder_that_is_not_there(scene, tmp_path):
+    config = parsed_by_nerfstudio(scene, tmp_path)
+    config.data = config.pipeline.datamanager.data = tmp_path / "elsewhere"
+    refused(config, f"{tmp_path}/elsewhere: ", "does not exist")
+
+
+@pytest.mark.parametrize(
+    "content, reason",
+    [
+        ("{", "JSONDecodeError"),
+        ("{}", "frames"),
+        ('{"frames": []}', "IndexError"),
+        ('{"frames": [{"file_path": "images/image000.png"}]}', "fx not specified"),
+        ('{"frames": 3}', "not iterable"),
+    ],
+)
+def test_a_transforms_json_that_is_none(scene, tmp_path, content, reason):
+    config = parsed_by_nerfstudio(scene, tmp_path)
+    (tmp_path / "transforms.json").write_text(content)
+    refused(config, f"{tmp_path}: its data parser cannot read it", reason)
+
+
+def test_photographs_are_what_nerfstudio_reads(scene, tmp_path):
+    from nerfstudio.data.datasets.base_dataset import InputDataset
+
+    config = parsed_by_nerfstudio(scene, tmp_path)
+    config.pipeline.datamanager.camera_res_scale_factor = 0.5
+    with Image.open(tmp_path / "images" / "image004.png") as image:
+        image.convert("L").save(image.filename)
+    ours = set_up(config).pipeline.datamanager.train_dataset
+    theirs = InputDataset(ours._dataparser_outputs, 0.5)
+    for index in range(len(ours)):
+        np.testing.assert_array_equal(ours.get_numpy_image(index), theirs.get_numpy_image(index))
+
+
+def test_a_box_that_ends_with_the_cameras_is_named(scene, tmp_path, capsys):
+    set_up(parsed_by_nerfstudio(scene, tmp_path / "small"))
+    assert "all cameras lie inside the scene box, +-1," in capsys.readouterr().err
+    set_up(parsed_by_nerfstudio(scene, tmp_path / "large", scene_scale=16.0))
+    set_up(tiny_config("sine-nerf-small", scene, tmp_path))
+    assert "scene box" not in capsys.readouterr().err
+
+
+def test_a_scene_that_nerfstudio_has_parsed_is_learnt(scene, tmp_path):
+    """In the box of the cameras alone it comes to 11 dB, and the photographs' mean colour to 16.4."""
+    config = parsed_by_nerfstudio(scene, tmp_path, scene_scale=16.0)
+    config.pipeline.datamanager.train_num_rays_per_batch = 256
+    config.max_num_iterations, config.pipeline.model.rank = 100, 8
+    trainer = set_up(config)
+    for step in range(100):
+        trainer.train_iteration(step)
+    assert trainer.pipeline.get_average_eval_image_metrics()["psnr"] > 17

@@ -1,0 +1,153 @@
+"""The nerfstudio model on a tiny generated scene: what it renders, and how it trains."""
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from support.tiny_runs import make_trainer, set_up, tiny_config
+
+pytest.importorskip("nerfstudio", reason="needs nerfstudio")
+from nerfstudio.cameras.rays import RayBundle
+
+from sinenerf.factored import FactoredLinear
+from sinenerf.networks import RadianceMLP
+from sinenerf.plugin.methods import (
+    sine_nerf,
+    sine_nerf_small,
+)
+
+
+def test_presets_name_their_optimiser():
+    kinds = [method.config.optimizers["fields"]["optimizer"].kind for method in (sine_nerf, sine_nerf_small)]
+    assert kinds == ["adam", "soap"]
+
+
+def test_outputs_are_what_nerfstudios_tools_expect(trainer):
+    model = trainer.pipeline.model.eval()
+    camera = trainer.pipeline.datamanager.train_dataset.cameras[:1]
+    outputs = model.get_outputs_for_camera(camera)
+    assert {"rgb", "depth", "accumulation", "normals"} <= set(outputs)
+    assert outputs["rgb"].shape == (36, 48, 3) and outputs["depth"].shape == (36, 48, 1)
+    for name in ("rgb", "accumulation", "normals"):
+        assert outputs[name].min() >= 0 and outputs[name].max() <= 1, name
+    normals = 2 * outputs["normals"] - 1
+    torch.testing.assert_close(normals.norm(dim=-1), torch.ones(36, 48), atol=1e-3, rtol=0)
+    rgba = model.get_rgba_image(outputs)
+    assert torch.equal(rgba[..., 3:], outputs["accumulation"])
+    assert (outputs["depth"] > 0).all()
+
+
+class Wall(RadianceMLP):
+    """All that lies behind one world depth is solid."""
+
+    def __init__(self, warp, z):
+        torch.nn.Module.__init__(self)
+        self.warp, self.z = warp, z
+
+    def embed(self, points):
+        return points
+
+    def raw_density(self, points):
+        return ((self.z - self.warp.unwarp_points(points)[..., 2:]) * 1000).clamp(-30, 12) + 0 * points[..., 2:]
+
+    def raw_colour(self, points, directions):
+        return points
+
+
+def test_depth_and_normals_are_the_worlds(small):
+    """A wall at one world depth is seen there, facing the camera, from any view, though the field lies in a cube."""
+    model = small.pipeline.model.eval()
+    model.field.coarse = model.field.fine = Wall(model.warp, -3.0)
+    model.sample_uniform.num_samples = model.sample_pdf.num_samples = 128
+    for camera in range(3):
+        bundle = small.pipeline.datamanager.train_dataset.cameras.generate_rays(camera).flatten()
+        with torch.no_grad():
+            outputs = model(bundle)
+        points = bundle.origins + outputs["depth"] * bundle.directions
+        torch.testing.assert_close(points[:, 2], torch.full_like(points[:, 2], -3), atol=0.05, rtol=0)
+        torch.testing.assert_close(outputs["accumulation"], torch.ones_like(outputs["accumulation"]))
+
+
+def test_exporters_short_rays_may_point_anywhere(trainer):
+    bundle = RayBundle(
+        origins=torch.tensor([[0.0, 0, -3], [0.1, 0, -4]]),
+        directions=torch.tensor([[0.0, 0, 1], [1, 0, 0]]),
+        pixel_area=torch.ones(2, 1),
+        nears=torch.zeros(2, 1),
+        fars=torch.full((2, 1), 0.2),
+    )
+    with torch.no_grad():
+        outputs = trainer.pipeline.model.eval()(bundle)
+    assert all(torch.isfinite(value).all() for value in outputs.values())
+    assert (outputs["depth"] <= 0.2).all()
+
+
+def test_training_lowers_the_loss(scene, tmp_path):
+    trainer = make_trainer("sine-nerf-small", scene, tmp_path, width=32, depth=3, coarse_samples=16, fine_samples=12)
+    losses = [float(trainer.train_iteration(step)[1]["rgb"]) for step in range(120)]
+    assert np.mean(losses[-20:]) < 0.7 * np.mean(losses[:5])
+
+
+def test_weights_are_built_once_a_step_and_once_an_image(small, monkeypatch):
+    builds = []
+    for layer in (m for m in small.pipeline.model.modules() if isinstance(m, FactoredLinear)):
+        build = layer.build
+        monkeypatch.setattr(layer, "build", lambda build=build: builds.append(1) or build())
+    layers = sum(isinstance(m, FactoredLinear) for m in small.pipeline.model.modules())
+    small.train_iteration(0)
+    assert len(builds) == layers
+    builds.clear()
+    small.pipeline.model.config.eval_num_rays_per_chunk = 100
+    small.pipeline.eval()
+    small.pipeline.model.get_outputs_for_camera(small.pipeline.datamanager.train_dataset.cameras[:1])
+    assert len(builds) == layers
+
+
+def test_a_random_background_lies_behind_each_networks_own_picture(scene, tmp_path):
+    trainer = make_trainer("sine-nerf", scene, tmp_path, background_color="random")
+    model, black = trainer.pipeline.model, torch.zeros(5, 3)
+    outputs = {"rgb": black, "accumulation": torch.ones(5, 1), "rgb_coarse": black}
+    losses = model.get_loss_dict({**outputs, "accumulation_coarse": torch.zeros(5, 1)}, {"image": torch.zeros(5, 4)})
+    assert losses["rgb_coarse"] == 0 < losses["rgb"]  # the coarse one is as transparent as the photograph
+    trained = model(trainer.pipeline.datamanager.next_train(0)[0])
+    assert trained["accumulation_coarse"].shape == trained["accumulation"].shape
+
+
+def test_the_viewers_panel_follows_rank_and_bytes(scene, tmp_path):
+    from nerfstudio.viewer.utils import parse_object
+    from nerfstudio.viewer.viewer_elements import ViewerElement
+
+    trainer = make_trainer("sine-nerf-small", scene, tmp_path, bits=8.0)
+    found = {e.name: e for _, e in parse_object(trainer.pipeline, ViewerElement, "Custom Elements")}
+    model = trainer.pipeline.model
+    assert found["Rank"].value == "sine, k = 4"
+    assert found["Parameters"].value == f"{model.field.parameters_count:,}"
+    assert "float32" in found["Bytes"].value and float(found["Bits / parameter"].value) > 32
+    model.quantiser.start()
+    model.panel.update(model.field, model.quantiser)
+    assert "float32" not in found["Bytes"].value and float(found["Bits / parameter"].value) < 24
+
+
+def test_a_run_from_before_layers_were_anchored_keeps_its_shapes():
+    text = yaml.dump(sine_nerf_small.config.pipeline.model)
+    assert "anchored: true\n" in text
+    assert yaml.load(text, Loader=yaml.Loader).anchored
+    earlier = yaml.load(text.replace("anchored: true\n", ""), Loader=yaml.Loader)
+    assert earlier.anchored is False and earlier.rank == 32 and not earlier.architecture(True).anchored
+
+
+@pytest.mark.parametrize("spherify", [False, True])
+def test_rays_with_bounds_of_their_own_see_the_same_density(scene, tmp_path, monkeypatch, spherify):
+    """A crop in the viewer: densities are those of the cube, lengths those of the world."""
+    config = tiny_config("sine-nerf-small", scene, tmp_path)
+    config.pipeline.datamanager.dataparser.spherify = spherify
+    model = set_up(config).pipeline.model.eval()
+    monkeypatch.setattr(model.field, "query", lambda network, x, d: (torch.full_like(x[..., :1], 2.0), x))
+    origins = torch.tensor([[0.1, 0.0, -1.2]] if not spherify else [[0.1, 0.0, 0.8]])
+    directions = torch.nn.functional.normalize(torch.tensor([[0.1, 0.2, -1.0]]), dim=-1)
+    near, far = torch.tensor([[0.3]]), torch.tensor([[1.4]])
+    start, end = (model.warp.warp_points(origins + t * directions) for t in (near, far))
+    length = (end - start).norm()
+    bundle = RayBundle(origins, directions, torch.ones(1, 1), nears=near, fars=far)
+    _, weights = model._march(model.field.fine, bundle, model.sample_uniform(bundle))
+    assert float(weights.sum()) == pytest.approx(1 - float(torch.exp(-2.0 * length)), rel=1e-4)

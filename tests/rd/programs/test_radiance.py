@@ -1,0 +1,364 @@
+"""Sweeps over photographs: our presets and nerfstudio's own methods, killed and gone on with."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from support.http_answers import answer
+
+import sinenerf
+from sinenerf.datasets.generate import generate_scene
+from sinenerf.plugin.budgeted_training import TimedTraining
+from sinenerf.plugin.dataparser import LLFFDataParserConfig
+from sinenerf.plugin.nerfstudio_methods import build, configure
+from sinenerf.plugin.scoring import model_renderer, score_held_out
+from sinenerf.rd.plan import read_plan
+from sinenerf.rd.programs.nerfstudio import pack_weights, unpack_weights, weights_of
+from sinenerf.rd.programs.radiance import fingerprint_of, parser_of
+from sinenerf.rd.programs.registry import PROGRAMS
+from sinenerf.rd.results import read_results
+from sinenerf.rd.sweep import run_job
+
+PLAN = """
+dataset = "photographs"
+scenes = ["scene"]
+
+[settings]
+steps = 12
+downscale = 1
+
+[[methods]]
+name = "sine"
+settings = { layer = "sine", rank = 2, width = 16, coarse_samples = 8, fine_samples = 4, bits = 12 }
+
+[[methods]]
+name = "thin dense"
+settings = { layer = "dense", width = 12, coarse_samples = 8, fine_samples = 4, bits = 12 }
+
+[[methods]]
+name = "vanilla-nerf"
+program = "nerfstudio"
+
+[methods.settings]
+method = "vanilla-nerf"
+bits = 8
+stride = 6
+
+[methods.settings.options]
+"pipeline.datamanager.train_num_rays_per_batch" = 4
+"pipeline.model.num_coarse_samples" = 8
+"pipeline.model.num_importance_samples" = 8
+
+[[methods]]
+name = "nerfacto"
+program = "nerfstudio"
+
+[methods.settings]
+method = "nerfacto"
+stride = 3
+
+[methods.settings.options]
+"pipeline.datamanager.train_num_rays_per_batch" = 16
+"pipeline.model.implementation" = "torch"
+"pipeline.model.log2_hashmap_size" = 10
+"""
+TENSORF = {
+    "pipeline.datamanager.train_num_rays_per_batch": 16,
+    "pipeline.model.init_resolution": 16,
+    "pipeline.model.final_resolution": 24,
+    "pipeline.model.upsampling_iters": [4, 8],
+}
+
+
+def sweep(*arguments, **options):
+    command = [sys.executable, "-m", "sinenerf", "sweep", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=250, check=False, **options)
+
+
+def test_our_presets_and_nerfstudios_methods_are_swept(scene, tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_text(PLAN)
+    run = sweep(path, "--data", scene.parent, "--output", tmp_path / "results")
+    assert run.returncode == 0 and "4 done, 0 were there, 0 failed" in run.stdout, run.stdout + run.stderr
+    assert "Warning" not in run.stderr and "Exception" not in run.stderr
+    results = {made.method: made for made in read_results(tmp_path / "results")[0]}
+    for made in results.values():
+        artefact = made.source.with_suffix(".sine" if made.program == "nerf" else ".weights")
+        assert artefact.stat().st_size == made.size
+        assert made.quality["psnr"] > 3 and made.source.with_suffix(".jpg").is_file()
+        assert [look["step"] for look in made.history] == sorted(look["step"] for look in made.history)
+        assert len(made.history) >= 3 and made.history[-1]["seconds"] <= made.seconds
+        if made.program == "nerf":
+            assert 0 < made.quality["ssim"] < 1 and made.size <= 12 * made.parameters / 8
+    assert results["vanilla-nerf"].size < 1.01 * results["vanilla-nerf"].parameters
+    assert 4 * results["nerfacto"].parameters <= results["nerfacto"].size < 4.1 * results["nerfacto"].parameters
+    assert not [p for p in (tmp_path / "results").rglob(".*")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("steps = 12", "stepts = 12", "no setting is called 'stepts'"),
+        ("width = 16", "width = -1", "width is -1: it must be positive"),
+        ("rank = 2", "rank = 17", "rank 17 does not fit"),
+        ("rank = 2", 'preset = "sine-nerf-huge"', "no preset is called 'sine-nerf-huge'"),
+        ("rank = 2", 'optimizer = "sgd"', "no optimizer is called 'sgd': choose adam or soap"),
+        ("steps = 12", "", "give minutes or steps"),
+        ("steps = 12", "steps = -1", "steps is -1: it must be positive"),
+        ("steps = 12", "steps = 12.0", "steps is 12.0: it must be a whole number"),
+        ("rank = 2", "rays = 4e3", "rays is 4000.0: it must be a whole number"),
+        ('method = "nerfacto"', 'method = "splatfacto"', "method is 'splatfacto': choose vanilla-nerf"),
+        ("bits = 8", "bits = 5", "bits is 5: rivals are stored in 8 or 32"),
+        ("stride = 3", "stride = 0", "stride is 0"),
+        ("pipeline.model.num_coarse_samples", "pipeline.model.number", "no option of vanilla-nerf is called"),
+        ('log2_hashmap_size" = 10', 'predict_normals" = false\n[methods.grid]\nbits = [8]', "nerfacto has up to 19,"),
+    ],
+)
+def test_bad_plan_is_refused(tmp_path, old, new, said):
+    path = tmp_path / "plan.toml"
+    path.write_text(PLAN.replace(old, new))
+    with pytest.raises(ValueError, match=said) as refused:
+        read_plan(path, tmp_path)
+    assert str(refused.value).startswith(f"{path}: ") and "\n" not in str(refused.value)
+
+
+def test_a_choice_that_is_none_is_refused(tmp_path):
+    """In a process of its own: in this one types are checked."""
+    wrong = {
+        'sampling = "propsal"': "no sampling is called 'propsal': choose coarse-fine or proposal",
+        'density_activation = "relu"': "no density_activation is called 'relu': choose softplus or exp",
+        'background_color = "grey"': "no background is called 'grey': choose last_sample or white or black",
+        'factored = ["hiden"]': "no role in factored is called 'hiden': choose input or hidden or head",
+        'precision = "float16"': "no precision is called 'float16': choose auto or float32 or bfloat16",
+        'layer = "sin"\nfactored = []': "no layer is called 'sin': choose sine or low-rank or dense",
+    }
+    code = "import sys\nfrom pathlib import Path\nfrom sinenerf.rd.plan import read_plan\nfor name in sys.argv[1:]:\n"
+    code += "    try: read_plan(Path(name))\n    except ValueError as error: print(error)"
+    for number, setting in enumerate(wrong):
+        plan = PLAN[: PLAN.index('[[methods]]\nname = "thin')].replace('layer = "sine", ', "")
+        (tmp_path / f"{number}.toml").write_text(plan.replace("steps = 12", f"steps = 12\n{setting}"))
+    plans = sorted(tmp_path.iterdir())
+    run = subprocess.run([sys.executable, "-c", code, *map(str, plans)], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines() == [
+        f"{plan}: method 'sine': {said}" for plan, said in zip(plans, wrong.values(), strict=True)
+    ]
+
+
+def test_options_must_be_a_table():
+    with pytest.raises(ValueError, match=r"^options is 'x': it must be a table$"):
+        PROGRAMS["nerfstudio"].resolve({"method": "nerfacto", "steps": 9, "options": "x"})
+
+
+def test_whether_a_methods_weights_fit_a_file_is_known_before_it_is_trained():
+    settings = {"method": "tensorf", "bits": 8, "steps": 9}
+    with pytest.raises(ValueError, match=r"tensorf has up to 17,.* numbers, and a file of 8 bits at most 4,194,304"):
+        PROGRAMS["nerfstudio"].resolve(settings)
+    for changes in ({"bits": 32}, {"options": {"pipeline.model.final_resolution": 128}}, {"method": "vanilla-nerf"}):
+        assert PROGRAMS["nerfstudio"].resolve(settings | changes)["method"]
+
+
+def test_missing_scene_fails_alone(scene, tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_text(PLAN[: PLAN.index('[[methods]]\nname = "vanilla')].replace('["scene"]', '["scene", "absent"]'))
+    run = answer("sweep", path, "--data", scene.parent, "--output", tmp_path / "results")
+    assert run.returncode == 1 and "2 done, 0 were there, 2 failed" in run.stdout, run.stdout + run.stderr
+    assert f"{scene.parent}/absent: no such folder" in run.stdout
+
+
+def test_killed_job_goes_on_from_its_checkpoint(scene, tmp_path):
+    path, output = tmp_path / "plan.toml", tmp_path / "results"
+    path.write_text(PLAN[: PLAN.index('[[methods]]\nname = "thin')].replace("steps = 12", "minutes = 0.2"))
+    command = [sys.executable, "-m", "sinenerf", "sweep", path, "--data", scene.parent, "--output", output]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 100
+        while not (kept := list(output.rglob("checkpoint.pt"))) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGKILL)
+    before = torch.load(kept[0], weights_only=True)
+    assert before["step"] > 0 and before["seconds"] > 4
+    run = sweep(path, "--data", scene.parent, "--output", output)
+    assert run.returncode == 0, run.stderr
+    (result,) = read_results(output)[0]
+    assert result.history[: len(before["history"])] == before["history"] and result.seconds == pytest.approx(12, abs=3)
+    assert not kept[0].parent.exists()
+
+
+@pytest.mark.parametrize("method", ["sine", "nerfacto"])
+def test_a_job_keeps_its_checkpoint_until_its_result_is_written(method, scene, tmp_path, monkeypatch):
+    path, output = tmp_path / "plan.toml", tmp_path / "results"
+    path.write_text(PLAN)
+    job = next(job for job in read_plan(path, scene.parent).jobs if job.method == method)
+    monkeypatch.setattr("sinenerf.plugin.budgeted_training.SAVE_EVERY", 0.0)  # else one this short has none
+    with monkeypatch.context() as patch:
+        patch.setattr("sinenerf.rd.sweep.describe", lambda: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run_job(job, scene, output)
+    (kept,) = output.rglob("checkpoint.pt")
+    steps = torch.load(kept, weights_only=True)["step"]
+    seen = []
+    with monkeypatch.context() as patch:
+        iterate = TimedTraining._iterate
+        patch.setattr(TimedTraining, "_iterate", lambda training: (seen.append(training.step), iterate(training)))
+        assert run_job(job, scene, output).history
+    assert seen == list(range(steps, 12)) and not kept.parent.exists()
+
+
+def a_training(method, options, scene, folder, steps):
+    config = configure(method, scene, folder, options, {"downscale_factor": 1})
+    return TimedTraining(build(config), None, steps, folder / "checkpoint.pt", look_stride=6)
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("tensorf", TENSORF),  # whose parameters are replaced as its grids grow
+        ("sine-nerf-small", {"pipeline.model.width": 16, "pipeline.model.rank": 2, "pipeline.model.bits": 10}),
+    ],
+)
+def test_interrupted_training_goes_on(method, options, scene, tmp_path):
+    first = a_training(method, options, scene, tmp_path, 16)
+    interrupt, count = first.trainer.train_iteration, []
+
+    def at_step_ten(step):
+        if step == 9:
+            os.kill(os.getpid(), signal.SIGINT)
+        count.append(step)
+        return interrupt(step)
+
+    first.trainer.train_iteration = at_step_ten
+    assert not first.run()
+    assert count == list(range(10))
+    again = a_training(method, options, scene, tmp_path, 16)
+    steps, going = [], again.trainer.train_iteration
+    again.trainer.train_iteration = lambda step: (steps.append(step), going(step))[1]
+    before = {name: p.detach().clone() for name, p in first.trainer.pipeline.model.named_parameters()}
+    again._resume()
+    for name, parameter in again.trainer.pipeline.model.named_parameters():
+        torch.testing.assert_close(parameter.detach(), before[name])
+    assert again.run() and steps == list(range(10, 16)) and again.seconds > first.seconds
+    moved = [n for n, p in again.trainer.pipeline.model.named_parameters() if not torch.equal(p.detach(), before[n])]
+    learning = [n for n in before if "log_" not in n]  # what rounding learns stays once numbers settle
+    assert len(moved) > len(learning) / 2  # the optimisers hold the parameters that the model has now
+    (tmp_path / "checkpoint.pt").write_bytes(b"broken")
+    fresh = a_training(method, options, scene, tmp_path, 2)
+    assert fresh.run() and fresh.step == 2
+
+
+def test_weights_survive_their_file(scene, tmp_path):
+    """8 bits keep every number to half a step of its tensor; 32 keep all; cameras and metrics are not counted."""
+    options = {"pipeline.model.implementation": "torch", "pipeline.model.log2_hashmap_size": 4}
+    model = build(configure("nerfacto", scene, tmp_path, options, {"downscale_factor": 1})).pipeline.model
+    assert any("camera_optimizer" in name for name, _ in model.named_parameters())
+    weights = {name: values.clone() for name, values in weights_of(model).items()}
+    assert weights and not any("camera_optimizer" in name or "lpips" in name for name in weights)
+    for bits in (32, 8):
+        data = pack_weights(model, bits)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.zero_()
+        unpack_weights(model, data, bits)
+        for name, values in weights_of(model).items():
+            half = 0 if bits == 32 else 0.51 * float(weights[name].abs().max()) / 126
+            assert float((values - weights[name]).abs().max()) <= half, name
+            values.copy_(weights[name])
+
+
+def test_a_job_on_other_photographs_starts_anew(scene, tmp_path, monkeypatch):
+    path, output = tmp_path / "plan.toml", tmp_path / "results"
+    path.write_text(PLAN)
+    copy = shutil.copytree(scene, tmp_path / "data" / "scene")
+    job = read_plan(path, copy.parent).jobs[0]
+    monkeypatch.setattr("sinenerf.plugin.budgeted_training.SAVE_EVERY", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr("sinenerf.rd.sweep.describe", lambda: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run_job(job, copy, output)
+    first, second = sorted((copy / "images").iterdir())[1:3]
+    first.write_bytes(second.read_bytes())
+    steps, iterate = [], TimedTraining._iterate
+    monkeypatch.setattr(TimedTraining, "_iterate", lambda training: (steps.append(training.step), iterate(training)))
+    run_job(job, copy, output)
+    assert steps == list(range(12))
+
+
+def test_poses_and_photographs_have_one_fingerprint(tmp_path):
+    for name, data in {"poses_bounds.npy": b"1", "a.png": b"2", "b.png": b"3"}.items():
+        (tmp_path / name).write_bytes(data)
+    paths = sorted(tmp_path.iterdir())
+    before = fingerprint_of(paths)
+    assert before == fingerprint_of(paths) != fingerprint_of(paths[1:])
+    (tmp_path / "poses_bounds.npy").write_bytes(b"4")
+    assert before != fingerprint_of(paths)
+    (tmp_path / "poses_bounds.npy").write_bytes(b"1")
+    paths[0] = paths[0].rename(tmp_path / "c.png")
+    assert before != fingerprint_of(paths)
+
+
+def test_what_a_worker_needs_of_a_scene(scene, tmp_path):
+    program = PROGRAMS["nerf"]
+    for downscale in (None, 1):
+        files = program.files(scene, {"downscale": downscale})
+        assert scene / "poses_bounds.npy" in files and len(files) == 1 + len(list((scene / "images").iterdir()))
+    copy = shutil.copytree(scene, tmp_path / "scene")
+    (copy / "images.zip").write_bytes(b"")  # no folder
+    (copy / "images" / "notes.txt").write_text("no photograph")
+    assert [path.relative_to(copy) for path in program.files(copy, {"downscale": None})] == [
+        path.relative_to(scene) for path in files
+    ]
+    shutil.copytree(copy / "images", copy / "images_8")
+    assert {path.parent.name for path in program.files(copy, {"downscale": None})[1:]} == {"images_8"}
+
+
+def test_photographs_are_trained_on_at_an_eighth_unless_a_plan_says_otherwise(tmp_path):
+    """Which is what results say: the size is made where it is missing."""
+    scene = generate_scene(tmp_path / "scene", views=3, width=64, height=48)
+    for downscale, width in ((None, 8), (2, 32)):
+        parser = LLFFDataParserConfig(data=scene, **parser_of(downscale)).setup()
+        assert int(parser.get_dataparser_outputs().cameras.width[0]) == width
+
+
+def test_looks_see_what_the_score_sees(scene, tmp_path):
+    """Every pixel's score, of the model's own pictures, is that of the metrics on whole pictures."""
+    training = a_training("sine-nerf-small", {"pipeline.model.width": 16, "pipeline.model.rank": 2}, scene, tmp_path, 2)
+    pipeline = training.trainer.pipeline
+    whole = score_held_out(pipeline, model_renderer(pipeline))
+    assert set(whole.metrics) >= {"psnr", "ssim"}
+    strided = score_held_out(pipeline, model_renderer(pipeline), 3)
+    assert set(strided.metrics) == {"psnr"}
+    for full, part in zip(whole.images, strided.images, strict=True):
+        np.testing.assert_allclose(full[::3, ::3], part, atol=1e-2)
+    errors = [
+        -10 * np.log10(((image - truth) ** 2).mean()) for image, truth in zip(whole.images, whole.truths, strict=True)
+    ]
+    assert whole.metrics["psnr"] == pytest.approx(float(np.mean(errors)), abs=1e-3)
+
+
+def test_file_of_a_sweep_opens(scene, tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_text(PLAN[: PLAN.index('[[methods]]\nname = "thin')])
+    read = read_plan(path, scene.parent)
+    artefact = tmp_path / "a.sine"
+    made = PROGRAMS["nerf"].run(scene, json.loads(json.dumps(read.jobs[0].settings)), artefact)
+    assert made.size == artefact.stat().st_size and sinenerf.load(artefact).parameters_count == made.parameters
+
+
+def test_transparent_photographs_are_laid_upon_the_background():
+    """As the model's own loss and the other scores have it."""
+    behind = SimpleNamespace(blend_background=lambda image: image[..., :3] * image[..., 3:] + 1 - image[..., 3:])
+    truth = torch.cat([torch.zeros(12, 12, 3), torch.full((12, 12, 1), 0.25)], dim=-1)
+    pipeline = SimpleNamespace(
+        eval=lambda: None,
+        device="cpu",
+        model=SimpleNamespace(renderer_rgb=behind),
+        datamanager=SimpleNamespace(fixed_indices_eval_dataloader=[(None, {"image": truth})]),
+    )
+    score = score_held_out(pipeline, lambda camera, stride: torch.full((12, 12, 3), 0.75)[::stride, ::stride], 2)
+    assert score.metrics["psnr"] == pytest.approx(100)

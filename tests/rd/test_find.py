@@ -1,0 +1,113 @@
+"""The setting nearest to a target, from results there are and by running what is missing."""
+
+from dataclasses import astuple
+
+import pytest
+from support.http_answers import answer
+from support.sweep_results import PLAN, result, saved, sinenerf
+
+from sinenerf.rd.find import best_within, smallest_of
+from sinenerf.rd.results import Result
+
+
+def test_finding_from_the_command_line(tmp_path):
+    scores = ((1000, 21.0), (3000, 23.0), (2000, 22.0))
+    saved(
+        tmp_path / "p",
+        *(result(size, dataset="photographs", program="nerf", quality={"psnr": psnr}) for size, psnr in scores),
+    )
+    saved(tmp_path / "s", result(1000, 0.9), result(2000, 0.95), result(1500, 0.9, "other"))
+    for place, target, code, lines in (
+        ("p", ("--psnr", 21.5), 0, ["2,000 bytes, psnr 22.0000"]),
+        ("p", ("--bytes", 2999), 0, ["2,000 bytes, psnr 22.0000"]),
+        ("s", ("--bytes", 1999), 0, ["1,000 bytes, iou 0.9000", "1,500 bytes, iou 0.9000"]),
+        ("s", ("--iou", 0.92, "--scene", "box"), 0, ["2,000 bytes, iou 0.9500"]),
+        ("s", ("--iou", 0.92), 1, ["2,000 bytes", "other: nothing meets iou 0.92: sweep more, or give --plan"]),
+    ):
+        said = answer("find", tmp_path / place, *target)
+        assert said.returncode == code and len(said.stdout.splitlines()) == len(lines), (target, said)
+        assert all(part in line for part, line in zip(lines, said.stdout.splitlines(), strict=True)), said.stdout
+    for more, reason in (((), "give one target"), (("--bytes", 9, "--iou", 1), "give one target")):
+        refused = answer("find", tmp_path / "s", *more)
+        assert refused.returncode == 1 and reason in refused.stderr and refused.stderr.count("\n") == 1
+
+
+def test_find_runs_what_is_missing(plan, data, tmp_path):
+    run = sinenerf("find", tmp_path / "r", "--iou", 0.1, "--plan", plan, "--data", data, "--method", "draco")
+    assert run.returncode == 0 and "draco faces=100" in run.stdout, run.stderr
+    assert answer("find", tmp_path / "r", "--iou", 1.1).returncode == 1
+
+
+def test_find_looks_where_the_sweep_wrote(plan, data, tmp_path):
+    """Whether it is given the folder of results or the dataset's in it."""
+    draco = PLAN[: PLAN.index('[[methods]]\nname = "sine"')] + PLAN[PLAN.index('[[methods]]\nname = "draco"') :]
+    plan.write_text(draco.replace("faces = [100]", "faces = [12]"))
+    assert answer("sweep", plan, "--data", data, "--output", tmp_path / "r").returncode == 0
+    plan.write_text(draco.replace("faces = [100]", "faces = [12, 100]"))
+    for folder in (tmp_path / "r" / "shapes", tmp_path / "r"):
+        assert answer("find", folder, "--iou", 0.1, "--plan", plan, "--data", data).returncode == 0
+        assert len(list((tmp_path / "r").rglob("*.json"))) == len(list((tmp_path / "r").glob("shapes/box/*.json"))) == 2
+
+
+@pytest.fixture
+def budgets(plan, monkeypatch):
+    """A plan of sine with 1,000 to 8,000 bytes, each job run in no time; and the budgets that were run."""
+    ran = []
+
+    def run(job, scene, results):
+        ran.append(job.settings["bytes"])
+        made = Result(*astuple(job), {"iou": 1 - 100 / ran[-1]}, {"total": ran[-1] - 6}, 9, 60.0)
+        made.save(job.path(results))
+        return made
+
+    monkeypatch.setattr("sinenerf.rd.sweep.run_job", run)
+    settings = PLAN[: PLAN.index("points = [{")]
+    plan.write_text(settings.replace("rank = 1", "rank = 2") + "grid = { bytes = [1000, 2000, 4000, 8000] }")
+    return plan, ran
+
+
+def test_find_runs_the_budget_nearest_below_a_size_once(budgets, data, tmp_path):
+    plan, ran = budgets
+    for _ in range(2):
+        found = answer("find", tmp_path / "r", "--bytes", 3000, "--plan", plan, "--data", data)
+        assert found.returncode == 0 and "1,994 bytes" in found.stdout, found.stderr
+    assert ran == [2000]
+
+
+def test_find_runs_nothing_that_could_not_be_smaller(budgets, data, tmp_path):
+    plan, ran = budgets
+    for runs, *target in (([4000], "--bytes", 7999), ([1000, 2000], "--iou", 0.97), ([8000], "--iou", 0.98)):
+        found = answer("find", tmp_path / "r", *target, "--plan", plan, "--data", data)
+        assert found.returncode == 0 and ran == runs, found.stderr
+        ran.clear()
+
+
+def test_a_job_that_fails_leaves_the_others_to_find(budgets, data, tmp_path, monkeypatch):
+    from sinenerf.rd import sweep
+
+    plan, ran = budgets
+    run = sweep.run_job
+
+    def fail_first(job, *rest):
+        return run(job, *rest) if job.settings["bytes"] > 1000 else {}["of a library"]
+
+    monkeypatch.setattr(sweep, "run_job", fail_first)
+    found = answer("find", tmp_path / "r", "--iou", 0.9, "--plan", plan, "--data", data)
+    assert found.returncode == 0 and ran == [2000] and "1,994 bytes" in found.stdout, found.stderr
+    assert found.stderr.startswith("sinenerf: box, sine ") and found.stderr.count("\n") == 1
+    assert found.stderr.endswith(" bytes=1000 failed: KeyError: 'of a library'\n")
+
+
+def test_find_does_not_run_what_it_could_not_compare(plan, data, tmp_path):
+    saved(tmp_path, result(settings={"steps": 7}))
+    refused = answer("find", tmp_path, "--iou", 0.1, "--plan", plan, "--data", data)
+    assert refused.returncode == 1 and "the plan's sine disagree on steps: 7 and 20" in refused.stderr
+    assert len(list(tmp_path.glob("shapes/box/*.json"))) == 1
+
+
+def test_finding():
+    results = [result(1000, 0.90), result(2000, 0.95), result(1500, 0.85)]
+    assert best_within(results, 1999, "iou").size == 1000
+    assert best_within(results, 999, "iou") is None
+    assert smallest_of(results, 0.91, "iou").size == 2000
+    assert smallest_of(results, 0.96, "iou") is None

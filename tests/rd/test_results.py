@@ -1,0 +1,142 @@
+"""Result files: what they say of their machine, which are read, and which may be compared."""
+
+import json
+import subprocess
+from importlib.metadata import PackageNotFoundError
+
+import pytest
+from support.http_answers import answer
+from support.sweep_results import result, saved
+
+from sinenerf import __version__
+from sinenerf.common.hardware import describe
+from sinenerf.rd.plan import read_plan
+from sinenerf.rd.results import Job, check_comparable, read_results
+from sinenerf.rd.sweep import missing, run_sweep
+
+
+def test_two_results_that_disagree_are_named(tmp_path):
+    saved(tmp_path, result(1000), result(2000, settings={"minutes": 2.0}))
+    for command in (("plot", tmp_path), ("bd", "sine", "sine", tmp_path), ("find", tmp_path, "--bytes", 5000)):
+        refused = answer(*command)
+        assert refused.returncode == 1 and refused.stderr.count("\n") == 1
+        assert "disagree on minutes: " in refused.stderr and refused.stderr.count(str(tmp_path)) == 2
+
+
+def git(folder, *arguments):
+    identity = ("-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false")
+    return subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+def test_a_result_names_the_commit_of_the_package_alone(tmp_path, monkeypatch):
+    package = tmp_path / "sinenerf"
+    package.mkdir()
+    (package / "a.py").write_text("")
+    git(tmp_path, "init", "--quiet")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "--quiet", "--message", "one")
+    monkeypatch.setattr("sinenerf.common.hardware.PACKAGE", package)
+    commit = git(tmp_path, "rev-parse", "--short", "HEAD").strip()
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "a.json").write_text("{}")  # of the job before
+    assert describe()["commit"] == commit
+    (package / "a.py").write_text("changed = True")
+    assert describe()["commit"] == f"{commit}+changes"
+    installed = tmp_path / ".venv" / "sinenerf"  # within another project's tree
+    installed.mkdir(parents=True)
+    monkeypatch.setattr("sinenerf.common.hardware.PACKAGE", installed)
+    assert describe()["commit"] == ""
+
+
+def test_a_machine_without_git_names_no_commit(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert describe()["commit"] == ""
+
+
+def test_a_result_names_the_processor_and_the_gpu(monkeypatch):
+    """Not all that a machine with a GPU measures runs on it."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    without = describe()
+    assert "gpu" not in without
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda: "NVIDIA H100")
+    assert describe().items() >= {"processor": without["processor"], "gpu": "NVIDIA H100"}.items()
+
+
+def test_a_source_tree_that_is_not_installed_names_its_version(monkeypatch):
+    def absent(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.distribution", absent)
+    assert describe()["sinenerf"] == __version__
+
+
+def test_key_follows_the_settings(plan, data):
+    jobs = read_plan(plan, data).jobs
+    assert len({job.key for job in jobs}) == len(jobs)
+    turned = dict(reversed(jobs[0].settings.items()))
+    assert Job(jobs[0].dataset, "else", jobs[0].method, jobs[0].program, turned).key == jobs[0].key
+
+
+def test_damaged_result_is_run_again_and_passed_over(plan, data, tmp_path):
+    output = tmp_path / "results"
+    read = read_plan(plan, data)
+    assert run_sweep(read, output).done == 5
+    paths = [job.path(output) for job in read.jobs]
+    paths[0].write_text(paths[0].read_text()[:-20])
+    paths[1].write_text(json.dumps({"format": 2}))
+    paths[2].write_text("[1, 2]")
+    (output / "note.json").write_text("{}")
+    edited = json.loads(paths[3].read_text())
+    paths[3].write_text(json.dumps(edited | {"settings": edited["settings"] | {"rank": 9}}))
+    results, problems = read_results(output)
+    assert len(results) == 1 and len(problems) == 5 and all("\n" not in problem for problem in problems)
+    assert sum("its settings are not those of its name" in problem for problem in problems) == 1
+    for reason in ("is damaged: it is not JSON", "is of another version; this sinenerf reads format 1", "is no result"):
+        assert sum(reason in p for p in problems) == 1 + (reason == "is no result")
+    assert len(missing(read, output)) == 4
+    refused = answer("plot", output, "--quality", "psnr")
+    assert refused.returncode == 1 and refused.stderr.count("\n") == 6
+    assert refused.stderr.splitlines()[-1] == "sinenerf: no result has a quality 'psnr': there are " + ", ".join(
+        sorted(name for name, value in results[0].quality.items() if value is not None)
+    )
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"history": [None]},
+        {"history": [{"iou": 0.9}]},
+        {"history": [{"seconds": 1.0, "iou": None}]},
+        {"history": [{"seconds": "1.0", "iou": 0.9}]},
+        {"parameters": "9"},
+    ],
+)
+def test_a_damaged_look_or_count_is_passed_over(damage, tmp_path):
+    saved(tmp_path, result(1000), result(2000, **damage))
+    results, (problem,) = read_results(tmp_path)
+    assert [made.size for made in results] == [1000] and "is damaged: " in problem and "\n" not in problem
+
+
+def test_different_budgets_are_not_compared():
+    same = [result(), result(2000)]
+    check_comparable(same)
+    with pytest.raises(ValueError, match=r"disagree on minutes: 1\.0 and 2\.0"):
+        check_comparable([*same, result(settings={"minutes": 2.0})])
+    looked = [result(settings={"faces": 9, "eval_points": points}, program="draco") for points in (8, 9)]
+    with pytest.raises(ValueError, match=r"disagree on points: 8 and 9\. Keep each in a results folder of its own"):
+        check_comparable(looked)
+
+
+def test_pictures_of_different_sizes_are_not_compared():
+    """Without `downscale` they are images_8."""
+    unsaid, eighth, fourth = (result(settings={"minutes": 1.0, "downscale": factor}) for factor in (None, 8, 4))
+    check_comparable([unsaid, eighth])
+    for other in (unsaid, eighth):
+        with pytest.raises(ValueError, match="disagree on downscale: 8 and 4"):
+            check_comparable([other, fourth])
+
+
+def test_empty_folder_says_what_to_do(tmp_path):
+    with pytest.raises(FileNotFoundError, match="sinenerf sweep"):
+        read_results(tmp_path)

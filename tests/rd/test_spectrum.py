@@ -1,0 +1,67 @@
+"""The spectrum: the theorem's claim on random matrices, and the command."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from support.http_answers import answer
+
+from sinenerf.rd.spectrum import (
+    SPREADS,
+    dense_stable_rank,
+    initial_stable_rank,
+    measure_rule,
+    omega_of,
+    random_weight,
+    stable_ranks,
+)
+
+
+def test_spread_is_the_phases_standard_deviation():
+    for rank in (1, 4, 16):
+        random = torch.Generator().manual_seed(0)
+        U, V = ((2 * torch.rand(400, rank, generator=random) - 1) / rank**0.5 for _ in "UV")
+        assert float((omega_of(2.0, rank) * U @ V.T).std()) == pytest.approx(2.0, rel=0.1)
+
+
+def test_the_sine_lifts_the_rank():
+    assert torch.linalg.matrix_rank(random_weight(32, 1, 2000)) > 20
+    ranks = stable_ranks(48, 1)
+    assert ranks[0] < 1.1 and ranks[-1] > 0.8 * dense_stable_rank(48)
+    assert np.corrcoef(np.log(SPREADS), ranks)[0, 1] > 0.8
+
+
+def test_a_rule_says_what_was_measured():
+    rule = measure_rule((24, 48), (1, 2, 4))
+    assert set(rule.spreads) == {(24, 1), (24, 2), (48, 1), (48, 2), (48, 4)}
+    assert np.abs(rule.errors).max() < 0.5
+    for (width, rank), spread in rule.spreads.items():
+        ranks = [initial_stable_rank(width, rank, spread, seed) for seed in range(3)]
+        assert np.mean(ranks) == pytest.approx(dense_stable_rank(width) / 2, rel=0.15)
+    assert rule.spread(48, 1) > rule.spread(48, 2) > rule.spread(48, 4)  # more columns need less
+    assert rule.spread(48, 2) > rule.spread(24, 2)
+    with pytest.raises(ValueError, match=r"larger widths"):
+        measure_rule((24,), (1,))
+
+
+def test_command(tmp_path):
+    def sinenerf(*arguments):
+        command = [sys.executable, "-m", "sinenerf", "spectrum", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+    made = sinenerf("--output", tmp_path / "a.png", "--widths", 24, 32, "--ranks", 1, 2)
+    assert made.returncode == 0 and (tmp_path / "a.png").stat().st_size > 5000, made.stderr
+    assert "rule: spread = " in made.stdout and "its error: " in made.stdout
+    golden = Path(__file__).parents[1] / "golden"
+    field = sinenerf(golden / "sine.sine", "--output", tmp_path / "b.svg")
+    assert field.returncode == 0 and "stable rank" in field.stdout and (tmp_path / "b.svg").is_file(), field.stderr
+    for arguments, said in (
+        ((golden / "dense.sine",), "has no factored layers"),
+        (("--ranks", 99, "--widths", 24), "do not fit widths"),
+        (("--output", tmp_path / "x.txt"), "pictures are written as"),
+    ):
+        refused = answer("spectrum", *arguments)
+        assert refused.returncode == 1 and said in refused.stderr and refused.stderr.count("\n") == 1

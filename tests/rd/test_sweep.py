@@ -1,0 +1,201 @@
+"""Sweeps end to end on a tiny shape, and what is made of results."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import trimesh
+from support.http_answers import answer
+from support.sweep_results import PLAN, sinenerf
+
+from sinenerf.rd.plan import read_plan
+from sinenerf.rd.results import read_results
+from sinenerf.rd.sweep import alone_in, run_job, run_sweep
+
+
+def test_sweep_plots_and_delta_from_the_command_line(plan, data, tmp_path):
+    output = tmp_path / "results"
+    listed = answer("sweep", plan, "--data", data, "--output", output, "--dry-run")
+    assert listed.returncode == 0 and listed.stdout.startswith(f"{plan}: 5 jobs, 5 to run"), listed.stderr
+    assert not output.exists()
+
+    run = sinenerf("sweep", plan, "--data", data, "--output", output)
+    assert run.returncode == 0 and "5 done, 0 were there, 0 failed" in run.stdout, run.stderr
+    assert len(list(output.glob("shapes/box/*.json"))) == 5
+    results, problems = read_results(output)
+    assert not problems
+    for made in results:
+        artefact = made.source.with_suffix(".sine" if made.program == "field" else ".drc")
+        assert artefact.stat().st_size == made.size
+        if made.program == "field":
+            assert made.size == made.bytes["header"] + made.bytes["tables"] + made.bytes["numbers"]
+    assert sum(made.program == "field" and made.settings["bits"] == 8 for made in results) == 2
+
+    again = answer("sweep", plan, "--data", data, "--output", output)
+    assert "0 done, 5 were there" in again.stdout
+
+    drawn = sinenerf("plot", output, "--html", tmp_path / "page.html")
+    assert drawn.returncode == 0, drawn.stderr
+    assert {p.name for p in output.glob("iou*")} == {
+        *(f"iou-{axis}.{suffix}" for axis in ("bytes", "parameters", "seconds") for suffix in ("png", "svg")),
+        "iou.csv",
+    }
+    header, *lines = (output / "iou.csv").read_text().splitlines()
+    names = header.split(",")
+    assert len(lines) == 5 and len(set(names)) == len(names) and "bytes_setting" in names
+    refused = answer("bd", "draco", "sine", output)
+    assert refused.returncode == 1 and "too few" in refused.stdout
+    found = answer("find", output, "--bytes", 2000, "--method", "draco")
+    assert found.returncode == 0 and "draco faces=100 bits=8" in found.stdout
+
+
+def test_killed_sweep_goes_on(plan, data, tmp_path):
+    output = tmp_path / "results"
+    plan.write_text(PLAN.replace("steps = 20", "steps = 400"))
+    command = [sys.executable, "-m", "sinenerf", "sweep", plan, "--data", data, "--output", output]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while not list(output.glob("shapes/box/*.json")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGKILL)
+    before = {path: path.stat().st_mtime_ns for path in output.glob("shapes/box/*.json")}
+    assert before
+    run = answer("sweep", plan, "--data", data, "--output", output)
+    assert run.returncode == 0, run.stderr
+    assert len(list(output.glob("shapes/box/*.json"))) == 5
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
+
+
+@pytest.mark.parametrize("stopping", ["sinenerf.rd.programs.occupancy.surface_of", "sinenerf.rd.sweep.describe"])
+def test_a_field_that_was_stopped_before_its_result_is_not_trained_again(plan, data, tmp_path, monkeypatch, stopping):
+    read = read_plan(plan, data)
+    job, output = read.jobs[0], tmp_path / "results"
+
+    def stopped(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stopping, stopped)
+        with pytest.raises(KeyboardInterrupt):
+            run_job(job, read.scenes["box"], output)
+    with monkeypatch.context() as patch:
+        patch.setattr("sinenerf.rd.programs.occupancy.fit", stopped)
+        scored = run_job(job, read.scenes["box"], output)
+    assert scored.history and scored.history[-1]["step"] == 20 and scored.seconds == scored.history[-1]["seconds"]
+    assert scored.size == job.path(output).with_suffix(".sine").stat().st_size and 0 < scored.quality["iou"] <= 1
+    assert len(list((output / "shapes" / "box").glob(".*"))) == 0
+    job.path(output).unlink()  # what was scored is made anew
+    assert run_job(job, read.scenes["box"], output).quality == scored.quality
+
+
+def test_a_field_of_another_mesh_is_trained_again(plan, data, tmp_path, monkeypatch):
+    read = read_plan(plan, data)
+    with monkeypatch.context() as patch:
+        patch.setattr("sinenerf.rd.programs.occupancy.surface_of", lambda *arguments: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run_job(read.jobs[0], read.scenes["box"], tmp_path)
+    trimesh.creation.icosphere(subdivisions=2).export(read.scenes["box"])
+    monkeypatch.setattr("sinenerf.rd.programs.occupancy.fit", lambda *arguments, **named: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run_job(read.jobs[0], read.scenes["box"], tmp_path)
+
+
+def test_what_the_machine_chooses_is_of_the_job_where_it_is_given(plan, data):
+    assert not {"device", "precision"} & set(read_plan(plan, data).jobs[0].settings)
+    plan.write_text(PLAN.replace("steps = 20", 'steps = 20\nprecision = "float32"'))
+    given = read_plan(plan, data).jobs[0].settings
+    assert given["precision"] == "float32" and "device" not in given
+
+
+def test_an_unexpected_error_leaves_the_other_jobs(plan, data, tmp_path, monkeypatch):
+    def fit(error):
+        def fail(*arguments, **named):
+            raise error
+
+        monkeypatch.setattr("sinenerf.rd.programs.occupancy.fit", fail)
+        return run_sweep(read_plan(plan, data), tmp_path / "results", lambda line: None)
+
+    report = fit(TypeError("of a\nlibrary"))
+    assert report.done == 1 and [reason for _, reason in report.failed] == ["TypeError: of a library"] * 4
+    with pytest.raises(KeyboardInterrupt):
+        fit(KeyboardInterrupt())
+
+
+def test_two_sweeps_do_not_write_to_one_folder(plan, data, tmp_path):
+    begin, draco = (PLAN.index(f'[[methods]]\nname = "{name}"') for name in ("sine", "draco"))
+    plan.write_text(PLAN[:begin] + PLAN[draco:])
+    output = tmp_path / "results"
+    sweep = ("sweep", plan, "--data", data, "--output", output)
+    with alone_in(output):
+        for command in (sweep, ("find", output, "--iou", 0.1, "--plan", plan, "--data", data)):
+            refused = answer(*command)
+            assert refused.returncode == 1 and refused.stderr.count("\n") == 1
+            assert refused.stderr.startswith(f"sinenerf: another sweep writes to {output}: wait for it")
+            assert not list(output.iterdir())
+    assert answer(*sweep).returncode == 0
+    assert [path.name for path in output.iterdir()] == ["shapes"]
+
+
+def test_methods_that_could_not_be_compared_are_not_run(plan, data, tmp_path):
+    plan.write_text(PLAN.replace("{ rank = 2 }", "{ rank = 2, steps = 30 }"))
+    run = answer("sweep", plan, "--data", data, "--output", tmp_path / "results")
+    assert run.returncode == 1 and run.stderr.count("\n") == 1 and "disagree on steps: 20 and 30" in run.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_failing_job_leaves_the_others(plan, data, tmp_path):
+    plan.write_text(PLAN.replace('["box"]', '["box", "absent"]'))
+    run = answer("sweep", plan, "--data", data, "--output", tmp_path / "results")
+    assert run.returncode == 1
+    assert "5 done, 0 were there, 5 failed" in run.stdout
+    assert f"failed: absent, draco faces=100 bits=8: {data}/absent.ply: no such file" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("batch = 256", "batches = 256", "method 'sine': no setting is called 'batches'"),
+        ("{ rank = 2 }", "{ rank = 99 }", "method 'sine': rank 99 does not fit a layer of 16 inputs"),
+        ("points = [{", "pionts = [{", "method 'sine' has an unknown key 'pionts'"),
+        ('scenes = ["box"]', "", "the file lacks the key 'scenes'"),
+        ('"shapes"', '"shops"', "no dataset is called 'shops': choose shapes"),
+        ('program = "draco"', 'program = "zip"', "no program is called 'zip'"),
+        ("points = 20000", "dots = 5", "no setting is called 'eval_dots'"),
+        ("faces = [100]", "faces = [1]", "faces is 1: it must be a whole number of at least 4"),
+        ("[settings]", "[settings", "is not TOML"),
+        ('["box"]', '"box"', "scenes is 'box': it must be a list"),
+        ("faces = [100]", "faces = 100", "method 'draco': grid's faces is 100: it must be a list"),
+        ("points = [{ rank = 1 }", "points = [5", "method 'sine': 'int' object is not a mapping"),
+        ("resolution = 32", "resolution = 1", "eval_resolution is 1: it must be a whole number of at least 8"),
+        ('name = "sine"', "name = 128", "method 128: name is 128: it must be text"),
+        ('["box"]', "[1]", "scenes holds 1: each must be text, a scene's name"),
+        ('"shapes"', '"shapes"\ndata = 5', "data is 5: it must be text"),
+        ('"shapes"', '["shapes"]', "dataset is ['shapes']: it must be text"),
+        ('program = "draco"', 'program = ["draco"]', "program is ['draco']: it must be text"),
+    ],
+)
+def test_bad_plan_is_refused_before_anything_runs(plan, data, tmp_path, old, new, message):
+    plan.write_text(PLAN.replace(old, new, 1))
+    run = answer("sweep", plan, "--data", data, "--output", tmp_path / "results")
+    assert run.returncode == 1 and run.stderr.count("\n") == 1
+    assert run.stderr.startswith(f"sinenerf: {plan}: ") and message in run.stderr
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ('optimizer = "sgd"', "no optimizer is called 'sgd': choose adam or soap"),
+        ('sampler = "sobol"', "no sampler is called 'sobol': choose surface or grid"),
+        ("batch = 4e3", "batch is 4000.0: it must be a whole number"),
+        ("seed = 0.5", "seed is 0.5: it must be a whole number"),
+    ],
+)
+def test_a_setting_of_a_wrong_kind(plan, data, tmp_path, setting, said):
+    """In a process of its own: in this one types are checked."""
+    plan.write_text(PLAN.replace("batch = 256", setting))
+    run = sinenerf("sweep", plan, "--data", data, "--output", tmp_path / "results")
+    assert run.returncode == 1 and run.stderr == f"sinenerf: {plan}: method 'sine': {said}\n"
+    assert not (tmp_path / "results").exists()

@@ -1,0 +1,144 @@
+"""Rounding by curvature: the algebra, and the course of a training."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sinenerf.codec.container import OCCUPANCY, pack
+from sinenerf.codec.entropy import LARGEST
+from sinenerf.occupancy.config import FieldConfig
+from sinenerf.rounding import by_curvature
+from sinenerf.rounding.by_curvature import PlaneRounding, inverse_root, nearest_plane
+from sinenerf.rounding.curvature import gauss_newton
+
+
+def a_curvature(count, seed):
+    torch.manual_seed(seed)
+    J = (
+        torch.randn(3 * count, count) * torch.logspace(0, -2, count) @ torch.randn(count, count)
+    )  # numbers hang together
+    return J.T @ J / len(J)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(2, 40), st.integers(0, 1000), st.floats(1e-3, 1.0))
+def test_what_rounding_costs_is_the_sum_over_what_is_left(count, seed, step):
+    """e^T H e = sum d_i e_i^2 <= sum d_i s^2 / 4, with e_i the error of number i when it was rounded."""
+    H = a_curvature(count, seed)
+    root = inverse_root(H)
+    values = torch.randn(count, dtype=torch.float64)
+    steps = torch.full((count,), step, dtype=torch.float64)
+    integers, _ = nearest_plane(values, steps, root, count)
+    damped = H.double() + (by_curvature.DAMPING * H.double().diagonal().mean() + 1e-12) * torch.eye(count).double()
+    error = integers * step - values
+    left = root.diagonal() ** -2
+    assert float(error @ damped @ error) <= float(left.sum()) * step**2 / 4 * (1 + 1e-6)
+    assert left[-1] <= damped[-1, -1] * (1 + 1e-6) and left.sum() <= damped.diagonal().sum() * (1 + 1e-6)
+
+
+def test_it_costs_far_less_than_rounding_each_to_its_nearest():
+    H, values = a_curvature(200, 0), torch.randn(200, dtype=torch.float64)
+    steps = torch.full((200,), 0.1, dtype=torch.float64)
+    integers, _ = nearest_plane(values, steps, inverse_root(H), 200)
+
+    def cost(q):
+        return float((q * steps - values) @ H.double() @ (q * steps - values))
+
+    assert cost(integers) < 0.5 * cost((values / steps).round())
+
+
+def test_without_ties_each_goes_to_its_nearest():
+    values, steps = torch.randn(30, dtype=torch.float64), torch.full((30,), 0.1, dtype=torch.float64)
+    integers, moved = nearest_plane(values, steps, inverse_root(torch.diag(torch.rand(30) + 0.1)), 20)
+    assert torch.equal(integers, (values / steps).round()[:20])
+    assert torch.equal(moved[20:], values[20:])
+
+
+class Course:
+    """A small network, trained towards a ball while its numbers are rounded."""
+
+    def __init__(self, size, layer="sine"):
+        torch.manual_seed(0)
+        self.network = FieldConfig(layer, rank=2, width=24).network()
+        self.optimizer = torch.optim.Adam(self.network.parameters(), 1e-3)
+        self.points = torch.rand(512, 3) * 2 - 1
+        self.rounding = PlaneRounding(
+            self.network, size, lambda tensors: pack(OCCUPANCY, b"", tensors),
+            lambda start, stop: gauss_newton(self.network, self.points, start, stop),
+        )  # fmt: skip
+
+    def step(self, done):
+        self.rounding.round_until(done)
+        inside = (self.points.norm(dim=1, keepdim=True) < 0.7).float()
+        self.optimizer.zero_grad()
+        torch.nn.functional.binary_cross_entropy_with_logits(self.network(self.points), inside).backward()
+        self.optimizer.step()
+        self.rounding.hold()
+
+    def rounded_values(self):
+        flat = torch.cat([p.detach().flatten() for p in self.network.parameters()])
+        return flat[: self.rounding.rounded].clone()
+
+
+@pytest.mark.parametrize("layer", ["sine", "low-rank", "dense"])
+def test_numbers_are_rounded_one_part_after_the_other(layer):
+    """Rounded numbers stay while the others train on; the file fills its budget; the network has its numbers."""
+    course = Course(size=350 if layer != "dense" else 900, layer=layer)
+    counts = [0]
+    for step in range(200):
+        before = course.rounded_values()
+        course.step(step / 200)
+        after = course.rounded_values()
+        assert torch.equal(after[: len(before)], before)
+        if course.rounding.rounded > counts[-1]:
+            counts.append(course.rounding.rounded)
+    assert len(counts) > 10 and counts[-1] == course.rounding.count
+    tensors = course.rounding.finish()
+    size = len(pack(OCCUPANCY, b"", list(tensors.values())))
+    assert 0.97 * course.rounding.size < size <= course.rounding.size
+    # the file's order of neurons is another, but the numbers are the same
+    for name, parameter in course.network.named_parameters():
+        ours, stored = parameter.detach().numpy().flatten(), tensors[name].values().flatten()
+        np.testing.assert_allclose(np.sort(np.abs(ours)), np.sort(np.abs(stored)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("done", [0.0, 0.5, 0.8, 0.97])
+def test_a_file_keeps_its_size_wherever_training_stops(done):
+    course = Course(size=300)
+    course.step(done)
+    assert len(pack(OCCUPANCY, b"", list(course.rounding.finish().values()))) <= 300
+
+
+def test_a_training_goes_on_from_its_state():
+    whole, first, second = Course(300), Course(300), Course(300)
+    for step in range(100):
+        whole.step(step / 100)
+    for step in range(85):
+        first.step(step / 100)
+    second.network.load_state_dict(first.network.state_dict())
+    second.optimizer.load_state_dict(first.optimizer.state_dict())
+    second.rounding.load_state(first.rounding.state())
+    for step in range(85, 100):
+        second.step(step / 100)
+    for name, tensor in whole.rounding.finish().items():
+        assert np.array_equal(tensor.integers, second.rounding.finish()[name].integers)
+
+
+def test_many_bits_cut_no_number_off():
+    """At 16 bits a number the outer ones were beyond the format's largest integer."""
+    course = Course(size=1500)
+    before = course.network.head.weight.detach().clone()
+    tensors = course.rounding.finish()
+    torch.testing.assert_close(course.network.head.weight.detach(), before, atol=2e-3, rtol=0)
+    assert max(np.abs(tensor.integers).max() for tensor in tensors.values()) <= LARGEST
+
+
+def test_a_network_whose_output_says_nothing_is_rounded_too():
+    """Its curvature is zero: there is no direction in which numbers could make up for others."""
+    course = Course(size=300)
+    with torch.no_grad():
+        course.network.head.bias.fill_(-200.0)
+    tensors = course.rounding.finish()
+    assert len(pack(OCCUPANCY, b"", list(tensors.values()))) <= 300

@@ -1,0 +1,67 @@
+"""Derivatives of a network's output in closed form, and the Gauss-Newton matrix made of them."""
+
+import pytest
+import torch
+
+from sinenerf.occupancy.config import FieldConfig
+from sinenerf.rounding.curvature import gauss_newton, important
+
+
+def by_autograd(network, points):
+    """Row by row."""
+    parameters = list(network.parameters())
+    rows = [torch.autograd.grad(network(point[None]).sum(), parameters) for point in points]
+    return torch.stack([torch.cat([part.flatten() for part in row]) for row in rows])
+
+
+@pytest.mark.parametrize("activation", ["gaussian", "sine", "relu"])
+@pytest.mark.parametrize(
+    "settings",
+    [{"layer": "sine", "learn_omega": True, "learn_gain": True}, {"layer": "low-rank", "anchored": False},
+     {"layer": "low-rank"}, {"layer": "dense"}],
+    ids=lambda settings: "-".join(map(str, settings.values())),
+)  # fmt: skip
+def test_the_curvature_is_that_of_autograd(settings, activation):
+    torch.manual_seed(0)
+    network = FieldConfig(width=12, rank=3, activation=activation, **settings).network()
+    points = torch.rand(9, 3) * 2 - 1
+    J = by_autograd(network, points)
+    expected, count = J.T @ J / 9, J.shape[1]
+    near = {"rtol": 1e-4, "atol": 1e-5 * float(expected.max())}
+    torch.testing.assert_close(gauss_newton(network, points, 0, count), expected, **near)
+    # a window may begin and end within a row
+    torch.testing.assert_close(gauss_newton(network, points, 17, count - 7), expected[17:-7, 17:-7], **near)
+
+
+def test_the_second_derivative_of_the_cross_entropy():
+    """H is the Hessian of the loss where the network is linear in its numbers: the last layer."""
+    torch.manual_seed(0)
+    network = FieldConfig("dense", width=8, depth=1).network()
+    points = torch.rand(20_000, 3) * 2 - 1
+    labels = (torch.rand(20_000, 1) > 0.5).float()
+    head, count = network.head.weight, sum(p.numel() for p in network.parameters())
+    features = network.trunk(points).detach()
+    hessian = torch.autograd.functional.hessian(
+        lambda w: torch.nn.functional.binary_cross_entropy_with_logits(features @ w.T + network.head.bias, labels), head
+    )
+    chosen = important(network, points, 20_000, "cross-entropy")
+    with torch.no_grad():
+        p = torch.sigmoid(network(points))
+    H = gauss_newton(network, chosen, count - 9, count - 1) * (p * (1 - p)).mean()
+    torch.testing.assert_close(H, hessian.view(8, 8), rtol=0.02, atol=0.02 * float(hessian.max()))
+
+
+def test_points_are_drawn_by_what_the_loss_says_of_them():
+    """One that is decided says nothing, whichever loss; a squared error prefers the undecided more."""
+    network = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.ones_(network.weight)
+    points = torch.tensor([0.0, 2.0, 30.0, -30.0]).repeat_interleave(100)[:, None]
+    shares = {}
+    for loss in ("cross-entropy", "mse"):
+        chosen = important(network, points, 1000, loss)
+        assert chosen.abs().max() <= 2
+        shares[loss] = float((chosen == 2).float().mean())
+    p = 1 / (1 + torch.tensor(-2.0).exp())
+    weight = float(p * (1 - p))
+    assert abs(shares["cross-entropy"] - weight / (weight + 0.25)) < 0.02
+    assert abs(shares["mse"] - weight**2 / (weight**2 + 0.0625)) < 0.02

@@ -1,0 +1,186 @@
+"""scripts/train_lora.py, offline, on a tiny random LLaMA: trains, resumes, writes both kinds of file, is scored."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+peft = pytest.importorskip("peft")
+transformers = pytest.importorskip("transformers")
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+import train_lora  # noqa: E402
+
+from sinenerf.adapters import SineLoraConfig, load_adapter  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
+EXAMPLES = [
+    {
+        "instruction": f"Please choose the correct answer to fill the blank: the number {i} is _.",
+        "input": "",
+        "output": "the correct answer is option2",
+        "answer": "option2",
+    }
+    for i in range(24)
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A model, its tokenizer, training data and a task, as a user has them on disk."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    root = tmp_path_factory.mktemp("lora")
+    words = sorted({w for e in EXAMPLES for w in (train_lora.prompt_of(e) + e["output"]).replace("\n", " ").split()})
+    vocabulary = {word: index for index, word in enumerate(["<unk>", "<s>", "</s>", *words])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, unk_token="<unk>", bos_token="<s>", eos_token="</s>"
+    ).save_pretrained(root / "model")
+    torch.manual_seed(0)
+    config = transformers.LlamaConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        bos_token_id=1,
+        eos_token_id=2,
+    )
+    transformers.LlamaForCausalLM(config).save_pretrained(root / "model")
+    (root / "train.json").write_text(json.dumps(EXAMPLES))
+    (root / "tasks" / "winogrande").mkdir(parents=True)
+    (root / "tasks" / "winogrande" / "test.json").write_text(json.dumps(EXAMPLES[:8]))
+    return root
+
+
+def training(folder, output, **given):
+    settings = {"rate": 2e-2, "epochs": 12, "batch": 8, "warmup": 4, "rank": 4, "dtype": "float32", "dropout": 0.0}
+    return train_lora.Training(folder / "model", folder / "train.json", output, **{**settings, **given})
+
+
+def score(folder, adapter):
+    return train_lora.evaluate(
+        train_lora.Evaluation(
+            folder / "model", folder / "tasks", adapter, ("winogrande",), new_tokens=6, dtype="float32"
+        )
+    )["winogrande"]
+
+
+@pytest.mark.parametrize("method", ["sine-lora", "sine-dora", "lora"])
+def test_it_learns_and_is_scored(method, folder, tmp_path):
+    assert score(folder, None) < 50
+    train_lora.train(training(folder, tmp_path, method=method))
+    assert score(folder, tmp_path) == 100
+    base = transformers.AutoModelForCausalLM.from_pretrained(folder / "model")
+    coded = load_adapter(base, tmp_path / "adapter.sine").eval()
+    exact = peft.AutoPeftModelForCausalLM.from_pretrained(tmp_path).eval()
+    assert isinstance(coded.peft_config["default"], SineLoraConfig) == method.startswith("sine")
+    tokens = torch.tensor([[1, 5, 9, 4]])
+    torch.testing.assert_close(coded(tokens).logits, exact(tokens).logits, atol=0.3, rtol=0.1)
+
+
+def test_it_goes_on_where_it_stopped(folder, tmp_path, monkeypatch, capsys):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    train_lora.train(training(folder, whole, epochs=3, save_every=2))
+    clip, calls = torch.nn.utils.clip_grad_norm_, []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 6:
+            raise KeyboardInterrupt
+        return clip(*arguments)
+
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train_lora.train(training(folder, parts, epochs=3, save_every=2))
+    with pytest.raises(ValueError, match="is of a run with other settings"):
+        train_lora.train(training(folder, parts, epochs=3, save_every=2, rank=2))
+    train_lora.train(training(folder, parts, epochs=3, save_every=2))
+    assert "goes on after step 4" in capsys.readouterr().out
+    assert (parts / "adapter.sine").read_bytes() == (whole / "adapter.sine").read_bytes()
+
+
+def test_only_the_answer_is_learned(folder):
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder / "model")
+    tokens, labels = train_lora.encode(EXAMPLES[0], tokenizer, 256)
+    learned = [token for token, label in zip(tokens, labels, strict=True) if label != -100]
+    assert tokenizer.decode(learned[:-1]) == EXAMPLES[0]["output"] and learned[-1] == tokenizer.eos_token_id
+    assert all(label in (-100, token) for token, label in zip(tokens, labels, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("task", "text", "answer"),
+    [
+        ("boolq", "The correct answer is True.", "true"),
+        ("hellaswag", "the correct answer is ending3", "ending3"),
+        ("piqa", "solution2 since solution1 is wrong", "solution2"),
+        ("winogrande", "I do not know", ""),
+    ],
+)
+def test_answers_are_found_in_texts(task, text, answer):
+    assert train_lora.chosen(task, text) == answer
+
+
+def test_the_prompt_is_the_protocols():
+    assert train_lora.prompt_of({"instruction": "Do it.", "input": ""}) == (
+        "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n"
+        "### Instruction:\nDo it.\n\n### Response:\n"
+    )
+    assert "further context. Write" in train_lora.prompt_of({"instruction": "Do it.", "input": "here"})
+
+
+def command(*arguments):
+    return subprocess.run(
+        [sys.executable, str(SCRIPTS / "train_lora.py"), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_bad_input_ends_in_one_line(folder, tmp_path):
+    ended = command("train", tmp_path, "--data", folder / "train.json")
+    assert ended.returncode == 1 and ended.stderr.splitlines()[-1].endswith("holds no model: config.json is missing")
+    for content, message in (("{", "is no JSON"), ("[]", "is no list of examples"), ('[{"output": ""}]', "example 0")):
+        (tmp_path / "bad.json").write_text(content)
+        with pytest.raises(ValueError, match=message):
+            train_lora.read_examples(tmp_path / "bad.json", "instruction")
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        train_lora.read_examples(tmp_path / "none.json")
+    with pytest.raises(ValueError, match="no task is called 'x'"):
+        train_lora.evaluate(train_lora.Evaluation(folder / "model", folder / "tasks", tasks=("x",)))
+
+
+def test_questions_without_answers_are_refused_before_the_model_is_loaded(tmp_path):
+    (tmp_path / "piqa").mkdir()
+    (tmp_path / "piqa" / "test.json").write_text(json.dumps([{"instruction": "Choose.", "output": "solution1"}]))
+    with pytest.raises(ValueError, match=r"test\.json: example 0 has no text 'answer'"):
+        train_lora.evaluate(train_lora.Evaluation(tmp_path / "no model", tmp_path, tasks=("piqa",)))
+
+
+def test_an_adapter_beyond_the_formats_bound_is_told_before_training(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sinenerf.codec.container.LARGEST_ADAPTER", 1000)
+    monkeypatch.setattr(train_lora, "LARGEST_ADAPTER", 1000)
+    train_lora.train(training(folder, tmp_path, epochs=1))
+    said = capsys.readouterr()
+    assert said.err.count("train_lora: the adapter has ") == 1 and "more than the 1,000 of a .sine file" in said.err
+    assert "adapter.sine has" not in said.out
+    assert (tmp_path / "adapter_config.json").is_file() and not (tmp_path / "adapter.sine").exists()
+
+
+def test_ctrl_c_ends_in_one_line(folder, tmp_path):
+    words = ["train", folder / "model", "--data", folder / "train.json", "--output", tmp_path, "--epochs", 9999]
+    program = [sys.executable, str(SCRIPTS / "train_lora.py"), *map(str, words), "--dtype", "float32"]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert any(line.startswith("step 1/") for line in running.stdout)
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate()
+    assert running.returncode == 130 and "Traceback" not in errors
+    said = "train_lora: stopped. A training goes on from its last checkpoint by the same command"
+    assert errors.splitlines()[-1] == said

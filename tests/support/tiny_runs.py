@@ -1,0 +1,57 @@
+"""Trainings of tiny networks by nerfstudio's trainer."""
+
+from copy import deepcopy
+
+import pytest
+
+TINY = {
+    "sine-nerf": dict(width=16, depth=6, coarse_samples=8, fine_samples=8, rank=4),
+    "sine-nerf-small": dict(width=16, depth=3, coarse_samples=8, fine_samples=8, rank=4),
+}
+
+
+def tiny_config(name, scene, output, steps=4, load_dir=None, **model):
+    """A preset's configuration, tiny but for the model's settings that are given."""
+    from sinenerf.plugin import methods
+
+    presets = {"sine-nerf": methods.sine_nerf, "sine-nerf-small": methods.sine_nerf_small}
+    config = deepcopy(presets[name].config)
+    config.data = config.pipeline.datamanager.data = config.pipeline.datamanager.dataparser.data = scene
+    config.pipeline.datamanager.dataparser.downscale_factor = None
+    config.pipeline.datamanager.train_num_rays_per_batch = 64
+    config.machine.device_type = "cpu"
+    config.max_num_iterations, config.vis, config.output_dir = steps, "tensorboard", output
+    config.load_dir = load_dir
+    config.logging.local_writer.enable = False
+    config.optimizers["fields"]["scheduler"].warmup_steps = 0
+    config.steps_per_eval_image = config.steps_per_eval_batch = 10**9
+    for setting, value in {**TINY[name], **model}.items():
+        setattr(config.pipeline.model, setting, value)
+    config.set_timestamp()
+    return config
+
+
+def set_up(config):
+    trainer = config.setup(local_rank=0, world_size=1)
+    trainer.setup()
+    return trainer
+
+
+def make_trainer(*arguments, **settings):
+    """The trainer of a `tiny_config`, with its data read."""
+    return set_up(tiny_config(*arguments, **settings))
+
+
+def contents(folder):
+    """Of a run's settings and checkpoints."""
+    return {path: path.read_bytes() for path in (folder / "config.yml", *folder.rglob("step-*"))}
+
+
+@pytest.fixture(params=TINY)
+def trainer(request, scene, tmp_path):
+    return make_trainer(request.param, scene, tmp_path)
+
+
+@pytest.fixture
+def small(scene, tmp_path):
+    return make_trainer("sine-nerf-small", scene, tmp_path)

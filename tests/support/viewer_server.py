@@ -1,0 +1,28 @@
+"""What is looked at in the tests of the viewer, and its commands."""
+
+import pytest
+import trimesh
+from support.radiance_fields import a_field
+
+from sinenerf.occupancy.config import FieldConfig
+from sinenerf.occupancy.fit import fit
+from sinenerf.occupancy.fit_config import FitConfig
+
+
+@pytest.fixture(scope="session")
+def shape(tmp_path_factory):
+    """(field file, mesh file) of a torus."""
+    folder = tmp_path_factory.mktemp("shape")
+    mesh = trimesh.creation.torus(1.0, 0.4, major_sections=48, minor_sections=24)
+    mesh.export(folder / "torus.ply")
+    config = FitConfig(steps=500, batch=4096, pool=200_000, bits=32, seed=1)
+    fit(mesh, FieldConfig(width=32, rank=2), config, folder / "torus.sine")
+    return folder / "torus.sine", folder / "torus.ply"
+
+
+@pytest.fixture(scope="session")
+def scene_file(tmp_path_factory):
+    """A radiance field that was never trained: a haze."""
+    path = tmp_path_factory.mktemp("scene") / "haze.sine"
+    a_field().save(path)
+    return path

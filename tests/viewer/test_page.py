@@ -1,0 +1,293 @@
+"""The page in a real headless Chromium: what it draws, what its controls change, what it exports."""
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import astuple
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sinenerf.rd.results import Job, Result
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+FLAGS += ["--disable-background-networking"]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium fonts-dejavu-core"),
+]
+RECORD = """() => {
+    window.sides = [];
+    const picture = document.querySelector('.picture');
+    const record = new MutationObserver(() => window.sides.push(Number(picture.dataset.side)));
+    record.observe(picture, { attributes: true, attributeFilter: ['data-side'] });
+}"""
+FINISHED = """() => [...document.querySelectorAll('.note')].every(
+    note => /64³|^$/.test(note.textContent) && !note.classList.contains('error'))"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+    with api.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@contextmanager
+def opened(browser, url, offline=False):
+    """A page; at the end it must have had nothing to complain of."""
+    context = browser.new_context(viewport={"width": 640, "height": 400}, offline=offline)
+    page, complaints = context.new_page(), []
+    page.set_default_timeout(120_000)
+    page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(url)
+    yield page
+    context.close()
+    # a software renderer says so itself
+    assert [c for c in complaints if "GPU stall" not in c and "software WebGL" not in c] == []
+
+
+@contextmanager
+def viewing(*arguments):
+    """The address of a running `sinenerf view`."""
+    program = [sys.executable, "-m", "sinenerf", "view", *map(str, arguments), "--port", "0", "--no-browser"]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as running:
+        try:
+            yield running.stdout.readline().split()[1]
+        finally:
+            running.terminate()
+
+
+def pixels(page, selector="#stage"):
+    return np.asarray(Image.open(io.BytesIO(page.locator(selector).screenshot())).convert("RGB")).astype(int)
+
+
+def changed(page, act):
+    """Share of the stage's pixels that an action changes."""
+    before, drawn = pixels(page), page.evaluate("document.body.dataset.drawn")
+    act()
+    page.wait_for_function(f"document.body.dataset.drawn !== '{drawn}'")
+    page.wait_for_timeout(200)
+    return (np.abs(pixels(page) - before).max(2) > 12).mean()
+
+
+def coarse(page):
+    """The coarsest grid, and all surfaces there."""
+    page.wait_for_selector("#resolution")
+    page.select_option("#resolution", "64")
+    page.wait_for_function(FINISHED)
+    page.wait_for_timeout(300)
+
+
+def test_shapes_and_their_controls(browser, shape):
+    with viewing(shape[0], "--original", shape[1]) as url, opened(browser, url) as page:
+        coarse(page)
+        shown = pixels(page)
+        assert (np.abs(shown - shown[2, 2]).max(2) > 20).mean() > 0.05  # something stands before the background
+        page.wait_for_function("document.querySelector('.quality').textContent.includes('IoU')")
+        label = page.locator(".label").first.inner_text()
+        assert "bytes" in label and "rank 2" in label and "parameters" in label
+        assert page.locator(".pane").count() == 2
+
+        def slide(name, value):
+            page.locator(f"#{name}").evaluate(
+                "(e, v) => { e.value = v; e.dispatchEvent(new Event('input', {bubbles: true})) }", value
+            )
+
+        assert changed(page, lambda: page.select_option("#axis", "x")) > 0.01
+        assert changed(page, lambda: slide("clip", 0.5)) > 0.005
+        page.select_option("#axis", "off")
+        assert changed(page, lambda: slide("turn", -80)) > 0.01
+        assert changed(page, lambda: page.check("#wireframe")) > 0.01
+        page.uncheck("#wireframe")
+        assert changed(page, lambda: page.select_option("#up", "z")) > 0.01
+        page.select_option("#colour", "distance")
+        page.wait_for_function("document.querySelector('.ends').textContent.length > 2")
+        assert "outside" in page.locator(".scale").get_attribute("data-high")
+        slide("level", 0.9)
+        page.wait_for_timeout(500)
+        page.wait_for_function(FINISHED)
+        assert changed(page, lambda: page.select_option("#layout", "overlaid")) > 0.01
+        assert page.locator(".pane").count() == 1
+        page.mouse.move(150, 200)
+        page.mouse.down()
+        assert changed(page, lambda: page.mouse.move(260, 240)) > 0.01
+        page.mouse.up()
+
+        page.click("text=Inside the network")
+        page.wait_for_selector("article .spectrum")
+        assert page.locator("article").count() == 4  # first, two hidden, head
+        assert page.locator(".matrix.U img").count() == 2
+        assert page.locator(".matrix.W img").first.evaluate("e => e.naturalWidth") == 3
+
+
+PAINTINGS = """() => {
+    const view = page.views[0];
+    const colours = view.geometry.getAttribute("color");
+    const version = colours.version;
+    return () => (view.geometry.getAttribute("color") === colours ? colours.version - version : -1);
+}"""
+
+
+def test_vertices_are_painted_when_their_colours_change_and_freed_with_the_shape(browser, shape):
+    geometries = "pages.get(ShapesPage).renderer.info.memory.geometries"
+    with viewing(shape[0], "--original", shape[1]) as url, opened(browser, url) as page:
+        coarse(page)
+        held = page.evaluate(geometries)
+        page.select_option("#colour", "distance")
+        page.wait_for_function(FINISHED)  # else a finer surface may come, and be without colours for a moment
+        page.wait_for_function("page.views[0].geometry.hasAttribute('color')")
+        paintings = page.evaluate_handle(PAINTINGS)
+        for _ in range(3):
+            changed(page, lambda: page.evaluate("stage.redraw()"))
+        assert paintings.evaluate("(count) => count()") == 0
+        changed(page, lambda: page.evaluate("page.settings.range = 0.01; stage.redraw()"))
+        assert paintings.evaluate("(count) => count()") == 1
+        for _ in range(3):
+            page.evaluate("show(page.state, shown)")
+            page.wait_for_function(FINISHED)
+        page.wait_for_function(f"{geometries} === {held}")  # when the last ones are drawn; were one kept, never
+
+
+def test_a_distance_that_is_refused_is_said_at_its_shape(browser, shape):
+    with viewing(shape[0], "--original", shape[1]) as url, opened(browser, url) as page:
+        coarse(page)
+        page.evaluate("() => { page.views[0].loadDistance = async () => { throw new Refusal('no distance'); }; }")
+        page.select_option("#colour", "distance")
+        page.wait_for_function("document.querySelector('.note').textContent === 'no distance'")
+
+
+def test_a_long_status_leaves_the_stage_its_size(browser, shape):
+    with viewing(shape[0]) as url, opened(browser, url) as page:
+        coarse(page)
+        height = "document.getElementById('stage').clientHeight"
+        before = page.evaluate(height)
+        page.evaluate("document.getElementById('status').textContent = 'distances to the original '.repeat(9)")
+        assert page.evaluate(height) == before
+
+
+def test_two_browsers_have_two_cameras(browser, shape):
+    with viewing(shape[0]) as url, opened(browser, url) as one, opened(browser, url) as two:
+        coarse(one)
+        coarse(two)
+        still = pixels(two)
+        one.mouse.move(150, 200)
+        one.mouse.down()
+        assert changed(one, lambda: one.mouse.move(260, 240)) > 0.01
+        two.wait_for_timeout(300)
+        np.testing.assert_array_equal(pixels(two), still)
+
+
+def test_a_scene_refines_at_rest_and_is_coarse_on_the_move(browser, scene_file):
+    side = "Number(document.querySelector('.picture').dataset.side)"
+    with viewing(scene_file) as url, opened(browser, url) as page:
+        page.wait_for_selector("#rest")
+        page.select_option("#rest", "192")
+        page.wait_for_function(f"{side} === 192")
+        seen = pixels(page)
+        page.evaluate(RECORD)
+        page.mouse.move(150, 150)
+        page.mouse.down()
+        page.mouse.move(190, 160, steps=3)
+        page.mouse.up()
+        page.wait_for_function("window.sides.length > 1 && window.sides.at(-1) === 192")
+        assert page.evaluate("window.sides[0]") == 96
+        assert np.abs(pixels(page) - seen).max() > 12
+        for what in ("depth", "normals", "accumulation"):
+            page.evaluate("window.sides = []")
+            page.select_option("#what", what)
+            page.wait_for_function("window.sides.at(-1) === 192")
+
+
+def test_the_inside_is_listed_once_however_often_it_is_asked_for(browser, shape, tmp_path):
+    other = shutil.copy(shape[0], tmp_path / "other.sine")
+    with viewing(shape[0], other) as url, opened(browser, url) as page:
+        page.wait_for_selector("#resolution")
+        page.evaluate("Promise.all([inside.show(shown), inside.show(shown)])")
+        assert page.evaluate("[...document.querySelectorAll('#inside h2')].map((h) => h.textContent)") == [
+            "torus.sine",
+            "other.sine",
+        ]
+
+
+def test_an_exported_page_works_without_any_server(browser, shape, tmp_path):
+    path = tmp_path / "torus.html"
+    program = [sys.executable, "-m", "sinenerf", "view", *map(str, shape[:1]), "--original", str(shape[1])]
+    subprocess.run([*program, "--export", str(path), "--resolution", "64"], check=True, capture_output=True)
+    with opened(browser, path.as_uri(), offline=True) as page:
+        page.wait_for_function("document.querySelector('.quality')?.textContent.includes('IoU')")
+        page.wait_for_timeout(300)
+        shown = pixels(page)
+        assert (np.abs(shown - shown[2, 2]).max(2) > 20).mean() > 0.05
+        assert changed(page, lambda: page.select_option("#colour", "distance")) > 0.005
+        page.click("text=Inside the network")
+        page.wait_for_selector("article .spectrum")
+
+
+def test_an_exported_scene_is_a_film(browser, scene_file, tmp_path, monkeypatch):
+    from sinenerf.viewer import export_page
+    from sinenerf.viewer.launch import gather
+
+    monkeypatch.setattr(export_page, "FRAMES", 6)
+    monkeypatch.setattr(export_page, "SIDE", 48)
+    export_page.export(gather([scene_file]), tmp_path / "scene.html")
+    with opened(browser, (tmp_path / "scene.html").as_uri(), offline=True) as page:
+        page.wait_for_function("document.querySelector('.picture')?.dataset.side === '48'")
+        before = pixels(page)
+        page.mouse.move(150, 150)
+        page.mouse.down()
+        page.mouse.move(200, 150, steps=4)
+        page.mouse.up()
+        page.wait_for_timeout(500)
+        assert np.abs(pixels(page) - before).max() > 2
+
+
+def test_a_click_on_a_point_opens_its_field(browser, shape, scene_file, tmp_path):
+    places = []
+    for rank, (bytes_, iou) in enumerate([(1000, 0.9), (2000, 0.95)], 1):
+        job = Job("shapes", "torus", "sine", "field", {"width": 32, "rank": rank})
+        quality = {"iou": iou, "chamfer_l1": 0.01}
+        places.append(job.path(tmp_path))
+        Result(*astuple(job), quality, {"total": bytes_}, 900, 3.0).save(places[-1])
+    shutil.copy(shape[0], places[1].with_suffix(".sine"))
+    job = Job("photographs", "room", "sine", "nerf", {"rank": 4})
+    Result(*astuple(job), {"psnr": 20.0}, {"total": 5000}, 900, 60.0).save(job.path(tmp_path))
+    shutil.copy(scene_file, job.path(tmp_path).with_suffix(".sine"))
+    with viewing(tmp_path) as url:
+        with opened(browser, url) as page:
+            page.wait_for_selector(".mark")
+            page.locator("#marks-0-bytes-1").click(force=True)
+            page.wait_for_function("document.querySelector('.note')?.textContent.includes('faces')")
+            assert "torus, sine" in page.locator(".label").inner_text()
+            assert "rank" in page.locator("#plot .settings").inner_text()
+            page.wait_for_function("document.querySelector('.note')?.textContent.includes('256³')")
+            page.wait_for_timeout(300)
+            shown = pixels(page)
+            assert (np.abs(shown - shown[2, 2]).max(2) > 20).mean() > 0.02
+            page.get_by_role("button", name="photographs").click()  # the folder holds two datasets
+            page.wait_for_function("document.querySelectorAll('.mark').length === 1")
+            page.locator("#marks-0-bytes-0").click(force=True)
+            page.wait_for_function("document.querySelector('.label')?.textContent.includes('room, sine')")
+            page.wait_for_function("document.querySelector('.picture')?.dataset.side > 96")
+            page.get_by_role("button", name="shapes").click()
+            page.wait_for_function("document.querySelectorAll('.mark').length === 2")
+            page.locator("#marks-0-bytes-1").click(force=True)
+            page.wait_for_function("document.querySelector('.note')?.textContent.includes('256³')")
+            page.wait_for_timeout(300)
+            assert np.abs(pixels(page) - shown).max() <= 3  # as at first: nothing of the scene, no second light
+        try:
+            urllib.request.urlopen(f"{url}open?key=torus/{places[0].stem}")
+        except urllib.error.HTTPError as error:
+            assert "the file behind this result is not here" in json.load(error)["error"]
+        else:
+            pytest.fail("a result without its file was opened")
