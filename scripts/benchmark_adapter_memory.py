@@ -112,7 +112,7 @@ def main(options: Options) -> None:
             for name in steps
         ],
         "unit_of_peaks": "m n numbers of float32: the size of W",
-        "hardware": hardware.describe(),
+        "hardware": hardware.measured_on(),
     }
     options.output.parent.mkdir(parents=True, exist_ok=True)
     with replacing(options.output) as partial:

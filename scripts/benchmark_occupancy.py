@@ -21,7 +21,7 @@ import torch.nn.functional as F
 import tyro
 
 from sinenerf.common import hardware
-from sinenerf.occupancy.config import FieldConfig
+from sinenerf.occupancy.config import OccupancyConfig
 
 WIDTH = 256
 
@@ -45,7 +45,7 @@ def main(options: Options) -> None:
         "float32": training(options, torch.float32),
         "bfloat16": training(options, torch.bfloat16),
         "meshing": None if options.field is None else meshing(options.field),
-        "hardware": hardware.describe(),
+        "hardware": hardware.measured_on(),
     }
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(result, indent=2) + "\n")
@@ -54,7 +54,7 @@ def main(options: Options) -> None:
 
 def training(options: Options, dtype: torch.dtype) -> dict[str, float]:
     """Medians over steps in turn, so that a noisy machine disturbs all alike."""
-    steps = {name: training_step(FieldConfig(name, 1, WIDTH), options.batch, dtype) for name in ("sine", "dense")}
+    steps = {name: training_step(OccupancyConfig(name, 1, WIDTH), options.batch, dtype) for name in ("sine", "dense")}
     a, b = torch.randn(options.batch, WIDTH, dtype=dtype), torch.randn(WIDTH, WIDTH, dtype=dtype)
     steps["product"] = lambda: a @ b
     seconds: dict[str, list[float]] = {name: [] for name in steps}
@@ -78,7 +78,7 @@ def training(options: Options, dtype: torch.dtype) -> dict[str, float]:
     }
 
 
-def training_step(config: FieldConfig, batch: int, dtype: torch.dtype):
+def training_step(config: OccupancyConfig, batch: int, dtype: torch.dtype):
     """One step of a fit, sampling left out: it is a slice of a pool."""
     torch.manual_seed(0)
     network = config.network()

@@ -72,7 +72,7 @@ def as_json(run: dict, settings: dict, training: TimedTraining, score: Score) ->
         "parameters": count_parameters(training.trainer.pipeline.model),
         "steps": training.step,
         "train_seconds": round(training.seconds, 1),
-        "hardware": hardware.describe(),
+        "hardware": hardware.measured_on(),
     }
 
 

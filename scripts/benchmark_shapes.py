@@ -44,7 +44,7 @@ def main(options: Options) -> None:
                 continue
             settings = {**plan.get("settings", {}), **run.get("settings", {})}
             result = one_run(mesh, settings)
-            target.write_text(json.dumps({**result, "hardware": hardware.describe()}, indent=2) + "\n")
+            target.write_text(json.dumps({**result, "hardware": hardware.measured_on()}, indent=2) + "\n")
             print(f"{shape}, {run['name']}: IoU {result['quality']['iou']:.4f}", flush=True)
 
 

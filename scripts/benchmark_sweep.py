@@ -45,7 +45,7 @@ class Options:
 
 
 def main(options: Options) -> None:
-    content = {**overhead(options), **plotting(options.results), "hardware": hardware.describe()}
+    content = {**overhead(options), **plotting(options.results), "hardware": hardware.measured_on()}
     options.output.write_text(json.dumps(content, indent=2) + "\n")
     print(json.dumps(content, indent=2))
 

@@ -44,7 +44,7 @@ def main(options: Options) -> None:
     result = {
         "shape": shape | fastest(options.shape, mesh, options.rounds),
         "scene": scene | fastest(options.scene, picture, options.rounds),
-        "hardware": hardware.describe(),
+        "hardware": hardware.measured_on(),
     }
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(result, indent=2) + "\n")

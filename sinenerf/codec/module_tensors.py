@@ -20,7 +20,7 @@ def stored_of(module: nn.Module, names: Iterable[str], coded: Mapping[str, Coded
 
 
 @torch.no_grad()
-def take(module: nn.Module, tensors: Mapping[str, Stored]) -> dict[str, Coded]:
+def load_tensors(module: nn.Module, tensors: Mapping[str, Stored]) -> dict[str, Coded]:
     """Give every parameter the values of its tensor. Returns the integers behind them, where there are any."""
     for name, parameter in module.named_parameters():
         parameter.copy_(torch.from_numpy(values_of(tensors[name])))

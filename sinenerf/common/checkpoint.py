@@ -11,7 +11,7 @@ from sinenerf.common.files import replacing
 State = dict[str, Any]
 
 
-def place_of(output: Path) -> Path:
+def path_for(output: Path) -> Path:
     """Where the checkpoint of an output lies."""
     return output.with_name(f".{output.name}.checkpoint")
 
@@ -22,23 +22,23 @@ def save(path: Path, state: State) -> None:
         torch.save(state, partial)
 
 
-def conclude(field: Any, output: Path, spares: bool, say: Callable[[str], None], at: str = "") -> bool:
+def save_finished(field: Any, output: Path, keeps_existing: bool, say: Callable[[str], None], at: str = "") -> bool:
     """Write a field when its training ends. One that Ctrl-C stopped does not replace a file of before, and keeps its
     checkpoint.
 
     Args:
         field: with `save`, and with `complete`, False after Ctrl-C.
-        spares: whether the output was there before the training began.
+        keeps_existing: whether the output was there before the training began.
         at: where Ctrl-C stopped it, for the line that is said then.
 
     Returns:
         whether the field was written.
     """
-    written = field.complete or not spares
+    written = field.complete or not keeps_existing
     if written:
         field.save(output)
     if field.complete:
-        place_of(output).unlink(missing_ok=True)
+        path_for(output).unlink(missing_ok=True)
     else:
         left = "holds the field so far" if written else "is as it was"
         say(f"stopped{at}: {output} {left}; the same command goes on")

@@ -43,7 +43,7 @@ def multiplies_bfloat16(device: str) -> bool:
 PACKAGE = Path(__file__).parents[1]
 
 
-def describe() -> dict[str, str | int]:
+def measured_on() -> dict[str, str | int]:
     """Processor, GPU if there is one, threads, versions, commit and date."""
     import torch
 
@@ -63,7 +63,7 @@ def write_rows(path: Path, rows: list[dict[str, Any]], name: str = "rows") -> No
     """Write figures as JSON, one row a line, with what they were measured on."""
     lines = ",\n  ".join(json.dumps(row) for row in rows)
     with replacing(path) as partial:
-        partial.write_text(f'{{"hardware": {json.dumps(describe())},\n "{name}": [\n  {lines}]}}\n')
+        partial.write_text(f'{{"hardware": {json.dumps(measured_on())},\n "{name}": [\n  {lines}]}}\n')
 
 
 def _gpu() -> dict[str, str]:

@@ -9,7 +9,7 @@ from sinenerf.networks import ScalarMLP, Trunk
 
 
 @dataclass(frozen=True)
-class FieldConfig:
+class OccupancyConfig:
     """Architecture of an occupancy field. The paper's is 3-256-256-256-1 with the two square matrices factored."""
 
     layer: LayerKind = "sine"

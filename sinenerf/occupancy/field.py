@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from sinenerf.codec.container import OCCUPANCY, Container, pack
 from sinenerf.codec.entropy import CodecError
-from sinenerf.codec.module_tensors import stored_of, take
+from sinenerf.codec.module_tensors import load_tensors, stored_of
 from sinenerf.codec.tensor_table import Coded
 from sinenerf.common.files import replacing
 from sinenerf.factored import keep_weights
 from sinenerf.networks import count_parameters
-from sinenerf.occupancy.config import FieldConfig
+from sinenerf.occupancy.config import OccupancyConfig
 from sinenerf.occupancy.header import header_of, read_header, shapes_of, tensors_of
 from sinenerf.occupancy.solid import Placement
 
@@ -33,7 +33,7 @@ class OccupancyField(nn.Module):
     field.mesh(256).export("out.ply")
     """
 
-    def __init__(self, config: FieldConfig, placement: Placement) -> None:
+    def __init__(self, config: OccupancyConfig, placement: Placement) -> None:
         super().__init__()
         self.config, self.placement = config, placement
         self.network = config.network()
@@ -44,7 +44,7 @@ class OccupancyField(nn.Module):
     def fit(
         cls, mesh: "trimesh.Trimesh | trimesh.Scene | str | Path", *, progress: bool = False, **settings: Any
     ) -> "OccupancyField":
-        """A field of a mesh. Settings are those of `FieldConfig` and `sinenerf.occupancy.fit_config.FitConfig`.
+        """A field of a mesh. Settings are those of `OccupancyConfig` and `sinenerf.occupancy.fit_config.FitConfig`.
 
         With `bytes`, those that are not given are chosen for that size, which is 3,000 where neither a size nor a
         network is given.
@@ -151,5 +151,5 @@ class OccupancyField(nn.Module):
         tensors = dict(zip(tensors_of(config), container.tensors(shapes_of(config)), strict=True))
         with torch.random.fork_rng(devices=[]):  # initial numbers are drawn, and replaced
             field = cls(config, placement)
-        field.coded = take(field.network, tensors)
+        field.coded = load_tensors(field.network, tensors)
         return keep_weights(field.eval())  # type: ignore[return-value]

@@ -13,7 +13,7 @@ from sinenerf.common import checkpoint
 from sinenerf.common.console import interruptible
 from sinenerf.common.files import check_folder
 from sinenerf.common.hardware import best_device
-from sinenerf.occupancy.config import FieldConfig
+from sinenerf.occupancy.config import OccupancyConfig
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.fit_config import FitConfig
 from sinenerf.occupancy.fit_progress import FitProgress
@@ -32,7 +32,7 @@ STATE = "rounded by curvature, with history and what is spared"
 
 def fit(
     mesh: "trimesh.Trimesh",
-    architecture: FieldConfig,
+    architecture: OccupancyConfig,
     config: FitConfig,
     output: Path | None = None,
     progress: bool = False,
@@ -75,22 +75,22 @@ def fit(
     view.say(f"{report}; {found}" if report else found)
     device = best_device() if config.device == "auto" else config.device
     training = Training(field.to(device), solid, config, view)
-    kept = None if output is None else checkpoint.place_of(output)
+    kept = None if output is None else checkpoint.path_for(output)
     if output is not None and kept is not None:
-        training.spares = output.exists()
+        training.keeps_existing = output.exists()
         training.resume(kept, _fingerprint(mesh, architecture, config, start))
     _train(training, kept)
     field.complete = training.finished
     if history is not None:
         history.extend(training.history)
     at = f" at step {training.step}"
-    written = output is not None and checkpoint.conclude(field, output, training.spares, view.say, at)
+    written = output is not None and checkpoint.save_finished(field, output, training.keeps_existing, view.say, at)
     training.announce(output if written else None)
     return field
 
 
 def _beginning(
-    mesh: "trimesh.Trimesh", architecture: FieldConfig, config: FitConfig, start: OccupancyField | None
+    mesh: "trimesh.Trimesh", architecture: OccupancyConfig, config: FitConfig, start: OccupancyField | None
 ) -> OccupancyField:
     """The field at the start of a training: new, or with another's numbers in its place."""
     with torch.random.fork_rng(devices=[]):  # the caller draws on as if nothing had happened
@@ -125,7 +125,7 @@ def check_file_size(field: OccupancyField, config: FitConfig) -> None:
 
 
 def _fingerprint(
-    mesh: "trimesh.Trimesh", architecture: FieldConfig, config: FitConfig, start: OccupancyField | None
+    mesh: "trimesh.Trimesh", architecture: OccupancyConfig, config: FitConfig, start: OccupancyField | None
 ) -> str:
     """What must agree for a checkpoint to be gone on with."""
     digest = hashlib.sha256(STATE.encode())

@@ -8,7 +8,7 @@ import torch
 from sinenerf.common.checks import check_choice, check_positive, check_seed, check_whole, file_size, training_budget
 from sinenerf.common.hardware import Precision
 from sinenerf.common.optimization import OptimizerKind
-from sinenerf.occupancy.config import FieldConfig
+from sinenerf.occupancy.config import OccupancyConfig
 from sinenerf.occupancy.sampling import SamplerKind
 from sinenerf.occupancy.sizing import DEFAULT_BYTES, suited
 from sinenerf.rounding.curvature import Loss
@@ -75,7 +75,7 @@ class FitConfig:
         return training_budget(self.minutes, self.steps, default_minutes=2.0)
 
 
-def split_settings(settings: dict[str, Any]) -> tuple[FieldConfig, FitConfig]:
+def split_settings(settings: dict[str, Any]) -> tuple[OccupancyConfig, FitConfig]:
     """Keyword settings as the two dataclasses that they belong to.
 
     With `bytes`, what is left open of the network and its training is chosen for that size (`sizing.suited`), which is
@@ -84,7 +84,7 @@ def split_settings(settings: dict[str, Any]) -> tuple[FieldConfig, FitConfig]:
     Raises:
         ValueError: a name that neither has, or with `bytes` a setting of the network that cannot be.
     """
-    of_field, of_fit = ({f.name for f in fields(kind)} for kind in (FieldConfig, FitConfig))
+    of_field, of_fit = ({f.name for f in fields(kind)} for kind in (OccupancyConfig, FitConfig))
     unknown = set(settings) - of_field - of_fit
     if unknown:
         raise ValueError(
@@ -95,6 +95,6 @@ def split_settings(settings: dict[str, Any]) -> tuple[FieldConfig, FitConfig]:
     if settings.get("bytes") is not None:
         settings = suited(settings)
     return (
-        FieldConfig(**{name: value for name, value in settings.items() if name in of_field}),
+        OccupancyConfig(**{name: value for name, value in settings.items() if name in of_field}),
         FitConfig(**{name: value for name, value in settings.items() if name in of_fit}),
     )

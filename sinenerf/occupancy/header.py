@@ -20,7 +20,7 @@ from sinenerf.codec.container import (
 from sinenerf.codec.entropy import CodecError
 from sinenerf.factored import anchored_rows
 from sinenerf.layers import LayerKind
-from sinenerf.occupancy.config import FieldConfig
+from sinenerf.occupancy.config import OccupancyConfig
 from sinenerf.occupancy.solid import Placement
 
 HEADER, FAR_HEADER = struct.Struct("<BHBHfff3ff"), struct.Struct("<BHBHfff3df")
@@ -44,7 +44,7 @@ BOUNDS = {
 }
 
 
-def check_writable(config: FieldConfig) -> None:
+def check_writable(config: OccupancyConfig) -> None:
     """Raise CodecError where no reader would open a field of this architecture: before it is trained, or built."""
     check_bounds(config, BOUNDS)
     if config.width**2 * config.depth > LARGEST_BAKED:
@@ -53,7 +53,7 @@ def check_writable(config: FieldConfig) -> None:
     check_count(OCCUPANCY, sum(map(math.prod, shapes_of(config))))
 
 
-def header_of(config: FieldConfig, placement: Placement) -> bytes:
+def header_of(config: OccupancyConfig, placement: Placement) -> bytes:
     """What a decoder must know besides the tensors.
 
     Raises:
@@ -77,7 +77,7 @@ def header_of(config: FieldConfig, placement: Placement) -> bytes:
     )
 
 
-def read_header(container: Container) -> tuple[FieldConfig, Placement]:
+def read_header(container: Container) -> tuple[OccupancyConfig, Placement]:
     """Architecture and placement, both within the format's bounds.
 
     Raises:
@@ -92,7 +92,7 @@ def read_header(container: Container) -> tuple[FieldConfig, Placement]:
     layer, activation = choices & 3, choices >> 2 & 3
     if layer >= len(LAYERS) or activation >= len(ACTIVATIONS) or choices >> 7:
         raise CodecError("is damaged: it has a layer or an activation that the format does not know")
-    config = FieldConfig(
+    config = OccupancyConfig(
         layer=LAYERS[layer],
         rank=rank,
         width=width,
@@ -116,7 +116,7 @@ def read_header(container: Container) -> tuple[FieldConfig, Placement]:
     return config, Placement((x, y, z), scale)
 
 
-def tensors_of(config: FieldConfig) -> dict[str, tuple[int, ...]]:
+def tensors_of(config: OccupancyConfig) -> dict[str, tuple[int, ...]]:
     """Names and shapes of a field's tensors, in the order in which a file has them."""
     width, rank = config.width, config.rank
     shapes: dict[str, tuple[int, ...]] = {"trunk.layers.0.weight": (width, 3), "trunk.layers.0.bias": (width,)}
@@ -134,12 +134,12 @@ def tensors_of(config: FieldConfig) -> dict[str, tuple[int, ...]]:
     return shapes | {"head.weight": (1, width), "head.bias": (1,)}
 
 
-def shapes_of(config: FieldConfig) -> Shapes:
+def shapes_of(config: OccupancyConfig) -> Shapes:
     """Shapes alone."""
     return list(tensors_of(config).values())
 
 
-def overhead(config: FieldConfig, placement: Placement) -> int:
+def overhead(config: OccupancyConfig, placement: Placement) -> int:
     """Bytes of a file beyond the coded integers: frame, header, table; and what the coder may round up to."""
     frame, entry, coder = 11, 6, 6
     return frame + len(header_of(config, placement)) + entry * len(shapes_of(config)) + coder

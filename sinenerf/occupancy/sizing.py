@@ -13,7 +13,7 @@ import numpy as np
 
 from sinenerf.codec.container import LARGEST_COUNT
 from sinenerf.common.checks import check_positive, check_whole
-from sinenerf.occupancy.config import FieldConfig
+from sinenerf.occupancy.config import OccupancyConfig
 from sinenerf.occupancy.header import shapes_of
 
 DEFAULT_BYTES = 3000
@@ -38,7 +38,7 @@ WIDTHS = (*range(8, 40, 2), *range(40, 1025, 4))
 
 
 def suited(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings of `FieldConfig` and `FitConfig` with a size in bytes: what they leave open is chosen for it.
+    """Settings of `OccupancyConfig` and `FitConfig` with a size in bytes: what they leave open is chosen for it.
 
     The network gets as many numbers as `BITS` allow: the table's width and the largest rank that fits, or the largest
     width of a dense one. What is given stays as it is.
@@ -75,8 +75,8 @@ def suited(settings: dict[str, Any]) -> dict[str, Any]:
     return chosen
 
 
-def _architecture(settings: dict[str, Any]) -> FieldConfig:
-    return FieldConfig(**{f.name: settings[f.name] for f in fields(FieldConfig) if f.name in settings})
+def _architecture(settings: dict[str, Any]) -> OccupancyConfig:
+    return OccupancyConfig(**{f.name: settings[f.name] for f in fields(OccupancyConfig) if f.name in settings})
 
 
 def _largest(values: Any, name: str, settings: dict[str, Any]) -> int:

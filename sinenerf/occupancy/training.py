@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sinenerf.codec.container import OCCUPANCY, pack
-from sinenerf.codec.module_tensors import take
+from sinenerf.codec.module_tensors import load_tensors
 from sinenerf.common import checkpoint
 from sinenerf.common.console import Stop
 from sinenerf.common.hardware import multiplies_bfloat16
@@ -44,7 +44,7 @@ class Training:
         self.loss: float | Tensor = math.nan
         self.history: list[dict[str, float]] = []
         self.fingerprint = ""
-        self.spares = False  # the output was there before this training began
+        self.keeps_existing = False  # the output was there before this training began
         self.sampler = make_sampler(config.sampler, solid, config.seed, config.pool, config.resolution, view.shown)
         fast = multiplies_bfloat16(self.device.type) if config.precision == "auto" else config.precision == "bfloat16"
         self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=fast)
@@ -146,7 +146,7 @@ class Training:
         if self.rounding is not None:
             if (left := self.rounding.count - self.rounding.rounded) > WINDOW:  # a large network, or Ctrl-C
                 self.view.say(f"rounding the {left:,} numbers that are left")
-            self.field.coded = take(self.field.network, self.rounding.finish())
+            self.field.coded = load_tensors(self.field.network, self.rounding.finish())
             self.rounding = None
         keep_weights(self.field.cpu().eval())
         self._score()  # rounding what was left has changed it, after Ctrl-C by much
@@ -155,7 +155,7 @@ class Training:
         """A checkpoint, whole or not at all."""
         state = {
             "fingerprint": self.fingerprint,
-            "spares": self.spares,
+            "keeps_existing": self.keeps_existing,
             "step": self.step,
             "seconds": self.seconds,
             "loss": float(self.loss),
@@ -178,7 +178,7 @@ class Training:
         if self.rounding is not None:
             self.rounding.load_state(state["rounding"])
         self.step, self.seconds, self.saved_at = state["step"], state["seconds"], state["seconds"]
-        self.loss, self.history, self.spares = state["loss"], state["history"], state["spares"]
+        self.loss, self.history, self.keeps_existing = state["loss"], state["history"], state["keeps_existing"]
         self.view.say(f"going on from step {self.step}")
 
     def announce(self, output: Path | None) -> None:

@@ -65,11 +65,13 @@ def compress_run(
         return _written(pipeline, output)
     fingerprint = _fingerprint(model.field, [size, minutes, steps, seed])
     _round_from_now_on(model, size)
-    tuning = FineTuning(pipeline, *limits, seed, checkpoint.place_of(output), fingerprint, spares=output.exists())
+    tuning = FineTuning(
+        pipeline, *limits, seed, checkpoint.path_for(output), fingerprint, keeps_existing=output.exists()
+    )
     complete = tuning.run()
     field = field_of(pipeline)
     field.complete = complete
-    checkpoint.conclude(field, output, tuning.spares, say)
+    checkpoint.save_finished(field, output, tuning.keeps_existing, say)
     return field
 
 
@@ -108,7 +110,7 @@ class FineTuning:
     kept: Path
     """The checkpoint."""
     fingerprint: str
-    spares: bool
+    keeps_existing: bool
     """The output was there before: only a training that has ended replaces it."""
     step: int = 0
     seconds: float = 0.0
@@ -158,7 +160,7 @@ class FineTuning:
     def _save(self) -> None:
         state = {
             "fingerprint": self.fingerprint,
-            "spares": self.spares,
+            "keeps_existing": self.keeps_existing,
             "step": self.step,
             "seconds": self.seconds,
             **self.quantiser.state(),
@@ -174,5 +176,9 @@ class FineTuning:
         self.pipeline.model.field.load_state_dict(state["field"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.quantiser.load(state)
-        self.step, self.seconds, self.spares = state["step"], state["seconds"], state.get("spares", False)
+        self.step, self.seconds, self.keeps_existing = (
+            state["step"],
+            state["seconds"],
+            state["keeps_existing"],
+        )
         say(f"going on from step {self.step}")

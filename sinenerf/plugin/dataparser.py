@@ -112,7 +112,7 @@ class LLFFDataParser(DataParser):
         except ValueError as error:
             raise llff.SceneError(str(error)) from None
 
-    def _bounding_box(self, views: poses.Views) -> np.ndarray:
+    def _bounding_box(self, views: poses.PosedViews) -> np.ndarray:
         """Two corners, (2, 3), around the frusta up to the far bound."""
         if self.config.spherify:
             corners = poses.frusta(views).reshape(-1, 3)
@@ -133,7 +133,7 @@ def _check_no_other_kind(scene: Path) -> None:
             )
 
 
-def _check_forward_facing(views: poses.Views, paths: list[Path]) -> None:
+def _check_forward_facing(views: poses.PosedViews, paths: list[Path]) -> None:
     """Whether all that the views see lies in front of their mean: NDC has no other place."""
     angles = poses.degrees_off(views.camera_to_world)
     corners = np.degrees(np.arctan(0.5 * np.hypot(views.hwf[:, 0], views.hwf[:, 1]) / views.hwf[:, 2]))

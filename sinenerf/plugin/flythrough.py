@@ -8,11 +8,11 @@ from nerfstudio.cameras.cameras import Cameras
 from rich.progress import track
 
 from sinenerf.common.films import open_film
-from sinenerf.radiance.cameras import View
+from sinenerf.radiance.cameras import Camera
 
 
-def cameras_of(views: list[View]) -> Cameras:
-    """Views, which all have one lens, as nerfstudio's cameras."""
+def cameras_of(views: list[Camera]) -> Cameras:
+    """PosedViews, which all have one lens, as nerfstudio's cameras."""
     first = views[0]
     return Cameras(
         torch.from_numpy(np.stack([view.pose for view in views])).float(),

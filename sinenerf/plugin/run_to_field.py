@@ -5,9 +5,9 @@ from typing import Any
 import torch
 
 from sinenerf.codec.container import RADIANCE, pack
-from sinenerf.codec.module_tensors import take
+from sinenerf.codec.module_tensors import load_tensors
 from sinenerf.common.checks import file_size
-from sinenerf.radiance.cameras import Capture, View, capture_of
+from sinenerf.radiance.cameras import Camera, Capture, capture_of
 from sinenerf.radiance.field import RadianceField
 from sinenerf.radiance.header import header_of
 from sinenerf.radiance.warps import NDC
@@ -19,7 +19,7 @@ def capture_of_run(pipeline: Any) -> Capture:
     cameras = pipeline.datamanager.train_dataset.cameras
     poses = cameras.camera_to_worlds.cpu().double().numpy()
     fx, fy, cx, cy = (float(getattr(cameras, name)[0]) for name in ("fx", "fy", "cx", "cy"))
-    view = View(poses[0], fx, fy, cx, cy, int(cameras.width[0]), int(cameras.height[0]))
+    view = Camera(poses[0], fx, fy, cx, cy, int(cameras.width[0]), int(cameras.height[0]))
     motion = parsed.dataparser_transform.double().numpy()
     return capture_of(poses, view, motion, float(parsed.dataparser_scale), isinstance(pipeline.model.warp, NDC))
 
@@ -32,12 +32,12 @@ def field_of(pipeline: Any) -> RadianceField:
     field.precision = trained.precision
     if quantiser is None or not quantiser.active:
         values = zip(field.config.tensors(), _values(model), strict=True)
-        take(field, {name: p.detach().cpu().numpy() for name, p in values})
+        load_tensors(field, {name: p.detach().cpu().numpy() for name, p in values})
     else:
         size = file_size(field.parameters_count, model.config.bits, model.config.bytes)
         assert size is not None
         header = header_of_run(pipeline)
-        field.coded = take(field, quantiser.within(size, lambda tensors: pack(RADIANCE, header, tensors)))
+        field.coded = load_tensors(field, quantiser.within(size, lambda tensors: pack(RADIANCE, header, tensors)))
     return field.eval()
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from sinenerf.common.console import say
-from sinenerf.radiance.cameras import Capture, Pose, View
+from sinenerf.radiance.cameras import Camera, Capture, Pose
 from sinenerf.radiance.llff import read_poses_bounds
 from sinenerf.radiance.poses import homogeneous
 
@@ -23,7 +23,7 @@ SIDES, ANGLES, POSITIVE, ANY = (1, 2**14), (1e-6, 3.14), (1e-8, 1e8), (-1e8, 1e8
 """What numbers of a camera are taken: pixels a side, radians, lengths and scales, places."""
 
 
-def read_views(path: Path, capture: Capture) -> list[View]:
+def read_views(path: Path, capture: Capture) -> list[Camera]:
     """The views of a transforms.json (nerfstudio's, Blender's or instant-ngp's) or a poses_bounds.npy of the capture.
 
     Views without a size or a focal length of their own get that of the training photographs. Those of a transforms.json
@@ -43,17 +43,17 @@ def read_views(path: Path, capture: Capture) -> list[View]:
     raise ValueError(f"{path}: cameras are read from transforms.json or poses_bounds.npy")
 
 
-def _read_llff(path: Path, capture: Capture) -> list[View]:
+def _read_llff(path: Path, capture: Capture) -> list[Camera]:
     read, home = read_poses_bounds(path), capture.home
     poses = capture.to_scene(read.camera_to_world)
     focal = read.hwf[:, 2] * home.width / read.hwf[:, 1]
     return [
-        View(pose, f, f, home.width / 2, home.height / 2, home.width, home.height, f"{i:05d}")
+        Camera(pose, f, f, home.width / 2, home.height / 2, home.width, home.height, f"{i:05d}")
         for i, (pose, f) in enumerate(zip(poses, focal.tolist(), strict=True))
     ]
 
 
-def _read_transforms(path: Path, capture: Capture) -> list[View]:
+def _read_transforms(path: Path, capture: Capture) -> list[Camera]:
     try:
         content = json.loads(path.read_text())
         frames = {f"{path}: frame {i}": {**content, **frame} for i, frame in enumerate(content["frames"])}
@@ -98,7 +98,7 @@ def _names(frames: list[dict]) -> list[str]:
     return [f"{i:05d}" for i in range(len(frames))]
 
 
-def _view(pose: Pose, keys: dict, home: View, name: str, where: str) -> View:
+def _view(pose: Pose, keys: dict, home: Camera, name: str, where: str) -> Camera:
     model = "OPENCV_FISHEYE" if keys.get("is_fisheye") else keys.get("camera_model", "PINHOLE")
     if model not in PINHOLES:
         raise ValueError(
@@ -111,7 +111,7 @@ def _view(pose: Pose, keys: dict, home: View, name: str, where: str) -> View:
     fx = across or down or home.fx * width / home.width
     fy = down or across or home.fy * height / home.height
     cx, cy = _number(keys, "cx", width / 2, ANY, where), _number(keys, "cy", height / 2, ANY, where)
-    return View(pose, fx, fy, cx, cy, width, height, name)
+    return Camera(pose, fx, fy, cx, cy, width, height, name)
 
 
 def _focal(keys: dict, axis: str, pixels: int, where: str) -> float | None:

@@ -18,7 +18,7 @@ AROUND = np.array([0.7, 0.35, 0.35])
 
 
 @dataclass(frozen=True)
-class View:
+class Camera:
     """A pinhole camera in scene coordinates."""
 
     pose: Pose
@@ -48,11 +48,11 @@ class View:
         origins = np.broadcast_to(self.pose[:, 3], directions.shape)
         return torch.from_numpy(origins.astype(np.float32)), torch.from_numpy(directions.astype(np.float32))
 
-    def resized(self, factor: float) -> "View":
+    def resized(self, factor: float) -> "Camera":
         """The same view in factor times as many pixels across and down."""
         width, height = max(1, round(self.width * factor)), max(1, round(self.height * factor))
         x, y = width / self.width, height / self.height
-        return View(self.pose, self.fx * x, self.fy * y, self.cx * x, self.cy * y, width, height, self.name)
+        return Camera(self.pose, self.fx * x, self.fy * y, self.cx * x, self.cy * y, width, height, self.name)
 
 
 @dataclass(frozen=True)
@@ -63,18 +63,18 @@ class Capture:
     motion: Pose
     """From the capture's coordinates to the scene's: x_scene = scale * (motion @ [x, 1])."""
     scale: float
-    home: View
+    home: Camera
     """The middle of the cameras, or one of those around an object; with the first one's lens."""
     radii: Float[np.ndarray, "3"]
     """How far a path around it may stray along its axes."""
     focus: float
     """How far in front of it the scene's middle lies."""
 
-    def spiral(self, frames: int, turns: int = 1, reach: float = 0.7) -> list[View]:
-        """Views on an ellipse around the middle, all looking at one point, after NeRF's published code; closed."""
+    def spiral(self, frames: int, turns: int = 1, reach: float = 0.7) -> list[Camera]:
+        """PosedViews on an ellipse around the middle, all looking at one point, after NeRF's published code; closed."""
         right, up, back, middle = self.home.pose.T
         target = middle - self.focus * back
-        path: list[View] = []
+        path: list[Camera] = []
         for angle in np.linspace(0, 2 * math.pi * turns, frames, endpoint=False):
             offset = reach * self.radii * [math.cos(angle), math.sin(angle), 0.5 * math.sin(2 * angle)]
             position = middle + offset @ np.stack([right, up, back])
@@ -91,7 +91,7 @@ class Capture:
 
 
 def capture_of(
-    poses: Float[np.ndarray, "n 3 4"], lens: View, motion: Pose, scale: float, forward_facing: bool
+    poses: Float[np.ndarray, "n 3 4"], lens: Camera, motion: Pose, scale: float, forward_facing: bool
 ) -> Capture:
     """What to keep of cameras in scene coordinates.
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from sinenerf.common.files import check_folder, replacing
 from sinenerf.radiance import llff
 from sinenerf.radiance.camera_files import read_views
-from sinenerf.radiance.cameras import View
+from sinenerf.radiance.cameras import Camera
 from sinenerf.radiance.field import RadianceField
 from sinenerf.radiance.image_metrics import image_metrics
 
@@ -75,7 +75,7 @@ def evaluate(
     return SceneEvaluation(mean["psnr"], mean["ssim"], mean.get("lpips"), len(metrics), size, field.parameters_count)
 
 
-def _held_out(field: RadianceField, scene: Path, every: int) -> Iterator[tuple[Path, View]]:
+def _held_out(field: RadianceField, scene: Path, every: int) -> Iterator[tuple[Path, Camera]]:
     """Held-out photographs of an LLFF scene, in the size that the field was trained on, and their views."""
     assert field.capture is not None
     table = scene / "poses_bounds.npy"
@@ -98,7 +98,7 @@ def _photographs(scene: Path, width: int) -> list[Path]:
     raise llff.SceneError(f"{scene}: no photographs of {width} pixels across, as the field was trained on, in {names}")
 
 
-def _frames(field: RadianceField, path: Path) -> Iterator[tuple[Path, View]]:
+def _frames(field: RadianceField, path: Path) -> Iterator[tuple[Path, Camera]]:
     """Photographs of a transforms.json and their views. Blender's leave out the extension .png."""
     assert field.capture is not None
     views, content = read_views(path, field.capture), json.loads(path.read_text())

@@ -10,13 +10,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sinenerf.codec.container import RADIANCE, Container, check_count, pack
-from sinenerf.codec.module_tensors import stored_of, take
+from sinenerf.codec.module_tensors import load_tensors, stored_of
 from sinenerf.codec.tensor_table import Coded
 from sinenerf.common.files import replacing
 from sinenerf.common.hardware import Precision, best_device, multiplies_bfloat16
 from sinenerf.factored import keep_weights
 from sinenerf.networks import RadianceMLP, ScalarMLP, count_parameters
-from sinenerf.radiance.cameras import Capture, View
+from sinenerf.radiance.cameras import Camera, Capture
 from sinenerf.radiance.config import RadianceConfig
 from sinenerf.radiance.header import check_writable, header_of, read_header
 from sinenerf.radiance.volume_rendering import Bins, composite, histogram_samples, median, uniform_bins, weights_of
@@ -128,7 +128,7 @@ class RadianceField(nn.Module):
         return weights_of(density, edges), colour, middles
 
     def render(
-        self, view: View, normals: bool = False, check: Callable[[], None] = lambda: None
+        self, view: Camera, normals: bool = False, check: Callable[[], None] = lambda: None
     ) -> dict[str, Float[Tensor, "height width _"]]:
         """A whole picture, on the CPU: `render_rays` of each pixel.
 
@@ -189,5 +189,5 @@ class RadianceField(nn.Module):
             field = cls(*read_header(container))
         shapes = {name: tuple(parameter.shape) for name, parameter in field.named_parameters()}
         tensors = dict(zip(shapes, container.tensors(list(shapes.values())), strict=True))
-        field.coded = take(field, tensors)
+        field.coded = load_tensors(field, tensors)
         return keep_weights(field.eval())  # type: ignore[return-value]

@@ -10,7 +10,7 @@ from sinenerf.codec.container import RADIANCE, Container, check_bounds, short
 from sinenerf.codec.entropy import CodecError
 from sinenerf.layers import LayerKind
 from sinenerf.networks import Role
-from sinenerf.radiance.cameras import Capture, View
+from sinenerf.radiance.cameras import Camera, Capture
 from sinenerf.radiance.config import Background, DensityActivation, RadianceConfig, Sampling
 from sinenerf.radiance.warps import NDC, Box, Warp
 
@@ -163,7 +163,7 @@ def _capture(numbers: list[float], width: int, height: int) -> Capture:
     fx, fy, cx, cy = numbers[24:28]
     if not (min(scale, fx, fy) > 0 and 0 < width <= LARGEST_PICTURE and 0 < height <= LARGEST_PICTURE):
         raise CodecError("is damaged: its camera is none")
-    return Capture(motion, scale, View(pose, fx, fy, cx, cy, width, height), np.array(numbers[20:23]), numbers[23])
+    return Capture(motion, scale, Camera(pose, fx, fy, cx, cy, width, height), np.array(numbers[20:23]), numbers[23])
 
 
 def _compact(pose: np.ndarray) -> list[float]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sinenerf.radiance.poses import Views
+from sinenerf.radiance.poses import PosedViews
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -25,7 +25,7 @@ class SceneError(ValueError):
     """A scene that cannot be trained on. The message is one line: the file, the view, what is wrong, how to mend it."""
 
 
-def read_poses_bounds(path: Path) -> Views:
+def read_poses_bounds(path: Path) -> PosedViews:
     """Read and check `poses_bounds.npy`.
 
     Raises:
@@ -45,7 +45,7 @@ def read_poses_bounds(path: Path) -> Views:
     for view in range(len(table)):
         _check_view(f"{path}: view {view}", poses[view], bounds[view])
     down, right, back, position, hwf = np.moveaxis(poses, 2, 0)
-    return Views(np.stack([right, -down, back, position], axis=2), hwf, bounds)
+    return PosedViews(np.stack([right, -down, back, position], axis=2), hwf, bounds)
 
 
 def _check_view(where: str, pose: np.ndarray, bounds: np.ndarray) -> None:
@@ -182,7 +182,7 @@ def load_image(path: Path) -> "Image":
     return image
 
 
-def check_images(paths: list[Path], views: Views, table: Path) -> tuple[int, int]:
+def check_images(paths: list[Path], views: PosedViews, table: Path) -> tuple[int, int]:
     """Decode every photograph, compare their number and sizes with the poses, and return (height, width).
 
     Raises:

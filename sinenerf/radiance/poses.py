@@ -6,7 +6,7 @@ import numpy as np
 
 
 @dataclass
-class Views:
+class PosedViews:
     """Cameras of a scene, in OpenGL axes: x right, y up, z backwards."""
 
     camera_to_world: np.ndarray
@@ -31,7 +31,7 @@ def degrees_off(camera_to_world: np.ndarray) -> np.ndarray:
     return np.degrees(np.arccos(np.clip(back @ mean / max(np.linalg.norm(mean), 1e-9), -1, 1)))
 
 
-def frusta(views: Views) -> np.ndarray:
+def frusta(views: PosedViews) -> np.ndarray:
     """What all cameras see up to their far bounds, as the corners (N, 4, 3) of their frusta there."""
     tangent = 0.5 * views.hwf[:, 1::-1] / views.hwf[:, 2:]  # of half the field of view, across and up
     signs = np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])
@@ -40,7 +40,7 @@ def frusta(views: Views) -> np.ndarray:
     return local @ views.camera_to_world[:, :, :3].swapaxes(1, 2) + views.camera_to_world[:, None, :, 3]
 
 
-def recentre(views: Views, bound_factor: float = 0.75) -> tuple[Views, np.ndarray, float]:
+def recentre(views: PosedViews, bound_factor: float = 0.75) -> tuple[PosedViews, np.ndarray, float]:
     """NeRF's normalisation of a forward-facing capture: nearest bound at 1 / bound_factor, mean camera at the origin.
 
     Returns:
@@ -50,7 +50,7 @@ def recentre(views: Views, bound_factor: float = 0.75) -> tuple[Views, np.ndarra
     return _move(views, np.linalg.inv(average_pose(views.camera_to_world)), scale)
 
 
-def spherify(views: Views) -> tuple[Views, np.ndarray, float]:
+def spherify(views: PosedViews) -> tuple[PosedViews, np.ndarray, float]:
     """NeRF's normalisation of an inward-facing capture: the point all cameras look at to the origin, their root mean
     square distance from it to 1, z up.
 
@@ -72,10 +72,10 @@ def meeting_point(camera_to_world: np.ndarray) -> np.ndarray:
     return np.linalg.lstsq(across.sum(0), (across @ position[:, :, None]).sum(0)[:, 0], rcond=None)[0]
 
 
-def _move(views: Views, motion: np.ndarray, scale: float) -> tuple[Views, np.ndarray, float]:
+def _move(views: PosedViews, motion: np.ndarray, scale: float) -> tuple[PosedViews, np.ndarray, float]:
     moved = motion @ homogeneous(views.camera_to_world)
     moved[:, :3, 3] *= scale
-    return Views(moved[:, :3], views.hwf, views.bounds * scale), motion[:3], float(scale)
+    return PosedViews(moved[:, :3], views.hwf, views.bounds * scale), motion[:3], float(scale)
 
 
 def unit(vector: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from torch import Tensor
 from sinenerf.common.files import check_folder, replacing
 from sinenerf.common.films import FILMS, open_film
 from sinenerf.radiance.camera_files import read_views
-from sinenerf.radiance.cameras import View
+from sinenerf.radiance.cameras import Camera
 from sinenerf.radiance.field import RadianceField
 
 Output = Literal["rgb", "depth", "accumulation", "normals"]
@@ -56,7 +56,7 @@ def render_views(
 
 
 def picture(
-    field: RadianceField, view: View, what: Output = "rgb", check: Callable[[], None] = lambda: None
+    field: RadianceField, view: Camera, what: Output = "rgb", check: Callable[[], None] = lambda: None
 ) -> UInt8[np.ndarray, "height width 3"]:
     """One output of a view as a picture; depth as nearness over the view's own range, normals as colours.
 
@@ -76,7 +76,7 @@ def _shown(values: Tensor, what: Output) -> Tensor:
     return values.clamp(0, 1)
 
 
-def _picture(field: RadianceField, view: View, path: Path, what: Output) -> Path:
+def _picture(field: RadianceField, view: Camera, path: Path, what: Output) -> Path:
     from PIL import Image
 
     image = picture(field, view, what)
@@ -85,7 +85,7 @@ def _picture(field: RadianceField, view: View, path: Path, what: Output) -> Path
     return path
 
 
-def _film(field: RadianceField, views: list[View], output: Path, what: Output, fps: int) -> Path:
+def _film(field: RadianceField, views: list[Camera], output: Path, what: Output, fps: int) -> Path:
     check_folder(output)
     with open_film(output, fps) as add:
         for view in track(views, description="Rendering"):

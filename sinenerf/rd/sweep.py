@@ -11,7 +11,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from sinenerf.common.hardware import describe
+from sinenerf.common.hardware import measured_on
 from sinenerf.rd.plan import Plan
 from sinenerf.rd.programs.registry import DATASETS, PROGRAMS
 from sinenerf.rd.results import Job, Result, working_folder
@@ -66,7 +66,7 @@ def run_job(job: Job, scene: Path, results: Path) -> Result | None:
     if made is None:
         return None
     result = replace(
-        made, dataset=job.dataset, scene=job.scene, method=job.method, program=job.program, hardware=describe()
+        made, dataset=job.dataset, scene=job.scene, method=job.method, program=job.program, hardware=measured_on()
     )
     result.save(path)
     shutil.rmtree(working_folder(path), ignore_errors=True)

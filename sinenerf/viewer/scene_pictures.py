@@ -10,7 +10,7 @@ import numpy as np
 from sinenerf.viewer.assets import Item
 
 if TYPE_CHECKING:
-    from sinenerf.radiance.cameras import View
+    from sinenerf.radiance.cameras import Camera
     from sinenerf.radiance.field import RadianceField
     from sinenerf.radiance.render import Output
 
@@ -52,12 +52,12 @@ class Look:
             raise ValueError(f"a picture has 12 numbers of pose, sides up to {LARGEST_SIDE}, and is one of {WHAT}")
         return cls(numbers.reshape(3, 4), tan, width, height, what)  # type: ignore[arg-type]
 
-    def view(self) -> "View":
+    def view(self) -> "Camera":
         """The camera, looking along the middle of the picture."""
-        from sinenerf.radiance.cameras import View
+        from sinenerf.radiance.cameras import Camera
 
         focal = self.height / 2 / self.tan
-        return View(self.pose, focal, focal, self.width / 2, self.height / 2, self.width, self.height)
+        return Camera(self.pose, focal, focal, self.width / 2, self.height / 2, self.width, self.height)
 
 
 def scene_of(item: Item) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from support.golden_files import GOLDEN
 from support.http_answers import answer
 from support.kill_loop import kill_and_run_again
 
-from sinenerf.occupancy.config import FieldConfig
+from sinenerf.occupancy.config import OccupancyConfig
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.solid import Placement
 
@@ -133,7 +133,7 @@ def test_a_mesh_is_prepared_once_and_reported_in_full(torus, tmp_path, monkeypat
     part = trimesh.Trimesh(torus.vertices, faces, process=False)
     both = trimesh.Scene([part, trimesh.creation.box()])
     both.export(tmp_path / "two.glb")
-    OccupancyField(FieldConfig(width=16, rank=2), Placement.of(both.to_mesh())).save(tmp_path / "own.sine")
+    OccupancyField(OccupancyConfig(width=16, rank=2), Placement.of(both.to_mesh())).save(tmp_path / "own.sine")
 
     def begin(*arguments):
         raise RuntimeError("the training begins")
@@ -163,7 +163,7 @@ def test_a_mesh_is_not_replaced_by_its_field(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("scale", [1000.0, 1e-3])
 def test_a_mesh_of_another_unit_is_no_truth(scale, torus, tmp_path):
-    OccupancyField(FieldConfig(width=16, rank=2), Placement.of(torus)).save(tmp_path / "torus.sine")
+    OccupancyField(OccupancyConfig(width=16, rank=2), Placement.of(torus)).save(tmp_path / "torus.sine")
     torus.apply_transform(trimesh.transformations.scale_matrix(scale, torus.centroid))
     torus.export(tmp_path / "torus.ply")
     field, mesh = tmp_path / "torus.sine", tmp_path / "torus.ply"

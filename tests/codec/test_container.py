@@ -20,7 +20,7 @@ from sinenerf.codec import adapter_header
 from sinenerf.codec.container import MAGIC, OCCUPANCY, VERSION, Container, pack
 from sinenerf.codec.entropy import LARGEST, CodecError, EntropyModel, decode, encode
 from sinenerf.codec.tensor_table import Coded, values_of, varint
-from sinenerf.occupancy.config import FieldConfig
+from sinenerf.occupancy.config import OccupancyConfig
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.header import overhead
 from sinenerf.occupancy.solid import Placement
@@ -200,7 +200,7 @@ def test_a_centre_is_float32_unless_that_is_too_coarse():
         corners = np.array([[place - 1, 0.0, 0.0], [place + 1, 1.0, 1.0], [place, 1.0, 0.0]])
         placement = Placement.of(trimesh.Trimesh(corners, [[0, 1, 2]]))
         np.testing.assert_allclose(placement.to_cube(corners)[:2, 0], [-0.95, 0.95], atol=2e-3)
-        field = OccupancyField(FieldConfig("dense", width=3), placement)
+        field = OccupancyField(OccupancyConfig("dense", width=3), placement)
         assert OccupancyField.of_container(Container.parse(field.to_bytes())).placement == placement
         sizes.append(len(field.to_bytes()))
     assert sizes[0] == sizes[1] == sizes[2] == sizes[3] - 12
@@ -309,6 +309,6 @@ def test_what_is_no_field(data, message, tmp_path):
 
 
 def test_a_dense_field_may_be_narrower_than_the_rank_it_has_no_use_for(tmp_path):
-    field = OccupancyField(FieldConfig("dense", rank=4, width=3), Placement((0.0, 0.0, 0.0), 1.0))
+    field = OccupancyField(OccupancyConfig("dense", rank=4, width=3), Placement((0.0, 0.0, 0.0), 1.0))
     field.save(tmp_path / "thin.sine")
     assert OccupancyField.load(tmp_path / "thin.sine").config.width == 3

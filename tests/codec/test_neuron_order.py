@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from sinenerf.codec.container import OCCUPANCY, Container, pack
 from sinenerf.codec.entropy import CodecError
-from sinenerf.codec.module_tensors import take
+from sinenerf.codec.module_tensors import load_tensors
 from sinenerf.codec.neuron_order import arrange, saving
 from sinenerf.codec.neuron_symmetry import hidden_layers
 from sinenerf.codec.tensor_table import Coded
-from sinenerf.occupancy.config import FieldConfig
+from sinenerf.occupancy.config import OccupancyConfig
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.header import header_of
 from sinenerf.occupancy.solid import Placement
@@ -48,7 +48,7 @@ def rounded(module):
         if name.endswith("bias"):
             values = random.normal(0, 0.4, values.shape)
         tensors[name] = Coded(np.round(values / STEP).astype(np.int64), STEP)
-    take(module, tensors)
+    load_tensors(module, tensors)
     return tensors
 
 
@@ -57,13 +57,13 @@ def rounded(module):
 @pytest.mark.parametrize("anchored", [False, True])
 def test_a_shape_stays_the_same_function(layer, activation, anchored):
     torch.manual_seed(0)
-    network = FieldConfig(layer, 3, 32, 4, activation=activation, bandwidth=3.0, anchored=anchored).network()
+    network = OccupancyConfig(layer, 3, 32, 4, activation=activation, bandwidth=3.0, anchored=anchored).network()
     tensors, layers = rounded(network), hidden_layers(network)
     assert len(layers) == 4 and all(hidden.count == 32 for hidden in layers)
     points = torch.rand(200, 3) * 2 - 1
     before = network(points)
     arranged = arrange(tensors, layers)
-    take(network, arranged)
+    load_tensors(network, arranged)
     torch.testing.assert_close(network(points), before, rtol=1e-4, atol=1e-4)
     for hidden in layers:
         bias = arranged[hidden.bias].integers
@@ -101,7 +101,7 @@ def test_a_scene_stays_the_same_function(changes):
 
     before = query()
     arranged = arrange(tensors, layers)
-    take(field, arranged)
+    load_tensors(field, arranged)
     assert any((tensors[name].integers != arranged[name].integers).any() for name in tensors)
     for ours, theirs in zip(query(), before, strict=True):
         assert ours is theirs is None or torch.allclose(ours, theirs, rtol=1e-3, atol=1e-4)
@@ -109,7 +109,7 @@ def test_a_scene_stays_the_same_function(changes):
 
 def test_it_saves_about_what_it_says():
     torch.manual_seed(0)
-    config = FieldConfig("sine", 3, 96)
+    config = OccupancyConfig("sine", 3, 96)
     network = config.network()
     tensors, layers = rounded(network), hidden_layers(network)
     header = header_of(config, PLACEMENT)
@@ -122,7 +122,7 @@ def test_it_saves_about_what_it_says():
 def test_a_budget_has_the_saving_in_it():
     """What the order saves goes to the numbers: the file fills its budget and stays within it."""
     torch.manual_seed(0)
-    config = FieldConfig("sine", 3, 64)
+    config = OccupancyConfig("sine", 3, 64)
     field = OccupancyField(config, PLACEMENT)
     rounded(field.network)
     size = 1100
@@ -133,7 +133,7 @@ def test_a_budget_has_the_saving_in_it():
     quantiser.finish()
     points = np.random.default_rng(0).uniform(-1, 1, (100, 3))
     own_order = field.evaluate(points)
-    field.coded = take(field.network, coded)
+    field.coded = load_tensors(field.network, coded)
     np.testing.assert_allclose(field.evaluate(points), own_order, rtol=1e-3, atol=1e-3)
     assert 0.85 * size < len(field.to_bytes()) <= size
 

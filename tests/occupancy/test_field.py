@@ -5,7 +5,7 @@ import pytest
 import torch
 import trimesh
 
-from sinenerf.occupancy.field import CHUNK, FieldConfig, OccupancyField
+from sinenerf.occupancy.field import CHUNK, OccupancyConfig, OccupancyField
 from sinenerf.occupancy.solid import Placement
 from sinenerf.sine_file import load
 
@@ -15,7 +15,7 @@ QUICK = {"width": 32, "rank": 2, "batch": 256, "pool": 5_000, "steps": 3, "bits"
 @pytest.fixture
 def field(tmp_path):
     """Finished, as a file gives it: x = (1, 2, 3) + 10 cube."""
-    OccupancyField(FieldConfig(width=32, rank=2), Placement((1.0, 2.0, 3.0), 10.0)).save(tmp_path / "x.sine")
+    OccupancyField(OccupancyConfig(width=32, rank=2), Placement((1.0, 2.0, 3.0), 10.0)).save(tmp_path / "x.sine")
     return load(tmp_path / "x.sine")
 
 
@@ -58,7 +58,7 @@ def test_fitting_leaves_the_callers_generator(torus):
         assert seed != 5 or torch.equal(torch.rand(3), expected)
     assert len(set(made)) == 1
     torch.manual_seed(1)
-    start = OccupancyField(FieldConfig(width=32, rank=2), Placement.of(torus))
+    start = OccupancyField(OccupancyConfig(width=32, rank=2), Placement.of(torus))
     fitted = OccupancyField.fit(torus, seed=1, **QUICK, learning_rate=1e-12)
     torch.testing.assert_close(dict(fitted.named_parameters()), dict(start.named_parameters()))
 

@@ -11,7 +11,7 @@ import trimesh
 from support.no_float64 import NoFloat64
 
 from sinenerf.occupancy.evaluate import evaluate, iou, surface_distance
-from sinenerf.occupancy.field import FieldConfig, OccupancyField
+from sinenerf.occupancy.field import OccupancyConfig, OccupancyField
 from sinenerf.occupancy.fit import fit
 from sinenerf.occupancy.fit_config import FitConfig, split_settings
 from sinenerf.occupancy.mesh_input import prepare_shape, read_shape
@@ -25,7 +25,9 @@ SMALL = {"width": 32, "rank": 2, "batch": 1024, "pool": 20_000}
 
 def test_a_fitted_field_is_like_its_shape(torus, solid):
     history = []
-    field = fit(torus, FieldConfig(width=48, rank=3), FitConfig(steps=800, batch=2048, pool=100_000), history=history)
+    field = fit(
+        torus, OccupancyConfig(width=48, rank=3), FitConfig(steps=800, batch=2048, pool=100_000), history=history
+    )
     assert history[-1]["iou"] > 0.9 and history[-1]["step"] == 800
     points = torch.tensor([[6.0, 6, 7], [5, 6, 7], [500, 6, 7]])
     assert (field(points) > 0.5).tolist() == [True, False, False]
@@ -81,7 +83,7 @@ def test_every_layer_sampler_and_loss_trains(layer, extra, torus):
 
 def test_the_papers_parameter_counts():
     def count(layer, rank=1, anchored=False):
-        config = FieldConfig(layer, rank, width=256, anchored=anchored)
+        config = OccupancyConfig(layer, rank, width=256, anchored=anchored)
         return OccupancyField(config, Placement((0, 0, 0), 1)).parameters_count
 
     assert count("sine") == count("low-rank") == 2_817
@@ -116,7 +118,7 @@ def test_saved_field_is_the_same_field(torus, tmp_path):
 
 def test_points_far_from_the_origin_need_no_float64():
     placement = Placement((1e6 + 0.1, -0.3, 7.0), 100.0)
-    field = OccupancyField(FieldConfig(width=16, rank=2, bandwidth=30.0), placement)
+    field = OccupancyField(OccupancyConfig(width=16, rank=2, bandwidth=30.0), placement)
     points = torch.tensor([[1e6 + 1, 2, 8], [1e6 - 50, 30, 60], [1e6 + 200, 0, 0]])
     expected = field(points.double())
     with NoFloat64():
@@ -208,7 +210,7 @@ def test_a_loss_that_is_no_number_stops(torus, tmp_path):
     with pytest.raises(RuntimeError, match=r"the loss is .* at step"):
         fit(
             torus,
-            FieldConfig(width=32, rank=2),
+            OccupancyConfig(width=32, rank=2),
             FitConfig(steps=50, learning_rate=1e30, pool=20_000),
             tmp_path / "x.sine",
         )
@@ -218,7 +220,7 @@ def test_a_loss_that_is_no_number_stops(torus, tmp_path):
 @pytest.mark.parametrize("optimizer", ["adam", "soap"])
 def test_resumed_training_is_the_same_training(optimizer, torus, tmp_path, monkeypatch):
     config = FitConfig(steps=30, batch=256, pool=20_000, precision="float32", optimizer=optimizer)
-    settings = FieldConfig(width=32, rank=2), config
+    settings = OccupancyConfig(width=32, rank=2), config
     straight = fit(torus, *settings)
     output = tmp_path / "x.sine"
     with monkeypatch.context() as patch:
@@ -235,7 +237,7 @@ def test_a_finished_file_stays_until_another_is_finished(torus, tmp_path, monkey
     architecture, config = split_settings({"steps": 9, **SMALL})
     assert fit(torus, *split_settings({"steps": 3, **SMALL}), output).complete
     before = output.read_bytes()
-    for step in (2, 5):  # what goes on from a checkpoint spares it too
+    for step in (2, 5):  # what goes on from a checkpoint keeps_existing it too
         with monkeypatch.context() as patch:
             patch.setattr(Training, "_train_step", interrupt_at(step, Training._train_step))
             assert not fit(torus, architecture, config, output, progress=True).complete

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from sinenerf.occupancy.config import FieldConfig
+from sinenerf.occupancy.config import OccupancyConfig
 from sinenerf.occupancy.fit_config import FitConfig, split_settings
 from sinenerf.occupancy.header import check_writable, shapes_of
 from sinenerf.occupancy.sizing import BITS, DEFAULT_BYTES
@@ -59,7 +59,7 @@ def test_what_is_given_stays():
     assert split_settings({"bytes": 5000, "rank": 3})[0].width > 200
     assert split_settings({"bytes": 5000, "width": 300, "rank": 300})[0].rank == 300  # refused later, by its size
     assert split_settings({"bits": 8.0})[1] == FitConfig(bits=8.0)
-    assert split_settings({"rank": 2}) == (FieldConfig(rank=2), FitConfig())
+    assert split_settings({"rank": 2}) == (OccupancyConfig(rank=2), FitConfig())
 
 
 def test_what_nobody_says_is_chosen_for_the_default_size():

@@ -8,7 +8,7 @@ import pytest
 import torch
 import trimesh
 
-from sinenerf.occupancy.config import FieldConfig
+from sinenerf.occupancy.config import OccupancyConfig
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.solid import Placement
 from sinenerf.occupancy.surface import SMALLEST, LevelError, extract
@@ -18,7 +18,7 @@ class Analytic(OccupancyField):
     """A field whose logit is a formula of the points of the cube."""
 
     def __init__(self, function, placement=None):
-        super().__init__(FieldConfig(width=4, rank=1), placement or Placement((0.0, 0.0, 0.0), 1.0))
+        super().__init__(OccupancyConfig(width=4, rank=1), placement or Placement((0.0, 0.0, 0.0), 1.0))
         self.function = function
 
     def logits(self, cube):
@@ -79,7 +79,7 @@ def test_equals_dense_evaluation_at_128(level):
 
 
 def test_a_network_is_meshed_as_densely_evaluated():
-    network = FieldConfig(width=32, rank=2, bandwidth=6.0).network().double()  # no rounding may depend on the chunk
+    network = OccupancyConfig(width=32, rank=2, bandwidth=6.0).network().double()  # no rounding may depend on the chunk
     with torch.no_grad():
         network.head.bias -= network(torch.rand(1000, 3).double() * 2 - 1).quantile(0.8)
     field = Analytic(lambda p: network(p.double())[..., 0].float())

@@ -7,11 +7,11 @@ import pytest
 import torch
 from support.radiance_fields import a_capture
 
-from sinenerf.radiance.cameras import View, capture_of, look_at
+from sinenerf.radiance.cameras import Camera, capture_of, look_at
 
 
 def test_rays_go_through_the_pixels_middles():
-    view = View(np.eye(4)[:3], 10.0, 10.0, 2.0, 1.0, 4, 2)
+    view = Camera(np.eye(4)[:3], 10.0, 10.0, 2.0, 1.0, 4, 2)
     origins, directions = view.rays()
     assert origins.shape == directions.shape == (8, 3)
     torch.testing.assert_close(directions[0] / -directions[0, 2:], torch.tensor([-0.15, 0.05, -1.0]))
@@ -20,7 +20,7 @@ def test_rays_go_through_the_pixels_middles():
 
 
 def test_some_rays_are_those_of_all():
-    view = View(np.eye(3, 4), 20.0, 21.0, 12.0, 9.0, 24, 18)
+    view = Camera(np.eye(3, 4), 20.0, 21.0, 12.0, 9.0, 24, 18)
     for all_of_them, some in zip(view.rays(), view.rays(30, 71), strict=True):
         assert torch.equal(all_of_them[30:71], some)
 
@@ -43,7 +43,7 @@ def test_the_path_of_an_object_goes_round_it():
     target, up = np.array([0.1, 0.2, -0.1]), np.array([0.0, 0, 1])
     around = [np.array([math.cos(a), math.sin(a), 0.3 + 0.2 * (i % 3)]) for i, a in enumerate(angles)]
     poses = np.stack([look_at(target + 2 * place, target, up) for place in around])
-    capture = capture_of(poses, View(poses[0], 20.0, 20.0, 12.0, 9.0, 24, 18), np.eye(4)[:3], 1.0, False)
+    capture = capture_of(poses, Camera(poses[0], 20.0, 20.0, 12.0, 9.0, 24, 18), np.eye(4)[:3], 1.0, False)
     assert any(np.allclose(capture.home.pose, pose) for pose in poses)
     assert capture.home.pose[2, 3] == pytest.approx(-0.1 + 2 * 0.5)  # of the middling height
     path = capture.spiral(20)

@@ -18,7 +18,7 @@ import sinenerf
 from sinenerf.codec.container import RADIANCE, Container, pack
 from sinenerf.codec.entropy import CodecError
 from sinenerf.codec.tensor_table import Coded, values_of
-from sinenerf.radiance.cameras import View
+from sinenerf.radiance.cameras import Camera
 from sinenerf.radiance.config import RadianceConfig
 from sinenerf.radiance.field import RadianceField
 from sinenerf.radiance.header import NUMBERS, SIZES, overhead
@@ -53,7 +53,7 @@ def test_to_bytes_and_back(changes, warp, tmp_path):
     view = field.capture.home.resized(0.5)
     for name, picture in field.render(view, normals=True).items():
         again = read.render(
-            View(view.pose, *(getattr(view, k) for k in ("fx", "fy", "cx", "cy", "width", "height"))), True
+            Camera(view.pose, *(getattr(view, k) for k in ("fx", "fy", "cx", "cy", "width", "height"))), True
         )
         torch.testing.assert_close(again[name], picture, rtol=1e-3, atol=1e-3)
 

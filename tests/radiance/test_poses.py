@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sinenerf.radiance.llff import read_poses_bounds
-from sinenerf.radiance.poses import Views, average_pose, degrees_off, frusta, recentre, spherify
+from sinenerf.radiance.poses import PosedViews, average_pose, degrees_off, frusta, recentre, spherify
 
 
 def test_recentring_puts_the_mean_camera_at_the_origin(scene):
@@ -27,7 +27,7 @@ def test_spherify_centres_what_all_cameras_look_at():
         right = np.cross([0, 0, 1], back)
         right /= np.linalg.norm(right)
         poses.append(np.stack([right, np.cross(back, right), back, position], 1))
-    views = Views(np.array(poses), np.tile([36.0, 48, 40], (12, 1)), np.tile([2.0, 6.0], (12, 1)))
+    views = PosedViews(np.array(poses), np.tile([36.0, 48, 40], (12, 1)), np.tile([2.0, 6.0], (12, 1)))
     moved, motion, scale = spherify(views)
     np.testing.assert_allclose(scale * (motion[:, :3] @ centre + motion[:, 3]), 0, atol=1e-6)
     positions = moved.camera_to_world[:, :, 3]
@@ -47,5 +47,5 @@ def test_angles_from_the_mean_of_all_views():
 def test_frusta_end_at_the_far_bound():
     """A camera at (0, 0, 5) that looks down, with a picture twice as wide as high."""
     pose = np.array([[[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 5]]])
-    corners = frusta(Views(pose, np.array([[20.0, 40, 40]]), np.array([[1.0, 4.0]])))
+    corners = frusta(PosedViews(pose, np.array([[20.0, 40, 40]]), np.array([[1.0, 4.0]])))
     assert sorted(corners[0].tolist()) == [[-2, -1, 1], [-2, 1, 1], [2, -1, 1], [2, 1, 1]]

@@ -9,7 +9,7 @@ from support.http_answers import answer
 from support.sweep_results import result, saved
 
 from sinenerf import __version__
-from sinenerf.common.hardware import describe
+from sinenerf.common.hardware import measured_on
 from sinenerf.rd.plan import read_plan
 from sinenerf.rd.results import Job, check_comparable, read_results
 from sinenerf.rd.sweep import missing, run_sweep
@@ -39,28 +39,28 @@ def test_a_result_names_the_commit_of_the_package_alone(tmp_path, monkeypatch):
     commit = git(tmp_path, "rev-parse", "--short", "HEAD").strip()
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "a.json").write_text("{}")  # of the job before
-    assert describe()["commit"] == commit
+    assert measured_on()["commit"] == commit
     (package / "a.py").write_text("changed = True")
-    assert describe()["commit"] == f"{commit}+changes"
+    assert measured_on()["commit"] == f"{commit}+changes"
     installed = tmp_path / ".venv" / "sinenerf"  # within another project's tree
     installed.mkdir(parents=True)
     monkeypatch.setattr("sinenerf.common.hardware.PACKAGE", installed)
-    assert describe()["commit"] == ""
+    assert measured_on()["commit"] == ""
 
 
 def test_a_machine_without_git_names_no_commit(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert describe()["commit"] == ""
+    assert measured_on()["commit"] == ""
 
 
 def test_a_result_names_the_processor_and_the_gpu(monkeypatch):
     """Not all that a machine with a GPU measures runs on it."""
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    without = describe()
+    without = measured_on()
     assert "gpu" not in without
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.get_device_name", lambda: "NVIDIA H100")
-    assert describe().items() >= {"processor": without["processor"], "gpu": "NVIDIA H100"}.items()
+    assert measured_on().items() >= {"processor": without["processor"], "gpu": "NVIDIA H100"}.items()
 
 
 def test_a_source_tree_that_is_not_installed_names_its_version(monkeypatch):
@@ -68,7 +68,7 @@ def test_a_source_tree_that_is_not_installed_names_its_version(monkeypatch):
         raise PackageNotFoundError(name)
 
     monkeypatch.setattr("importlib.metadata.distribution", absent)
-    assert describe()["sinenerf"] == __version__
+    assert measured_on()["sinenerf"] == __version__
 
 
 def test_key_follows_the_settings(plan, data):

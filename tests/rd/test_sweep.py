@@ -68,7 +68,7 @@ def test_killed_sweep_goes_on(plan, data, tmp_path):
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
 
 
-@pytest.mark.parametrize("stopping", ["sinenerf.rd.programs.occupancy.surface_of", "sinenerf.rd.sweep.describe"])
+@pytest.mark.parametrize("stopping", ["sinenerf.rd.programs.occupancy.surface_of", "sinenerf.rd.sweep.measured_on"])
 def test_a_field_that_was_stopped_before_its_result_is_not_trained_again(plan, data, tmp_path, monkeypatch, stopping):
     read = read_plan(plan, data)
     job, output = read.jobs[0], tmp_path / "results"

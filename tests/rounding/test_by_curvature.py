@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sinenerf.codec.container import OCCUPANCY, pack
 from sinenerf.codec.entropy import LARGEST
-from sinenerf.occupancy.config import FieldConfig
+from sinenerf.occupancy.config import OccupancyConfig
 from sinenerf.rounding import by_curvature
 from sinenerf.rounding.by_curvature import PlaneRounding, inverse_root, nearest_plane
 from sinenerf.rounding.curvature import gauss_newton
@@ -61,7 +61,7 @@ class Course:
 
     def __init__(self, size, layer="sine"):
         torch.manual_seed(0)
-        self.network = FieldConfig(layer, rank=2, width=24).network()
+        self.network = OccupancyConfig(layer, rank=2, width=24).network()
         self.optimizer = torch.optim.Adam(self.network.parameters(), 1e-3)
         self.points = torch.rand(512, 3) * 2 - 1
         self.rounding = PlaneRounding(

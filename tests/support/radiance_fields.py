@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from sinenerf.radiance.cameras import View, capture_of, look_at
+from sinenerf.radiance.cameras import Camera, capture_of, look_at
 from sinenerf.radiance.config import RadianceConfig
 from sinenerf.radiance.field import RadianceField
 from sinenerf.radiance.warps import NDC
@@ -42,7 +42,7 @@ def a_capture(forward=True):
         poses = [
             look_at(3 * np.array([math.sin(a), 0.2, math.cos(a)]), np.zeros(3), np.array([0.0, 1, 0])) for a in angles
         ]
-    lens = View(poses[0], 20.0, 21.0, 12.0, 9.0, 24, 18)
+    lens = Camera(poses[0], 20.0, 21.0, 12.0, 9.0, 24, 18)
     motion = np.array([[0.0, -1, 0, 0.5], [1, 0, 0, -1], [0, 0, 1, 2]])
     return capture_of(np.stack(poses), lens, motion, 0.5, forward)
 

@@ -4,7 +4,7 @@ import pytest
 import trimesh
 from support.radiance_fields import a_field
 
-from sinenerf.occupancy.config import FieldConfig
+from sinenerf.occupancy.config import OccupancyConfig
 from sinenerf.occupancy.fit import fit
 from sinenerf.occupancy.fit_config import FitConfig
 
@@ -16,7 +16,7 @@ def shape(tmp_path_factory):
     mesh = trimesh.creation.torus(1.0, 0.4, major_sections=48, minor_sections=24)
     mesh.export(folder / "torus.ply")
     config = FitConfig(steps=500, batch=4096, pool=200_000, bits=32, seed=1)
-    fit(mesh, FieldConfig(width=32, rank=2), config, folder / "torus.sine")
+    fit(mesh, OccupancyConfig(width=32, rank=2), config, folder / "torus.sine")
     return folder / "torus.sine", folder / "torus.ply"
 
 

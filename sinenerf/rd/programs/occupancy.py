@@ -13,7 +13,7 @@ import numpy as np
 from sinenerf.common import checkpoint
 from sinenerf.common.files import replacing
 from sinenerf.common.mesh_files import FORMATS, draco, undraco
-from sinenerf.occupancy.config import FieldConfig
+from sinenerf.occupancy.config import OccupancyConfig
 from sinenerf.occupancy.evaluate import Evaluation, Truth, surface_of
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.fit import fit
@@ -58,7 +58,7 @@ def _result(settings: Settings, made: Evaluation, parts: dict[str, float], secon
 
 
 class FieldProgram:
-    """An occupancy field, as `sinenerf fit` makes it: settings are those of FieldConfig and FitConfig."""
+    """An occupancy field, as `sinenerf fit` makes it: settings are those of OccupancyConfig and FitConfig."""
 
     trains = True
 
@@ -118,7 +118,7 @@ def _fingerprint(scene: Path, artefact: Path) -> str:
     return hashlib.sha256(scene.read_bytes() + artefact.read_bytes()).hexdigest()
 
 
-def _fit_settings(settings: Settings) -> tuple[FieldConfig, FitConfig]:
+def _fit_settings(settings: Settings) -> tuple[OccupancyConfig, FitConfig]:
     return split_settings({name: value for name, value in settings.items() if name not in EVALUATION})
 
 

@@ -176,7 +176,7 @@ def _options(settings: Settings) -> dict[str, Any]:
 
 def _file_renderer(path: Path) -> Any:
     """What a .sine file shows from nerfstudio's cameras."""
-    from sinenerf.radiance.cameras import View
+    from sinenerf.radiance.cameras import Camera
     from sinenerf.radiance.field import RadianceField
     from sinenerf.sine_file import load
 
@@ -187,7 +187,7 @@ def _file_renderer(path: Path) -> Any:
     def render(camera: Any, stride: int) -> Tensor:
         fx, fy, cx, cy = (float(getattr(camera, name)) for name in ("fx", "fy", "cx", "cy"))
         pose = camera.camera_to_worlds.reshape(3, 4).cpu().double().numpy()
-        view = View(pose, fx, fy, cx, cy, int(camera.width), int(camera.height))
+        view = Camera(pose, fx, fy, cx, cy, int(camera.width), int(camera.height))
         return field.render(view)["rgb"][::stride, ::stride]
 
     return render

@@ -198,7 +198,7 @@ def test_a_job_keeps_its_checkpoint_until_its_result_is_written(method, scene, t
     job = next(job for job in read_plan(path, scene.parent).jobs if job.method == method)
     monkeypatch.setattr("sinenerf.plugin.budgeted_training.SAVE_EVERY", 0.0)  # else one this short has none
     with monkeypatch.context() as patch:
-        patch.setattr("sinenerf.rd.sweep.describe", lambda: 1 / 0)
+        patch.setattr("sinenerf.rd.sweep.measured_on", lambda: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             run_job(job, scene, output)
     (kept,) = output.rglob("checkpoint.pt")
@@ -278,7 +278,7 @@ def test_a_job_on_other_photographs_starts_anew(scene, tmp_path, monkeypatch):
     job = read_plan(path, copy.parent).jobs[0]
     monkeypatch.setattr("sinenerf.plugin.budgeted_training.SAVE_EVERY", 0.0)
     with monkeypatch.context() as patch:
-        patch.setattr("sinenerf.rd.sweep.describe", lambda: 1 / 0)
+        patch.setattr("sinenerf.rd.sweep.measured_on", lambda: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             run_job(job, copy, output)
     first, second = sorted((copy / "images").iterdir())[1:3]
