@@ -1,0 +1,185 @@
+"""The structure of the package: what may import what, no import circles, one topic and one name per module.
+
+Imports inside functions and under TYPE_CHECKING count too, unless stated otherwise.
+"""
+
+import ast
+import subprocess
+import sys
+from collections import defaultdict
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1] / "sinenerf"
+
+METHOD = {"sinenerf.layers", "sinenerf.factored", "sinenerf.theory", "sinenerf.activations", "sinenerf.networks"}
+"""The method itself. The other units are packages, or single modules of the top level."""
+BASE = {"method", "common"}
+FIELDS = BASE | {"codec", "rounding", "conversion"}
+ALL_FIELDS = FIELDS | {"radiance", "occupancy", "sinenerf.sine_file"}
+MAY_IMPORT = {
+    "common": set(),
+    "method": {"common"},
+    "codec": BASE,
+    "conversion": BASE,
+    "rounding": BASE | {"codec"},
+    "radiance": FIELDS,
+    "occupancy": FIELDS,
+    "sinenerf.sine_file": FIELDS | {"radiance", "occupancy"},
+    "sinenerf.compat": BASE,
+    "datasets": ALL_FIELDS,
+    "adapters": FIELDS,
+    "plugin": ALL_FIELDS | {"datasets", "sinenerf.compat"},
+    "rd": ALL_FIELDS | {"datasets", "rd.programs"},
+    "rd.programs": ALL_FIELDS | {"datasets", "plugin", "rd"},
+    "viewer": ALL_FIELDS | {"rd"},
+    "cli": ALL_FIELDS | {"adapters", "datasets", "plugin", "rd", "rd.programs", "viewer", "sinenerf.compat"},
+    "sinenerf.__main__": {"cli"},
+}
+"""What the modules of a unit import besides each other. Only `sinenerf.__version__` comes from the package itself."""
+
+PAIRS = {"config.py", "field.py", "header.py", "surface.py", "evaluate.py"}
+"""The same things in radiance/ and occupancy/: they have the same names there."""
+
+# What issue 25 has yet to bring about. Delete an entry when it is done; all three must be empty at the end.
+KNOWN_CIRCLES: list[set[str]] = [
+    {f"sinenerf.occupancy.{name}" for name in ("evaluate", "field", "fit", "surface", "surface_grid", "training")},
+    {"sinenerf.plugin.model", "sinenerf.plugin.model_config"},
+    {"sinenerf.radiance.field", "sinenerf.radiance.surface"},
+]
+KNOWN_NAMES: set[str] = {"export_mesh.py"}
+KNOWN_SIZES: set[str] = {
+    "codec/module_tensors.py",
+    "common/films.py",
+    "compat.py",
+    "plugin/flythrough.py",
+    "plugin/viewer_panel.py",
+    "rd/csv_table.py",
+    "theory.py",
+}
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Path of each module by its dotted name."""
+    found = {}
+    for path in ROOT.rglob("*.py"):
+        parts = path.relative_to(ROOT.parent).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports_of(source: str) -> set[str]:
+    """Dotted names of all modules and attributes that a source file imports, wherever in it the import stands."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports are not used in this package"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+@cache
+def graph() -> dict[str, set[str]]:
+    """Which modules of the package each module imports."""
+    edges: dict[str, set[str]] = {}
+    for module, path in modules().items():
+        edges[module] = set()
+        for name in imports_of(path.read_text(encoding="utf-8")):
+            if name.split(".")[0] == "sinenerf":
+                edges[module].add(name if name in modules() else name.rpartition(".")[0])
+    return edges
+
+
+def reachable(start: str) -> set[str]:
+    """All modules that a module imports, directly or through others."""
+    found, waiting = set(), [start]
+    while waiting:
+        for module in graph()[waiting.pop()] - found:
+            found.add(module)
+            waiting.append(module)
+    return found
+
+
+def unit_of(module: str) -> str:
+    """The unit of `MAY_IMPORT` that a module belongs to."""
+    if module in METHOD:
+        return "method"
+    inner = module.removeprefix("sinenerf.")
+    return max((u for u in MAY_IMPORT if inner == u or inner.startswith(f"{u}.")), key=len, default=module)
+
+
+def lines_of(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def test_imports_are_read_wherever_they_stand():
+    source = "import a.b\nfrom c import d\nif TYPE_CHECKING:\n    import e\ndef f():\n    from g.h import i, j\n"
+    assert imports_of(source) == {"a.b", "c.d", "e", "g.h.i", "g.h.j"}
+
+
+def test_modules_of_a_scene_a_shape_and_a_file_need_no_nerfstudio():
+    packages = ("radiance", "occupancy", "codec", "rounding")
+    names = [name for name in modules() if name.startswith(tuple(f"sinenerf.{package}" for package in packages))]
+    assert len(names) > 40
+    code = f"""
+import sys
+sys.modules["nerfstudio"] = sys.modules["sinenerf.plugin"] = None
+from importlib import import_module
+for name in {names!r}:
+    import_module(name)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
+def test_no_import_circles():
+    below = {module: reachable(module) for module in modules()}
+    circles = {frozenset(m for m in below[module] if module in below[m]) for module in modules()} - {frozenset()}
+    new = [sorted(circle) for circle in circles if not any(circle <= known for known in KNOWN_CIRCLES)]
+    assert not new
+
+
+def test_imports_point_down_the_layers():
+    wrong = []
+    for module, targets in graph().items():
+        unit = unit_of(module)
+        if module == "sinenerf":
+            assert not targets, "import sinenerf loads nothing"
+            continue
+        assert unit in MAY_IMPORT, f"{module} belongs to no unit: say in MAY_IMPORT what it may import"
+        for target in targets - {"sinenerf"}:
+            allowed = MAY_IMPORT[unit] | {unit}
+            if unit_of(target) not in allowed:
+                wrong.append(f"{module} imports {target}")
+    assert not wrong
+
+
+def test_modules_take_only_the_version_from_the_package():
+    """Any other name would hide from this test which module it comes from."""
+    for module, path in modules().items():
+        names = {name for name in imports_of(path.read_text(encoding="utf-8")) if name.count(".") == 1}
+        outside = {name for name in names if name.startswith("sinenerf.") and name not in modules()}
+        assert outside <= {"sinenerf.__version__"}, module
+
+
+def test_no_two_modules_share_a_name():
+    folders = defaultdict(list)
+    for path in modules().values():
+        folders[path.name].append(path.parent.relative_to(ROOT).as_posix())
+    del folders["__init__.py"]
+    for name, where in folders.items():
+        outside = [folder for folder in where if folder != "rd/programs"]
+        if name in PAIRS:
+            assert sorted(outside) == ["occupancy", "radiance"], name
+        elif name not in KNOWN_NAMES:
+            assert len(outside) <= 1, f"{name}: {outside}"
+
+
+def test_modules_are_neither_slivers_nor_too_long():
+    sizes = {path.relative_to(ROOT).as_posix(): lines_of(path) for path in modules().values()}
+    long = {name for name, size in sizes.items() if size > 250}
+    short = {name for name, size in sizes.items() if size < 40 and Path(name).stem not in ("__init__", "__main__")}
+    assert not (long | short) - KNOWN_SIZES
