@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sinenerf.codec import adapter_header
-from sinenerf.codec.container import ADAPTER, RADIANCE, Container
+from sinenerf.codec.container import ADAPTER, RADIANCE, VERSION, Container
 from sinenerf.codec.entropy import CodecError
 from sinenerf.codec.tensor_table import size_of
 from sinenerf.occupancy.field import OccupancyField
@@ -85,7 +85,7 @@ def describe(path: Path) -> FileInfo:
     ]
     parameters = sum(map(size_of, stored))
     return FileInfo(
-        container.version,
+        VERSION,
         kind,
         config,
         container.size,

@@ -15,9 +15,8 @@ from sinenerf.codec.entropy import CodecError, EntropyModel, decode, encode
 from sinenerf.codec.tensor_table import Coded, Entry, Stored, read_varint, size_of, values_of, varint
 
 MAGIC = b"SINE"
-VERSION = 4
-"""What is written. Version 1 has no ascending tensors, version 2 none of two runs, version 3 no short header of an
-occupancy field; all are read."""
+VERSION = 1
+"""Version of the format."""
 OCCUPANCY = 1
 """Kind of a file that holds an occupancy field."""
 RADIANCE = 2
@@ -104,7 +103,6 @@ class Container:
     """Table and numbers."""
     size: int
     """Bytes of the whole file."""
-    version: int = VERSION
 
     @classmethod
     def open(cls, path: Path) -> "Container":
@@ -128,14 +126,14 @@ class Container:
         """Check the frame of a file's bytes."""
         if data[:4] != MAGIC or len(data) < 11:
             raise CodecError("is not a .sine file. Make one with: sinenerf fit MESH --output shape.sine")
-        if not 1 <= data[4] <= VERSION:
+        if data[4] != VERSION:
             raise CodecError(f"is of version {data[4]}; this sinenerf reads up to version {VERSION}. Upgrade sinenerf")
         if len(data) > LARGEST_FILE or zlib.crc32(data[:-4]) != struct.unpack("<I", data[-4:])[0]:
             raise CodecError("is damaged: its checksum is wrong")
         length, start = read_varint(data[:-4], 6)
         if length > LARGEST_HEADER or start + length > len(data) - 4:
             raise CodecError("is damaged: its header is cut off")
-        return cls(data[5], data[start : start + length], data[start + length : -4], len(data), data[4])
+        return cls(data[5], data[start : start + length], data[start + length : -4], len(data))
 
     def tensors(self, shapes: Shapes) -> list[Stored]:
         """The tensors, whose shapes the header tells.
@@ -175,7 +173,7 @@ class Container:
         check_count(self.kind, sum(counts))
         table, place = [], 0
         for _ in shapes:
-            entry = Entry.read(self.body, place, self.version)
+            entry = Entry.read(self.body, place)
             place += entry.table_bytes
             table.append(entry)
         check_tables([entry.model for entry in table if entry.model], sum(counts))

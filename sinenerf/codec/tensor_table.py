@@ -91,18 +91,18 @@ class Entry:
         return head + varint(self.model.bound) + bytes([self.model.a, self.model.c])
 
     @classmethod
-    def read(cls, body: bytes, place: int, version: int) -> "Entry":
+    def read(cls, body: bytes, place: int) -> "Entry":
         """The entry that begins at a place."""
         if place + 2 > len(body):
             raise CodecError("is damaged: its table is cut off")
         (bits,) = struct.unpack_from("<H", body, place)
         if not bits:
             return cls(0.0, None, 2)
-        ascends = version > 1 and bool(bits & ASCENDS)
+        ascends = bool(bits & ASCENDS)
         bits -= ASCENDS * ascends
         if not 0 < bits < 0x7F80:
             raise CodecError("is damaged: a step is not a positive number")
-        runs, end = cls._read_runs(body, place + 2, version) if ascends else ((), place + 2)
+        runs, end = cls._read_runs(body, place + 2) if ascends else ((), place + 2)
         bound, end = read_varint(body, end)
         if end + 2 > len(body):
             raise CodecError("is damaged: its table is cut off")
@@ -110,10 +110,10 @@ class Entry:
         return cls(step, EntropyModel(bound, body[end], body[end + 1], not ascends), end + 2 - place, runs)
 
     @staticmethod
-    def _read_runs(body: bytes, place: int, version: int) -> tuple[tuple[tuple[int, int], ...], int]:
+    def _read_runs(body: bytes, place: int) -> tuple[tuple[tuple[int, int], ...], int]:
         """(runs, place after them)."""
         first, place = read_varint(body, place)
-        second, place = read_varint(body, place) if version > 2 else (0, place)
+        second, place = read_varint(body, place)
         if not second:
             return ((0, _unzigzag(first)),), place
         again, place = read_varint(body, place)

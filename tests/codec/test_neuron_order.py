@@ -149,13 +149,6 @@ def test_an_ascending_tensor_beyond_the_bound_is_refused():
         Container(OCCUPANCY, b"", damaged, 0).tensors(shapes)
 
 
-def test_the_first_version_has_no_ascending_tensors():
-    data = pack(OCCUPANCY, b"", [Coded(np.arange(300), STEP)])
-    first = Container.parse(data)
-    with pytest.raises(CodecError, match="not a positive number"):
-        Container(OCCUPANCY, b"", first.body, 0, version=1).tensors([(300,)])
-
-
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.lists(st.integers(-300, 300), min_size=1, max_size=60), min_size=1, max_size=3))
 def test_runs_of_ascending_integers_come_back(runs):
@@ -172,5 +165,3 @@ def test_a_second_run_beyond_its_tensor_is_refused():
     assert body[2:4] == bytes([0, 40])  # the first integer, and where the second run begins
     with pytest.raises(CodecError, match="a run begins beyond its tensor"):
         Container(OCCUPANCY, b"", body[:3] + bytes([250, 1]) + body[4:], 0).tensors([(240,)])
-    with pytest.raises(CodecError):
-        Container(OCCUPANCY, b"", body, 0, version=2).tensors([(240,)])

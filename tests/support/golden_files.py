@@ -1,4 +1,4 @@
-"""Files of every version of the format, kept for ever, and the hashes of the numbers in them."""
+"""Golden files: one of each kind that the format has, and the hashes of the values in them."""
 
 import hashlib
 from pathlib import Path

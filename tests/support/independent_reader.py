@@ -60,7 +60,7 @@ def scalars(config, name):
 
 def read(data):
     """(config, {name: (integers or None, float32 values)})."""
-    assert data[:4] == b"SINE" and data[4] in (1, 2, 3, 4) and data[5] in (1, 2)
+    assert data[:4] == b"SINE" and data[4] == 1 and data[5] in (1, 2)
     assert zlib.crc32(data[:-4]) == int.from_bytes(data[-4:], "little")
     length, place = varint(data, 6)
     config, named = [None, occupancy_header, radiance_header][data[5]](data[place : place + length])
@@ -136,7 +136,7 @@ def read_tensors(data, place, named):
         if high & 0x8000:
             high &= 0x7FFF
             first, place = varint(data, place)
-            second, place = varint(data, place) if data[4] > 2 else (0, place)
+            second, place = varint(data, place)
             runs = [(0, first >> 1 ^ -(first & 1))]
             if second:
                 first, place = varint(data, place)
