@@ -1,18 +1,30 @@
-# Three commands for a newcomer. Each sets up what is missing, and is safe to run again.
-.PHONY: demo test setup
+# The commands for a newcomer. Each one first sets up what is missing, and can be repeated safely.
+.PHONY: demo test test-quick lint docs setup
 
 SCENE ?=
+PYTEST = .venv/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 demo: setup
 	@echo "== demo: trains sine-nerf-small on a small scene, scores it and renders a film; under 10 minutes on 2 CPU cores"
 	@.venv/bin/sinenerf demo $(if $(SCENE),--scene "$(SCENE)")
 
-test: setup
-	@echo "== test: lint, types, and every test, with the real commands; 14 to 20 minutes on 2 CPU cores"
+test: lint docs
+	@echo "== test: every test, with the real commands; at most 15 minutes on 2 CPU cores"
+	@$(PYTEST)
+
+test-quick: lint
+	@echo "== test-quick: the tests that are not marked slow; under 2 minutes on 2 CPU cores"
+	@$(PYTEST) -m "not slow"
+
+lint: setup
+	@echo "== lint: style, format and types"
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
-	@.venv/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+docs: setup
+	@echo "== docs: builds the site in build/site and fails on a broken link"
+	@.venv/bin/mkdocs build --quiet --strict
 
 setup:
 	@bash scripts/setup.sh
