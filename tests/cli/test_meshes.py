@@ -5,16 +5,13 @@ import resource
 import signal
 import subprocess
 import sys
-import time
-from functools import partial
 
 import numpy as np
 import pytest
 import trimesh
-from support import http_answers
+from support.commands import call_sinenerf, run_sinenerf
 from support.golden_files import GOLDEN
-from support.http_answers import answer
-from support.kill_loop import kill_and_run_again
+from support.kill_loop import kill_and_run_again, stop_when
 
 from sinenerf.occupancy.config import OccupancyConfig
 from sinenerf.occupancy.field import OccupancyField
@@ -28,34 +25,33 @@ def torus_file(tmp_path_factory):
     return path
 
 
-command = partial(http_answers.command, timeout=300)
-
-
 @pytest.mark.slow
 def test_from_mesh_to_field_to_mesh(torus_file, tmp_path):
     """The README's three commands, as a user types them."""
     field, glb = tmp_path / "torus.sine", tmp_path / "torus.glb"
-    done = command("fit", torus_file, "--output", field, "--steps", 300, "--width", 48, "--omega", 3, "--spread", 3)
+    done = run_sinenerf(
+        "fit", torus_file, "--output", field, "--steps", 300, "--width", 48, "--omega", 3, "--spread", 3
+    )
     assert done.returncode == 0, done.stderr
     assert "watertight" in done.stderr and "ambiguous" in done.stderr and "IoU 0.9" in done.stderr
     one = ("--resolution", 64, "--largest-component")
-    done = command("mesh", field, "--output", glb, *one, "--up", "z", "--metres-per-unit", 0.1)
+    done = run_sinenerf("mesh", field, "--output", glb, *one, "--up", "z", "--metres-per-unit", 0.1)
     assert done.returncode == 0 and "% of the grid" in done.stdout, done.stderr
     made = trimesh.load(glb, force="mesh")
     assert np.allclose(made.extents, [0.28, 0.08, 0.28], atol=0.02) and made.is_watertight
-    answer("mesh", field, "--output", tmp_path / "torus.ply", *one)
+    call_sinenerf("mesh", field, "--output", tmp_path / "torus.ply", *one)
     assert np.allclose(trimesh.load(tmp_path / "torus.ply").extents, [2.8, 2.8, 0.8], atol=0.15)
-    done = command("eval", field, torus_file, "--points", 20000, "--resolution", 64)
+    done = run_sinenerf("eval", field, torus_file, "--points", 20000, "--resolution", 64)
     assert "IoU, uniform in the cube" in done.stdout and "parameters" in done.stdout
-    done = answer("info", field)
+    done = call_sinenerf("info", field)
     assert "trunk.layers.1.U" in done.stdout and f"{field.stat().st_size:,} bytes" in done.stdout, done.stderr
-    assert json.loads(answer("info", field, "--json").stdout)["bytes"] == field.stat().st_size
+    assert json.loads(call_sinenerf("info", field, "--json").stdout)["bytes"] == field.stat().st_size
     small = tmp_path / "small.sine"
-    done = answer("compress", field, "--output", small, "--bytes", 900, "--steps", 500, "--mesh", torus_file)
+    done = call_sinenerf("compress", field, "--output", small, "--bytes", 900, "--steps", 500, "--mesh", torus_file)
     assert done.returncode == 0 and 800 < small.stat().st_size <= 900 < field.stat().st_size, done.stderr
-    done = answer("eval", small, torus_file, "--points", 20000, "--resolution", 64, "--json")
+    done = call_sinenerf("eval", small, torus_file, "--points", 20000, "--resolution", 64, "--json")
     assert json.loads(done.stdout)["iou"] > 0.8
-    done = answer("eval", field, torus_file, "--points", 20000, "--resolution", 64, "--json")
+    done = call_sinenerf("eval", field, torus_file, "--points", 20000, "--resolution", 64, "--json")
     assert '"iou": 0.9' in done.stdout and f'"bytes": {field.stat().st_size}' in done.stdout
 
 
@@ -65,16 +61,14 @@ def test_killed_and_interrupted_fits_go_on(torus_file, tmp_path):
     line = [sys.executable, "-c", "import sinenerf.occupancy.training as t; t.SAVE_EVERY = 0.5; t.SCORE_EVERY = 0.2; "
             "from sinenerf.cli import main; main()"]  # fmt: skip
     line += ["fit", str(torus_file), "--output", str(field), "--minutes", "0.15", "--width", "32"]
+    checkpoint = tmp_path / ".torus.sine.checkpoint"
     for sent, code in ((signal.SIGKILL, -9), (signal.SIGINT, 130)):
-        process = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
-        checkpoint, started = tmp_path / ".torus.sine.checkpoint", time.time()
         before = checkpoint.stat().st_mtime if checkpoint.exists() else 0
-        while not (checkpoint.exists() and checkpoint.stat().st_mtime > before) and time.time() - started < 120:
-            time.sleep(0.1)
-        process.send_signal(sent)
-        errors = process.communicate()[1]
-        assert process.returncode == code, errors
-    assert "going on from step" in errors and "the same command goes on" in errors
+        stopped = stop_when(
+            lambda before=before: checkpoint.exists() and checkpoint.stat().st_mtime > before, line, sent=sent
+        )
+        assert stopped.returncode == code, stopped.stderr
+    assert "going on from step" in stopped.stderr and "the same command goes on" in stopped.stderr
     OccupancyField.load(field)
     done = subprocess.run(line, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0 and "going on from step" in done.stderr
@@ -97,7 +91,7 @@ def test_killed_compression_goes_on(tmp_path):
 def test_bad_input_is_one_line(torus_file, tmp_path):
     """Exit code not 0, one line, nothing left behind."""
     field = tmp_path / "torus.sine"
-    assert answer("fit", torus_file, "--output", field, "--steps", 2, "--width", 16).returncode == 0
+    assert call_sinenerf("fit", torus_file, "--output", field, "--steps", 2, "--width", 16).returncode == 0
     (tmp_path / "points.obj").write_text("v 0 0 0\nv 1 0 0\n")
     files = sorted(p.name for p in tmp_path.iterdir())
     for arguments, message in (
@@ -122,7 +116,7 @@ def test_bad_input_is_one_line(torus_file, tmp_path):
         (("eval", field, torus_file, "--picture", tmp_path / "x.png"), "holds a shape"),
         (("mesh", field, "--output", tmp_path / "x.ply", "--resolution", 10**6), "not enough memory"),
     ):
-        done = answer(*arguments)
+        done = call_sinenerf(*arguments)
         assert done.returncode == 1 and message in done.stderr, (arguments, done.stderr)
         assert done.stderr.startswith("sinenerf: ") and done.stderr.count("\n") == 1, done.stderr
         assert sorted(p.name for p in tmp_path.iterdir()) == files
@@ -143,7 +137,7 @@ def test_a_mesh_is_prepared_once_and_reported_in_full(torus, tmp_path, monkeypat
         ("fit", tmp_path / "two.glb"),
         ("compress", tmp_path / "own.sine", "--bits", 7, "--mesh", tmp_path / "two.glb"),
     ):
-        done = answer(*command, "--output", tmp_path / "x.sine")
+        done = call_sinenerf(*command, "--output", tmp_path / "x.sine")
         said = "faces in 2 geometries, merged; watertight, 5 faces turned round;"
         assert said in " ".join(done.stderr.split()) and "the training begins" in done.stderr, done.stderr
 
@@ -153,10 +147,10 @@ def test_a_mesh_is_not_replaced_by_its_field(tmp_path, monkeypatch):
     path = tmp_path / "ball.ply"
     trimesh.creation.icosphere(2).export(path)
     before = path.read_bytes()
-    done = answer("fit", path, "--output", path, "--steps", 1, "--width", 16)
+    done = call_sinenerf("fit", path, "--output", path, "--steps", 1, "--width", 16)
     said = "ball.ply: is read, and would be replaced by what is made of it. Give another name\n"
     assert done.returncode == 1 and done.stderr.endswith(said) and done.stderr.count("\n") == 1
-    done = answer("compress", GOLDEN / "sine.sine", "--output", path, "--mesh", path, "--bits", 7, "--steps", 1)
+    done = call_sinenerf("compress", GOLDEN / "sine.sine", "--output", path, "--mesh", path, "--bits", 7, "--steps", 1)
     assert done.returncode == 1 and done.stderr.endswith(said) and done.stderr.count("\n") == 1
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
 
@@ -169,7 +163,7 @@ def test_a_mesh_of_another_unit_is_no_truth(scale, torus, tmp_path):
     field, mesh = tmp_path / "torus.sine", tmp_path / "torus.ply"
     compressing = "compress", field, "--output", tmp_path / "x.sine", "--mesh", mesh, "--bits", 8, "--steps", 1
     for line in (compressing, ("eval", field, mesh)):
-        done = answer(*line)
+        done = call_sinenerf(*line)
         assert done.returncode == 1 and "torus.ply: reaches from -" in done.stderr and done.stderr.count("\n") == 1
         assert "in the field's cube, which its own mesh filled from -0.95 to 0.95. Give that mesh" in done.stderr
     assert not (tmp_path / "x.sine").exists()
@@ -185,7 +179,7 @@ def test_a_mesh_of_another_unit_is_no_truth(scale, torus, tmp_path):
 @pytest.mark.parametrize("command", [("compress", "x.sine"), ("mesh", "x.ply")])
 def test_what_is_no_shape(folder, said, command, tmp_path):
     path = next((GOLDEN / folder).rglob("*.sine"))
-    done = answer(command[0], path, "--output", tmp_path / command[1])
+    done = call_sinenerf(command[0], path, "--output", tmp_path / command[1])
     assert done.returncode == 1 and done.stderr == f"sinenerf: {path}: {said}\n"
 
 
@@ -194,7 +188,7 @@ def test_no_disk_space(torus_file, tmp_path):
     """A limit on the size of files stands for a full disk: the write fails half way."""
     (tmp_path / "x.sine").write_bytes(b"old")
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))  # noqa: E731
-    done = command("fit", torus_file, "--output", tmp_path / "x.sine", "--steps", 2, preexec_fn=limit)
+    done = run_sinenerf("fit", torus_file, "--output", tmp_path / "x.sine", "--steps", 2, preexec_fn=limit)
     assert done.returncode == 1 and "File too large" in done.stderr.splitlines()[-1]
     assert [p.name for p in tmp_path.iterdir()] == ["x.sine"]
     assert (tmp_path / "x.sine").read_bytes() == b"old"

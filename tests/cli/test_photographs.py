@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -13,8 +12,9 @@ import numpy as np
 import pytest
 import trimesh
 from PIL import Image
-from support.http_answers import answer
-from support.nerfstudio_commands import BIN, ENVIRONMENT, run, run_here, train_command
+from support.commands import BIN, ENVIRONMENT, call_command, call_sinenerf, run_command
+from support.kill_loop import stop_when
+from support.tiny_runs import train_command
 
 pytest.importorskip("nerfstudio", reason="needs nerfstudio")
 pytestmark = pytest.mark.slow
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 def trained(scene, tmp_path_factory):
     """The config.yml of a small trained run."""
     folder = tmp_path_factory.mktemp("runs")
-    run(*train_command(scene, folder))
+    run_command(*train_command(scene, folder))
     return next(folder.rglob("config.yml"))
 
 
@@ -42,9 +42,9 @@ def open3d_or_skip():
 
 def test_methods_and_parser_are_listed(monkeypatch):
     monkeypatch.setenv("COLUMNS", ENVIRONMENT["COLUMNS"])
-    methods = run_here("ns-train", "--help")
+    methods = call_command("ns-train", "--help")
     assert "sine-nerf" in methods and "sine-nerf-small" in methods
-    options = run_here("ns-train", "sine-nerf-small", "--help")
+    options = call_command("ns-train", "sine-nerf-small", "--help")
     for option in ("--pipeline.model.layer {sine,low-rank,dense}", "--pipeline.model.rank", "--pipeline.model.omega"):
         assert option in options
     assert "llff-data" in options
@@ -52,12 +52,12 @@ def test_methods_and_parser_are_listed(monkeypatch):
 
 @pytest.mark.parametrize("layer", ["low-rank", "dense"])
 def test_train_paper_network_with_other_layers(scene, tmp_path, layer):
-    run_here(*train_command(scene, tmp_path, f"--pipeline.model.layer={layer}", method="sine-nerf", steps=3))
+    call_command(*train_command(scene, tmp_path, f"--pipeline.model.layer={layer}", method="sine-nerf", steps=3))
     assert list(tmp_path.rglob("step-000000002.ckpt"))
 
 
 def test_eval(trained, tmp_path):
-    run(
+    run_command(
         "ns-eval",
         f"--load-config={trained}",
         f"--output-path={tmp_path}/metrics.json",
@@ -69,7 +69,7 @@ def test_eval(trained, tmp_path):
 
 def test_resume(trained, scene, tmp_path):
     options = [f"--load-dir={trained.parent}/nerfstudio_models"]
-    output = run_here(*train_command(scene, tmp_path, *options, steps=5))
+    output = call_command(*train_command(scene, tmp_path, *options, steps=5))
     assert "Done loading Nerfstudio checkpoint" in output
     assert list(tmp_path.rglob("step-000000154.ckpt"))
 
@@ -78,7 +78,7 @@ def test_resume_with_other_settings(trained, scene):
     """What a checkpoint holds would train on as something else, or break in the middle: the run stays as it is."""
     before, folder = trained.read_bytes(), trained.parents[3]
     options = [f"--load-dir={trained.parent}/nerfstudio_models", "--pipeline.model.omega=50"]
-    said = run_here(*train_command(scene, folder, *options, steps=5), ok=False)
+    said = call_command(*train_command(scene, folder, *options, steps=5), ok=False)
     assert "is of a run with another omega, which is 3 there." in said
     assert trained.read_bytes() == before
     assert [path.name for path in trained.parent.glob("*/step-*")] == ["step-000000149.ckpt"]
@@ -87,12 +87,14 @@ def test_resume_with_other_settings(trained, scene):
 def test_render_interpolate(trained, tmp_path):
     ffmpeg_or_skip()
     film = tmp_path / "film.mp4"
-    run("ns-render", "interpolate", f"--load-config={trained}", f"--output-path={film}", "--interpolation-steps=2")
+    run_command(
+        "ns-render", "interpolate", f"--load-config={trained}", f"--output-path={film}", "--interpolation-steps=2"
+    )
     assert film.stat().st_size > 1000
 
 
 def test_render_dataset(trained, tmp_path):
-    run_here(
+    call_command(
         "ns-render",
         "dataset",
         f"--load-config={trained}",
@@ -118,7 +120,7 @@ def test_render_camera_path(trained, tmp_path, monkeypatch):
     path = {"camera_path": [frame, frame], "render_height": 24, "render_width": 36, "fps": 2, "seconds": 1}
     (tmp_path / "path.json").write_text(json.dumps({**path, "camera_type": "perspective"}))
     film = tmp_path / "film.mp4"
-    run_here(
+    call_command(
         "ns-render",
         "camera-path",
         f"--load-config={trained}",
@@ -156,7 +158,9 @@ def _words(option):
 
 def test_export_mesh(trained, tmp_path):
     output = tmp_path / "scene.glb"
-    said = run_here("sinenerf", "export-mesh", trained.parent, "--output", output, "--resolution", 48, "--min-faces", 1)
+    said = call_command(
+        "sinenerf", "export-mesh", trained.parent, "--output", output, "--resolution", 48, "--min-faces", 1
+    )
     (mesh,) = trimesh.load(output).geometry.values()
     assert f"{len(mesh.faces):,} faces" in said
     assert mesh.visual.vertex_attributes["color"][:, :3].std() > 1
@@ -165,11 +169,11 @@ def test_export_mesh(trained, tmp_path):
 
 def test_export_mesh_says_which_level_to_use(trained, tmp_path):
     command = ["sinenerf", "export-mesh", trained.parent, "--output", tmp_path / "x.ply", "--resolution", 24]
-    said = run_here(*command, "--level", 1e9, ok=False)
+    said = call_command(*command, "--level", 1e9, ok=False)
     line = said.strip().splitlines()[-1]
     assert line.startswith("sinenerf: no surface at level") and "Try --level" in line
     level = line.rsplit(" ", 1)[1]
-    run_here(*command, "--level", level, "--min-faces", 1)
+    call_command(*command, "--level", level, "--min-faces", 1)
     assert not [p for p in tmp_path.iterdir() if "partial" in p.name]
 
 
@@ -182,13 +186,13 @@ def test_export_mesh_says_which_level_to_use(trained, tmp_path):
 )
 def test_export_mesh_bad_options(trained, tmp_path, monkeypatch, arguments, said):
     monkeypatch.chdir(tmp_path)
-    refused = answer("export-mesh", trained.parent, *arguments)
+    refused = call_sinenerf("export-mesh", trained.parent, *arguments)
     assert refused.returncode == 1 and said in refused.stderr
     assert not list(tmp_path.iterdir())
 
 
 def test_export_mesh_of_no_run(tmp_path):
-    refused = answer("export-mesh", tmp_path, "--output", tmp_path / "x.glb")
+    refused = call_sinenerf("export-mesh", tmp_path, "--output", tmp_path / "x.glb")
     assert refused.returncode == 1 and refused.stderr.startswith(f"sinenerf: {tmp_path}: no run there")
 
 
@@ -223,7 +227,7 @@ def test_a_broken_scene_stops_before_training_with_one_line(scene, tmp_path):
     table = np.load(broken / "poses_bounds.npy")
     table[3, 0] = np.nan
     np.save(broken / "poses_bounds.npy", table)
-    said = run_here(*train_command(broken, tmp_path / "runs"), ok=False)
+    said = call_command(*train_command(broken, tmp_path / "runs"), ok=False)
     assert said.strip().splitlines()[-1].startswith(f"sinenerf: {broken}/poses_bounds.npy: view 3: NaN")
     assert "Traceback" not in said
     assert not list((tmp_path / "runs").rglob("config.yml"))
@@ -234,24 +238,19 @@ def test_kill_during_a_save_leaves_a_run_that_resumes(scene, tmp_path):
     command = train_command(scene, tmp_path, "--steps-per-save=1", steps=100_000)
     command[0] = str(BIN / command[0])
     for attempt in range(2):
-        with subprocess.Popen(
-            command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ) as training:
-            deadline = time.monotonic() + 120
-            while not list(tmp_path.rglob("step-*.ckpt")) and time.monotonic() < deadline:
-                time.sleep(0.2)
-            time.sleep(1 + 0.37 * attempt)
-            training.send_signal(signal.SIGKILL)
+        stop_when(lambda: any(tmp_path.rglob("step-*.ckpt")), command, delay=1 + 0.37 * attempt)
         (folder,) = tmp_path.rglob("nerfstudio_models")
         (folder.parent / ".step-000000999.ckpt.partial").write_bytes(b"what a kill in the middle of a write leaves")
         (folder / "step-000099999.ckpt").write_bytes(b"a broken checkpoint of another tool")
-        output = run(*train_command(scene, tmp_path / "resumed", f"--load-dir={folder}", steps=2))
+        output = run_command(*train_command(scene, tmp_path / "resumed", f"--load-dir={folder}", steps=2))
         assert "step-000099999.ckpt is passed over" in output and "Done loading Nerfstudio checkpoint" in output
         shutil.rmtree(folder.parent)
 
 
 def test_demo(scene, tmp_path):
-    said = run_here("sinenerf", "demo", "--scene", scene, "--steps", 40, "--frames", 4, "--output", tmp_path / "demo")
+    said = call_command(
+        "sinenerf", "demo", "--scene", scene, "--steps", 40, "--frames", 4, "--output", tmp_path / "demo"
+    )
     target = tmp_path / "demo" / scene.name
     result = json.loads((target / "result.json").read_text())
     assert result["steps"] == 40 and result["held_out_views"] == 2 and result["psnr"] > 8
@@ -266,11 +265,7 @@ def test_demo_goes_on_where_it_was_killed(scene, tmp_path):
     command = [sys.executable, "-c", often + "from sinenerf.cli import main; main()", "demo", "--scene", str(scene)]
     command += ["--steps", "2000", "--frames", "2", "--output", str(tmp_path)]
     folder = tmp_path / scene.name / "sine-nerf-small" / "run" / "nerfstudio_models"
-    with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as training:
-        deadline = time.monotonic() + 240
-        while not list(folder.glob("step-*.ckpt")) and training.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.2)
-        training.send_signal(signal.SIGKILL)
+    stop_when(lambda: any(folder.glob("step-*.ckpt")), command)
     assert not (tmp_path / scene.name / "result.json").exists()
     kept = max(int(path.stem.removeprefix("step-")) for path in folder.glob("step-*.ckpt"))
     command[command.index("2000")] = str(kept + 20)

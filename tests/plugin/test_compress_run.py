@@ -6,13 +6,11 @@ import shutil
 import signal
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
-from support import http_answers
-from support.http_answers import answer
+from support.commands import call_sinenerf, run_sinenerf
 from support.kill_loop import kill_and_run_again
 
 import sinenerf
@@ -26,9 +24,6 @@ ns-train sine-nerf-small --vis tensorboard --max-num-iterations 40 --steps-per-e
 --pipeline.model.bits 10 --pipeline.datamanager.train-num-rays-per-batch 64 --output-dir {output}
 llff-data --data {scene} --downscale-factor 1
 """
-
-
-command = partial(http_answers.command, timeout=200)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +43,7 @@ def test_a_run_leaves_a_file_that_shows_what_it_shows(run, scene, tmp_path):
     from sinenerf.plugin.scoring import model_renderer, score_held_out
 
     path = run / "scene.sine"
-    described = json.loads(answer("info", path, "--json").stdout)
+    described = json.loads(call_sinenerf("info", path, "--json").stdout)
     assert described["kind"] == "radiance field" and described["bits_per_parameter"] <= 10
     field, pipeline = sinenerf.load(path), open_run(run)
     assert pipeline.model.quantiser.active
@@ -65,29 +60,29 @@ def test_a_run_leaves_a_file_that_shows_what_it_shows(run, scene, tmp_path):
         torch.testing.assert_close(shown["accumulation"], truth["accumulation"], atol=2e-3, rtol=0)
     assert set(field.coded) == {name for name, _ in field.named_parameters()}
 
-    scored = command("eval", path, scene, "--json", "--picture", tmp_path / "held_out.png")
+    scored = run_sinenerf("eval", path, scene, "--json", "--picture", tmp_path / "held_out.png")
     result = json.loads(scored.stdout)
     assert result["bytes"] == path.stat().st_size and result["views"] == 2, scored.stderr
     wanted = score_held_out(pipeline, model_renderer(pipeline)).metrics
     assert result["psnr"] == pytest.approx(wanted["psnr"], abs=0.05)
     assert result["ssim"] == pytest.approx(wanted["ssim"], abs=0.01)
 
-    made = answer("render", path, "--output", tmp_path / "views", "--cameras", scene / "poses_bounds.npy")
+    made = call_sinenerf("render", path, "--output", tmp_path / "views", "--cameras", scene / "poses_bounds.npy")
     assert made.returncode == 0 and len(list((tmp_path / "views").glob("*.png"))) == 9, made.stderr
     for what in ("depth", "normals"):
-        film = answer("render", path, "--output", tmp_path / f"{what}.mp4", "--frames", 3, "--what", what)
+        film = call_sinenerf("render", path, "--output", tmp_path / f"{what}.mp4", "--frames", 3, "--what", what)
         assert film.returncode == 0 and (tmp_path / f"{what}.mp4").stat().st_size > 500, film.stderr
 
 
 def test_a_run_is_compressed_within_a_budget(run, tmp_path):
     path = tmp_path / "small.sine"
-    made = answer("compress", run, "--output", path, "--bytes", 4500, "--steps", 20)
+    made = call_sinenerf("compress", run, "--output", path, "--bytes", 4500, "--steps", 20)
     assert made.returncode == 0 and path.stat().st_size <= 4500, made.stderr
-    exact = answer("compress", run, "--output", tmp_path / "exact.sine", "--bits", 32)
+    exact = call_sinenerf("compress", run, "--output", tmp_path / "exact.sine", "--bits", 32)
     assert exact.returncode == 0, exact.stderr
     field = sinenerf.load(tmp_path / "exact.sine")
     assert not field.coded and (tmp_path / "exact.sine").stat().st_size > 4 * field.parameters_count
-    same = answer("compress", run, "--output", tmp_path / "same.sine")
+    same = call_sinenerf("compress", run, "--output", tmp_path / "same.sine")
     assert same.returncode == 0 and (tmp_path / "same.sine").read_bytes() == (run / "scene.sine").read_bytes()
 
 
@@ -97,9 +92,9 @@ def test_a_run_that_stopped_before_it_rounded_keeps_its_bits(run, tmp_path):
     last = max((stopped / "nerfstudio_models").iterdir())
     last.unlink()
     path = tmp_path / "scene.sine"
-    made = answer("compress", stopped, "--output", path, "--steps", 20)
+    made = call_sinenerf("compress", stopped, "--output", path, "--steps", 20)
     assert made.returncode == 0, made.stderr
-    assert 9 < json.loads(answer("info", path, "--json").stdout)["bits_per_parameter"] <= 10
+    assert 9 < json.loads(call_sinenerf("info", path, "--json").stdout)["bits_per_parameter"] <= 10
 
 
 def test_killed_compression_goes_on(run, tmp_path):
@@ -150,7 +145,7 @@ def test_interrupted_compression_goes_on(before, run, tmp_path, monkeypatch, cap
 )
 def test_a_budget_is_checked_before_a_run_is_opened(options, said, tmp_path, monkeypatch):
     monkeypatch.setattr("sinenerf.plugin.compress_run.open_run", lambda run: pytest.fail("it was opened"))
-    refused = answer("compress", tmp_path, "--output", tmp_path / "x.sine", *options)
+    refused = call_sinenerf("compress", tmp_path, "--output", tmp_path / "x.sine", *options)
     assert refused.returncode == 1 and said in refused.stderr and refused.stderr.count("\n") == 1, refused.stderr
 
 
@@ -167,7 +162,7 @@ def test_a_budget_is_checked_before_a_run_is_opened(options, said, tmp_path, mon
 )
 def test_bad_input_is_one_line(run, tmp_path, arguments, said):
     golden = Path(__file__).parents[1] / "golden" / "sine.sine"
-    made = answer(*(a.format(run=run, tmp=tmp_path, golden=golden) for a in arguments))
+    made = call_sinenerf(*(a.format(run=run, tmp=tmp_path, golden=golden) for a in arguments))
     assert made.returncode == 1 and said in made.stderr, made.stderr
     assert made.stderr.count("\n") == 1 and not (tmp_path / "x.sine").exists()
 

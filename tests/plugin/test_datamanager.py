@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy.spatial.transform import Rotation
-from support.nerfstudio_commands import TINY, run_here
-from support.tiny_runs import set_up, tiny_config
+from support.commands import call_command
+from support.tiny_runs import TINY_OPTIONS, set_up, tiny_config
 
 pytest.importorskip("nerfstudio", reason="needs nerfstudio")
 pytestmark = pytest.mark.slow
@@ -76,10 +76,10 @@ def test_other_data_trains_evaluates_and_exports(layout, scene, tmp_path):
     data = tmp_path / "data"
     data.mkdir()
     parser, options = layout(scene, data)
-    run_here(
+    call_command(
         "ns-train",
         "sine-nerf-small",
-        *TINY,
+        *TINY_OPTIONS,
         "--max-num-iterations=60",
         f"--output-dir={tmp_path}/runs",
         f"--data={data}",
@@ -87,10 +87,10 @@ def test_other_data_trains_evaluates_and_exports(layout, scene, tmp_path):
         *options,
     )
     config = next(tmp_path.rglob("config.yml"))
-    run_here("ns-eval", f"--load-config={config}", f"--output-path={tmp_path}/metrics.json")
+    call_command("ns-eval", f"--load-config={config}", f"--output-path={tmp_path}/metrics.json")
     assert np.isfinite(json.loads((tmp_path / "metrics.json").read_text())["results"]["psnr"])
     mesh = ["--output", tmp_path / "scene.ply", "--resolution", 24, "--min-faces", 1, "--no-seen-only"]
-    run_here("sinenerf", "export-mesh", config.parent, *mesh)
+    call_command("sinenerf", "export-mesh", config.parent, *mesh)
     assert (tmp_path / "scene.ply").stat().st_size > 500
 
 

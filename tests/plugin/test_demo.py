@@ -4,7 +4,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from support.http_answers import answer
+from support.commands import call_sinenerf
 
 pytest.importorskip("nerfstudio", reason="needs nerfstudio")
 
@@ -15,7 +15,7 @@ from sinenerf.plugin import demo
 @pytest.mark.parametrize("value", [0, -1])
 def test_what_is_not_positive_is_refused_before_training(option, value, tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "make_trainer", lambda *arguments: pytest.fail("it began"))
-    refused = answer("demo", "--scene", tmp_path, "--output", tmp_path / "demo", f"--{option}", value)
+    refused = call_sinenerf("demo", "--scene", tmp_path, "--output", tmp_path / "demo", f"--{option}", value)
     assert refused.returncode == 1 and refused.stderr.startswith(f"sinenerf: {option} is {value}"), refused.stderr
     assert not (tmp_path / "demo").exists()
 
@@ -53,6 +53,6 @@ def test_another_scene_of_the_same_name_replaces_nothing(scene, tmp_path, monkey
         path.write_text("{}")
     (target / "scene.txt").write_text("/elsewhere/fern")
     for other, said in ((scene, "holds the demo of /elsewhere/fern"), (tmp_path / "gone" / scene.name, "no such file")):
-        refused = answer("demo", "--scene", other, "--output", tmp_path / "demo")
+        refused = call_sinenerf("demo", "--scene", other, "--output", tmp_path / "demo")
         assert refused.returncode == 1 and said in refused.stderr, refused.stderr
         assert model.exists() and (target / "result.json").exists()

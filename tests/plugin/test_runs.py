@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 import torch
-from support.http_answers import answer
+from support.commands import call_sinenerf
 
 pytest.importorskip("nerfstudio", reason="needs nerfstudio")
 from sinenerf.plugin.runs import open_run
@@ -23,7 +23,7 @@ def test_a_run_that_cannot_be_opened_is_one_line(small, tmp_path, spoil, said):
     small.config.save_config()
     small.save_checkpoint(0)
     spoil(small.base_dir)
-    refused = answer("compress", small.base_dir, "--output", tmp_path / "x.sine")
+    refused = call_sinenerf("compress", small.base_dir, "--output", tmp_path / "x.sine")
     assert refused.returncode == 1 and said in refused.stderr.splitlines()[-1], refused.stderr
     assert refused.stderr.splitlines()[-1].startswith("sinenerf: ")
 

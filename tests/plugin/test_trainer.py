@@ -4,7 +4,7 @@ from copy import deepcopy
 
 import pytest
 import torch
-from support.http_answers import answer
+from support.commands import call_sinenerf
 from support.tiny_runs import contents, make_trainer, set_up
 
 pytest.importorskip("nerfstudio", reason="needs nerfstudio")
@@ -149,7 +149,7 @@ def test_what_no_reader_opens_is_refused_before_training(scene, tmp_path):
     trained = make_trainer("sine-nerf-small", scene, tmp_path / "b", depth=17)  # a run without a file may be deeper
     trained.config.save_config()
     trained.save_checkpoint(0)
-    refused = answer("compress", trained.base_dir, "--output", tmp_path / "x.sine", "--bits", 32)
+    refused = call_sinenerf("compress", trained.base_dir, "--output", tmp_path / "x.sine", "--bits", 32)
     assert refused.returncode == 1 and "sinenerf: depth is 17: a file holds 1 to 16" in refused.stderr
     assert not (tmp_path / "x.sine").exists()
 

@@ -6,18 +6,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.http_answers import answer
-from support.sweep_results import result, saved, sinenerf
+from support.commands import call_sinenerf, run_sinenerf
+from support.sweep_results import result, save_results
 
 from sinenerf.rd.curves import bjontegaard_delta, front, hull, mean_curve, measure_of, points_of
 
 
 def test_deltas_from_the_command_line(tmp_path):
     sizes = (1000, 2000, 4000, 8000, 16000)
-    saved(tmp_path, *(result(size, 1 - 50 / size, scene, "draco") for size in sizes for scene in ("a", "b", "c")))
-    saved(tmp_path, *(result(size // 2, 1 - 50 / size, scene) for size in sizes for scene in ("a", "b")))
-    saved(tmp_path, *(result(size // 2, 1 - 50 / size, "c") for size in sizes[:3]))
-    said = sinenerf("bd", "draco", "sine", tmp_path, "--json")
+    save_results(
+        tmp_path, *(result(size, 1 - 50 / size, scene, "draco") for size in sizes for scene in ("a", "b", "c"))
+    )
+    save_results(tmp_path, *(result(size // 2, 1 - 50 / size, scene) for size in sizes for scene in ("a", "b")))
+    save_results(tmp_path, *(result(size // 2, 1 - 50 / size, "c") for size in sizes[:3]))
+    said = run_sinenerf("bd", "draco", "sine", tmp_path, "--json")
     assert said.returncode == 0, said.stderr
     content = json.loads(said.stdout)
     assert (content["anchor"], content["test"], content["measure"]) == ("draco", "sine", "iou")
@@ -27,11 +29,11 @@ def test_deltas_from_the_command_line(tmp_path):
     assert content["scenes"][0]["low"] == pytest.approx(0.95) and content["scenes"][0]["overlap"] > 0.97
     (refused,) = content["refused"]
     assert refused.startswith("c: the second method has 3 points on its hull, too few")
-    table = answer("bd", "draco", "sine", tmp_path)
+    table = call_sinenerf("bd", "draco", "sine", tmp_path)
     assert "-50.0 %" in table.stdout and "mean of 2" in table.stdout and f"refused: {refused}" in table.stdout
-    none = answer("bd", "draco", "sine", tmp_path / "shapes" / "c", "--json")
+    none = call_sinenerf("bd", "draco", "sine", tmp_path / "shapes" / "c", "--json")
     assert none.returncode == 1 and json.loads(none.stdout)["mean"] is None
-    unknown = answer("bd", "draco", "sines", tmp_path)
+    unknown = call_sinenerf("bd", "draco", "sines", tmp_path)
     assert unknown.returncode == 1 and unknown.stderr.endswith("has no method 'sines': there are draco, sine\n")
 
 

@@ -3,8 +3,8 @@
 from dataclasses import astuple
 
 import pytest
-from support.http_answers import answer
-from support.sweep_results import PLAN, result, saved, sinenerf
+from support.commands import call_sinenerf, run_sinenerf
+from support.sweep_results import PLAN, result, save_results, with_methods
 
 from sinenerf.rd.find import best_within, smallest_of
 from sinenerf.rd.results import Result
@@ -12,11 +12,11 @@ from sinenerf.rd.results import Result
 
 def test_finding_from_the_command_line(tmp_path):
     scores = ((1000, 21.0), (3000, 23.0), (2000, 22.0))
-    saved(
+    save_results(
         tmp_path / "p",
         *(result(size, dataset="photographs", program="nerf", quality={"psnr": psnr}) for size, psnr in scores),
     )
-    saved(tmp_path / "s", result(1000, 0.9), result(2000, 0.95), result(1500, 0.9, "other"))
+    save_results(tmp_path / "s", result(1000, 0.9), result(2000, 0.95), result(1500, 0.9, "other"))
     for place, target, code, lines in (
         ("p", ("--psnr", 21.5), 0, ["2,000 bytes, psnr 22.0000"]),
         ("p", ("--bytes", 2999), 0, ["2,000 bytes, psnr 22.0000"]),
@@ -24,28 +24,28 @@ def test_finding_from_the_command_line(tmp_path):
         ("s", ("--iou", 0.92, "--scene", "box"), 0, ["2,000 bytes, iou 0.9500"]),
         ("s", ("--iou", 0.92), 1, ["2,000 bytes", "other: nothing meets iou 0.92: sweep more, or give --plan"]),
     ):
-        said = answer("find", tmp_path / place, *target)
+        said = call_sinenerf("find", tmp_path / place, *target)
         assert said.returncode == code and len(said.stdout.splitlines()) == len(lines), (target, said)
         assert all(part in line for part, line in zip(lines, said.stdout.splitlines(), strict=True)), said.stdout
     for more, reason in (((), "give one target"), (("--bytes", 9, "--iou", 1), "give one target")):
-        refused = answer("find", tmp_path / "s", *more)
+        refused = call_sinenerf("find", tmp_path / "s", *more)
         assert refused.returncode == 1 and reason in refused.stderr and refused.stderr.count("\n") == 1
 
 
 def test_find_runs_what_is_missing(plan, data, tmp_path):
-    run = sinenerf("find", tmp_path / "r", "--iou", 0.1, "--plan", plan, "--data", data, "--method", "draco")
+    run = run_sinenerf("find", tmp_path / "r", "--iou", 0.1, "--plan", plan, "--data", data, "--method", "draco")
     assert run.returncode == 0 and "draco faces=100" in run.stdout, run.stderr
-    assert answer("find", tmp_path / "r", "--iou", 1.1).returncode == 1
+    assert call_sinenerf("find", tmp_path / "r", "--iou", 1.1).returncode == 1
 
 
 def test_find_looks_where_the_sweep_wrote(plan, data, tmp_path):
     """Whether it is given the folder of results or the dataset's in it."""
-    draco = PLAN[: PLAN.index('[[methods]]\nname = "sine"')] + PLAN[PLAN.index('[[methods]]\nname = "draco"') :]
+    draco = with_methods(PLAN, "draco")
     plan.write_text(draco.replace("faces = [100]", "faces = [12]"))
-    assert answer("sweep", plan, "--data", data, "--output", tmp_path / "r").returncode == 0
+    assert call_sinenerf("sweep", plan, "--data", data, "--output", tmp_path / "r").returncode == 0
     plan.write_text(draco.replace("faces = [100]", "faces = [12, 100]"))
     for folder in (tmp_path / "r" / "shapes", tmp_path / "r"):
-        assert answer("find", folder, "--iou", 0.1, "--plan", plan, "--data", data).returncode == 0
+        assert call_sinenerf("find", folder, "--iou", 0.1, "--plan", plan, "--data", data).returncode == 0
         assert len(list((tmp_path / "r").rglob("*.json"))) == len(list((tmp_path / "r").glob("shapes/box/*.json"))) == 2
 
 
@@ -69,7 +69,7 @@ def budgets(plan, monkeypatch):
 def test_find_runs_the_budget_nearest_below_a_size_once(budgets, data, tmp_path):
     plan, ran = budgets
     for _ in range(2):
-        found = answer("find", tmp_path / "r", "--bytes", 3000, "--plan", plan, "--data", data)
+        found = call_sinenerf("find", tmp_path / "r", "--bytes", 3000, "--plan", plan, "--data", data)
         assert found.returncode == 0 and "1,994 bytes" in found.stdout, found.stderr
     assert ran == [2000]
 
@@ -77,7 +77,7 @@ def test_find_runs_the_budget_nearest_below_a_size_once(budgets, data, tmp_path)
 def test_find_runs_nothing_that_could_not_be_smaller(budgets, data, tmp_path):
     plan, ran = budgets
     for runs, *target in (([4000], "--bytes", 7999), ([1000, 2000], "--iou", 0.97), ([8000], "--iou", 0.98)):
-        found = answer("find", tmp_path / "r", *target, "--plan", plan, "--data", data)
+        found = call_sinenerf("find", tmp_path / "r", *target, "--plan", plan, "--data", data)
         assert found.returncode == 0 and ran == runs, found.stderr
         ran.clear()
 
@@ -92,15 +92,15 @@ def test_a_job_that_fails_leaves_the_others_to_find(budgets, data, tmp_path, mon
         return run(job, *rest) if job.settings["bytes"] > 1000 else {}["of a library"]
 
     monkeypatch.setattr(sweep, "run_job", fail_first)
-    found = answer("find", tmp_path / "r", "--iou", 0.9, "--plan", plan, "--data", data)
+    found = call_sinenerf("find", tmp_path / "r", "--iou", 0.9, "--plan", plan, "--data", data)
     assert found.returncode == 0 and ran == [2000] and "1,994 bytes" in found.stdout, found.stderr
     assert found.stderr.startswith("sinenerf: box, sine ") and found.stderr.count("\n") == 1
     assert found.stderr.endswith(" bytes=1000 failed: KeyError: 'of a library'\n")
 
 
 def test_find_does_not_run_what_it_could_not_compare(plan, data, tmp_path):
-    saved(tmp_path, result(settings={"steps": 7}))
-    refused = answer("find", tmp_path, "--iou", 0.1, "--plan", plan, "--data", data)
+    save_results(tmp_path, result(settings={"steps": 7}))
+    refused = call_sinenerf("find", tmp_path, "--iou", 0.1, "--plan", plan, "--data", data)
     assert refused.returncode == 1 and "the plan's sine disagree on steps: 7 and 20" in refused.stderr
     assert len(list(tmp_path.glob("shapes/box/*.json"))) == 1
 

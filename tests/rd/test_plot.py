@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from support.http_answers import answer
-from support.sweep_results import result, saved
+from support.commands import call_sinenerf
+from support.sweep_results import result, save_results
 
 from sinenerf.rd.curves import points_of
 from sinenerf.rd.plot import figure, save_plots
@@ -16,15 +16,15 @@ def test_two_datasets_in_one_folder(tmp_path):
         for method in ("sine", "draco"):
             small = result(size, 1 - 50 / size - 0.01 * (method == "draco"), method=method)
             photograph = replace(small, dataset="photographs", scene="fern", quality={"psnr": 20.0 + size / 1e4})
-            saved(tmp_path, *((small, photograph) if method == "sine" else (small,)))
-    drawn = answer("plot", tmp_path, "--output", tmp_path / "out")
+            save_results(tmp_path, *((small, photograph) if method == "sine" else (small,)))
+    drawn = call_sinenerf("plot", tmp_path, "--output", tmp_path / "out")
     assert drawn.returncode == 0, drawn.stderr
     assert {"iou-bytes.png", "psnr-bytes.png"} <= {p.name for p in (tmp_path / "out").iterdir()}
-    only = answer("plot", tmp_path, "--output", tmp_path / "one", "--quality", "psnr")
+    only = call_sinenerf("plot", tmp_path, "--output", tmp_path / "one", "--quality", "psnr")
     assert only.returncode == 0 and not list((tmp_path / "one").glob("iou*"))
-    refused = answer("plot", tmp_path, "--html", tmp_path / "page.html")
+    refused = call_sinenerf("plot", tmp_path, "--html", tmp_path / "page.html")
     assert refused.returncode == 1 and refused.stderr.count("\n") == 1 and "give the folder of one" in refused.stderr
-    delta = answer("bd", "draco", "sine", tmp_path)  # draco is in one of the two
+    delta = call_sinenerf("bd", "draco", "sine", tmp_path)  # draco is in one of the two
     assert delta.returncode == 0 and "box" in delta.stdout, delta.stderr
 
 

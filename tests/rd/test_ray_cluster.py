@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 import psutil
 import pytest
+from support.sweep_results import with_methods
 
 from sinenerf.rd.plan import read_plan
 from sinenerf.rd.ray_cluster import connect
@@ -156,9 +157,7 @@ def test_nobody_at_the_address_is_said_within_seconds(data, tmp_path):
 
 def test_default_needs_no_ray(data, tmp_path):
     plan = tmp_path / "plan.toml"
-    plan.write_text(
-        PLAN[: PLAN.index('[[methods]]\nname = "sine"')] + PLAN[PLAN.index('[[methods]]\nname = "draco"') :]
-    )
+    plan.write_text(with_methods(PLAN, "draco"))
     code = "import sys; sys.modules['ray'] = None; from sinenerf.cli import main; main()"
     line = [sys.executable, "-c", code, *command(plan, data, tmp_path / "results")[3:]]
     without = subprocess.run(line, capture_output=True, text=True, check=False)

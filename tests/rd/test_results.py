@@ -5,8 +5,8 @@ import subprocess
 from importlib.metadata import PackageNotFoundError
 
 import pytest
-from support.http_answers import answer
-from support.sweep_results import result, saved
+from support.commands import call_sinenerf
+from support.sweep_results import result, save_results
 
 from sinenerf import __version__
 from sinenerf.common.hardware import measured_on
@@ -16,9 +16,9 @@ from sinenerf.rd.sweep import missing, run_sweep
 
 
 def test_two_results_that_disagree_are_named(tmp_path):
-    saved(tmp_path, result(1000), result(2000, settings={"minutes": 2.0}))
+    save_results(tmp_path, result(1000), result(2000, settings={"minutes": 2.0}))
     for command in (("plot", tmp_path), ("bd", "sine", "sine", tmp_path), ("find", tmp_path, "--bytes", 5000)):
-        refused = answer(*command)
+        refused = call_sinenerf(*command)
         assert refused.returncode == 1 and refused.stderr.count("\n") == 1
         assert "disagree on minutes: " in refused.stderr and refused.stderr.count(str(tmp_path)) == 2
 
@@ -95,7 +95,7 @@ def test_damaged_result_is_run_again_and_passed_over(plan, data, tmp_path):
     for reason in ("is damaged: it is not JSON", "is of another version; this sinenerf reads format 1", "is no result"):
         assert sum(reason in p for p in problems) == 1 + (reason == "is no result")
     assert len(missing(read, output)) == 4
-    refused = answer("plot", output, "--quality", "psnr")
+    refused = call_sinenerf("plot", output, "--quality", "psnr")
     assert refused.returncode == 1 and refused.stderr.count("\n") == 6
     assert refused.stderr.splitlines()[-1] == "sinenerf: no result has a quality 'psnr': there are " + ", ".join(
         sorted(name for name, value in results[0].quality.items() if value is not None)
@@ -113,7 +113,7 @@ def test_damaged_result_is_run_again_and_passed_over(plan, data, tmp_path):
     ],
 )
 def test_a_damaged_look_or_count_is_passed_over(damage, tmp_path):
-    saved(tmp_path, result(1000), result(2000, **damage))
+    save_results(tmp_path, result(1000), result(2000, **damage))
     results, (problem,) = read_results(tmp_path)
     assert [made.size for made in results] == [1000] and "is damaged: " in problem and "\n" not in problem
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from support.http_answers import answer
+from support.commands import call_sinenerf
 
 from sinenerf.rd.spectrum import (
     SPREADS,
@@ -63,5 +63,5 @@ def test_command(tmp_path):
         (("--ranks", 99, "--widths", 24), "do not fit widths"),
         (("--output", tmp_path / "x.txt"), "pictures are written as"),
     ):
-        refused = answer("spectrum", *arguments)
+        refused = call_sinenerf("spectrum", *arguments)
         assert refused.returncode == 1 and said in refused.stderr and refused.stderr.count("\n") == 1

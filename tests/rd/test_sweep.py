@@ -1,14 +1,12 @@
 """Sweeps end to end on a tiny shape, and what is made of results."""
 
-import signal
-import subprocess
 import sys
-import time
 
 import pytest
 import trimesh
-from support.http_answers import answer
-from support.sweep_results import PLAN, sinenerf
+from support.commands import call_sinenerf, run_sinenerf
+from support.kill_loop import stop_when
+from support.sweep_results import PLAN
 
 from sinenerf.rd.plan import read_plan
 from sinenerf.rd.results import read_results
@@ -17,11 +15,11 @@ from sinenerf.rd.sweep import alone_in, run_job, run_sweep
 
 def test_sweep_plots_and_delta_from_the_command_line(plan, data, tmp_path):
     output = tmp_path / "results"
-    listed = answer("sweep", plan, "--data", data, "--output", output, "--dry-run")
+    listed = call_sinenerf("sweep", plan, "--data", data, "--output", output, "--dry-run")
     assert listed.returncode == 0 and listed.stdout.startswith(f"{plan}: 5 jobs, 5 to run"), listed.stderr
     assert not output.exists()
 
-    run = sinenerf("sweep", plan, "--data", data, "--output", output)
+    run = run_sinenerf("sweep", plan, "--data", data, "--output", output)
     assert run.returncode == 0 and "5 done, 0 were there, 0 failed" in run.stdout, run.stderr
     assert len(list(output.glob("shapes/box/*.json"))) == 5
     results, problems = read_results(output)
@@ -33,10 +31,10 @@ def test_sweep_plots_and_delta_from_the_command_line(plan, data, tmp_path):
             assert made.size == made.bytes["header"] + made.bytes["tables"] + made.bytes["numbers"]
     assert sum(made.program == "field" and made.settings["bits"] == 8 for made in results) == 2
 
-    again = answer("sweep", plan, "--data", data, "--output", output)
+    again = call_sinenerf("sweep", plan, "--data", data, "--output", output)
     assert "0 done, 5 were there" in again.stdout
 
-    drawn = sinenerf("plot", output, "--html", tmp_path / "page.html")
+    drawn = run_sinenerf("plot", output, "--html", tmp_path / "page.html")
     assert drawn.returncode == 0, drawn.stderr
     assert {p.name for p in output.glob("iou*")} == {
         *(f"iou-{axis}.{suffix}" for axis in ("bytes", "parameters", "seconds") for suffix in ("png", "svg")),
@@ -45,9 +43,9 @@ def test_sweep_plots_and_delta_from_the_command_line(plan, data, tmp_path):
     header, *lines = (output / "iou.csv").read_text().splitlines()
     names = header.split(",")
     assert len(lines) == 5 and len(set(names)) == len(names) and "bytes_setting" in names
-    refused = answer("bd", "draco", "sine", output)
+    refused = call_sinenerf("bd", "draco", "sine", output)
     assert refused.returncode == 1 and "too few" in refused.stdout
-    found = answer("find", output, "--bytes", 2000, "--method", "draco")
+    found = call_sinenerf("find", output, "--bytes", 2000, "--method", "draco")
     assert found.returncode == 0 and "draco faces=100 bits=8" in found.stdout
 
 
@@ -55,14 +53,10 @@ def test_killed_sweep_goes_on(plan, data, tmp_path):
     output = tmp_path / "results"
     plan.write_text(PLAN.replace("steps = 20", "steps = 400"))
     command = [sys.executable, "-m", "sinenerf", "sweep", plan, "--data", data, "--output", output]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 60
-        while not list(output.glob("shapes/box/*.json")) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        process.send_signal(signal.SIGKILL)
+    stop_when(lambda: any(output.glob("shapes/box/*.json")), command)
     before = {path: path.stat().st_mtime_ns for path in output.glob("shapes/box/*.json")}
     assert before
-    run = answer("sweep", plan, "--data", data, "--output", output)
+    run = call_sinenerf("sweep", plan, "--data", data, "--output", output)
     assert run.returncode == 0, run.stderr
     assert len(list(output.glob("shapes/box/*.json"))) == 5
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
@@ -130,24 +124,24 @@ def test_two_sweeps_do_not_write_to_one_folder(plan, data, tmp_path):
     sweep = ("sweep", plan, "--data", data, "--output", output)
     with alone_in(output):
         for command in (sweep, ("find", output, "--iou", 0.1, "--plan", plan, "--data", data)):
-            refused = answer(*command)
+            refused = call_sinenerf(*command)
             assert refused.returncode == 1 and refused.stderr.count("\n") == 1
             assert refused.stderr.startswith(f"sinenerf: another sweep writes to {output}: wait for it")
             assert not list(output.iterdir())
-    assert answer(*sweep).returncode == 0
+    assert call_sinenerf(*sweep).returncode == 0
     assert [path.name for path in output.iterdir()] == ["shapes"]
 
 
 def test_methods_that_could_not_be_compared_are_not_run(plan, data, tmp_path):
     plan.write_text(PLAN.replace("{ rank = 2 }", "{ rank = 2, steps = 30 }"))
-    run = answer("sweep", plan, "--data", data, "--output", tmp_path / "results")
+    run = call_sinenerf("sweep", plan, "--data", data, "--output", tmp_path / "results")
     assert run.returncode == 1 and run.stderr.count("\n") == 1 and "disagree on steps: 20 and 30" in run.stderr
     assert not (tmp_path / "results").exists()
 
 
 def test_failing_job_leaves_the_others(plan, data, tmp_path):
     plan.write_text(PLAN.replace('["box"]', '["box", "absent"]'))
-    run = answer("sweep", plan, "--data", data, "--output", tmp_path / "results")
+    run = call_sinenerf("sweep", plan, "--data", data, "--output", tmp_path / "results")
     assert run.returncode == 1
     assert "5 done, 0 were there, 5 failed" in run.stdout
     assert f"failed: absent, draco faces=100 bits=8: {data}/absent.ply: no such file" in run.stdout
@@ -178,7 +172,7 @@ def test_failing_job_leaves_the_others(plan, data, tmp_path):
 )
 def test_bad_plan_is_refused_before_anything_runs(plan, data, tmp_path, old, new, message):
     plan.write_text(PLAN.replace(old, new, 1))
-    run = answer("sweep", plan, "--data", data, "--output", tmp_path / "results")
+    run = call_sinenerf("sweep", plan, "--data", data, "--output", tmp_path / "results")
     assert run.returncode == 1 and run.stderr.count("\n") == 1
     assert run.stderr.startswith(f"sinenerf: {plan}: ") and message in run.stderr
     assert not (tmp_path / "results").exists()
@@ -196,6 +190,6 @@ def test_bad_plan_is_refused_before_anything_runs(plan, data, tmp_path, old, new
 def test_a_setting_of_a_wrong_kind(plan, data, tmp_path, setting, said):
     """In a process of its own: in this one types are checked."""
     plan.write_text(PLAN.replace("batch = 256", setting))
-    run = sinenerf("sweep", plan, "--data", data, "--output", tmp_path / "results")
+    run = run_sinenerf("sweep", plan, "--data", data, "--output", tmp_path / "results")
     assert run.returncode == 1 and run.stderr == f"sinenerf: {plan}: method 'sine': {said}\n"
     assert not (tmp_path / "results").exists()

@@ -1,11 +1,10 @@
-"""A tiny plan, its data, and results as if it had been run."""
+"""A tiny sweep: its plan, its data, and results as if it had been run."""
 
+import re
 from dataclasses import replace
-from functools import partial
 
 import pytest
 import trimesh
-from support import http_answers
 
 from sinenerf.rd.results import Job, Result
 
@@ -51,16 +50,22 @@ def plan(tmp_path):
     return path
 
 
-sinenerf = partial(http_answers.command, timeout=120)
+def with_methods(plan, *names):
+    """The text of a plan, cut down to the methods of these names."""
+    head, *methods = plan.split("[[methods]]\n")
+    chosen = [text for text in methods if re.match(r'name = "(.*)"\n', text)[1] in names]
+    assert len(chosen) == len(names)
+    return "[[methods]]\n".join([head, *chosen])
 
 
 def result(size=1000, iou=0.9, scene="box", method="sine", **changes):
-    made = Result(
+    default = Result(
         "shapes", scene, method, "field", {"minutes": 1.0, "width": size}, {"iou": iou}, {"total": size}, 9, 60.0
     )
-    return replace(made, **changes)
+    return replace(default, **changes)
 
 
-def saved(folder, *results):
-    for made in results:
-        made.save(Job(made.dataset, made.scene, made.method, made.program, made.settings).path(folder))
+def save_results(folder, *results):
+    for result in results:
+        job = Job(result.dataset, result.scene, result.method, result.program, result.settings)
+        result.save(job.path(folder))

@@ -1,4 +1,4 @@
-"""Trainings of tiny networks by nerfstudio's trainer."""
+"""Trainings of tiny networks by nerfstudio's trainer, as objects and as command lines."""
 
 from copy import deepcopy
 
@@ -8,6 +8,33 @@ TINY = {
     "sine-nerf": dict(width=16, depth=6, coarse_samples=8, fine_samples=8, rank=4),
     "sine-nerf-small": dict(width=16, depth=3, coarse_samples=8, fine_samples=8, rank=4),
 }
+TINY_OPTIONS = [
+    "--pipeline.model.width=16",
+    "--pipeline.model.depth=3",
+    "--pipeline.model.rank=4",
+    "--pipeline.model.coarse-samples=12",
+    "--pipeline.model.fine-samples=10",
+    "--pipeline.datamanager.train-num-rays-per-batch=128",
+    "--vis=tensorboard",
+    "--machine.device-type=cpu",
+]
+"""A tiny network for ns-train."""
+
+
+def train_command(scene, folder, *options, method="sine-nerf-small", steps=150):
+    """ns-train and its arguments: a tiny network on an LLFF scene."""
+    return [
+        "ns-train",
+        method,
+        *TINY_OPTIONS,
+        f"--max-num-iterations={steps}",
+        f"--output-dir={folder}",
+        "--timestamp=run",
+        *options,
+        f"--data={scene}",
+        "llff-data",
+        "--downscale-factor=1",
+    ]
 
 
 def tiny_config(name, scene, output, steps=4, load_dir=None, **model):

@@ -16,7 +16,7 @@ import pytest
 import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import http_answers
+from support.commands import call_sinenerf
 
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.surface import extract, find_surface
@@ -35,7 +35,7 @@ from sinenerf.viewer.server import Server
 GOLDEN = Path(__file__).parents[1] / "golden" / "sine.sine"
 
 
-def answer(answers, path, **query):
+def ask(answers, path, **query):
     return answers.routes[path]({name: str(value) for name, value in query.items()})[1]
 
 
@@ -102,20 +102,20 @@ def test_the_quick_surface_is_the_sure_one_where_it_is_large(shape):
 
 def test_meshes_distances_and_quality(shape):
     answers = gather([shape[0]], shape[1])
-    state = json.loads(answer(answers, "/state"))
+    state = json.loads(ask(answers, "/state"))
     assert [item["kind"] for item in state["items"]] == ["field", "mesh"]
     assert [item["original"] for item in state["items"]] == [False, True]
-    header, arrays = unpack(answer(answers, "/mesh", item=0, resolution=48))
+    header, arrays = unpack(ask(answers, "/mesh", item=0, resolution=48))
     assert header["faces"] * 3 == len(arrays["faces"]) and "rank 2" in header["facts"]["layer"]
     assert header["facts"]["size"] == f"{shape[0].stat().st_size:,} bytes"
-    told, distances = unpack(answer(answers, "/distance", item=0, resolution=48))
+    told, distances = unpack(ask(answers, "/distance", item=0, resolution=48))
     assert 3 * len(distances["distance"]) == len(arrays["positions"])
     apart = np.abs(distances["distance"]) / 32767 * told["largest"]
     assert np.median(apart) < 0.02 * told["diagonal"]  # it was fitted
-    quality = json.loads(answer(answers, "/quality", item=0))
+    quality = json.loads(ask(answers, "/quality", item=0))
     assert quality["iou"] > 0.9 and quality["chamfer_l1"] < 0.01
     with pytest.raises(ValueError, match="no original"):
-        answer(gather([shape[0]]), "/distance", item=0)
+        ask(gather([shape[0]]), "/distance", item=0)
 
 
 def test_distances_are_signed_and_in_the_originals_unit(tmp_path):
@@ -149,7 +149,7 @@ def test_a_draco_mesh_is_looked_at(shape, tmp_path):
     path = tmp_path / "torus.drc"
     path.write_bytes(draco(trimesh.load(shape[1]), 400, 10))
     answers = gather([path])
-    assert unpack(answer(answers, "/mesh", item=0))[0]["faces"] <= 400
+    assert unpack(ask(answers, "/mesh", item=0))[0]["faces"] <= 400
     path.write_bytes(b"no draco at all")
     with pytest.raises(ValueError, match="cannot be read as a Draco mesh"):
         Item.of(path).load()
@@ -168,27 +168,27 @@ def test_inside_the_network(shape):
 
 def test_a_scene_is_rendered_from_the_pages_camera(scene_file):
     answers = gather([scene_file])
-    told = json.loads(answer(answers, "/scene", item=0))
+    told = json.loads(ask(answers, "/scene", item=0))
     query = {"item": 0, "pose": ",".join(map(str, told["pose"])), "tan": told["tan"], "width": 24, "height": 18}
-    pictures = {what: answer(answers, "/picture", what=what, **query) for what in ("rgb", "depth", "normals")}
+    pictures = {what: ask(answers, "/picture", what=what, **query) for what in ("rgb", "depth", "normals")}
     assert all(picture.startswith(b"\xff\xd8") for picture in pictures.values()) and len(set(pictures.values())) == 3
     field = answers.items[0].field
     view = Look.parse({name: str(value) for name, value in query.items()}).view()
     np.testing.assert_allclose([view.fx / view.width], [field.capture.home.fy / field.capture.home.width], rtol=0.1)
     for bad in ({"width": 5000}, {"pose": "1,2"}, {"tan": "nan"}, {"what": "smell"}):
         with pytest.raises(ValueError, match="picture"):
-            answer(answers, "/picture", **{**query, **bad})
-    assert json.loads(answer(answers, "/inside", item=0))
+            ask(answers, "/picture", **{**query, **bad})
+    assert json.loads(ask(answers, "/inside", item=0))
 
 
 def test_a_picture_is_given_up_when_the_page_moves_on(scene_file):
     answers = gather([scene_file])
-    told = json.loads(answer(answers, "/scene", item=0))
+    told = json.loads(ask(answers, "/scene", item=0))
     query = {"item": 0, "pose": ",".join(map(str, told["pose"])), "tan": 0.5, "width": 24, "height": 18}
     answers.turns.take("page", 5)
     with pytest.raises(Stale):
-        answer(answers, "/picture", asker="page", turn=4, **query)
-    assert answer(answers, "/picture", asker="another page", turn=4, **query)
+        ask(answers, "/picture", asker="page", turn=4, **query)
+    assert ask(answers, "/picture", asker="another page", turn=4, **query)
 
 
 @pytest.fixture
@@ -247,7 +247,7 @@ def test_a_port_is_free_again_at_once(shape):
 
 
 def test_a_taken_port_is_said(served, shape):
-    said = http_answers.answer("view", shape[0], "--port", served.server_port, "--no-browser")
+    said = call_sinenerf("view", shape[0], "--port", served.server_port, "--no-browser")
     assert said.returncode == 1 and f"port {served.server_port} is in use" in said.stderr
     assert said.stderr.count("\n") == 1
 
@@ -303,16 +303,16 @@ def results_folder(folder, shape, scene_file):
 def test_a_shape_opens_after_a_scene(shape, scene_file, tmp_path):
     keys = results_folder(tmp_path, shape, scene_file)
     answers = gather([tmp_path])
-    room, torus = (json.loads(answer(answers, "/open", key=key)) for key in keys)
+    room, torus = (json.loads(ask(answers, "/open", key=key)) for key in keys)
     assert (room["kind"], torus["kind"]) == ("scene", "field")
-    header, _ = unpack(answer(answers, "/mesh", item=torus["id"], resolution=16, quick=1))
+    header, _ = unpack(ask(answers, "/mesh", item=torus["id"], resolution=16, quick=1))
     assert header["faces"] > 0 and header["scale"] > 0
 
 
 def test_what_is_no_result_is_passed_over_in_a_line(shape, scene_file, tmp_path):
     results_folder(tmp_path, shape, scene_file)
     (tmp_path / "broken.json").write_text("{")
-    said = http_answers.answer("view", tmp_path, "--host", "192.0.2.1", "--no-browser").stderr.splitlines()
+    said = call_sinenerf("view", tmp_path, "--host", "192.0.2.1", "--no-browser").stderr.splitlines()
     assert len(said) == 2 and said[0].startswith(f"sinenerf: passed over: {tmp_path}/broken.json: is damaged")
 
 
@@ -341,7 +341,7 @@ def test_bad_input_is_one_line(arguments, said, scene_file, tmp_path):
     (tmp_path / "text.sine").write_text("hello")
     (tmp_path / "empty").mkdir()
     before = sorted(tmp_path.rglob("*"))
-    made = http_answers.answer(*(str(a).format(tmp=tmp_path, scene=scene_file) for a in arguments))
+    made = call_sinenerf(*(str(a).format(tmp=tmp_path, scene=scene_file) for a in arguments))
     assert made.returncode == 1 and said in made.stderr, made.stderr
     assert made.stderr.count("\n") == 1, made.stderr
     assert sorted(tmp_path.rglob("*")) == before

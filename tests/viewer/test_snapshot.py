@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import trimesh
-from support.http_answers import command
+from support.commands import run_sinenerf
 
 from sinenerf.common.mesh_renderer import Framing, Model, vertex_normals
 from sinenerf.viewer.launch import gather
@@ -45,7 +45,7 @@ def test_snapshots_and_turntables_are_written(shape, scene_file, tmp_path):
     open3d_or_skip()
     from PIL import Image
 
-    made = command(
+    made = run_sinenerf(
         "snapshot", shape[0], "--original", shape[1], "--output", tmp_path / "x.png", "--turntable", tmp_path / "x.gif",
         "--frames", 3, "--width", 90, "--height", 80, "--resolution", 32,
     )  # fmt: skip

@@ -6,13 +6,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from support.http_answers import answer
+from support.commands import call_sinenerf, run_sinenerf
+from support.kill_loop import stop_when
+from support.sweep_results import with_methods
 
 import sinenerf
 from sinenerf.datasets.generate import generate_scene
@@ -79,8 +80,7 @@ TENSORF = {
 
 
 def sweep(*arguments, **options):
-    command = [sys.executable, "-m", "sinenerf", "sweep", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=250, check=False, **options)
+    return run_sinenerf("sweep", *arguments, **options)
 
 
 def test_our_presets_and_nerfstudios_methods_are_swept(scene, tmp_path):
@@ -143,7 +143,7 @@ def test_a_choice_that_is_none_is_refused(tmp_path):
     code = "import sys\nfrom pathlib import Path\nfrom sinenerf.rd.plan import read_plan\nfor name in sys.argv[1:]:\n"
     code += "    try: read_plan(Path(name))\n    except ValueError as error: print(error)"
     for number, setting in enumerate(wrong):
-        plan = PLAN[: PLAN.index('[[methods]]\nname = "thin')].replace('layer = "sine", ', "")
+        plan = with_methods(PLAN, "sine").replace('layer = "sine", ', "")
         (tmp_path / f"{number}.toml").write_text(plan.replace("steps = 12", f"steps = 12\n{setting}"))
     plans = sorted(tmp_path.iterdir())
     run = subprocess.run([sys.executable, "-c", code, *map(str, plans)], capture_output=True, text=True, check=True)
@@ -167,28 +167,25 @@ def test_whether_a_methods_weights_fit_a_file_is_known_before_it_is_trained():
 
 def test_missing_scene_fails_alone(scene, tmp_path):
     path = tmp_path / "plan.toml"
-    path.write_text(PLAN[: PLAN.index('[[methods]]\nname = "vanilla')].replace('["scene"]', '["scene", "absent"]'))
-    run = answer("sweep", path, "--data", scene.parent, "--output", tmp_path / "results")
+    path.write_text(with_methods(PLAN, "sine", "thin dense").replace('["scene"]', '["scene", "absent"]'))
+    run = call_sinenerf("sweep", path, "--data", scene.parent, "--output", tmp_path / "results")
     assert run.returncode == 1 and "2 done, 0 were there, 2 failed" in run.stdout, run.stdout + run.stderr
     assert f"{scene.parent}/absent: no such folder" in run.stdout
 
 
 def test_killed_job_goes_on_from_its_checkpoint(scene, tmp_path):
     path, output = tmp_path / "plan.toml", tmp_path / "results"
-    path.write_text(PLAN[: PLAN.index('[[methods]]\nname = "thin')].replace("steps = 12", "minutes = 0.2"))
+    path.write_text(with_methods(PLAN, "sine").replace("steps = 12", "minutes = 0.2"))
     command = [sys.executable, "-m", "sinenerf", "sweep", path, "--data", scene.parent, "--output", output]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 100
-        while not (kept := list(output.rglob("checkpoint.pt"))) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        process.send_signal(signal.SIGKILL)
-    before = torch.load(kept[0], weights_only=True)
+    stop_when(lambda: any(output.rglob("checkpoint.pt")), command)
+    (checkpoint,) = output.rglob("checkpoint.pt")
+    before = torch.load(checkpoint, weights_only=True)
     assert before["step"] > 0 and before["seconds"] > 4
     run = sweep(path, "--data", scene.parent, "--output", output)
     assert run.returncode == 0, run.stderr
     (result,) = read_results(output)[0]
     assert result.history[: len(before["history"])] == before["history"] and result.seconds == pytest.approx(12, abs=3)
-    assert not kept[0].parent.exists()
+    assert not checkpoint.parent.exists()
 
 
 @pytest.mark.parametrize("method", ["sine", "nerfacto"])
@@ -343,7 +340,7 @@ def test_looks_see_what_the_score_sees(scene, tmp_path):
 
 def test_file_of_a_sweep_opens(scene, tmp_path):
     path = tmp_path / "plan.toml"
-    path.write_text(PLAN[: PLAN.index('[[methods]]\nname = "thin')])
+    path.write_text(with_methods(PLAN, "sine"))
     read = read_plan(path, scene.parent)
     artefact = tmp_path / "a.sine"
     made = PROGRAMS["nerf"].run(scene, json.loads(json.dumps(read.jobs[0].settings)), artefact)
