@@ -6,7 +6,7 @@ from typing import Any
 
 import tyro
 
-from sinenerf.cli import meshes, photographs, sine_files, sweeps, viewing
+from sinenerf.cli import datasets, meshes, photographs, sine_files, sweeps, viewing
 
 
 def doctor() -> None:
@@ -32,8 +32,9 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "spectrum": sweeps.spectrum,
     "view": viewing.view,
     "snapshot": viewing.snapshot,
-    "make-scene": photographs.make_scene,
-    "download": photographs.download,
+    "make-shape": datasets.make_shape,
+    "make-scene": datasets.make_scene,
+    "download": datasets.download,
     "doctor": doctor,
 }
 

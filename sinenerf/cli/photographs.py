@@ -30,42 +30,6 @@ def demo(
     run_demo(scene, output, steps, minutes, frames)
 
 
-def make_scene(
-    target: Annotated[Path, tyro.conf.Positional],
-    /,
-    views: int = 20,
-    width: int = 252,
-    height: int = 189,
-    seed: int = 0,
-) -> None:
-    """Generate a small forward-facing scene, ray-traced, in the layout of LLFF.
-
-    Args:
-        target: folder to make.
-        views: number of photographs.
-        width: of a photograph, in pixels.
-        height: of a photograph, in pixels.
-        seed: other seeds place other cameras.
-    """
-    from sinenerf.datasets.generate import generate_scene
-
-    print(generate_scene(target, views, width, height, seed))
-
-
-def download(
-    dataset: Annotated[Literal["llff", "blender"], tyro.conf.Positional], /, target: Path = Path("data")
-) -> None:
-    """Fetch a published set of scenes. Resumes where it stopped, and verifies what it got.
-
-    Args:
-        dataset: llff: the eight forward-facing captures of NeRF's paper; blender: its eight synthetic objects.
-        target: folder to put it in.
-    """
-    from sinenerf.datasets.download import download as fetch
-
-    print(fetch(dataset, target))
-
-
 def render(
     scene: Annotated[Path, tyro.conf.Positional],
     /,

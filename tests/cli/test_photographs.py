@@ -145,7 +145,7 @@ def test_export(trained, tmp_path, kind):
         ],
     }[kind]
     options = [word for option in options for word in _words(option)]
-    command = run if kind == "pointcloud" else run_here
+    command = run_command if kind == "pointcloud" else call_command
     command("ns-export", kind, f"--load-config={trained}", f"--output-dir={tmp_path}", *options)
     name = {"pointcloud": "point_cloud.ply", "poisson": "poisson_mesh.ply", "tsdf": "tsdf_mesh.ply"}[kind]
     assert len(trimesh.load(tmp_path / name).vertices) > 100
