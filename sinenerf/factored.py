@@ -121,6 +121,11 @@ def factored_layers(module: nn.Module) -> Iterator[FactoredLinear]:
     return (m for m in module.modules() if isinstance(m, FactoredLinear))
 
 
+def linear_layers(module: nn.Module) -> dict[str, nn.Linear | FactoredLinear]:
+    """Plain and factored linear layers of a module, by name, in the module's order."""
+    return {name: m for name, m in module.named_modules() if isinstance(m, nn.Linear | FactoredLinear)}
+
+
 @contextmanager
 def built_once(module: nn.Module) -> Iterator[None]:
     """Within the block, each factored layer builds W at most once, gradients included, however many chunks pass."""

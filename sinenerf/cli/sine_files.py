@@ -1,22 +1,30 @@
 """Commands for any .sine file."""
 
+import math
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+if TYPE_CHECKING:
+    from sinenerf.codec.file_info import FileInfo
+
 
 def info(path: Annotated[Path, tyro.conf.Positional], /, json: bool = False) -> None:
-    """Say what a .sine file is, and what its bytes are spent on, tensor by tensor.
+    """Show what a .sine file holds and what its bytes are spent on, tensor by tensor.
 
     Args:
         path: a .sine file.
-        json: print JSON in place of a table.
+        json: print JSON instead of a table.
     """
-    from sinenerf.sine_file import print_info
+    from sinenerf.sine_file import describe
 
-    print_info(path, json)
+    contents = describe(path)
+    if json:
+        _print_json(contents)
+    else:
+        _print_info(path, contents)
 
 
 def compress(
@@ -103,3 +111,45 @@ def evaluate(
         from sinenerf.occupancy.evaluation_report import print_evaluation as of_shape
 
         of_shape(field, file, truth, json, points, resolution, seed)
+
+
+def _print_json(result: Any) -> None:
+    """Print a dataclass as JSON."""
+    import json
+    from dataclasses import asdict
+
+    print(json.dumps(asdict(result), indent=2))
+
+
+def _print_info(path: Path, info: "FileInfo") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{path}: {info.kind}, version {info.version}", show_footer=True)
+    coded = sum(t.bytes for t in info.tensors)
+    tables = sum(t.table_bytes for t in info.tensors)
+    table.add_column("tensor", footer="sum")
+    table.add_column("shape", footer=f"{info.parameters:,}", justify="right")
+    table.add_column("step", justify="right")
+    table.add_column("bytes", footer=f"{coded:,.1f}", justify="right")
+    table.add_column("bits each", footer=f"{8 * coded / info.parameters:.2f}", justify="right")
+    table.add_column("table bytes", footer=f"{tables}", justify="right")
+    for tensor in info.tensors:
+        step = "float32" if tensor.step is None else f"{tensor.step:.3g}"
+        shape = " x ".join(map(str, tensor.shape)) or "1"
+        bits = 8 * tensor.bytes / math.prod(tensor.shape)
+        cells = shape, step, f"{tensor.bytes:.1f}", f"{bits:.2f}", f"{tensor.table_bytes}"
+        table.add_row(_printable(tensor.name), *cells)
+    console = Console(markup=False, emoji=False)  # names come from the file
+    console.print(table)
+    console.print(_printable(", ".join(f"{name} {value}" for name, value in info.architecture.items())))
+    rest = info.bytes - coded - tables - info.header_bytes
+    console.print(
+        f"{info.bytes:,} bytes, {info.bits_per_parameter:.2f} bits a parameter, all counted: {coded:,.0f} of values, "
+        f"{tables} of tables, {info.header_bytes} of header and checksum, {rest:.0f} from the coder's rounding"
+    )
+
+
+def _printable(text: str) -> str:
+    """Text of a file without control characters, which a terminal would obey."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -5,9 +5,10 @@ Nothing in a file is executed, and no size in it is believed before it was check
 
 import struct
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -34,6 +35,7 @@ LARGEST_TABLES = 2**20
 """Steps of making all tensors' tables of frequencies, beside one for each number: few bytes can ask for many."""
 
 Shapes = Sequence[tuple[int, ...]]
+T = TypeVar("T")
 
 
 def short(value: float) -> float:
@@ -178,3 +180,17 @@ class Container:
             table.append(entry)
         check_tables([entry.model for entry in table if entry.model], sum(counts))
         return counts, table
+
+
+def read(path: Path, decode: Callable[[Container], T]) -> T:
+    """Open a file and decode its contents.
+
+    Raises:
+        FileNotFoundError: no such file.
+        CodecError: as `Container.open`, or what `decode` raises with the path before it.
+    """
+    container = Container.open(path)
+    try:
+        return decode(container)
+    except CodecError as error:
+        raise CodecError(f"{path}: {error}") from None

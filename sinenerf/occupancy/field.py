@@ -1,19 +1,20 @@
 """An occupancy field: a coordinate network that says inside or outside for any point, and where in space it lies."""
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sinenerf.codec.container import OCCUPANCY, Container, pack
-from sinenerf.codec.entropy import CodecError
+from sinenerf.codec.container import OCCUPANCY, Container, pack, read
+from sinenerf.codec.file_info import FileInfo, file_info
 from sinenerf.codec.module_tensors import load_tensors, stored_of
 from sinenerf.codec.tensor_table import Coded
 from sinenerf.common.files import replacing
-from sinenerf.factored import keep_weights
+from sinenerf.factored import FactoredLinear, keep_weights, linear_layers
 from sinenerf.networks import count_parameters
 from sinenerf.occupancy.config import OccupancyConfig
 from sinenerf.occupancy.header import header_of, read_header, shapes_of, tensors_of
@@ -32,6 +33,8 @@ class OccupancyField(nn.Module):
     inside = field(points) > 0.5
     field.mesh(256).export("out.ply")
     """
+
+    kind: ClassVar[Literal["shape"]] = "shape"
 
     def __init__(self, config: OccupancyConfig, placement: Placement) -> None:
         super().__init__()
@@ -115,6 +118,20 @@ class OccupancyField(nn.Module):
 
         return extract(self, resolution, level, largest_component).mesh
 
+    def linear_layers(self) -> dict[str, nn.Linear | FactoredLinear]:
+        """Linear and factored layers, named as in the file."""
+        return linear_layers(self.network)
+
+    def describe(self) -> FileInfo:
+        """What the field's file holds, and what its bytes are spent on."""
+        return self.describe_container(Container.parse(self.to_bytes()))
+
+    @classmethod
+    def describe_container(cls, container: Container) -> FileInfo:
+        """The same of a file that was opened."""
+        config, _ = read_header(container)
+        return file_info(container, "occupancy field", asdict(config), tensors_of(config))
+
     def to_bytes(self) -> bytes:
         """The field as a .sine file: entropy-coded integers where it was trained with quantisation, else float32."""
         stored = stored_of(self.network, tensors_of(self.config), self.coded)
@@ -138,11 +155,7 @@ class OccupancyField(nn.Module):
             FileNotFoundError: no such file.
             CodecError: a ValueError: the file is no field, is damaged, or comes from a newer version.
         """
-        container = Container.open(Path(path))
-        try:
-            return cls.of_container(container)
-        except CodecError as error:
-            raise CodecError(f"{path}: {error}") from None
+        return read(Path(path), cls.of_container)
 
     @classmethod
     def of_container(cls, container: Container) -> "OccupancyField":

@@ -1,20 +1,22 @@
 """A radiance field that renders by itself: all of a trained scene but nerfstudio. What a .sine file of a NeRF holds."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sinenerf.codec.container import RADIANCE, Container, check_count, pack
+from sinenerf.codec.container import RADIANCE, Container, check_count, pack, read
+from sinenerf.codec.file_info import FileInfo, file_info
 from sinenerf.codec.module_tensors import load_tensors, stored_of
 from sinenerf.codec.tensor_table import Coded
 from sinenerf.common.files import replacing
 from sinenerf.common.hardware import Precision, best_device, multiplies_bfloat16
-from sinenerf.factored import keep_weights
+from sinenerf.factored import FactoredLinear, keep_weights, linear_layers
 from sinenerf.networks import RadianceMLP, ScalarMLP, count_parameters
 from sinenerf.radiance.cameras import Camera, Capture
 from sinenerf.radiance.config import RadianceConfig
@@ -42,6 +44,8 @@ class RadianceField(nn.Module):
         far: z of the cube beyond which only background lies; 1 but for forward-facing scenes.
         capture: where the photographs were taken from. None while the field is in training.
     """
+
+    kind: ClassVar[Literal["scene"]] = "scene"
 
     def __init__(self, config: RadianceConfig, warp: Warp, far: float = 1.0, capture: Capture | None = None) -> None:
         super().__init__()
@@ -161,6 +165,20 @@ class RadianceField(nn.Module):
         check_writable(self.config)
         check_count(RADIANCE, self.parameters_count)
 
+    def linear_layers(self) -> dict[str, nn.Linear | FactoredLinear]:
+        """Linear and factored layers, named as in the file."""
+        return linear_layers(self)
+
+    def describe(self) -> FileInfo:
+        """What the field's file holds, and what its bytes are spent on."""
+        return self.describe_container(Container.parse(self.to_bytes()))
+
+    @classmethod
+    def describe_container(cls, container: Container) -> FileInfo:
+        """The same of a file that was opened."""
+        config, *_ = read_header(container)
+        return file_info(container, "radiance field", asdict(config), config.tensors())
+
     def to_bytes(self) -> bytes:
         """The field as a .sine file: entropy-coded integers where it was trained with quantisation, else float32."""
         if self.capture is None:
@@ -177,6 +195,16 @@ class RadianceField(nn.Module):
         data = self.to_bytes()
         with replacing(Path(path)) as partial:
             partial.write_bytes(data)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "RadianceField":
+        """Read what `save` wrote, every W built and kept. Nothing in the file is executed.
+
+        Raises:
+            FileNotFoundError: no such file.
+            CodecError: a ValueError: the file holds no radiance field, is damaged, or comes from a newer version.
+        """
+        return read(Path(path), cls.of_container)
 
     @classmethod
     def of_container(cls, container: Container) -> "RadianceField":

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sinenerf.common.files import replacing
 
 if TYPE_CHECKING:
-    from sinenerf.sine_file import FileInfo
+    from sinenerf.codec.file_info import FileInfo
 
 FORMAT = 1
 FACTOR = 8

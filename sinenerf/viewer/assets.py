@@ -13,8 +13,9 @@ from sinenerf.common.mesh_files import FORMATS
 if TYPE_CHECKING:
     import trimesh
 
+    from sinenerf.occupancy.field import OccupancyField
     from sinenerf.occupancy.solid import Placement
-    from sinenerf.sine_file import Field
+    from sinenerf.radiance.field import RadianceField
 
 MESHES = (*FORMATS, ".drc")
 Kind = Literal["field", "mesh", "scene"]
@@ -52,13 +53,12 @@ class Item:
             raise CodecError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
 
     @cached_property
-    def field(self) -> "Field":
+    def field(self) -> "OccupancyField | RadianceField":
         """The field in the file, baked; a scene's where its pictures are made soonest."""
-        from sinenerf.radiance.field import RadianceField
         from sinenerf.sine_file import load
 
         field = load(self.path)
-        return field.on_best_device() if isinstance(field, RadianceField) else field
+        return field.on_best_device() if field.kind == "scene" else field
 
     @cached_property
     def mesh(self) -> "trimesh.Trimesh":

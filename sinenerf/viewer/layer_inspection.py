@@ -12,7 +12,6 @@ from torch import nn
 
 from sinenerf.factored import FactoredLinear
 from sinenerf.layers import SineLowRankLinear
-from sinenerf.occupancy.field import OccupancyField
 from sinenerf.sine_file import Field, describe
 from sinenerf.theory import singular_values, stable_rank_of
 
@@ -26,9 +25,7 @@ def inside(path: Path, field: Field) -> list[dict[str, Any]]:
     """One entry a linear layer, in the order of the network."""
     with torch.no_grad():
         bytes_of = {tensor.name: tensor.bytes + tensor.table_bytes for tensor in describe(path).tensors}
-        network = field.network if isinstance(field, OccupancyField) else field
-        linear = {n: m for n, m in network.named_modules() if isinstance(m, nn.Linear | FactoredLinear)}
-        return [_layer(name, layer, bytes_of) for name, layer in linear.items()]
+        return [_layer(name, layer, bytes_of) for name, layer in field.linear_layers().items()]
 
 
 def _layer(name: str, layer: nn.Linear | FactoredLinear, bytes_of: dict[str, float]) -> dict[str, Any]:

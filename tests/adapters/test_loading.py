@@ -12,8 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 peft = pytest.importorskip("peft")
 from support.adapted_nets import FACTORS, TOKENS, Net, adapted, crafted  # noqa: E402
 
-from sinenerf import sine_file  # noqa: E402
 from sinenerf.adapters import SineLoraConfig, load_adapter, save_adapter, saving  # noqa: E402
+from sinenerf.codec import adapter_header  # noqa: E402
 from sinenerf.codec.container import ADAPTER, Container, pack  # noqa: E402
 from sinenerf.codec.entropy import CodecError  # noqa: E402
 
@@ -176,7 +176,7 @@ def test_damage_is_found(tmp_path):
         data = bytes(data[:-4]) + struct.pack("<I", zlib.crc32(bytes(data[:-4])))  # resealed
         try:
             container = Container.parse(data)
-            header = sine_file.adapter_file.read_header(container)
+            header = adapter_header.read_header(container)
             container.tensors(list(header.shapes.values()))
         except CodecError:
             found += 1

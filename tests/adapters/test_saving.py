@@ -17,6 +17,7 @@ from support.golden_files import HASHES, golden, hash_of, name_of  # noqa: E402
 
 from sinenerf import sine_file  # noqa: E402
 from sinenerf.adapters import SineLoraConfig, load_adapter, save_adapter, saving  # noqa: E402
+from sinenerf.cli import sine_files  # noqa: E402
 from sinenerf.codec.adapter_header import DEFAULTS, AdapterHeader  # noqa: E402
 from sinenerf.codec.entropy import CodecError  # noqa: E402
 
@@ -143,11 +144,11 @@ def test_other_defaults_of_pefts_change_no_file(tmp_path, monkeypatch):
 def test_info(tmp_path, capsys):
     path = tmp_path / "adapter.sine"
     size = save_adapter(adapted(), path)
-    sine_file.print_info(path, as_json=True)
+    sine_files.info(path, json=True)
     info = json.loads(capsys.readouterr().out)
     assert info["kind"] == "adapter" and info["bytes"] == size and info["architecture"]["omega"] == 50.0
     assert sum(np.prod(t["shape"]) for t in info["tensors"]) == info["parameters"]
-    sine_file.print_info(path, as_json=False)
+    sine_files.info(path)
     assert "adapter, version 1" in " ".join(capsys.readouterr().out.split())  # a long path breaks the line
     with pytest.raises(CodecError, match="holds an adapter, which needs its model"):
         sine_file.load(path)
@@ -203,7 +204,7 @@ def test_an_adapted_embedding_is_stored_without_its_base(kind, tmp_path):
 def test_names_of_a_file_are_not_obeyed_by_the_terminal(tmp_path, capsys):
     names = {"[/x]": (2,), ":bomb:": (2,), "\x1b[2Jy": (2,)}
     path = crafted(tmp_path / "odd.sine", {"base_model_name_or_path": "[bold]\x1b]0;z"}, names)
-    sine_file.print_info(path, as_json=False)
+    sine_files.info(path)
     said = capsys.readouterr().out
     assert "\x1b" not in said
     assert all(name in said for name in ("[/x]", ":bomb:", "\ufffd[2Jy", "[bold]\ufffd]0;z"))
