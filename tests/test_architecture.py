@@ -49,7 +49,6 @@ KNOWN_CIRCLES: list[set[str]] = [
 ]
 KNOWN_NAMES: set[str] = {"export_mesh.py"}
 KNOWN_SIZES: set[str] = {
-    "codec/module_tensors.py",
     "common/films.py",
     "compat.py",
     "plugin/flythrough.py",

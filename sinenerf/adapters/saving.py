@@ -16,7 +16,7 @@ from sinenerf.adapters.dry_run import snapshot, weightless
 from sinenerf.codec.adapter_header import FIELDS, AdapterHeader, ranks, read_header
 from sinenerf.codec.container import ADAPTER, Container, pack
 from sinenerf.codec.entropy import LARGEST, CodecError
-from sinenerf.codec.tensor_table import Coded, Stored, values_of
+from sinenerf.codec.tensors import QuantisedTensor, StoredTensor, values_of
 from sinenerf.common.files import replacing
 
 IGNORED = ("inference_mode", "peft_version", "auto_mapping", "revision", "init_lora_weights", "runtime_config")
@@ -79,7 +79,7 @@ def load_adapter(model: nn.Module, path: str | Path, adapter_name: str = "defaul
     return made
 
 
-def _read(path: Path) -> tuple[AdapterHeader, list[Stored], Any]:
+def _read(path: Path) -> tuple[AdapterHeader, list[StoredTensor], Any]:
     """Header, tensors and PEFT's configuration. Raises CodecError, which names the file, as `load_adapter`."""
     container = Container.open(path)
     try:
@@ -168,9 +168,9 @@ def _settings(config: Any) -> dict[str, Any]:
     return settings
 
 
-def _rounded(values: np.ndarray, bits: float) -> Stored:
+def _rounded(values: np.ndarray, bits: float) -> StoredTensor:
     """Multiples of a step, at which a Gaussian of the values' size takes so many bits a number."""
     size = float(np.sqrt(np.mean(values.astype(np.float64) ** 2)))
     step = max(size * math.sqrt(2 * math.pi * math.e) / 2**bits, float(np.abs(values).max()) / (LARGEST - 64))
     exact = float(torch.tensor(step or 1.0).bfloat16())
-    return Coded(np.rint(values / np.float32(exact)).astype(np.int64), exact)
+    return QuantisedTensor(np.rint(values / np.float32(exact)).astype(np.int64), exact)

@@ -1,6 +1,6 @@
-"""The .sine file: magic, version, a bounded header, a table of tensors, their numbers, a checksum. See docs/format.md.
+"""The .sine file: magic, version, kind, header, a table of tensors, their values, a checksum. See docs/format.md.
 
-Nothing in a file is executed, and no size in it is believed before it was checked against the bounds below.
+Nothing in a file is executed, and every size in it is checked against the bounds below before it costs memory or time.
 """
 
 import struct
@@ -13,7 +13,8 @@ from typing import TypeVar
 import numpy as np
 
 from sinenerf.codec.entropy import CodecError, EntropyModel, decode, encode
-from sinenerf.codec.tensor_table import Coded, Entry, Stored, read_varint, size_of, values_of, varint
+from sinenerf.codec.tensor_table import TableEntry, read_varint, varint
+from sinenerf.codec.tensors import QuantisedTensor, StoredTensor, size_of, values_of
 
 MAGIC = b"SINE"
 VERSION = 1
@@ -26,25 +27,27 @@ ADAPTER = 3
 """Kind of a file that holds a PEFT adapter."""
 
 LARGEST_FILE = 2**26
+"""Bound on the bytes of a file."""
 LARGEST_HEADER = 2**20
+"""Bound on the bytes of a header."""
 LARGEST_COUNT = 2**22
-"""Numbers in all tensors together, of a field."""
+"""Bound on the values in all tensors of a field together."""
 LARGEST_ADAPTER = 2**24
-"""The same of an adapter: those of language models have millions."""
+"""The same bound for an adapter: those of language models have millions of values."""
 LARGEST_TABLES = 2**20
-"""Steps of making all tensors' tables of frequencies, beside one for each number: few bytes can ask for many."""
+"""Bound on the entries of all frequency tables together, less one for each value: few bytes can ask for many."""
 
 Shapes = Sequence[tuple[int, ...]]
 T = TypeVar("T")
 
 
-def short(value: float) -> float:
-    """A header's float32 as the nearest decimal of seven digits: 0.1, where float64 would make 0.10000000149 of it."""
+def shortest_decimal(value: float) -> float:
+    """A header's float32 as the nearest decimal of seven digits: 0.1, where float64 would show 0.10000000149."""
     return float(f"{value:.7g}")
 
 
 def check_bounds(settings: object, bounds: Mapping[str, tuple[float, float]]) -> None:
-    """Raise CodecError where one of the settings, by name, is outside its bounds in a header."""
+    """Raise CodecError where a setting, by name, is outside its bounds in a header."""
     for name, (low, high) in bounds.items():
         value = getattr(settings, name)
         if not low <= value <= high:
@@ -52,57 +55,57 @@ def check_bounds(settings: object, bounds: Mapping[str, tuple[float, float]]) ->
 
 
 def check_count(kind: int, count: int) -> None:
-    """Raise CodecError where all tensors together hold too many numbers."""
+    """Raise CodecError where all tensors together have too many values."""
     largest = LARGEST_ADAPTER if kind == ADAPTER else LARGEST_COUNT
     if count > largest:
-        raise CodecError(f"{count:,} numbers are beyond the format's bound of {largest:,}")
+        raise CodecError(f"{count:,} values are beyond the format's bound of {largest:,}")
 
 
 def check_tables(models: Sequence[EntropyModel], count: int) -> None:
-    """Raise CodecError where the tables of frequencies are too large for so many numbers."""
-    steps = sum(model.bound + 1 for model in models)
-    if steps > LARGEST_TABLES + count:
+    """Raise CodecError where the frequency tables of these models are too large for `count` values."""
+    frequencies = sum(model.bound + 1 for model in models)
+    if frequencies > LARGEST_TABLES + count:
         raise CodecError(
-            f"{steps:,} frequencies are beyond the format's bound of {LARGEST_TABLES:,} and one more for each of "
-            f"{count:,} numbers. Fewer bits a number need fewer"
+            f"{frequencies:,} frequencies are beyond the format's bound of {LARGEST_TABLES:,} and one more for each of "
+            f"{count:,} values. Fewer bits per value need fewer"
         )
 
 
-def pack(kind: int, header: bytes, tensors: Sequence[Stored]) -> bytes:
-    """A file, whole.
+def pack(kind: int, header: bytes, tensors: Sequence[StoredTensor]) -> bytes:
+    """All bytes of a file.
 
     Raises:
-        CodecError: an integer, a size or a step that the format does not have.
+        CodecError: an integer, a size or a step is out of the format's bounds.
     """
     count = sum(size_of(tensor) for tensor in tensors)
     check_count(kind, count)
     table, raw, coded = b"", b"", []
     for tensor in tensors:
-        if isinstance(tensor, Coded):
-            entry, values = Entry.of(tensor)
+        if isinstance(tensor, QuantisedTensor):
+            entry, symbols = TableEntry.of(tensor)
             assert entry.model is not None
             table += entry.to_bytes()
-            coded.append((values, entry.model))
+            coded.append((symbols, entry.model))
         else:
             table += b"\0\0"
             raw += np.ascontiguousarray(tensor, dtype="<f4").tobytes()
     check_tables([model for _, model in coded], count)
     if len(header) > LARGEST_HEADER:
         raise CodecError(f"a header of {len(header):,} bytes is beyond the format's bound of {LARGEST_HEADER:,}")
-    body = MAGIC + bytes([VERSION, kind]) + varint(len(header)) + header + table + raw + encode(coded)
-    if len(body) + 4 > LARGEST_FILE:
-        raise CodecError(f"a file of {len(body) + 4:,} bytes is beyond the format's bound of {LARGEST_FILE:,}")
-    return body + struct.pack("<I", zlib.crc32(body))
+    data = MAGIC + bytes([VERSION, kind]) + varint(len(header)) + header + table + raw + encode(coded)
+    if len(data) + 4 > LARGEST_FILE:
+        raise CodecError(f"a file of {len(data) + 4:,} bytes is beyond the format's bound of {LARGEST_FILE:,}")
+    return data + struct.pack("<I", zlib.crc32(data))
 
 
 @dataclass(frozen=True)
 class Container:
-    """A file whose checksum is right."""
+    """An opened file, whose checksum is right."""
 
     kind: int
     header: bytes
     body: bytes
-    """Table and numbers."""
+    """Table and values."""
     size: int
     """Bytes of the whole file."""
 
@@ -117,7 +120,7 @@ class Container:
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no such file")
         if path.stat().st_size > LARGEST_FILE:
-            raise CodecError(f"{path}: is no .sine file: it is larger than {LARGEST_FILE >> 20} MiB")
+            raise CodecError(f"{path}: is not a .sine file: it is larger than {LARGEST_FILE >> 20} MiB")
         try:
             return cls.parse(path.read_bytes())
         except CodecError as error:
@@ -125,7 +128,11 @@ class Container:
 
     @classmethod
     def parse(cls, data: bytes) -> "Container":
-        """Check the frame of a file's bytes."""
+        """Check magic, version, checksum and the length of the header.
+
+        Raises:
+            CodecError: not the bytes of a .sine file, damaged, or of a newer version.
+        """
         if data[:4] != MAGIC or len(data) < 11:
             raise CodecError("is not a .sine file. Make one with: sinenerf fit MESH --output shape.sine")
         if data[4] != VERSION:
@@ -137,46 +144,50 @@ class Container:
             raise CodecError("is damaged: its header is cut off")
         return cls(data[5], data[start : start + length], data[start + length : -4], len(data))
 
-    def tensors(self, shapes: Shapes) -> list[Stored]:
-        """The tensors, whose shapes the header tells.
+    def tensors(self, shapes: Shapes) -> list[StoredTensor]:
+        """The tensors of the file, of these shapes.
 
         Raises:
-            CodecError: the numbers are not exactly these tensors, or are not finite.
+            CodecError: the body does not hold exactly these tensors, or values that are not finite.
         """
         counts, table = self._table(shapes)
-        place = sum(entry.table_bytes for entry in table)
+        offset = sum(entry.table_bytes for entry in table)
         coded = [(count, entry.model) for count, entry in zip(counts, table, strict=True) if entry.model]
         raw_bytes = 4 * sum(count for count, entry in zip(counts, table, strict=True) if not entry.model)
-        if place + raw_bytes > len(self.body):
-            raise CodecError("is damaged: its numbers are cut off")
-        decoded = iter(decode(memoryview(self.body)[place + raw_bytes :], coded))
-        tensors: list[Stored] = []
+        if offset + raw_bytes > len(self.body):
+            raise CodecError("is damaged: its values are cut off")
+        decoded = iter(decode(memoryview(self.body)[offset + raw_bytes :], coded))
+        tensors: list[StoredTensor] = []
         for shape, count, entry in zip(shapes, counts, table, strict=True):
             if entry.model:
-                tensors.append(Coded(entry.integers(next(decoded)).reshape(shape), entry.step))
+                tensors.append(QuantisedTensor(entry.integers(next(decoded)).reshape(shape), entry.step))
             else:
-                values = np.frombuffer(self.body, "<f4", count, place).astype(np.float32)
+                values = np.frombuffer(self.body, "<f4", count, offset).astype(np.float32)
                 tensors.append(values.reshape(shape))
-                place += 4 * count
+                offset += 4 * count
             if not np.isfinite(values_of(tensors[-1])).all():
-                raise CodecError("is damaged: it holds numbers that are not finite")
+                raise CodecError("is damaged: it holds values that are not finite")
         return tensors
 
-    def sizes(self, tensors: Sequence[Stored]) -> list[tuple[float, int]]:
-        """(bits of the numbers, bytes of the table) of each of this file's tensors."""
+    def sizes(self, tensors: Sequence[StoredTensor]) -> list[tuple[float, int]]:
+        """(bits of the values, bytes of the table entry) of each of this file's tensors."""
         counts, table = self._table([(size_of(tensor),) for tensor in tensors])
-        return [
-            (e.model.bits(e.stored(t.integers)) if e.model and isinstance(t, Coded) else 32.0 * n, e.table_bytes)
-            for n, e, t in zip(counts, table, tensors, strict=True)
-        ]
+        sizes = []
+        for count, entry, tensor in zip(counts, table, tensors, strict=True):
+            bits = 32.0 * count
+            if entry.model and isinstance(tensor, QuantisedTensor):
+                bits = entry.model.bits(entry.symbols(tensor.integers))
+            sizes.append((bits, entry.table_bytes))
+        return sizes
 
-    def _table(self, shapes: Shapes) -> tuple[list[int], list["Entry"]]:
+    def _table(self, shapes: Shapes) -> tuple[list[int], list[TableEntry]]:
+        """(values, table entry) of each tensor."""
         counts = [int(np.prod(shape, dtype=object)) for shape in shapes]
         check_count(self.kind, sum(counts))
-        table, place = [], 0
+        table, offset = [], 0
         for _ in shapes:
-            entry = Entry.read(self.body, place)
-            place += entry.table_bytes
+            entry = TableEntry.read(self.body, offset)
+            offset += entry.table_bytes
             table.append(entry)
         check_tables([entry.model for entry in table if entry.model], sum(counts))
         return counts, table

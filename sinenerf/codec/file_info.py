@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sinenerf.codec.container import VERSION, Container
-from sinenerf.codec.tensor_table import size_of
+from sinenerf.codec.tensors import size_of
 
 
 @dataclass(frozen=True)

@@ -1,150 +1,133 @@
-"""The table of a .sine file: how each tensor's integers are coded. See docs/format.md."""
+"""The table of a .sine file: one entry for each tensor tells how its integers are coded. See docs/format.md."""
 
 import struct
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from sinenerf.codec.entropy import LARGEST, CodecError, EntropyModel
+from sinenerf.codec.tensors import QuantisedTensor
 
 ASCENDS = 0x8000
-"""Set in a step's two bytes, where its sign would be, if a tensor's integers ascend, in one run or two, and are coded
-as differences."""
-
-
-@dataclass
-class Coded:
-    """A tensor as integers: values = integers * step."""
-
-    integers: Int[np.ndarray, "*shape"]
-    step: float
-    """A positive bfloat16."""
-
-    def values(self) -> Float[np.ndarray, "*shape"]:
-        """The tensor, in float32."""
-        with np.errstate(over="ignore"):  # a step may be chosen so that it overflows: the reader checks
-            return np.asarray(self.integers.astype(np.float32) * np.float32(self.step))
-
-    @property
-    def bits(self) -> float:
-        """Length of the integers in a file."""
-        entry, values = Entry.of(self)
-        assert entry.model is not None
-        return entry.model.bits(values)
-
-
-Stored = Coded | np.ndarray
-"""A tensor in a file: integers with their step, or float32."""
-
-
-def values_of(tensor: Stored) -> Float[np.ndarray, "*shape"]:
-    """A tensor of a file in float32."""
-    return tensor.values() if isinstance(tensor, Coded) else tensor
-
-
-def size_of(tensor: Stored) -> int:
-    """How many numbers a tensor of a file has."""
-    return tensor.integers.size if isinstance(tensor, Coded) else tensor.size
+"""The sign bit of a step's bfloat16: set where a tensor's integers ascend, in one run or two, and their differences are
+coded."""
 
 
 @dataclass(frozen=True)
-class Entry:
-    """What the table says of one tensor. One that ascends has the first integer of each run here."""
+class TableEntry:
+    """The entry of one tensor. For an ascending tensor it holds the first integer of each run."""
 
     step: float
     model: EntropyModel | None
+    """None where the tensor is stored in float32."""
     table_bytes: int
+    """Length of the entry in the file; 0 where it has not been read from one."""
     runs: tuple[tuple[int, int], ...] = ()
-    """(place, integer) where a run of ascending integers begins, of which then only differences are coded."""
+    """(position, integer) at the start of each ascending run: one or two, or none where the integers are coded as they
+    are."""
 
     @classmethod
-    def of(cls, tensor: Coded) -> tuple["Entry", Int[np.ndarray, " n"]]:
-        """(entry, what is coded): a tensor's integers, or their differences where they ascend and that is shorter."""
-        values = tensor.integers.ravel()
-        plain = cls(tensor.step, EntropyModel.fit(values), 0)
-        begins = [0, *(np.flatnonzero(np.diff(values) < 0) + 1)]
-        if values.size < 2 or len(begins) > 2:
-            return plain, values
-        runs = tuple((int(place), int(values[place])) for place in begins)
-        differences = _differences(values, runs)
+    def of(cls, tensor: QuantisedTensor) -> tuple["TableEntry", Int[np.ndarray, " n"]]:
+        """(entry, symbols): symbols are the integers, or their differences where they ascend and that is shorter."""
+        integers = tensor.integers.ravel()
+        plain = cls(tensor.step, EntropyModel.fit(integers), 0)
+        starts = [0, *(np.flatnonzero(np.diff(integers) < 0) + 1)]
+        if integers.size < 2 or len(starts) > 2:
+            return plain, integers
+        runs = tuple((int(start), int(integers[start])) for start in starts)
+        differences = _differences(integers, runs)
         if differences.max() > LARGEST:
-            return plain, values
+            return plain, integers
         ascending = cls(tensor.step, EntropyModel.fit(differences, signed=False), 0, runs)
-        gain = plain.length(values) - ascending.length(differences)
-        return (ascending, differences) if gain > 0 else (plain, values)
+        gain = plain.length(integers) - ascending.length(differences)
+        return (ascending, differences) if gain > 0 else (plain, integers)
 
-    def length(self, values: Int[np.ndarray, " n"]) -> float:
-        """Bits of what is coded, and of the table."""
+    def length(self, symbols: Int[np.ndarray, " n"]) -> float:
+        """Bits of the coded symbols and of the entry."""
         assert self.model is not None
-        return self.model.bits(values) + 8 * len(self.to_bytes())
+        return self.model.bits(symbols) + 8 * len(self.to_bytes())
 
     def to_bytes(self) -> bytes:
-        """The table's bytes of a tensor that is coded."""
+        """The entry of a quantised tensor."""
         assert self.model is not None
-        (bits,) = struct.unpack("<H", _step_bits(self.step))
-        head = struct.pack("<H", bits | (ASCENDS if self.runs else 0))
+        data = struct.pack("<H", _step_bits(self.step) | (ASCENDS if self.runs else 0))
         if self.runs:
             (_, first), *second = self.runs
-            head += varint(_zigzag(first))
-            head += b"".join(varint(place) + varint(_zigzag(again)) for place, again in second) or varint(0)
-        return head + varint(self.model.bound) + bytes([self.model.a, self.model.c])
+            data += varint(_zigzag(first))
+            data += b"".join(varint(start) + varint(_zigzag(integer)) for start, integer in second) or varint(0)
+        return data + varint(self.model.bound) + bytes([self.model.a, self.model.c])
 
     @classmethod
-    def read(cls, body: bytes, place: int) -> "Entry":
-        """The entry that begins at a place."""
-        if place + 2 > len(body):
+    def read(cls, body: bytes, offset: int) -> "TableEntry":
+        """The entry at an offset of the body.
+
+        Raises:
+            CodecError: it is cut off or out of bounds.
+        """
+        if offset + 2 > len(body):
             raise CodecError("is damaged: its table is cut off")
-        (bits,) = struct.unpack_from("<H", body, place)
+        (bits,) = struct.unpack_from("<H", body, offset)
         if not bits:
             return cls(0.0, None, 2)
         ascends = bool(bits & ASCENDS)
         bits -= ASCENDS * ascends
         if not 0 < bits < 0x7F80:
             raise CodecError("is damaged: a step is not a positive number")
-        runs, end = cls._read_runs(body, place + 2) if ascends else ((), place + 2)
+        runs, end = cls._read_runs(body, offset + 2) if ascends else ((), offset + 2)
         bound, end = read_varint(body, end)
         if end + 2 > len(body):
             raise CodecError("is damaged: its table is cut off")
         (step,) = struct.unpack("<f", struct.pack("<I", bits << 16))
-        return cls(step, EntropyModel(bound, body[end], body[end + 1], not ascends), end + 2 - place, runs)
+        return cls(step, EntropyModel(bound, body[end], body[end + 1], not ascends), end + 2 - offset, runs)
 
     @staticmethod
-    def _read_runs(body: bytes, place: int) -> tuple[tuple[tuple[int, int], ...], int]:
-        """(runs, place after them)."""
-        first, place = read_varint(body, place)
-        second, place = read_varint(body, place)
-        if not second:
-            return ((0, _unzigzag(first)),), place
-        again, place = read_varint(body, place)
-        return ((0, _unzigzag(first)), (second, _unzigzag(again))), place
+    def _read_runs(body: bytes, offset: int) -> tuple[tuple[tuple[int, int], ...], int]:
+        """(runs, offset after them)."""
+        first, offset = read_varint(body, offset)
+        start, offset = read_varint(body, offset)
+        if not start:
+            return ((0, _unzigzag(first)),), offset
+        second, offset = read_varint(body, offset)
+        return ((0, _unzigzag(first)), (start, _unzigzag(second))), offset
 
-    def integers(self, decoded: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
-        """The tensor's integers, in the place of what was coded."""
+    def integers(self, symbols: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+        """The tensor's integers from its decoded symbols, which are overwritten.
+
+        Raises:
+            CodecError: a run starts beyond the tensor, or an integer is out of bounds.
+        """
         if not self.runs:
-            return decoded
-        if any(place >= decoded.size for place, _ in self.runs[1:]):
+            return symbols
+        if any(start >= symbols.size for start, _ in self.runs[1:]):
             raise CodecError("is damaged: a run begins beyond its tensor")
-        ends = [*(place for place, _ in self.runs[1:]), decoded.size]
-        for (place, first), end in zip(self.runs, ends, strict=True):
-            run = decoded[place:end]
+        ends = [*(start for start, _ in self.runs[1:]), symbols.size]
+        for (start, first), end in zip(self.runs, ends, strict=True):
+            run = symbols[start:end]
             np.cumsum(run, out=run)
             run += first
-        if decoded.size and max(-int(decoded.min()), int(decoded.max())) > LARGEST:
+        if symbols.size and max(-int(symbols.min()), int(symbols.max())) > LARGEST:
             raise CodecError("is damaged: an integer is beyond the format's bound")
-        return decoded
+        return symbols
 
-    def stored(self, integers: Int[np.ndarray, "*shape"]) -> Int[np.ndarray, " n"]:
-        """What is coded of a tensor's integers."""
+    def symbols(self, integers: Int[np.ndarray, "*shape"]) -> Int[np.ndarray, " n"]:
+        """The symbols that are coded for a tensor's integers."""
         return _differences(integers.ravel(), self.runs) if self.runs else integers.ravel()
 
 
-def _differences(values: Int[np.ndarray, " n"], runs: tuple[tuple[int, int], ...]) -> Int[np.ndarray, " n"]:
-    """From each integer of a run to the next; from what the table says to its first."""
-    differences = values.copy()
-    differences[1:] -= values[:-1]
-    for place, first in runs:
-        differences[place] = values[place] - first
+def coded_bits(tensor: QuantisedTensor) -> float:
+    """Length of a tensor's coded integers in a file, without its entry in the table."""
+    entry, symbols = TableEntry.of(tensor)
+    assert entry.model is not None
+    return entry.model.bits(symbols)
+
+
+def _differences(integers: Int[np.ndarray, " n"], runs: tuple[tuple[int, int], ...]) -> Int[np.ndarray, " n"]:
+    """Each integer less the one before; at the start of a run, less the first integer in the table."""
+    differences = integers.copy()
+    differences[1:] -= integers[:-1]
+    for start, first in runs:
+        differences[start] = integers[start] - first
     return differences
 
 
@@ -157,27 +140,31 @@ def _unzigzag(code: int) -> int:
     return code // 2 if code % 2 == 0 else -(code + 1) // 2
 
 
-def _step_bits(step: float) -> bytes:
-    """A step's bfloat16: the upper half of its float32."""
+def _step_bits(step: float) -> int:
+    """A step as the 16 bits of a bfloat16, the upper half of its float32."""
     (bits,) = struct.unpack("<I", struct.pack("<f", step))
     if bits & 0xFFFF or not 0 < bits < 0x7F800000:
-        raise CodecError(f"a step of {step} is no positive bfloat16")
-    return struct.pack("<H", bits >> 16)
+        raise CodecError(f"a step of {step} is not a positive bfloat16")
+    return bits >> 16
 
 
 def varint(value: int) -> bytes:
-    """Seven bits a byte, the lowest first; the highest bit says that more follow (LEB128)."""
+    """LEB128: seven bits a byte, lowest first; the highest bit is set where more bytes follow."""
     data = b""
     while value > 127:
         data, value = data + bytes([value & 127 | 128]), value >> 7
     return data + bytes([value])
 
 
-def read_varint(data: bytes, place: int) -> tuple[int, int]:
-    """(value, place after it), of at most four bytes."""
+def read_varint(data: bytes, offset: int) -> tuple[int, int]:
+    """(value, offset after it).
+
+    Raises:
+        CodecError: it is cut off, or longer than four bytes.
+    """
     value = 0
-    for index, byte in enumerate(data[place : place + 4]):
+    for index, byte in enumerate(data[offset : offset + 4]):
         value |= (byte & 127) << 7 * index
         if byte < 128:
-            return value, place + index + 1
+            return value, offset + index + 1
     raise CodecError("is damaged: a length is cut off or too large")

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from sinenerf.codec.container import OCCUPANCY, Container, pack, read
 from sinenerf.codec.file_info import FileInfo, file_info
-from sinenerf.codec.module_tensors import load_tensors, stored_of
-from sinenerf.codec.tensor_table import Coded
+from sinenerf.codec.tensors import QuantisedTensor, load_tensors, stored_tensors
 from sinenerf.common.files import replacing
 from sinenerf.factored import FactoredLinear, keep_weights, linear_layers
 from sinenerf.networks import count_parameters
@@ -41,7 +40,7 @@ class OccupancyField(nn.Module):
         self.config, self.placement = config, placement
         self.network = config.network()
         self.complete = True  # False after a fit that was interrupted
-        self.coded: dict[str, Coded] = {}  # the integers behind the numbers, after training with quantisation
+        self.coded: dict[str, QuantisedTensor] = {}  # the integers behind the numbers, after training with quantisation
 
     @classmethod
     def fit(
@@ -134,7 +133,7 @@ class OccupancyField(nn.Module):
 
     def to_bytes(self) -> bytes:
         """The field as a .sine file: entropy-coded integers where it was trained with quantisation, else float32."""
-        stored = stored_of(self.network, tensors_of(self.config), self.coded)
+        stored = stored_tensors(self.network, tensors_of(self.config), self.coded)
         return pack(OCCUPANCY, header_of(self.config, self.placement), stored)
 
     def save(self, path: str | Path) -> None:

@@ -15,7 +15,7 @@ from sinenerf.codec.container import (
     Shapes,
     check_bounds,
     check_count,
-    short,
+    shortest_decimal,
 )
 from sinenerf.codec.entropy import CodecError
 from sinenerf.factored import anchored_rows
@@ -97,10 +97,10 @@ def read_header(container: Container) -> tuple[OccupancyConfig, Placement]:
         rank=rank,
         width=width,
         depth=depth,
-        omega=short(omega),
-        spread=short(spread),
+        omega=shortest_decimal(omega),
+        spread=shortest_decimal(spread),
         activation=ACTIVATIONS[activation],
-        bandwidth=short(bandwidth),
+        bandwidth=shortest_decimal(bandwidth),
         learn_omega=bool(choices & 16),
         learn_gain=bool(choices & 32),
         anchored=bool(choices & 64),

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sinenerf.codec.container import OCCUPANCY, pack
-from sinenerf.codec.module_tensors import load_tensors
+from sinenerf.codec.tensors import load_tensors
 from sinenerf.common import checkpoint
 from sinenerf.common.console import Stop
 from sinenerf.common.hardware import multiplies_bfloat16
@@ -24,7 +24,7 @@ from sinenerf.occupancy.fit_progress import FitProgress
 from sinenerf.occupancy.header import header_of
 from sinenerf.occupancy.sampling import make_sampler
 from sinenerf.occupancy.solid import Solid
-from sinenerf.rounding.by_curvature import WINDOW, PlaneRounding
+from sinenerf.rounding.by_curvature import WINDOW, CurvatureRounding
 from sinenerf.rounding.curvature import gauss_newton, important
 
 HELD_OUT = 100_000  # uniform points of the cube whose IoU the progress bar shows
@@ -54,13 +54,13 @@ class Training:
         points = np.random.default_rng(config.seed + 1).uniform(-1, 1, (HELD_OUT, 3))
         self.held_out = points, solid.contains(points)
 
-    def _rounding(self) -> PlaneRounding | None:
+    def _rounding(self) -> CurvatureRounding | None:
         size = self.config.file_size(self.field.parameters_count)
         if size is None:
             return None
         header = header_of(self.field.config, self.field.placement)
-        return PlaneRounding(
-            self.field.network, size, lambda tensors: pack(OCCUPANCY, header, tensors), self._curvature
+        return CurvatureRounding(
+            self.field.network, size, lambda tensors: len(pack(OCCUPANCY, header, tensors)), self._curvature
         )
 
     def _curvature(self, start: int, stop: int) -> Tensor:
@@ -107,7 +107,7 @@ class Training:
 
     def _train_step(self) -> Tensor:
         if self.rounding is not None:
-            self.rounding.round_until(self.done_fraction)
+            self.rounding.before_step(self.done_fraction)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
         points, inside = (tensor.to(self.device) for tensor in self.sampler.batch(self.step, self.config.batch))
@@ -121,7 +121,7 @@ class Training:
         loss.backward()
         self.optimizer.step()
         if self.rounding is not None:
-            self.rounding.hold()
+            self.rounding.after_step()
         self.step += 1
         return loss.detach()
 

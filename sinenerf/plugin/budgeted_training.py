@@ -107,7 +107,7 @@ class TimedTraining:
             "step": self.step,
             "seconds": self.seconds,
             "history": self.history,
-            **({} if quantiser is None else quantiser.state()),
+            "rounding": None if quantiser is None else quantiser.state(),
             "pipeline": trainer.pipeline.state_dict(),
             "optimizers": {name: o.state_dict() for name, o in trainer.optimizers.optimizers.items()},
             "schedulers": {name: s.state_dict() for name, s in trainer.optimizers.schedulers.items()},
@@ -131,7 +131,7 @@ class TimedTraining:
             scheduler.load_state_dict(state["schedulers"][name])
         trainer.grad_scaler.load_state_dict(state["scaler"])
         if (quantiser := getattr(trainer.pipeline.model, "quantiser", None)) is not None:
-            quantiser.load(state)
+            quantiser.load_state(state["rounding"])
 
 
 def _rebuild_optimizers(trainer: Any) -> None:

@@ -18,8 +18,8 @@ from sinenerf.common.optimization import warm_cosine
 from sinenerf.plugin.run_to_field import field_of
 from sinenerf.plugin.runs import open_run
 from sinenerf.radiance.field import RadianceField
-from sinenerf.radiance.header import overhead
-from sinenerf.rounding.by_learned_steps import Quantiser
+from sinenerf.radiance.header import file_length, overhead
+from sinenerf.rounding.by_learned_steps import LearnedStepRounding
 
 LEARNING_RATE = 3e-4
 """Of Adam. A run that SOAP has trained loses 0.2 dB of a fern with 6e-3, and gains as much with this."""
@@ -57,7 +57,7 @@ def compress_run(
             return _written(pipeline, output)
         bits, bytes = model.config.bits, model.config.bytes
     if model.quantiser is not None:
-        model.quantiser.finish()
+        model.quantiser.remove()
         model.quantiser = None
     model.field.check_writable()
     size = file_size(model.field.parameters_count, bits, bytes, default_bits=8.0)
@@ -85,10 +85,10 @@ def _written(pipeline: Any, output: Path) -> RadianceField:
 def _round_from_now_on(model: Any, size: int) -> None:
     """Give a model what rounds its numbers to a file of so many bytes."""
     try:
-        model.quantiser = Quantiser(model.field, 8 * (size - overhead(model.field.config)))
+        model.quantiser = LearnedStepRounding(model.field, size, file_length, overhead(model.field.config), begin=0.0)
     except ValueError as error:
         raise ValueError(f"{size} bytes: {error}") from None
-    model.config.bits, model.config.bytes = None, size
+    model.quantiser.start()
 
 
 def _fingerprint(field: RadianceField, settings: list[Any]) -> str:
@@ -116,7 +116,7 @@ class FineTuning:
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        self.quantiser: Quantiser = self.pipeline.model.quantiser
+        self.quantiser: LearnedStepRounding = self.pipeline.model.quantiser
         self.optimizer = torch.optim.Adam(self.quantiser.parameter_groups(), lr=LEARNING_RATE, eps=1e-8)
 
     @property
@@ -138,7 +138,7 @@ class FineTuning:
                 begin = time.monotonic()
                 self._train_step()
                 self.seconds += time.monotonic() - begin
-                size = f"{(self.quantiser.last_rate - self.quantiser.saved) / 8:,.0f} bytes of numbers"
+                size = f"{(self.quantiser.last_rate - self.quantiser.order_saving) / 8:,.0f} bytes of numbers"
                 progress.update(task, completed=self.done_fraction, description=size)
                 if self.seconds > due or stop.wanted:
                     self._save()
@@ -150,11 +150,12 @@ class FineTuning:
         done = self.done_fraction
         for group in self.optimizer.param_groups:
             group["lr"] = warm_cosine(done) * (1e-2 if "scale" in group else LEARNING_RATE)
-        self.quantiser.settle(done)
+        self.quantiser.before_step(done)
         _, losses, _ = self.pipeline.get_train_loss_dict(self.step)
         self.optimizer.zero_grad()
         sum(losses.values()).backward()
         self.optimizer.step()
+        self.quantiser.after_step()
         self.step += 1
 
     def _save(self) -> None:
@@ -163,7 +164,7 @@ class FineTuning:
             "keeps_existing": self.keeps_existing,
             "step": self.step,
             "seconds": self.seconds,
-            **self.quantiser.state(),
+            "rounding": self.quantiser.state(),
             "field": self.pipeline.model.field.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
@@ -175,7 +176,7 @@ class FineTuning:
             return
         self.pipeline.model.field.load_state_dict(state["field"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.quantiser.load(state)
+        self.quantiser.load_state(state["rounding"])
         self.step, self.seconds, self.keeps_existing = (
             state["step"],
             state["seconds"],

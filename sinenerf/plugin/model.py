@@ -18,11 +18,11 @@ from sinenerf.plugin.divergence import check_finite, collapse
 from sinenerf.plugin.model_config import SineNeRFModelConfig
 from sinenerf.plugin.viewer_panel import Panel
 from sinenerf.radiance.field import RadianceField
-from sinenerf.radiance.header import overhead
+from sinenerf.radiance.header import file_length, overhead
 from sinenerf.radiance.image_metrics import image_metrics, psnr
 from sinenerf.radiance.volume_rendering import median
 from sinenerf.radiance.warps import NDC, Box, CubeRays, Points, Warp
-from sinenerf.rounding.by_learned_steps import Quantiser
+from sinenerf.rounding.by_learned_steps import LearnedStepRounding
 
 COLLAPSE_CHECKS = range(100, 501, 100)
 """Steps at which a collapsed density is looked for."""
@@ -66,15 +66,14 @@ class SineNeRFModel(Model):
         far[:2] = 0
         return float(self.warp.warp_points(far)[2])
 
-    def _quantiser(self) -> Quantiser | None:
+    def _quantiser(self) -> LearnedStepRounding | None:
         """Rounding of all numbers, which waits for its turn in the training; None where a run keeps float32."""
         size = file_size(self.field.parameters_count, self.config.bits, self.config.bytes)
         if size is None:
             return None
         self.field.check_writable()
-        budget = 8 * (size - overhead(self.field.config))
         try:
-            return Quantiser(self.field, budget, active=False)
+            return LearnedStepRounding(self.field, size, file_length, overhead(self.field.config))
         except ValueError as error:
             raise ValueError(f"{size} bytes: {error}") from None
 
@@ -192,17 +191,15 @@ class SineNeRFModel(Model):
 
     def get_training_callbacks(self, attributes: TrainingCallbackAttributes) -> list[TrainingCallback]:
         def watch(step: int) -> None:
+            if self.quantiser is not None:
+                self.quantiser.after_step()
             if step in COLLAPSE_CHECKS:
                 self._watch(step, attributes)
 
         def quantise(step: int) -> None:
             trainer = attributes.trainer
-            if trainer is None or self.quantiser is None:
-                return
-            done = step / trainer.end
-            if done >= self.quantiser.begin and not self.quantiser.active:
-                self.quantiser.start()
-            self.quantiser.settle(done)
+            if trainer is not None and self.quantiser is not None:
+                self.quantiser.before_step(step / trainer.end)
 
         def show(step: int) -> None:
             self.panel.update(self.field, self.quantiser)

@@ -4,9 +4,7 @@ from typing import Any
 
 import torch
 
-from sinenerf.codec.container import RADIANCE, pack
-from sinenerf.codec.module_tensors import load_tensors
-from sinenerf.common.checks import file_size
+from sinenerf.codec.tensors import load_tensors
 from sinenerf.radiance.cameras import Camera, Capture, capture_of
 from sinenerf.radiance.field import RadianceField
 from sinenerf.radiance.header import header_of
@@ -34,10 +32,7 @@ def field_of(pipeline: Any) -> RadianceField:
         values = zip(field.config.tensors(), _values(model), strict=True)
         load_tensors(field, {name: p.detach().cpu().numpy() for name, p in values})
     else:
-        size = file_size(field.parameters_count, model.config.bits, model.config.bytes)
-        assert size is not None
-        header = header_of_run(pipeline)
-        field.coded = load_tensors(field, quantiser.within(size, lambda tensors: pack(RADIANCE, header, tensors)))
+        field.coded = load_tensors(field, quantiser.finish())
     return field.eval()
 
 

@@ -164,7 +164,7 @@ class SineTrainer(Trainer):
             "scalers": self.grad_scaler.state_dict(),
         }
         if self.pipeline.model.quantiser is not None:
-            state |= self.pipeline.model.quantiser.state()
+            state["rounding"] = self.pipeline.model.quantiser.state()
         with partial.open("wb") as file:
             torch.save(state, file)
             file.flush()
@@ -188,7 +188,7 @@ class SineTrainer(Trainer):
         state = read_checkpoint(path)
         check_same_settings(path, state, self.pipeline, self.optimizers.optimizers["fields"])
         if self.pipeline.model.quantiser is not None:
-            self.pipeline.model.quantiser.load(state)
+            self.pipeline.model.quantiser.load_state(state["rounding"])
         self.step, self._start_step = state["step"], state["step"] + 1
         self.begin = counted_from(state, self.config.max_num_iterations)
         self.pipeline.load_pipeline(state["pipeline"], self.step)

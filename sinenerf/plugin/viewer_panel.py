@@ -6,13 +6,13 @@ from torch import nn
 
 from sinenerf.radiance.field import RadianceField
 from sinenerf.radiance.header import overhead
-from sinenerf.rounding.by_learned_steps import Quantiser
+from sinenerf.rounding.by_learned_steps import LearnedStepRounding
 
 
 class Panel(nn.Module):
     """Rows that cannot be edited. A module without parameters: nerfstudio looks for rows in modules alone."""
 
-    def __init__(self, field: RadianceField, quantiser: Quantiser | None) -> None:
+    def __init__(self, field: RadianceField, quantiser: LearnedStepRounding | None) -> None:
         super().__init__()
         config, count = field.config, field.parameters_count
         rank = "dense" if config.layer == "dense" else f"{config.layer}, k = {config.rank}"
@@ -23,16 +23,16 @@ class Panel(nn.Module):
         self.bits = ViewerText("Bits / parameter", bits, disabled=True, hint="all bytes of the file counted")
         self._count = count
 
-    def update(self, field: RadianceField, quantiser: Quantiser | None) -> None:
+    def update(self, field: RadianceField, quantiser: LearnedStepRounding | None) -> None:
         """Bring bytes and bits up to date: once rounding has begun they change with the numbers."""
         self.bytes.value, self.bits.value = _size(field, self._count, quantiser)
 
 
 @torch.no_grad()
-def _size(field: RadianceField, count: int, quantiser: Quantiser | None) -> tuple[str, str]:
+def _size(field: RadianceField, count: int, quantiser: LearnedStepRounding | None) -> tuple[str, str]:
     """(bytes, bits a parameter) of the file that the numbers would make now."""
     rounds = quantiser is not None and quantiser.active
-    bits = float(quantiser.rate()) - quantiser.saved if quantiser is not None and rounds else 32.0 * count
+    bits = float(quantiser.rate()) - quantiser.order_saving if quantiser is not None and rounds else 32.0 * count
     size = bits / 8 + overhead(field.config)
     note = "" if rounds else " (float32)" if quantiser is None else " (float32, rounded later)"
     return f"{size:,.0f}{note}", f"{8 * size / count:.2f}"

@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from sinenerf.codec.container import RADIANCE, Container, check_count, pack, read
 from sinenerf.codec.file_info import FileInfo, file_info
-from sinenerf.codec.module_tensors import load_tensors, stored_of
-from sinenerf.codec.tensor_table import Coded
+from sinenerf.codec.tensors import QuantisedTensor, load_tensors, stored_tensors
 from sinenerf.common.files import replacing
 from sinenerf.common.hardware import Precision, best_device, multiplies_bfloat16
 from sinenerf.factored import FactoredLinear, keep_weights, linear_layers
@@ -53,7 +52,7 @@ class RadianceField(nn.Module):
         self.coarse, self.fine = config.networks()
         self.precision: Precision = "auto"
         self.complete = True  # False where fine-tuning was interrupted
-        self.coded: dict[str, Coded] = {}  # the integers behind the numbers, after training with quantisation
+        self.coded: dict[str, QuantisedTensor] = {}  # the integers behind the numbers, after training with quantisation
 
     @property
     def parameters_count(self) -> int:
@@ -183,7 +182,7 @@ class RadianceField(nn.Module):
         """The field as a .sine file: entropy-coded integers where it was trained with quantisation, else float32."""
         if self.capture is None:
             raise ValueError("a radiance field without its capture cannot be written")
-        stored = stored_of(self, self.config.tensors(), self.coded)
+        stored = stored_tensors(self, self.config.tensors(), self.coded)
         return pack(RADIANCE, header_of(self.config, self.warp, self.far, self.capture), stored)
 
     def save(self, path: str | Path) -> None:

@@ -2,12 +2,14 @@
 
 import math
 import struct
+from collections.abc import Sequence
 from typing import get_args
 
 import numpy as np
 
-from sinenerf.codec.container import RADIANCE, Container, check_bounds, short
+from sinenerf.codec.container import RADIANCE, Container, check_bounds, pack, shortest_decimal
 from sinenerf.codec.entropy import CodecError
+from sinenerf.codec.tensors import StoredTensor
 from sinenerf.layers import LayerKind
 from sinenerf.networks import Role
 from sinenerf.radiance.cameras import Camera, Capture
@@ -108,7 +110,7 @@ def read_header(container: Container) -> tuple[RadianceConfig, Warp, float, Capt
         raise CodecError("is damaged: its header holds a number that is not finite")
     config = _config(sizes, *numbers[:2])
     warp = _warp(bool(sizes[0] >> 11 & 1), numbers[2:9])
-    return config, warp, short(numbers[9]), _capture(numbers[10:], width, height)
+    return config, warp, shortest_decimal(numbers[9]), _capture(numbers[10:], width, height)
 
 
 def _config(sizes: tuple[int, ...], omega: float, spread: float) -> RadianceConfig:
@@ -119,8 +121,8 @@ def _config(sizes: tuple[int, ...], omega: float, spread: float) -> RadianceConf
     config = RadianceConfig(
         layer=LAYERS[layer],
         rank=rank,
-        omega=short(omega),
-        spread=short(spread),
+        omega=shortest_decimal(omega),
+        spread=shortest_decimal(spread),
         learn_omega=bool(choices & 64),
         learn_gain=bool(choices & 128),
         anchored=bool(choices & 4096),
@@ -149,10 +151,10 @@ def _config(sizes: tuple[int, ...], omega: float, spread: float) -> RadianceConf
 
 def _warp(box: bool, numbers: list[float]) -> Warp:
     if box:
-        cx, cy, cz, hx, hy, hz, near = map(short, numbers)
+        cx, cy, cz, hx, hy, hz, near = map(shortest_decimal, numbers)
         warp: Warp = Box((cx, cy, cz), (hx, hy, hz), near)
     else:
-        warp = NDC(*map(short, numbers[:3]))
+        warp = NDC(*map(shortest_decimal, numbers[:3]))
     if min(numbers[3:7] if box else numbers[:3]) <= 0:
         raise CodecError("is damaged: its scene has no extent")
     return warp
@@ -188,3 +190,8 @@ def overhead(config: RadianceConfig) -> int:
     """Bytes of a file beyond the coded integers: frame, header, table; and what the coder may round up to."""
     frame, entry, coder = 12, 6, 6
     return frame + SIZES.size + NUMBERS.size + entry * len(config.tensors()) + coder
+
+
+def file_length(tensors: Sequence[StoredTensor]) -> int:
+    """Bytes of the file that these tensors make: all headers have the same length."""
+    return len(pack(RADIANCE, bytes(SIZES.size + NUMBERS.size), tensors))

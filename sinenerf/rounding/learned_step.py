@@ -1,4 +1,4 @@
-"""One tensor, rounded in training to multiples of a step that is learned along: see `by_learned_steps`."""
+"""The learned step of one tensor, see `sinenerf.rounding.by_learned_steps`."""
 
 import math
 
@@ -10,10 +10,10 @@ from sinenerf.codec.entropy import LARGEST
 
 
 class LearnedStep(nn.Module):
-    """One tensor's rounding: a parametrization of `torch.nn.utils.parametrize`. Until `start` it does nothing."""
+    """Rounds one tensor: a parametrization of `torch.nn.utils.parametrize`. Until `start` it changes nothing."""
 
     fixed: Tensor
-    """The integers of the numbers that have settled; NaN for the others."""
+    """The integers of the parameters that have settled; NaN for the others."""
 
     def __init__(self, values: Tensor) -> None:
         super().__init__()
@@ -23,12 +23,12 @@ class LearnedStep(nn.Module):
 
     @torch.no_grad()
     def start(self, values: Tensor, bits: float) -> None:
-        """Round from now on, at first to so many bits a number."""
+        """Round from now on, at first to about this many bits per parameter."""
         values = values.detach()
         spread = float(values.square().mean().sqrt()) or 1.0
-        # a Gaussian of standard deviation t steps takes log2(t sqrt(2 pi e)) bits
+        # a Gaussian with a standard deviation of t steps takes log2(t sqrt(2 pi e)) bits
         in_steps = 2**bits / math.sqrt(2 * math.pi * math.e)
-        in_steps = min(in_steps, LARGEST / 4 * spread / (float(values.abs().max()) or 1.0))  # with room to grow
+        in_steps = min(in_steps, LARGEST / 4 * spread / (float(values.abs().max()) or 1.0))  # leaves room to grow
         self.log_step.fill_(math.log(spread / in_steps))
         self.log_a.fill_(math.log(0.5 / in_steps))
         self.log_c.fill_(math.log(0.5 / in_steps**2))
@@ -42,7 +42,7 @@ class LearnedStep(nn.Module):
 
     @property
     def step(self) -> Float[Tensor, ""]:
-        """s as a file keeps it: bfloat16, with gradients as if it were exact."""
+        """s rounded to bfloat16, as files store it; gradients ignore that rounding."""
         exact = self.log_step.exp()
         return exact + (exact.bfloat16().float() - exact).detach()
 
@@ -59,30 +59,30 @@ class LearnedStep(nn.Module):
 
     @torch.no_grad()
     def distance(self, values: Tensor) -> Tensor:
-        """How far each number lies from its grid, in steps; infinity where it has settled."""
+        """Distance of each parameter to the nearest multiple, in steps; infinity where it has settled."""
         scaled = values / self.step
         return torch.where(self.fixed.isnan(), (scaled - scaled.round()).abs(), math.inf)
 
     @torch.no_grad()
     def fix(self, values: Tensor, within: float) -> None:
-        """Fix the numbers that lie so near to their grid."""
+        """Fix the parameters whose distance is at most `within`."""
         near = self.distance(values) <= within
         self.fixed[near] = self.integers(values)[near].round()
 
     @torch.no_grad()
     def coarsen(self, values: Tensor, log_factor: float) -> None:
-        """Another step, to whose grid all numbers are rounded anew, settled ones too."""
+        """Multiply the step by exp(log_factor), and free all parameters, settled ones too."""
         values.copy_(torch.where(self.fixed.isnan(), values, self.fixed * self.step))
         self.fixed.fill_(math.nan)
         self.settling = False
         self.log_step.add_(log_factor)
 
     def right_inverse(self, values: Tensor) -> Tensor:
-        """Values are kept as they are when the parametrization is set up."""
+        """Registering the parametrization leaves the values unchanged."""
         return values
 
     def bits(self, values: Tensor) -> Float[Tensor, ""]:
-        """R, the estimated length of a tensor."""
+        """R, the estimated length of the tensor."""
         q = self.integers(values)
         a, c = self.log_a.exp(), self.log_c.exp()
         largest = int(q.detach().abs().max())

@@ -19,7 +19,8 @@ import sinenerf
 from sinenerf.codec import adapter_header
 from sinenerf.codec.container import MAGIC, OCCUPANCY, VERSION, Container, pack
 from sinenerf.codec.entropy import LARGEST, CodecError, EntropyModel, decode, encode
-from sinenerf.codec.tensor_table import Coded, values_of, varint
+from sinenerf.codec.tensor_table import varint
+from sinenerf.codec.tensors import QuantisedTensor, values_of
 from sinenerf.occupancy.config import OccupancyConfig
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.header import overhead
@@ -39,7 +40,7 @@ INTEGERS = arrays.arrays(
 )
 
 
-CODED = st.builds(lambda q, step: Coded(q, bfloat16(step)), INTEGERS, st.floats(1e-6, 1e3))
+CODED = st.builds(lambda q, step: QuantisedTensor(q, bfloat16(step)), INTEGERS, st.floats(1e-6, 1e3))
 
 
 FLOATS = arrays.arrays(
@@ -53,9 +54,9 @@ def test_any_tensors_survive(tensors, header):
     data = pack(1, header, tensors)
     container = Container.parse(data)
     assert container.header == header and container.size == len(data)
-    back = container.tensors([t.integers.shape if isinstance(t, Coded) else t.shape for t in tensors])
+    back = container.tensors([t.integers.shape if isinstance(t, QuantisedTensor) else t.shape for t in tensors])
     for before, after in zip(tensors, back, strict=True):
-        if isinstance(before, Coded):
+        if isinstance(before, QuantisedTensor):
             assert np.array_equal(before.integers, after.integers) and before.step == after.step
         else:
             assert np.array_equal(before, after)
@@ -68,9 +69,9 @@ LISTS = st.sampled_from([20, 1000, LARGEST]).flatmap(lambda most: st.lists(st.in
 @settings(max_examples=60, deadline=None)
 @given(LISTS, st.integers(0, 300))
 def test_ascending_integers_survive(values, spread):
-    """Coded as differences where that is shorter; `sizes` counts what the file takes."""
+    """QuantisedTensor as differences where that is shorter; `sizes` counts what the file takes."""
     far, near = np.sort(np.array(values, dtype=np.int64)), np.arange(200) * spread // 200
-    data = pack(1, b"", [Coded(far, 0.5), Coded(near, 0.5)])
+    data = pack(1, b"", [QuantisedTensor(far, 0.5), QuantisedTensor(near, 0.5)])
     container, shapes = Container.parse(data), [far.shape, near.shape]
     assert all(
         np.array_equal(before, after.integers)
@@ -85,7 +86,7 @@ def test_ascending_integers_survive(values, spread):
 def test_a_reader_holds_few_copies():
     count = 2**18
     ascending = np.arange(count) * 2000 // count
-    container = Container.parse(pack(OCCUPANCY, b"", [Coded(ascending, 0.5)]))
+    container = Container.parse(pack(OCCUPANCY, b"", [QuantisedTensor(ascending, 0.5)]))
     tracemalloc.start()
     container.sizes(container.tensors([(count,)]))
     _, peak = tracemalloc.get_traced_memory()
@@ -127,13 +128,13 @@ def test_an_integer_beyond_the_bound():
 
 
 def test_steps_are_bfloat16():
-    with pytest.raises(CodecError, match="no positive bfloat16"):
-        pack(1, b"", [Coded(np.array([1]), 0.1)])
+    with pytest.raises(CodecError, match="not a positive bfloat16"):
+        pack(1, b"", [QuantisedTensor(np.array([1]), 0.1)])
 
 
 def test_what_no_reader_takes_is_not_packed(monkeypatch):
-    with pytest.raises(CodecError, match="4,194,305 numbers are beyond the format's bound of 4,194,304"):
-        pack(OCCUPANCY, b"", [np.zeros(2**22, np.float32), Coded(np.array(1), 0.5)])
+    with pytest.raises(CodecError, match="4,194,305 values are beyond the format's bound of 4,194,304"):
+        pack(OCCUPANCY, b"", [np.zeros(2**22, np.float32), QuantisedTensor(np.array(1), 0.5)])
     monkeypatch.setattr("sinenerf.codec.container.LARGEST_FILE", 100)
     with pytest.raises(CodecError, match="a file of 113 bytes is beyond the format's bound of 100"):
         pack(OCCUPANCY, b"", [np.zeros(25, np.float32)])
@@ -146,11 +147,11 @@ def test_few_bytes_ask_for_few_tables(monkeypatch):
     with pytest.raises(CodecError, match="1,146,950 frequencies are beyond the format's bound of 1,048,576 and"):
         asking.tensors(70 * [()])
     monkeypatch.setattr("sinenerf.codec.container.LARGEST_TABLES", 15)
-    pack(OCCUPANCY, b"", 2 * [Coded(np.array(7), 0.5)])
+    pack(OCCUPANCY, b"", 2 * [QuantisedTensor(np.array(7), 0.5)])
     with pytest.raises(
         CodecError, match="18 frequencies are beyond the format's bound of 15 and one more for each of 2"
     ):
-        pack(OCCUPANCY, b"", 2 * [Coded(np.array(8), 0.5)])
+        pack(OCCUPANCY, b"", 2 * [QuantisedTensor(np.array(8), 0.5)])
 
 
 def resealed(data):

@@ -183,7 +183,7 @@ def test_32_bits_are_exact(torus):
         ({"depth": 300}, "depth is 300: a file holds 1 to 255"),
         ({"width": 70_000}, "width is 70000: a file holds 1 to"),
         ({"width": 4000}, "width 4000 and depth 3: a file holds a width\\^2 depth of at most 16,777,216"),
-        ({"layer": "dense", "width": 2048}, "8,402,945 numbers are beyond the format's bound of 4,194,304"),
+        ({"layer": "dense", "width": 2048}, "8,402,945 values are beyond the format's bound of 4,194,304"),
     ],
 )
 def test_impossible_settings(settings, message, torus):

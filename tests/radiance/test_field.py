@@ -17,7 +17,7 @@ from support.radiance_fields import SMALL, a_field
 import sinenerf
 from sinenerf.codec.container import RADIANCE, Container, pack
 from sinenerf.codec.entropy import CodecError
-from sinenerf.codec.tensor_table import Coded, values_of
+from sinenerf.codec.tensors import QuantisedTensor, values_of
 from sinenerf.radiance.cameras import Camera
 from sinenerf.radiance.config import RadianceConfig
 from sinenerf.radiance.field import RadianceField
@@ -91,7 +91,7 @@ def test_second_reader_finds_the_same_field(changes):
         for name, parameter in list(ours.named_parameters())[::2]:  # every other tensor as integers
             step = 2.0**-9
             integers = (parameter.detach() / step).round().long().numpy()
-            ours.coded[name] = Coded(integers, step)
+            ours.coded[name] = QuantisedTensor(integers, step)
             with torch.no_grad():
                 parameter.copy_(torch.from_numpy(ours.coded[name].values()))
         config, tensors = independent_reader.read(ours.to_bytes())
@@ -170,7 +170,7 @@ def test_skips_beyond_the_depth_are_none(tmp_path):
         ({"width": 1024, "depth": 16}, r"baked, the networks hold up to [\d,]+ weights: a file at most 16,777,216"),
         (
             {"width": 512, "depth": 8, "layer": "dense", "sampling": "coarse-fine"},
-            "4,504,072 numbers are beyond the format's bound of",
+            "4,504,072 values are beyond the format's bound of",
         ),
     ],
 )

@@ -10,7 +10,7 @@ from sinenerf.codec.container import OCCUPANCY, pack
 from sinenerf.codec.entropy import LARGEST
 from sinenerf.occupancy.config import OccupancyConfig
 from sinenerf.rounding import by_curvature
-from sinenerf.rounding.by_curvature import PlaneRounding, inverse_root, nearest_plane
+from sinenerf.rounding.by_curvature import CurvatureRounding, inverse_root, nearest_plane
 from sinenerf.rounding.curvature import gauss_newton
 
 
@@ -64,18 +64,18 @@ class Course:
         self.network = OccupancyConfig(layer, rank=2, width=24).network()
         self.optimizer = torch.optim.Adam(self.network.parameters(), 1e-3)
         self.points = torch.rand(512, 3) * 2 - 1
-        self.rounding = PlaneRounding(
-            self.network, size, lambda tensors: pack(OCCUPANCY, b"", tensors),
+        self.rounding = CurvatureRounding(
+            self.network, size, lambda tensors: len(pack(OCCUPANCY, b"", tensors)),
             lambda start, stop: gauss_newton(self.network, self.points, start, stop),
         )  # fmt: skip
 
     def step(self, done):
-        self.rounding.round_until(done)
+        self.rounding.before_step(done)
         inside = (self.points.norm(dim=1, keepdim=True) < 0.7).float()
         self.optimizer.zero_grad()
         torch.nn.functional.binary_cross_entropy_with_logits(self.network(self.points), inside).backward()
         self.optimizer.step()
-        self.rounding.hold()
+        self.rounding.after_step()
 
     def rounded_values(self):
         flat = torch.cat([p.detach().flatten() for p in self.network.parameters()])

@@ -13,7 +13,7 @@ from transformers.pytorch_utils import Conv1D
 
 from sinenerf.adapters import SineLoraConfig
 from sinenerf.codec.container import ADAPTER, pack
-from sinenerf.codec.tensor_table import Coded
+from sinenerf.codec.tensors import QuantisedTensor
 
 DORA = pytest.mark.parametrize("dora", [False, True], ids=["lora", "dora"])
 EXACT = {"atol": 2e-6, "rtol": 1e-5}
@@ -70,7 +70,7 @@ FACTORS = {"base_model.model.linear.lora_A.weight": (3, 24), "base_model.model.l
 
 def crafted(path, config, shapes):
     """A file of zeros, which are a bit at most."""
-    tensors = [Coded(np.zeros(shape, np.int64), 1.0) for shape in shapes.values()]
+    tensors = [QuantisedTensor(np.zeros(shape, np.int64), 1.0) for shape in shapes.values()]
     header = zlib.compress(json.dumps({"config": {"peft_type": "LORA", **config}, "tensors": shapes}).encode())
     path.write_bytes(pack(ADAPTER, header, tensors))
     return path

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sinenerf.codec.container import LARGEST_COUNT, Container, pack
-from sinenerf.codec.tensor_table import Coded, values_of
+from sinenerf.codec.tensors import QuantisedTensor, values_of
 from sinenerf.common.files import replacing
 from sinenerf.plugin.nerfstudio_methods import configure, largest_model
 from sinenerf.plugin.scoring import model_renderer, score_held_out
@@ -125,10 +125,10 @@ def pack_weights(model: torch.nn.Module, bits: int) -> bytes:
     return pack(KIND, b"", [_rounded(values) for values in weights.values()])
 
 
-def _rounded(values: Tensor) -> Coded:
+def _rounded(values: Tensor) -> QuantisedTensor:
     step = float((values.abs().max() / LARGEST).clamp(min=1e-30).bfloat16())
     integers = (values / step).round().clamp(-LARGEST, LARGEST).long()
-    return Coded(np.asarray(integers.numpy()), step)
+    return QuantisedTensor(np.asarray(integers.numpy()), step)
 
 
 @torch.no_grad()

@@ -10,10 +10,8 @@ from hypothesis import strategies as st
 
 from sinenerf.codec.container import OCCUPANCY, Container, pack
 from sinenerf.codec.entropy import CodecError
-from sinenerf.codec.module_tensors import load_tensors
-from sinenerf.codec.neuron_order import arrange, saving
-from sinenerf.codec.neuron_symmetry import hidden_layers
-from sinenerf.codec.tensor_table import Coded
+from sinenerf.codec.neuron_symmetry import hidden_layers, saved_bits, sort_neurons
+from sinenerf.codec.tensors import QuantisedTensor, load_tensors
 from sinenerf.occupancy.config import OccupancyConfig
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.header import header_of
@@ -21,7 +19,7 @@ from sinenerf.occupancy.solid import Placement
 from sinenerf.radiance.config import RadianceConfig
 from sinenerf.radiance.field import RadianceField
 from sinenerf.radiance.warps import NDC
-from sinenerf.rounding.by_learned_steps import Quantiser
+from sinenerf.rounding.by_learned_steps import LearnedStepRounding
 
 STEP = 2.0**-7
 PLACEMENT = Placement((0.0, 0.0, 0.0), 1.0)
@@ -47,7 +45,7 @@ def rounded(module):
         values = parameter.detach().numpy()
         if name.endswith("bias"):
             values = random.normal(0, 0.4, values.shape)
-        tensors[name] = Coded(np.round(values / STEP).astype(np.int64), STEP)
+        tensors[name] = QuantisedTensor(np.round(values / STEP).astype(np.int64), STEP)
     load_tensors(module, tensors)
     return tensors
 
@@ -62,7 +60,7 @@ def test_a_shape_stays_the_same_function(layer, activation, anchored):
     assert len(layers) == 4 and all(hidden.count == 32 for hidden in layers)
     points = torch.rand(200, 3) * 2 - 1
     before = network(points)
-    arranged = arrange(tensors, layers)
+    arranged = sort_neurons(tensors, layers)
     load_tensors(network, arranged)
     torch.testing.assert_close(network(points), before, rtol=1e-4, atol=1e-4)
     for hidden in layers:
@@ -70,7 +68,7 @@ def test_a_shape_stays_the_same_function(layer, activation, anchored):
         fixed = 3 if anchored and layer != "dense" and hidden is not layers[-1] else 0
         assert hidden.anchored == fixed and (bias.min() >= 0) == (activation != "relu")
         assert all((np.diff(run) >= 0).all() for run in np.split(bias, [fixed]))
-    again = arrange(arranged, layers)
+    again = sort_neurons(arranged, layers)
     assert all(np.array_equal(again[name].integers, arranged[name].integers) for name in arranged)
 
 
@@ -100,7 +98,7 @@ def test_a_scene_stays_the_same_function(changes):
         return [values for network in networks for values in field.query(network, positions, directions)]
 
     before = query()
-    arranged = arrange(tensors, layers)
+    arranged = sort_neurons(tensors, layers)
     load_tensors(field, arranged)
     assert any((tensors[name].integers != arranged[name].integers).any() for name in tensors)
     for ours, theirs in zip(query(), before, strict=True):
@@ -114,9 +112,9 @@ def test_it_saves_about_what_it_says():
     tensors, layers = rounded(network), hidden_layers(network)
     header = header_of(config, PLACEMENT)
     before = len(pack(OCCUPANCY, header, list(tensors.values())))
-    after = len(pack(OCCUPANCY, header, list(arrange(tensors, layers).values())))
+    after = len(pack(OCCUPANCY, header, list(sort_neurons(tensors, layers).values())))
     most = 3 * (math.lgamma(97) / math.log(2) + 96)
-    assert saving(layers) < most and 0.75 * saving(layers) < 8 * (before - after) < most
+    assert saved_bits(layers) < most and 0.75 * saved_bits(layers) < 8 * (before - after) < most
 
 
 def test_a_budget_has_the_saving_in_it():
@@ -126,11 +124,13 @@ def test_a_budget_has_the_saving_in_it():
     field = OccupancyField(config, PLACEMENT)
     rounded(field.network)
     size = 1100
-    quantiser = Quantiser(field.network, 8.0 * (size - 110))
+    rounding = LearnedStepRounding(
+        field.network, size, lambda tensors: len(pack(OCCUPANCY, header_of(config, PLACEMENT), tensors)), 110, begin=0.0
+    )
     for _ in range(40):
-        quantiser.settle(0.8)
-    coded = quantiser.within(size, lambda tensors: pack(OCCUPANCY, header_of(config, PLACEMENT), tensors))
-    quantiser.finish()
+        rounding.before_step(0.8)
+    coded = rounding.finish()
+    rounding.remove()
     points = np.random.default_rng(0).uniform(-1, 1, (100, 3))
     own_order = field.evaluate(points)
     field.coded = load_tensors(field.network, coded)
@@ -141,7 +141,7 @@ def test_a_budget_has_the_saving_in_it():
 def test_an_ascending_tensor_beyond_the_bound_is_refused():
     """Differences that add up to more than any integer may be."""
     shapes = [(300,)]
-    body = Container.parse(pack(OCCUPANCY, b"", [Coded(np.arange(300) * 54 + 200, STEP)])).body
+    body = Container.parse(pack(OCCUPANCY, b"", [QuantisedTensor(np.arange(300) * 54 + 200, STEP)])).body
     assert Container(OCCUPANCY, b"", body, 0).tensors(shapes)[0].integers.max() == 16_346
     assert body[2:4] == bytes([0x90, 0x03])  # z = 400, of a first integer of 200; now 1,023
     damaged = body[:2] + bytes([0xFE, 0x0F]) + body[4:]
@@ -154,14 +154,14 @@ def test_an_ascending_tensor_beyond_the_bound_is_refused():
 def test_runs_of_ascending_integers_come_back(runs):
     """One run, two, or a tensor of three that is no such."""
     integers = np.concatenate([np.sort(run) for run in runs])
-    stored = pack(OCCUPANCY, b"", [Coded(integers, STEP), Coded(np.arange(9), STEP)])
+    stored = pack(OCCUPANCY, b"", [QuantisedTensor(integers, STEP), QuantisedTensor(np.arange(9), STEP)])
     first, second = Container.parse(stored).tensors([integers.shape, (9,)])
     assert np.array_equal(first.integers, integers) and np.array_equal(second.integers, np.arange(9))
 
 
 def test_a_second_run_beyond_its_tensor_is_refused():
     runs = np.concatenate([np.arange(40) * 9, np.arange(200) * 9])
-    body = Container.parse(pack(OCCUPANCY, b"", [Coded(runs, STEP)])).body
+    body = Container.parse(pack(OCCUPANCY, b"", [QuantisedTensor(runs, STEP)])).body
     assert body[2:4] == bytes([0, 40])  # the first integer, and where the second run begins
     with pytest.raises(CodecError, match="a run begins beyond its tensor"):
         Container(OCCUPANCY, b"", body[:3] + bytes([250, 1]) + body[4:], 0).tensors([(240,)])
