@@ -15,8 +15,8 @@ import tyro
 from sinenerf.common import hardware
 from sinenerf.occupancy.evaluate import Truth, surface_of
 from sinenerf.occupancy.fit import fit
-from sinenerf.occupancy.fit_config import split_settings
 from sinenerf.occupancy.mesh_input import read_shape
+from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import Placement
 
 BITS = {"dragon": (32, 8, 6, 5, 4), "armadillo": (32, 8, 6), "nefertiti": (32, 8, 6)}

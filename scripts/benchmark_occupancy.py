@@ -21,6 +21,7 @@ import torch.nn.functional as F
 import tyro
 
 from sinenerf.common import hardware
+from sinenerf.occupancy.architecture import build_network
 from sinenerf.occupancy.config import OccupancyConfig
 
 WIDTH = 256
@@ -81,7 +82,7 @@ def training(options: Options, dtype: torch.dtype) -> dict[str, float]:
 def training_step(config: OccupancyConfig, batch: int, dtype: torch.dtype):
     """One step of a fit, sampling left out: it is a slice of a pool."""
     torch.manual_seed(0)
-    network = config.network()
+    network = build_network(config)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, fused=True)
     points, inside = torch.rand(batch, 3) * 2 - 1, (torch.rand(batch, 1) > 0.5).float()
 

@@ -18,8 +18,8 @@ import tyro
 from sinenerf.common import hardware
 from sinenerf.occupancy.evaluate import evaluate
 from sinenerf.occupancy.fit import fit
-from sinenerf.occupancy.fit_config import split_settings
 from sinenerf.occupancy.mesh_input import read_shape
+from sinenerf.occupancy.sizing import split_settings
 
 
 @dataclass

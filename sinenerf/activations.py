@@ -9,14 +9,15 @@ every sample of every layer: two sweeps through memory each way, where autograd 
 """
 
 import math
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-Activation = Literal["relu", "gaussian", "sine"]
+from sinenerf.common.settings import Activation
+
 PHASE = {"gaussian": 3.0, "sine": 1.0}
 """Standard deviation of b z between two layers at the start."""
 

@@ -10,7 +10,6 @@ its two baselines.
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -18,10 +17,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sinenerf.common.checks import check_positive
+from sinenerf.common.settings import LayerKind
 from sinenerf.factored import FactoredLinear
 from sinenerf.theory import sine_variance, target_variance
-
-LayerKind = Literal["sine", "low-rank", "dense"]
 
 
 class SineLowRankLinear(FactoredLinear):

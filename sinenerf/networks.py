@@ -3,18 +3,16 @@
 import math
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sinenerf.activations import Activation, activate, hidden_gain
+from sinenerf.activations import activate, hidden_gain
+from sinenerf.common.settings import Activation, Role
 from sinenerf.factored import FactoredLinear
 from sinenerf.layers import LayerSpec, make_linear
-
-Role = Literal["input", "hidden", "head"]
 
 
 class PositionalEncoding(nn.Module):

@@ -5,7 +5,7 @@ Nothing in a file is executed, and every size in it is checked against the bound
 
 import struct
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -44,14 +44,6 @@ T = TypeVar("T")
 def shortest_decimal(value: float) -> float:
     """A header's float32 as the nearest decimal of seven digits: 0.1, where float64 would show 0.10000000149."""
     return float(f"{value:.7g}")
-
-
-def check_bounds(settings: object, bounds: Mapping[str, tuple[float, float]]) -> None:
-    """Raise CodecError where a setting, by name, is outside its bounds in a header."""
-    for name, (low, high) in bounds.items():
-        value = getattr(settings, name)
-        if not low <= value <= high:
-            raise CodecError(f"{name} is {value}: a file holds {low} to {high}")
 
 
 def check_count(kind: int, count: int) -> None:

@@ -16,8 +16,8 @@ from typing import Literal
 import numpy as np
 from torch import nn
 
-from sinenerf.activations import Activation
 from sinenerf.codec.tensors import QuantisedTensor
+from sinenerf.common.settings import Activation
 from sinenerf.factored import FactoredLinear
 from sinenerf.networks import RadianceMLP, ScalarMLP
 

@@ -11,9 +11,6 @@ from typing import Any, Literal
 from sinenerf import __version__
 from sinenerf.common.files import replacing
 
-Precision = Literal["auto", "float32", "bfloat16"]
-"""Number format of products; auto is what `multiplies_bfloat16` says."""
-
 
 def best_device() -> Literal["cuda", "mps", "cpu"]:
     """CUDA where there is a GPU that torch can use, then Apple's, else the CPU."""

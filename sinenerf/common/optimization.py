@@ -2,14 +2,12 @@
 
 import math
 from collections.abc import Iterable
-from typing import Literal
 
 import torch
 from torch import nn
 
 from sinenerf.common.checks import check_choice
-
-OptimizerKind = Literal["adam", "soap"]
+from sinenerf.common.settings import OptimizerKind
 
 BETAS = 0.9, 0.99
 """A shorter memory of squares than the usual 0.999: 0.001 to 0.003 of IoU."""

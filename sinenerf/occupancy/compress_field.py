@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from sinenerf.common.files import check_folder, check_not_an_input
+from sinenerf.occupancy.config import FitConfig
 from sinenerf.occupancy.evaluation_report import check_fills
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.fit import check_file_size, fit
-from sinenerf.occupancy.fit_config import FitConfig
 from sinenerf.occupancy.mesh_input import read_shape
 
 TEACHER_RESOLUTION = 256

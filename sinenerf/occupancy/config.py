@@ -1,58 +1,103 @@
-"""What an occupancy field is made of."""
+"""Settings of an occupancy field and of its training. Needs no torch."""
 
 from dataclasses import dataclass
+from typing import Literal
 
-from sinenerf.activations import Activation
-from sinenerf.common.checks import check_choice, check_positive, check_whole
-from sinenerf.layers import LayerKind, LayerSpec
-from sinenerf.networks import ScalarMLP, Trunk
+from sinenerf.common import settings
+from sinenerf.common.checks import file_size, training_budget
+from sinenerf.common.settings import Activation, LayerKind, Loss, OptimizerKind, Precision, Stored, setting
+
+SamplerKind = Literal["surface", "grid"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
+
+SIZE, DEPTH, SCALAR = (1, 2**16 - 1), (1, 255), (1e-3, 1e6)
+"""Bounds in a file."""
 
 
 @dataclass(frozen=True)
 class OccupancyConfig:
     """Architecture of an occupancy field. The paper's is 3-256-256-256-1 with the two square matrices factored."""
 
-    layer: LayerKind = "sine"
-    """sine: sin(omega U V^T) / g; low-rank: U V^T; dense: nn.Linear."""
-    rank: int = 4
+    layer: LayerKind = setting("sine", stored=Stored(0, 2))
+    """sine: sin(omega U V^T) / g; low-rank: U V^T; dense: full matrices."""
+    rank: int = setting(4, positive=True, stored=Stored(32, 16, SIZE), chosen_for_size=True)
     """Width k of the factors."""
-    width: int = 128
+    width: int = setting(128, positive=True, stored=Stored(8, 16, SIZE), chosen_for_size=True)
     """Neurons of a hidden layer."""
-    depth: int = 3
+    depth: int = setting(3, positive=True, stored=Stored(24, 8, DEPTH))
     """Hidden layers; all after the first are factored."""
-    omega: float = 3.0
+    omega: float = setting(3.0, positive=True, stored=Stored(48, 32, SCALAR))
     """Frequency of the sine."""
-    spread: float = 3.0
+    spread: float = setting(3.0, positive=True, stored=Stored(80, 32, SCALAR), chosen_for_size=True)
     """Standard deviation, in radians, of the phase omega U V^T at the start."""
-    activation: Activation = "gaussian"
-    """What stands between the layers."""
-    bandwidth: float = 10.0
-    """b of gaussian, exp(-(b z)^2 / 2), and of sine, sin(b z)."""
-    learn_omega: bool = False
-    """Train one omega a layer."""
-    learn_gain: bool = False
-    """Train one gain a layer."""
-    anchored: bool = True
-    """Fix k rows of each V, k^2 numbers fewer a layer for the same matrices: `sinenerf.factored.FactoredLinear`."""
+    activation: Activation = setting("gaussian", stored=Stored(2, 2))
+    """Activation between the layers."""
+    bandwidth: float = setting(10.0, positive=True, stored=Stored(112, 32, SCALAR))
+    """b of gaussian, exp(-(b z)^2 / 2), and of sine, sin(b z). A larger b draws finer detail."""
+    learn_omega: bool = setting(False, stored=Stored(4, 1))
+    """Train one omega per layer."""
+    learn_gain: bool = setting(False, stored=Stored(5, 1))
+    """Train one gain per layer."""
+    anchored: bool = setting(True, stored=Stored(6, 1))
+    """Fix k rows of each V: the same matrices with k^2 fewer parameters per layer."""
 
     def check(self) -> None:
-        """Raise ValueError on a setting that cannot be, whatever the others are."""
-        check_choice("layer", self.layer, LayerKind)
-        check_choice("activation", self.activation, Activation)
-        for name in ("rank", "width", "depth"):
-            check_whole(name, getattr(self, name))
-        for name in ("rank", "width", "depth", "omega", "spread", "bandwidth"):
-            check_positive(name, getattr(self, name))
+        """Raise ValueError, naming the setting, for a value out of bounds. Whether the rank fits shows when the network
+        is built."""
+        settings.check(self)
 
-    def network(self) -> ScalarMLP:
-        """A new network of this architecture.
 
-        Raises:
-            ValueError: as `check`, or a rank that does not fit.
-        """
-        self.check()
-        spec = LayerSpec(
-            self.layer, self.rank, self.omega, self.spread, self.learn_omega, self.learn_gain, self.anchored
-        )
-        trunk = Trunk(self.width, self.depth, (), ("hidden",), self.activation, self.bandwidth)
-        return ScalarMLP(trunk, spec, frequencies=0)
+@dataclass(frozen=True)
+class FitConfig:
+    """Training of an occupancy field, and the size of its file."""
+
+    minutes: float | None = setting(None, positive=True)
+    """Training time. Default: 2, if no number of steps is given either."""
+    steps: int | None = setting(None, positive=True)
+    """Number of training steps instead."""
+    batch: int = setting(8192, positive=True, chosen_for_size=True)
+    """Points per step."""
+    optimizer: OptimizerKind = setting("adam", chosen_for_size=True)
+    """soap is Adam in the eigenbasis of the gradients. It is better, except for a sine with a spread of 1 or more."""
+    learning_rate: float = setting(1e-2, positive=True, chosen_for_size=True)
+    """Peak learning rate. It rises during a warm-up and falls to zero along a cosine."""
+    sampler: SamplerKind = setting("surface")
+    """surface: most points lie near the surface, some anywhere; grid: every voxel of the cube, as in the paper."""
+    pool: int = setting(1_500_000, positive=True)
+    """Points that the surface sampler labels before training."""
+    resolution: int = setting(512, positive=True)
+    """Voxels per side for the grid sampler."""
+    loss: Loss = setting("cross-entropy")
+    """Loss of the occupancy against the label. mse is the paper's."""
+    seed: int = setting(0, at_least=0)
+    """Seed of the initial parameters and of the training points."""
+    device: Device = setting("auto")
+    """Device to train on. auto: a GPU if one is available."""
+    precision: Precision = setting("auto")
+    """Number format inside the network. auto: bfloat16 where the processor multiplies it natively."""
+    bits: float | None = setting(None, positive=True)
+    """Size of the whole file in bits per parameter; 32 stores float32. Default: 8 if a rank or width is given, else
+    see bytes."""
+    bytes: int | None = setting(None, positive=True)
+    """Size of the file in bytes instead. Settings of the network and its training that are left out are chosen to suit
+    it. Default: 3000 if none of bits, rank and width is given."""
+
+    def check(self) -> None:
+        """Raise ValueError, naming the setting, for a value out of bounds, a device that is missing, or two values for
+        one budget."""
+        settings.check(self)
+        self.budget()
+        self.file_size(1)
+        if self.device == "cuda":
+            import torch
+
+            if not torch.cuda.is_available():
+                raise ValueError("device cuda: torch finds no CUDA GPU here. Leave --device out, or use cpu")
+
+    def file_size(self, parameters: int) -> int | None:
+        """Largest size of the file in bytes; None for float32."""
+        return file_size(parameters, self.bits, self.bytes, default_bits=8.0)
+
+    def budget(self) -> tuple[float, int]:
+        """(seconds, steps): training ends when the first of them is reached."""
+        return training_budget(self.minutes, self.steps, default_minutes=2.0)

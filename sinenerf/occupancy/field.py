@@ -15,8 +15,9 @@ from sinenerf.codec.tensors import QuantisedTensor, load_tensors, stored_tensors
 from sinenerf.common.files import replacing
 from sinenerf.factored import FactoredLinear, keep_weights, linear_layers
 from sinenerf.networks import count_parameters
+from sinenerf.occupancy.architecture import build_network, shapes_of, tensors_of
 from sinenerf.occupancy.config import OccupancyConfig
-from sinenerf.occupancy.header import header_of, read_header, shapes_of, tensors_of
+from sinenerf.occupancy.header import header_of, read_header
 from sinenerf.occupancy.solid import Placement
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class OccupancyField(nn.Module):
     def __init__(self, config: OccupancyConfig, placement: Placement) -> None:
         super().__init__()
         self.config, self.placement = config, placement
-        self.network = config.network()
+        self.network = build_network(config)
         self.complete = True  # False after a fit that was interrupted
         self.coded: dict[str, QuantisedTensor] = {}  # the integers behind the numbers, after training with quantisation
 
@@ -46,7 +47,7 @@ class OccupancyField(nn.Module):
     def fit(
         cls, mesh: "trimesh.Trimesh | trimesh.Scene | str | Path", *, progress: bool = False, **settings: Any
     ) -> "OccupancyField":
-        """A field of a mesh. Settings are those of `OccupancyConfig` and `sinenerf.occupancy.fit_config.FitConfig`.
+        """A field of a mesh. Settings are those of `OccupancyConfig` and `FitConfig` in `sinenerf.occupancy.config`.
 
         With `bytes`, those that are not given are chosen for that size, which is 3,000 where neither a size nor a
         network is given.
@@ -61,8 +62,8 @@ class OccupancyField(nn.Module):
             ValueError: a mesh that is empty, flat, not finite or without volume, or an unknown or impossible setting.
         """
         from sinenerf.occupancy.fit import fit
-        from sinenerf.occupancy.fit_config import split_settings
         from sinenerf.occupancy.mesh_input import prepare_shape, read_shape
+        from sinenerf.occupancy.sizing import split_settings
 
         architecture, config = split_settings(settings)
         config.check()  # before any work

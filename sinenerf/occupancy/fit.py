@@ -13,9 +13,8 @@ from sinenerf.common import checkpoint
 from sinenerf.common.console import interruptible
 from sinenerf.common.files import check_folder
 from sinenerf.common.hardware import best_device
-from sinenerf.occupancy.config import OccupancyConfig
+from sinenerf.occupancy.config import FitConfig, OccupancyConfig
 from sinenerf.occupancy.field import OccupancyField
-from sinenerf.occupancy.fit_config import FitConfig
 from sinenerf.occupancy.fit_progress import FitProgress
 from sinenerf.occupancy.header import check_writable, overhead
 from sinenerf.occupancy.mesh_input import ShapeReport, prepare_shape

@@ -1,29 +1,32 @@
-"""What network and training suit a file of so many bytes, by layer.
+"""Settings from keywords; those that are left out are chosen to suit the file's size in bytes.
 
-Found by trial on the dragon, one and a half to two minutes on one core each (docs/experiments.md): near the points of
-configs/shapes.toml.
+The choices were found by trial on the dragon, one and a half to two minutes on one core each (docs/experiments.md),
+near the points of configs/shapes.toml.
 """
 
 import math
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from sinenerf.codec.container import LARGEST_COUNT
 from sinenerf.common.checks import check_positive, check_whole
-from sinenerf.occupancy.config import OccupancyConfig
-from sinenerf.occupancy.header import shapes_of
+from sinenerf.occupancy.architecture import shapes_of
+from sinenerf.occupancy.config import FitConfig, OccupancyConfig
+
+Config = TypeVar("Config", OccupancyConfig, FitConfig)
 
 DEFAULT_BYTES = 3000
-"""Of a file of which nobody says how large it may be, or what network it holds."""
+"""Size of a file when neither a size nor a network is given."""
 BITS = 6.5
-"""Of a file for each number of its network: with more, a file holds too few numbers; with fewer, rounding tells."""
+"""Bits of the file per parameter. With more, a file holds too few parameters; with fewer, rounding costs accuracy."""
 SMALL_FILE = 3000
 """Bytes below which small batches, and so more steps, are better."""
 SIZES = (1000, 2200, 5000, 12000, 28000)
-"""Bytes of the files for which settings were searched; between them they follow straight lines over log bytes."""
+"""Sizes in bytes for which settings were searched. Between them the settings are linear in log bytes."""
 FACTORED_WIDTHS = {"sine": (40, 56, 80, 112, 160), "low-rank": (40, 56, 80, 128, 192)}
 LEARNING_RATES = {
     "sine": (7e-3, 7e-3, 5e-3, 3e-3, 3e-3),
@@ -31,25 +34,53 @@ LEARNING_RATES = {
     "dense": (5e-3, 5e-3, 5e-3, 2e-3, 2e-3),
 }
 SPREADS = (0.5, 0.5, 0.3, 0.3, 0.3)
-"""Of the sine. The more bytes, the more rank, and the nearer to a low-rank layer it starts."""
+"""Spread of the sine. Larger files have a larger rank and start nearer to a low-rank layer."""
 WIDTHS = (*range(8, 40, 2), *range(40, 1025, 4))
-"""Of dense layers. Wide matrices multiply at full speed only in multiples of four:
+"""Widths of dense layers. Wide matrices multiply at full speed only in multiples of four:
 66 takes three times as long as 64."""
 
 
-def suited(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings of `OccupancyConfig` and `FitConfig` with a size in bytes: what they leave open is chosen for it.
+def split_settings(settings: dict[str, Any]) -> tuple[OccupancyConfig, FitConfig]:
+    """Keyword settings as the two dataclasses that they belong to.
 
-    The network gets as many numbers as `BITS` allow: the table's width and the largest rank that fits, or the largest
-    width of a dense one. What is given stays as it is.
+    With `bytes`, settings that are left out are chosen for that size (`settings_for_size`). `bytes` is `DEFAULT_BYTES`
+    where neither a size nor a network is given. Without `bytes`, they have the dataclasses' defaults.
+
+    Raises:
+        ValueError: a name that neither has, or with `bytes` a setting of the network that is out of bounds.
+    """
+    names = {f.name for kind in (OccupancyConfig, FitConfig) for f in fields(kind)}
+    unknown = set(settings) - names
+    if unknown:
+        raise ValueError(f"no setting is called {sorted(unknown)[0]!r}: there are {', '.join(sorted(names))}")
+    if all(settings.get(name) is None for name in ("bits", "bytes", "width", "rank")):
+        settings = {**settings, "bytes": DEFAULT_BYTES}
+    if settings.get("bytes") is not None:
+        settings = settings_for_size(settings)
+    return _part(OccupancyConfig, settings), _part(FitConfig, settings)
+
+
+def _part(kind: type[Config], settings: dict[str, Any]) -> Config:
+    """A dataclass of those settings that belong to it."""
+    return kind(**{f.name: settings[f.name] for f in fields(kind) if f.name in settings})
+
+
+def settings_for_size(settings: dict[str, Any]) -> dict[str, Any]:
+    """The given settings, `bytes` among them, and those of `setting(chosen_for_size=True)` that are left out.
+
+    The network gets as many parameters as `BITS` allow: the table's width and the largest rank that fits, or the
+    largest width of a dense network. Given settings stay as they are.
+
+    Raises:
+        ValueError: `bytes` or a setting of the network is out of bounds.
     """
     size, layer = settings["bytes"], settings.get("layer", "sine")
     check_whole("bytes", size)
     check_positive("bytes", size)
-    _architecture(settings).check()
+    _part(OccupancyConfig, settings).check()
     searched = min(max(size, SIZES[0]), SIZES[-1])
 
-    def between(values: tuple[float, ...]) -> float:
+    def between(values: Sequence[float]) -> float:
         return float(np.interp(math.log(searched), np.log(SIZES), values))
 
     chosen: dict[str, Any] = {
@@ -75,17 +106,13 @@ def suited(settings: dict[str, Any]) -> dict[str, Any]:
     return chosen
 
 
-def _architecture(settings: dict[str, Any]) -> OccupancyConfig:
-    return OccupancyConfig(**{f.name: settings[f.name] for f in fields(OccupancyConfig) if f.name in settings})
+def _largest(values: Sequence[int], name: str, settings: dict[str, Any]) -> int:
+    """The largest of ascending values of a setting whose network fits the bytes and the format's bound; the smallest
+    value if none does."""
+    architecture, most = _part(OccupancyConfig, settings), min(8 * settings["bytes"] / BITS, LARGEST_COUNT)
 
-
-def _largest(values: Any, name: str, settings: dict[str, Any]) -> int:
-    """The largest of ascending values of a setting whose network keeps to the bytes, and to what a file can hold; the
-    smallest if none does."""
-    architecture, most = _architecture(settings), min(8 * settings["bytes"] / BITS, LARGEST_COUNT)
-
-    def numbers(value: int) -> int:
+    def parameters(value: int) -> int:
         change: dict[str, Any] = {name: value}
         return sum(math.prod(shape) for shape in shapes_of(replace(architecture, **change)))
 
-    return values[max(0, bisect_right(values, most, key=numbers) - 1)]
+    return values[max(0, bisect_right(values, most, key=parameters) - 1)]

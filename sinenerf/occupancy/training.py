@@ -17,9 +17,9 @@ from sinenerf.common.console import Stop
 from sinenerf.common.hardware import multiplies_bfloat16
 from sinenerf.common.optimization import make_optimizer, warm_cosine
 from sinenerf.factored import keep_weights
+from sinenerf.occupancy.config import FitConfig
 from sinenerf.occupancy.evaluate import iou
 from sinenerf.occupancy.field import OccupancyField
-from sinenerf.occupancy.fit_config import FitConfig
 from sinenerf.occupancy.fit_progress import FitProgress
 from sinenerf.occupancy.header import header_of
 from sinenerf.occupancy.sampling import make_sampler

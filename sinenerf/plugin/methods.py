@@ -1,5 +1,7 @@
 """The methods that `ns-train` lists."""
 
+from dataclasses import replace
+
 from nerfstudio.configs.base_config import MachineConfig, ViewerConfig
 from nerfstudio.data.datamanagers.base_datamanager import VanillaDataManagerConfig
 from nerfstudio.pipelines.base_pipeline import VanillaPipelineConfig
@@ -8,6 +10,7 @@ from nerfstudio.plugins.types import MethodSpecification
 from sinenerf.common.hardware import best_device
 from sinenerf.plugin.datamanager import SineDataManager
 from sinenerf.plugin.dataparser import LLFFDataParserConfig
+from sinenerf.plugin.model import SineNeRFModel
 from sinenerf.plugin.model_config import SineNeRFModelConfig
 from sinenerf.plugin.optimizers import ExponentialDecayConfig, FieldOptimizerConfig, FusedAdamConfig
 from sinenerf.plugin.trainer import SineTrainerConfig
@@ -29,7 +32,7 @@ def _trainer(
                 train_num_rays_per_batch=rays,
                 eval_num_rays_per_batch=rays,
             ),
-            model=model,
+            model=replace(model, _target=SineNeRFModel),
         ),
         optimizers={
             "fields": {

@@ -8,7 +8,8 @@ from nerfstudio.engine.optimizers import AdamOptimizerConfig, OptimizerConfig, O
 from nerfstudio.engine.schedulers import Scheduler, SchedulerConfig
 from torch.optim.lr_scheduler import LambdaLR
 
-from sinenerf.common.optimization import OptimizerKind, make_optimizer
+from sinenerf.common.optimization import make_optimizer
+from sinenerf.common.settings import OptimizerKind
 
 
 @dataclass

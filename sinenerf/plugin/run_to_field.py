@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from sinenerf.codec.tensors import load_tensors
+from sinenerf.radiance.architecture import tensors_of
 from sinenerf.radiance.cameras import Camera, Capture, capture_of
 from sinenerf.radiance.field import RadianceField
 from sinenerf.radiance.header import header_of
@@ -29,7 +30,7 @@ def field_of(pipeline: Any) -> RadianceField:
     field = RadianceField(trained.config, trained.warp, trained.far, capture_of_run(pipeline))
     field.precision = trained.precision
     if quantiser is None or not quantiser.active:
-        values = zip(field.config.tensors(), _values(model), strict=True)
+        values = zip(tensors_of(field.config), _values(model), strict=True)
         load_tensors(field, {name: p.detach().cpu().numpy() for name, p in values})
     else:
         field.coded = load_tensors(field, quantiser.finish())

@@ -1,113 +1,80 @@
-"""What a radiance field is made of: its networks, and how rays are sampled."""
+"""Settings of a radiance field: its networks, and how rays are sampled. Needs no torch."""
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
-import torch
-from torch import nn
-
-from sinenerf.common.checks import check_choice
-from sinenerf.layers import LayerKind, LayerSpec
-from sinenerf.networks import RadianceMLP, Role, ScalarMLP, Trunk
+from sinenerf.common import settings
+from sinenerf.common.settings import LayerKind, Role, Stored, setting
 
 Sampling = Literal["coarse-fine", "proposal"]
 DensityActivation = Literal["softplus", "exp"]
 Background = Literal["last_sample", "white", "black"]
 
+SIZE, DEPTH, SAMPLES, OCTAVES, SCALAR = (1, 2**16 - 1), (1, 16), (1, 1024), (0, 24), (1e-3, 1e6)
+"""Bounds in a file."""
 
-@dataclass(frozen=True)
-class RadianceConfig:
-    """Architecture of a radiance field; `sinenerf.plugin.model_config` says more of each setting."""
 
-    layer: LayerKind
-    """sine, low-rank or dense."""
-    rank: int
-    """Width k of the factors."""
-    omega: float
+@dataclass
+class RadianceNetworks:
+    """Settings of the networks of a radiance field, and of the samples along a ray."""
+
+    layer: LayerKind = setting("sine", stored=Stored(0, 2))
+    """sine: the method; low-rank: plain U V^T; dense: full matrices."""
+    rank: int = setting(10, positive=True, stored=Stored(40, 16, SIZE))
+    """Width k of the factors U and V."""
+    omega: float = setting(100.0, positive=True, stored=Stored(152, 32, SCALAR))
     """Frequency of the sine."""
-    spread: float
-    """Standard deviation, in radians, of the phase at the start."""
-    learn_omega: bool
-    """One trained omega a layer."""
-    learn_gain: bool
-    """One trained gain a layer."""
-    anchored: bool
-    """k rows of each V are fixed."""
-    factored: tuple[Role, ...]
-    """Layers that are factored; the others are dense."""
-    width: int
+    spread: float = setting(0.3, positive=True, stored=Stored(184, 32, SCALAR))
+    """Standard deviation, in radians, of the phase omega U V^T at the start."""
+    learn_omega: bool = setting(False, stored=Stored(6, 1))
+    """Train one omega per layer."""
+    learn_gain: bool = setting(False, stored=Stored(7, 1))
+    """Train one gain per layer."""
+    anchored: bool = setting(True, stored=Stored(12, 1))
+    """Fix k rows of each V: k^2 fewer parameters per layer for the same matrices."""
+    factored: tuple[Role, ...] = setting(("input", "hidden", "head"), stored=Stored(8, 3))
+    """Layers that are factored: the first of each trunk, the others of it, the layers after it."""
+    width: int = setting(256, at_least=2, stored=Stored(16, 16, (2, 2**16 - 1)))  # the view layer has half of it
     """Neurons of a hidden layer."""
-    depth: int
+    depth: int = setting(8, positive=True, stored=Stored(32, 8, DEPTH))
     """Hidden layers."""
-    skips: tuple[int, ...]
+    skips: tuple[int, ...] = setting((4,), at_least=0, stored=Stored(56, 16))
     """After these layers (from 0) the encoded position joins the features again."""
-    position_frequencies: int
+    position_frequencies: int = setting(10, at_least=0, stored=Stored(72, 8, OCTAVES))
     """Octaves of the position's encoding."""
-    direction_frequencies: int
+    direction_frequencies: int = setting(4, at_least=0, stored=Stored(80, 8, OCTAVES))
     """Octaves of the viewing direction's encoding."""
-    sampling: Sampling
-    """What places the samples: a radiance network, or a proposal network."""
-    coarse_samples: int
-    """Samples a ray of the first network."""
-    fine_samples: int
-    """Samples a ray that the first network places for the second."""
-    proposal_width: int
+    sampling: Sampling = setting("coarse-fine", stored=Stored(2, 1))
+    """coarse-fine: two radiance networks (NeRF); proposal: a density network places the samples (mip-NeRF 360)."""
+    coarse_samples: int = setting(64, positive=True, stored=Stored(88, 16, SAMPLES))
+    """Samples per ray of the first network."""
+    fine_samples: int = setting(128, positive=True, stored=Stored(104, 16, SAMPLES))
+    """Samples per ray that the first network places for the second."""
+    proposal_width: int = setting(32, positive=True, stored=Stored(120, 16, SIZE))
     """Neurons of a hidden layer of the proposal network."""
-    proposal_depth: int
+    proposal_depth: int = setting(2, positive=True, stored=Stored(136, 8, DEPTH))
     """Hidden layers of the proposal network."""
-    proposal_frequencies: int
+    proposal_frequencies: int = setting(6, at_least=0, stored=Stored(144, 8, OCTAVES))
     """Octaves of the proposal network's encoding."""
-    density_activation: DensityActivation
-    """What makes the density positive."""
-    background: Background
-    """What shows where a ray is not full."""
+    density_activation: DensityActivation = setting("softplus", stored=Stored(3, 1))
+    """What makes the density positive; exp reaches solid surfaces sooner."""
 
-    def networks(self) -> tuple[RadianceMLP | ScalarMLP, RadianceMLP]:
-        """(what places the samples, what is seen), new.
 
-        Raises:
-            ValueError: a rank that does not fit, a size, omega or spread that is not positive, or an unknown choice.
-        """
-        check_choice("layer", self.layer, LayerKind)
-        check_choice("sampling", self.sampling, Sampling)
-        check_choice("density_activation", self.density_activation, DensityActivation)
-        check_choice("background", self.background, Background)
-        for role in self.factored:
-            check_choice("role in factored", role, Role)
-        for name in ("rank", "width", "depth", "coarse_samples", "fine_samples", "proposal_width", "proposal_depth"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: it must be positive")
-        if self.width < 2:
-            raise ValueError("width is 1: the view layer has half of it, so it must be 2 or more")
-        for name in ("position_frequencies", "direction_frequencies", "proposal_frequencies"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name)}: it must be 0 or more")
-        spec = LayerSpec(
-            self.layer, self.rank, self.omega, self.spread, self.learn_omega, self.learn_gain, self.anchored
-        )
-        trunk = Trunk(self.width, self.depth, self.skips, self.factored)
+@dataclass
+class RadianceConfig(RadianceNetworks):
+    """All settings that a radiance field needs to render."""
 
-        def radiance() -> RadianceMLP:
-            return RadianceMLP(trunk, spec, self.position_frequencies, self.direction_frequencies)
+    background: Background = setting("last_sample", stored=Stored(4, 2))
+    """Colour behind a ray that is not fully absorbed."""
 
-        if self.sampling == "coarse-fine":
-            return radiance(), radiance()
-        # beyond a quarter of the width factors save nothing
-        narrow = replace(spec, rank=min(self.rank, max(1, self.proposal_width // 4)))
-        proposal = Trunk(self.proposal_width, self.proposal_depth, (), self.factored)
-        return ScalarMLP(proposal, narrow, self.proposal_frequencies), radiance()
-
-    def tensors(self) -> dict[str, tuple[int, ...]]:
-        """Names and shapes of all trainable tensors, in the order in which a file has them."""
-        with torch.random.fork_rng(devices=[]):  # what is drawn here, no caller should miss
-            coarse, fine = self.networks()
-        module = nn.ModuleDict({"coarse": coarse, "fine": fine})
-        return {name: tuple(parameter.shape) for name, parameter in module.named_parameters()}
+    def check(self) -> None:
+        """Raise ValueError, naming the setting, for a value out of bounds. Whether the rank fits shows when the
+        networks are built."""
+        settings.check(self)
 
     @property
-    def features_a_ray(self) -> int:
-        """Bound on the numbers that one layer makes of all samples of a ray."""
+    def features_per_ray(self) -> int:
+        """Bound on the values that one layer computes for all samples of a ray."""
         coarse, fine = self.coarse_samples, self.fine_samples
         octaves = max(self.position_frequencies, self.proposal_frequencies)
         return (coarse + fine + 2) * (max(self.width, self.proposal_width) + 3 + 6 * octaves)
@@ -118,4 +85,4 @@ class RadianceConfig:
         inputs = 3 + 6 * max(self.position_frequencies, self.direction_frequencies, self.proposal_frequencies)
         networks = 2 if self.sampling == "coarse-fine" else 1
         of_trunk = (self.depth + 3) * (self.width + inputs) ** 2
-        return math.ceil(networks * of_trunk + self.proposal_depth * (self.proposal_width + inputs) ** 2)
+        return networks * of_trunk + self.proposal_depth * (self.proposal_width + inputs) ** 2

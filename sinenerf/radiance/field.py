@@ -14,9 +14,11 @@ from sinenerf.codec.container import RADIANCE, Container, check_count, pack, rea
 from sinenerf.codec.file_info import FileInfo, file_info
 from sinenerf.codec.tensors import QuantisedTensor, load_tensors, stored_tensors
 from sinenerf.common.files import replacing
-from sinenerf.common.hardware import Precision, best_device, multiplies_bfloat16
+from sinenerf.common.hardware import best_device, multiplies_bfloat16
+from sinenerf.common.settings import Precision
 from sinenerf.factored import FactoredLinear, keep_weights, linear_layers
 from sinenerf.networks import RadianceMLP, ScalarMLP, count_parameters
+from sinenerf.radiance.architecture import build_networks, tensors_of
 from sinenerf.radiance.cameras import Camera, Capture
 from sinenerf.radiance.config import RadianceConfig
 from sinenerf.radiance.header import check_writable, header_of, read_header
@@ -49,7 +51,7 @@ class RadianceField(nn.Module):
     def __init__(self, config: RadianceConfig, warp: Warp, far: float = 1.0, capture: Capture | None = None) -> None:
         super().__init__()
         self.config, self.warp, self.far, self.capture = config, warp, far, capture
-        self.coarse, self.fine = config.networks()
+        self.coarse, self.fine = build_networks(config)
         self.precision: Precision = "auto"
         self.complete = True  # False where fine-tuning was interrupted
         self.coded: dict[str, QuantisedTensor] = {}  # the integers behind the numbers, after training with quantisation
@@ -139,7 +141,7 @@ class RadianceField(nn.Module):
         """
         device = next(self.parameters()).device
         parts, count = [], view.width * view.height
-        chunk = max(1, min(CHUNK, LARGEST_CHUNK // self.config.features_a_ray))
+        chunk = max(1, min(CHUNK, LARGEST_CHUNK // self.config.features_per_ray))
         for start in range(0, count, chunk):
             check()
             o, d = view.rays(start, min(start + chunk, count))
@@ -176,13 +178,13 @@ class RadianceField(nn.Module):
     def describe_container(cls, container: Container) -> FileInfo:
         """The same of a file that was opened."""
         config, *_ = read_header(container)
-        return file_info(container, "radiance field", asdict(config), config.tensors())
+        return file_info(container, "radiance field", asdict(config), tensors_of(config))
 
     def to_bytes(self) -> bytes:
         """The field as a .sine file: entropy-coded integers where it was trained with quantisation, else float32."""
         if self.capture is None:
             raise ValueError("a radiance field without its capture cannot be written")
-        stored = stored_tensors(self, self.config.tensors(), self.coded)
+        stored = stored_tensors(self, tensors_of(self.config), self.coded)
         return pack(RADIANCE, header_of(self.config, self.warp, self.far, self.capture), stored)
 
     def save(self, path: str | Path) -> None:

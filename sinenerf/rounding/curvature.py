@@ -8,17 +8,15 @@ them and x those by W, its factors and b follow in closed form.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from sinenerf.common.settings import Loss
 from sinenerf.factored import FactoredLinear
 from sinenerf.layers import SineLowRankLinear
 
-Loss = Literal["cross-entropy", "mse"]
-"""Of the sigmoid of a network's output, against any labels."""
 Jacobian = Float[Tensor, "points numbers"]
 CHUNK = 1024
 """Points at once: their derivatives stay within a cache."""

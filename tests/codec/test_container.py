@@ -297,7 +297,7 @@ def test_sizes_that_are_lies_take_no_memory():
         (resealed(MAGIC + bytes([1, 9, 0]) + bytes(8)), "holds no occupancy field"),
         (MAGIC + bytes([1, 1, 0]) + bytes(8), "its checksum is wrong"),
         (resealed(MAGIC + bytes([1, 1, 100]) + bytes(8)), "its header is cut off"),
-        (resealed(MAGIC + bytes([1, 1, 2]) + bytes(8)), "its header has another length"),
+        (resealed(MAGIC + bytes([1, 1, 2]) + bytes(8)), "its header has the wrong length"),
     ],
 )
 def test_what_is_no_field(data, message, tmp_path):

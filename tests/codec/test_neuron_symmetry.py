@@ -12,6 +12,7 @@ from sinenerf.codec.container import OCCUPANCY, Container, pack
 from sinenerf.codec.entropy import CodecError
 from sinenerf.codec.neuron_symmetry import hidden_layers, saved_bits, sort_neurons
 from sinenerf.codec.tensors import QuantisedTensor, load_tensors
+from sinenerf.occupancy.architecture import build_network
 from sinenerf.occupancy.config import OccupancyConfig
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.header import header_of
@@ -55,7 +56,7 @@ def rounded(module):
 @pytest.mark.parametrize("anchored", [False, True])
 def test_a_shape_stays_the_same_function(layer, activation, anchored):
     torch.manual_seed(0)
-    network = OccupancyConfig(layer, 3, 32, 4, activation=activation, bandwidth=3.0, anchored=anchored).network()
+    network = build_network(OccupancyConfig(layer, 3, 32, 4, activation=activation, bandwidth=3.0, anchored=anchored))
     tensors, layers = rounded(network), hidden_layers(network)
     assert len(layers) == 4 and all(hidden.count == 32 for hidden in layers)
     points = torch.rand(200, 3) * 2 - 1
@@ -108,7 +109,7 @@ def test_a_scene_stays_the_same_function(changes):
 def test_it_saves_about_what_it_says():
     torch.manual_seed(0)
     config = OccupancyConfig("sine", 3, 96)
-    network = config.network()
+    network = build_network(config)
     tensors, layers = rounded(network), hidden_layers(network)
     header = header_of(config, PLACEMENT)
     before = len(pack(OCCUPANCY, header, list(tensors.values())))

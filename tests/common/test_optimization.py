@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from sinenerf.common.optimization import OptimizerKind, make_optimizer
+from sinenerf.common.optimization import make_optimizer
+from sinenerf.common.settings import OptimizerKind
 
 
 def loss_after(kind: OptimizerKind, steps: int) -> float:

@@ -10,11 +10,12 @@ import torch
 import trimesh
 from support.no_float64 import NoFloat64
 
+from sinenerf.occupancy.config import FitConfig
 from sinenerf.occupancy.evaluate import evaluate, iou, surface_distance
 from sinenerf.occupancy.field import OccupancyConfig, OccupancyField
 from sinenerf.occupancy.fit import fit
-from sinenerf.occupancy.fit_config import FitConfig, split_settings
 from sinenerf.occupancy.mesh_input import prepare_shape, read_shape
+from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import Placement, Solid
 from sinenerf.occupancy.training import Training
 from sinenerf.sine_file import load

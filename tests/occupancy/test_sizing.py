@@ -4,10 +4,10 @@ import math
 
 import pytest
 
-from sinenerf.occupancy.config import OccupancyConfig
-from sinenerf.occupancy.fit_config import FitConfig, split_settings
+from sinenerf.occupancy.architecture import build_network
+from sinenerf.occupancy.config import FitConfig, OccupancyConfig
 from sinenerf.occupancy.header import check_writable, shapes_of
-from sinenerf.occupancy.sizing import BITS, DEFAULT_BYTES
+from sinenerf.occupancy.sizing import BITS, DEFAULT_BYTES, split_settings
 
 LAYERS = ["sine", "low-rank", "dense"]
 
@@ -23,14 +23,14 @@ def test_sizes_beyond_reason_give_a_network(layer, bytes, anchored):
     architecture, _ = split_settings({"layer": layer, "bytes": bytes, "anchored": anchored})
     check_writable(architecture)
     assert layer == "dense" or architecture.rank < architecture.width
-    architecture.network()
+    build_network(architecture)
 
 
 @pytest.mark.parametrize("bytes, rank", [(1000, 20), (2200, 36), (5000, 60)])
 def test_a_width_holds_its_rank(bytes, rank):
     architecture, _ = split_settings({"bytes": bytes, "rank": rank})
     assert architecture.width >= rank == architecture.rank
-    architecture.network()
+    build_network(architecture)
 
 
 @pytest.mark.parametrize("layer", LAYERS)
@@ -38,7 +38,7 @@ def test_a_width_holds_its_rank(bytes, rank):
 def test_a_network_fills_its_bytes(layer, bytes):
     architecture, config = split_settings({"layer": layer, "bytes": bytes})
     assert 0.7 * 8 * bytes / BITS < numbers(architecture) <= 8 * bytes / BITS
-    architecture.network()
+    build_network(architecture)
     config.check()
 
 
@@ -76,4 +76,4 @@ def test_impossible_settings_are_refused_as_ever(settings, message):
     with pytest.raises(ValueError, match=message):
         architecture, config = split_settings({"bytes": 2000} | settings)
         config.check()
-        architecture.network()
+        build_network(architecture)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-import yaml
 from support.tiny_runs import make_trainer, set_up, tiny_config
 
 pytest.importorskip("nerfstudio", reason="needs nerfstudio")
@@ -126,14 +125,6 @@ def test_the_viewers_panel_follows_rank_and_bytes(scene, tmp_path):
     model.quantiser.start()
     model.panel.update(model.field, model.quantiser)
     assert "float32" not in found["Bytes"].value and float(found["Bits / parameter"].value) < 24
-
-
-def test_a_run_from_before_layers_were_anchored_keeps_its_shapes():
-    text = yaml.dump(sine_nerf_small.config.pipeline.model)
-    assert "anchored: true\n" in text
-    assert yaml.load(text, Loader=yaml.Loader).anchored
-    earlier = yaml.load(text.replace("anchored: true\n", ""), Loader=yaml.Loader)
-    assert earlier.anchored is False and earlier.rank == 32 and not earlier.architecture(True).anchored
 
 
 @pytest.mark.parametrize("spherify", [False, True])

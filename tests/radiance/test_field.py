@@ -18,10 +18,11 @@ import sinenerf
 from sinenerf.codec.container import RADIANCE, Container, pack
 from sinenerf.codec.entropy import CodecError
 from sinenerf.codec.tensors import QuantisedTensor, values_of
+from sinenerf.radiance.architecture import build_networks, tensors_of
 from sinenerf.radiance.cameras import Camera
 from sinenerf.radiance.config import RadianceConfig
 from sinenerf.radiance.field import RadianceField
-from sinenerf.radiance.header import NUMBERS, SIZES, overhead
+from sinenerf.radiance.header import NUMBERS, SETTINGS_BYTES, overhead
 from sinenerf.radiance.volume_rendering import composite, histogram_samples, median, uniform_bins, weights_of
 from sinenerf.radiance.warps import NDC, Box
 
@@ -137,7 +138,7 @@ print(field.render(field.capture.home)["rgb"].shape)
 def test_every_damaged_header_is_an_error_or_a_field():
     data = a_field().to_bytes()
     container = Container.parse(data)
-    stored = container.tensors(list(RadianceConfig(**SMALL).tensors().values()))
+    stored = container.tensors(list(tensors_of(RadianceConfig(**SMALL)).values()))
     random = np.random.default_rng(0)
     errors = 0
     for _ in range(400):
@@ -186,7 +187,7 @@ def test_many_samples_are_rendered_a_few_rays_at_once(monkeypatch):
     """A file of a stranger may ask for so many samples a ray that a usual number of rays would fill the memory."""
     field, seen = a_field(), []
     whole, render_rays = field.render(field.capture.home)["rgb"], field.render_rays
-    monkeypatch.setattr("sinenerf.radiance.field.LARGEST_CHUNK", 100 * field.config.features_a_ray)
+    monkeypatch.setattr("sinenerf.radiance.field.LARGEST_CHUNK", 100 * field.config.features_per_ray)
     monkeypatch.setattr(field, "render_rays", lambda o, d, normals: seen.append(len(o)) or render_rays(o, d, normals))
     torch.testing.assert_close(field.render(field.capture.home)["rgb"], whole)
     assert max(seen) == 100 and sum(seen) == 24 * 18
@@ -202,14 +203,14 @@ def test_a_camera_beyond_the_formats_bound_is_refused():
 @pytest.mark.parametrize("changes", [{"width": 1, "rank": 1}, {"position_frequencies": -1}])
 def test_networks_that_cannot_be_are_refused(changes):
     with pytest.raises(ValueError, match="it must be"):
-        RadianceConfig(**{**SMALL, **changes}).networks()
+        build_networks(RadianceConfig(**{**SMALL, **changes}))
 
 
 def test_overhead_counts_every_byte():
     field = a_field()
     size = len(field.to_bytes()) - 4 * field.parameters_count
     assert size <= overhead(field.config)
-    assert SIZES.size + NUMBERS.size < 200
+    assert SETTINGS_BYTES + NUMBERS.size < 200
 
 
 def test_other_kinds_are_refused(tmp_path):
@@ -251,5 +252,5 @@ def test_weights_and_median_of_a_wall():
 
 def test_values_of_files_are_finite():
     container = Container.parse(a_field().to_bytes())
-    shapes = list(RadianceConfig(**SMALL).tensors().values())
+    shapes = list(tensors_of(RadianceConfig(**SMALL)).values())
     assert all(np.isfinite(values_of(tensor)).all() for tensor in container.tensors(shapes))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from sinenerf.codec.container import OCCUPANCY, pack
 from sinenerf.codec.entropy import LARGEST
+from sinenerf.occupancy.architecture import build_network
 from sinenerf.occupancy.config import OccupancyConfig
 from sinenerf.rounding import by_curvature
 from sinenerf.rounding.by_curvature import CurvatureRounding, inverse_root, nearest_plane
@@ -61,7 +62,7 @@ class Course:
 
     def __init__(self, size, layer="sine"):
         torch.manual_seed(0)
-        self.network = OccupancyConfig(layer, rank=2, width=24).network()
+        self.network = build_network(OccupancyConfig(layer, rank=2, width=24))
         self.optimizer = torch.optim.Adam(self.network.parameters(), 1e-3)
         self.points = torch.rand(512, 3) * 2 - 1
         self.rounding = CurvatureRounding(

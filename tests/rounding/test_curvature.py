@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from sinenerf.occupancy.architecture import build_network
 from sinenerf.occupancy.config import OccupancyConfig
 from sinenerf.rounding.curvature import gauss_newton, important
 
@@ -23,7 +24,7 @@ def by_autograd(network, points):
 )  # fmt: skip
 def test_the_curvature_is_that_of_autograd(settings, activation):
     torch.manual_seed(0)
-    network = OccupancyConfig(width=12, rank=3, activation=activation, **settings).network()
+    network = build_network(OccupancyConfig(width=12, rank=3, activation=activation, **settings))
     points = torch.rand(9, 3) * 2 - 1
     J = by_autograd(network, points)
     expected, count = J.T @ J / 9, J.shape[1]
@@ -36,7 +37,7 @@ def test_the_curvature_is_that_of_autograd(settings, activation):
 def test_the_second_derivative_of_the_cross_entropy():
     """H is the Hessian of the loss where the network is linear in its numbers: the last layer."""
     torch.manual_seed(0)
-    network = OccupancyConfig("dense", width=8, depth=1).network()
+    network = build_network(OccupancyConfig("dense", width=8, depth=1))
     points = torch.rand(20_000, 3) * 2 - 1
     labels = (torch.rand(20_000, 1) > 0.5).float()
     head, count = network.head.weight, sum(p.numel() for p in network.parameters())

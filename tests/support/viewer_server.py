@@ -4,9 +4,8 @@ import pytest
 import trimesh
 from support.radiance_fields import a_field
 
-from sinenerf.occupancy.config import OccupancyConfig
+from sinenerf.occupancy.config import FitConfig, OccupancyConfig
 from sinenerf.occupancy.fit import fit
-from sinenerf.occupancy.fit_config import FitConfig
 
 
 @pytest.fixture(scope="session")

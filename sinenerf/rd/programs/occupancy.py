@@ -13,12 +13,13 @@ import numpy as np
 from sinenerf.common import checkpoint
 from sinenerf.common.files import replacing
 from sinenerf.common.mesh_files import FORMATS, draco, undraco
-from sinenerf.occupancy.config import OccupancyConfig
+from sinenerf.occupancy.architecture import build_network
+from sinenerf.occupancy.config import FitConfig, OccupancyConfig
 from sinenerf.occupancy.evaluate import Evaluation, Truth, surface_of
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.fit import fit
-from sinenerf.occupancy.fit_config import FitConfig, split_settings
 from sinenerf.occupancy.mesh_input import read_shape
+from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import Placement
 from sinenerf.rd.results import Result, Settings, parts_of, working_folder
 
@@ -67,7 +68,7 @@ class FieldProgram:
         evaluation = _evaluation(given)
         architecture, config = split_settings(given)
         config.check()
-        architecture.network()
+        build_network(architecture)
         settings = asdict(architecture) | asdict(config) | evaluation
         # the machine's own choice, and so no part of a job, unless it is given
         chosen = {"device", "precision"} - set(given)

@@ -10,11 +10,12 @@ from torch import Tensor
 
 from sinenerf.common.checks import check_choice, check_whole, file_size
 from sinenerf.common.files import replacing
-from sinenerf.common.hardware import Precision
-from sinenerf.common.optimization import OptimizerKind
+from sinenerf.common.settings import OptimizerKind, Precision
 from sinenerf.plugin.budgeted_training import TimedTraining
 from sinenerf.plugin.nerfstudio_methods import build, configure
 from sinenerf.plugin.scoring import Image, score_held_out
+from sinenerf.radiance.architecture import build_networks
+from sinenerf.radiance.config import RadianceNetworks
 from sinenerf.radiance.llff import image_folder, list_images
 from sinenerf.rd.results import FACTOR, Result, Settings, parts_of, working_folder
 
@@ -106,8 +107,8 @@ class NerfProgram:
     def resolve(self, given: Settings) -> Settings:
         preset = _preset(given.get("preset", "sine-nerf-small"))
         model = preset.pipeline.model
-        names = [f.name for f in fields(model)]
-        known = {name: getattr(model, name) for name in names[names.index("layer") :] if name not in OWN}
+        names = [f.name for f in fields(RadianceNetworks)] + ["precision", "background_color"]
+        known = {name: getattr(model, name) for name in names}
         if unknown := set(given) - set(known) - set(OWN):
             raise ValueError(
                 f"no setting is called {sorted(unknown)[0]!r}: there are {', '.join(sorted({**known, **OWN}))}"
@@ -123,7 +124,7 @@ class NerfProgram:
         settings["learning_rate"] = settings["learning_rate"] or optimizer.lr
         settings["rays"] = settings["rays"] or preset.pipeline.datamanager.train_num_rays_per_batch
         file_size(1, settings["bits"], settings["bytes"])
-        replace(model, **{name: settings[name] for name in known}).architecture(ndc=True).networks()
+        build_networks(replace(model, **{name: settings[name] for name in known}).architecture(ndc=True))
         # as JSON has them
         return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
 

@@ -107,7 +107,7 @@ def test_our_presets_and_nerfstudios_methods_are_swept(scene, tmp_path):
     ("old", "new", "said"),
     [
         ("steps = 12", "stepts = 12", "no setting is called 'stepts'"),
-        ("width = 16", "width = -1", "width is -1: it must be positive"),
+        ("width = 16", "width = -1", "width is -1: it must be 2 or more"),
         ("rank = 2", "rank = 17", "rank 17 does not fit"),
         ("rank = 2", 'preset = "sine-nerf-huge"', "no preset is called 'sine-nerf-huge'"),
         ("rank = 2", 'optimizer = "sgd"', "no optimizer is called 'sgd': choose adam or soap"),
@@ -136,7 +136,7 @@ def test_a_choice_that_is_none_is_refused(tmp_path):
         'sampling = "propsal"': "no sampling is called 'propsal': choose coarse-fine or proposal",
         'density_activation = "relu"': "no density_activation is called 'relu': choose softplus or exp",
         'background_color = "grey"': "no background is called 'grey': choose last_sample or white or black",
-        'factored = ["hiden"]': "no role in factored is called 'hiden': choose input or hidden or head",
+        'factored = ["hiden"]': "no entry of factored is called 'hiden': choose input or hidden or head",
         'precision = "float16"': "no precision is called 'float16': choose auto or float32 or bfloat16",
         'layer = "sin"\nfactored = []': "no layer is called 'sin': choose sine or low-rank or dense",
     }

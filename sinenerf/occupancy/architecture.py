@@ -1,0 +1,53 @@
+"""The network of an occupancy field, built from its settings, and the shapes of its tensors."""
+
+from sinenerf.codec.container import Shapes
+from sinenerf.factored import anchored_rows
+from sinenerf.layers import LayerSpec
+from sinenerf.networks import ScalarMLP, Trunk
+from sinenerf.occupancy.config import OccupancyConfig
+
+
+def build_network(config: OccupancyConfig) -> ScalarMLP:
+    """A new network, with parameters drawn from torch's generator.
+
+    Raises:
+        ValueError: a setting out of its bounds, or a rank that does not fit.
+    """
+    config.check()
+    spec = LayerSpec(
+        config.layer,
+        config.rank,
+        config.omega,
+        config.spread,
+        config.learn_omega,
+        config.learn_gain,
+        config.anchored,
+    )
+    trunk = Trunk(config.width, config.depth, (), ("hidden",), config.activation, config.bandwidth)
+    return ScalarMLP(trunk, spec, frequencies=0)
+
+
+def tensors_of(config: OccupancyConfig) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the network's tensors, in the order in which a file has them.
+
+    In closed form, since the search for a network of a given size asks for many.
+    """
+    width, rank = config.width, config.rank
+    shapes: dict[str, tuple[int, ...]] = {"trunk.layers.0.weight": (width, 3), "trunk.layers.0.bias": (width,)}
+    for index in range(1, config.depth):
+        layer = f"trunk.layers.{index}."
+        if config.layer == "dense":
+            shapes[layer + "weight"] = (width, width)
+        else:
+            fixed = anchored_rows(rank, width) if config.anchored else 0
+            shapes |= {layer + "U": (width, rank), layer + "V": (width - fixed, rank)}
+        shapes[layer + "bias"] = (width,)
+        if config.layer == "sine":
+            shapes |= {layer + "omega": ()} if config.learn_omega else {}
+            shapes |= {layer + "gain": ()} if config.learn_gain else {}
+    return shapes | {"head.weight": (1, width), "head.bias": (1,)}
+
+
+def shapes_of(config: OccupancyConfig) -> Shapes:
+    """The shapes of `tensors_of`, without the names."""
+    return list(tensors_of(config).values())

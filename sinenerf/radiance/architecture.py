@@ -1,0 +1,54 @@
+"""The networks of a radiance field, built from its settings."""
+
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from sinenerf.layers import LayerSpec
+from sinenerf.networks import RadianceMLP, ScalarMLP, Trunk
+from sinenerf.radiance.config import RadianceConfig
+
+Networks = tuple[RadianceMLP | ScalarMLP, RadianceMLP]
+"""(the network that places the samples, the network that gives density and colour)."""
+
+
+def build_networks(config: RadianceConfig) -> Networks:
+    """New networks, with parameters drawn from torch's generator.
+
+    Raises:
+        ValueError: a setting out of its bounds, or a rank that does not fit.
+    """
+    config.check()
+    spec = LayerSpec(
+        config.layer,
+        config.rank,
+        config.omega,
+        config.spread,
+        config.learn_omega,
+        config.learn_gain,
+        config.anchored,
+    )
+    trunk = Trunk(config.width, config.depth, config.skips, config.factored)
+
+    def radiance() -> RadianceMLP:
+        return RadianceMLP(trunk, spec, config.position_frequencies, config.direction_frequencies)
+
+    if config.sampling == "coarse-fine":
+        return radiance(), radiance()
+    # beyond a quarter of the width factors save nothing
+    narrow = replace(spec, rank=min(config.rank, max(1, config.proposal_width // 4)))
+    proposal = Trunk(config.proposal_width, config.proposal_depth, (), config.factored)
+    return ScalarMLP(proposal, narrow, config.proposal_frequencies), radiance()
+
+
+def tensors_of(config: RadianceConfig) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of all trainable tensors, in the order in which a file has them.
+
+    Raises:
+        ValueError: as `build_networks`.
+    """
+    with torch.random.fork_rng(devices=[]):  # the caller's random numbers do not depend on this
+        coarse, fine = build_networks(config)
+    module = nn.ModuleDict({"coarse": coarse, "fine": fine})
+    return {name: tuple(parameter.shape) for name, parameter in module.named_parameters()}
