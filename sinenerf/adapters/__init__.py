@@ -3,8 +3,8 @@
     from sinenerf.adapters import SineLoraConfig
     model = peft.get_peft_model(model, SineLoraConfig(r=4, target_modules=["query", "value"]))
 
-From there on everything is PEFT's: save_pretrained, from_pretrained, merge_and_unload, several adapters.
-`save_adapter` and `load_adapter` write and read .sine files.
+The model is an ordinary PEFT model: save_pretrained, from_pretrained, merge_and_unload and several adapters work as
+usual. `save_adapter` and `load_adapter` write and read .sine files.
 """
 
 try:
@@ -12,7 +12,8 @@ try:
 except ImportError as error:
     raise ImportError("sinenerf.adapters needs PEFT: pip install 'sinenerf[peft]'") from error
 
-from sinenerf.adapters.saving import load_adapter, save_adapter
+from sinenerf.adapters.loading import load_adapter
+from sinenerf.adapters.saving import save_adapter
 from sinenerf.adapters.tuner import SineLoraConfig, SineLoraModel, register
 
 register()

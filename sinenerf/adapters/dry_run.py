@@ -1,4 +1,4 @@
-"""Trying things on a model: PEFT makes its layers in the caller's own model, and before anyone can compare shapes."""
+"""Trying an adapter on a model: PEFT replaces layers in the caller's own model before any shape can be compared."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -11,24 +11,24 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 CONTAINERS = (dict, OrderedDict, list, set)
-"""In which modules keep their layers, hooks and adapters. PEFT and torch change them in place."""
+"""Types in which modules keep their layers, hooks and adapters. PEFT and torch change them in place."""
 
 
 def snapshot(model: nn.Module) -> Callable[[], None]:
-    """What puts a model's modules back as they are now: layers, hooks, adapters, and which numbers are trained.
+    """A function that restores the structure of a model: layers, hooks, adapters, and which parameters are trained.
 
-    It may be called more than once. The numbers themselves are neither copied nor put back.
+    It may be called more than once. The values of the parameters are neither copied nor restored.
     """
     modules = [(module, dict(vars(module))) for module in model.modules()]
-    found = [value for _, own in modules for value in own.values() if type(value) in CONTAINERS]
+    found = [value for _, attributes in modules for value in attributes.values() if type(value) in CONTAINERS]
     contents = [(container, copy(container)) for container in found]
     trained = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
 
     def restore() -> None:
-        for module, own in modules:
+        for module, attributes in modules:
             vars(module).clear()
-            vars(module).update(own)
-        for container, content in contents:  # in place: PEFT has one of them at several modules
+            vars(module).update(attributes)
+        for container, content in contents:  # in place: PEFT shares some between modules
             _refill(container, content)
         for parameter, flag in trained:
             parameter.requires_grad_(flag)
@@ -38,13 +38,13 @@ def snapshot(model: nn.Module) -> Callable[[], None]:
 
 @contextmanager
 def weightless() -> Iterator[None]:
-    """Within it new tensors, and copies of those that are there, have shapes but no numbers: they take no memory."""
+    """Inside this context new tensors, and copies of existing ones, have shapes but no values, so use no memory."""
     with torch.device("meta"), _MetaCopies():
         yield
 
 
 class _MetaCopies(TorchFunctionMode):
-    """PEFT copies the `modules_to_save`: torch.device says nothing of copies."""
+    """PEFT copies the `modules_to_save`, and `torch.device` does not affect copies."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in (Tensor.clone, Tensor.__deepcopy__):

@@ -1,4 +1,4 @@
-"""PEFT's LoRA layers with sin(omega B A) / g in the place of B A."""
+"""PEFT's LoRA layers with sin(omega B A) / g in place of B A."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from sinenerf.adapters.sine_product import sine_weight
 
 
 class SineLinear(lora.Linear):
-    """Sine-LoRA on an nn.Linear or a Conv1D. Made by `SineLoraModel`."""
+    """Sine-LoRA on an nn.Linear or a Conv1D. Created by `SineLoraModel`."""
 
     other_param_names = (*lora.Linear.other_param_names, "omega", "gain")
 
@@ -31,13 +31,13 @@ class SineLinear(lora.Linear):
         return self.lora_A[adapter].weight, self.lora_B[adapter].weight, self.omega[adapter], scale
 
     def get_delta_weight(self, adapter: str) -> Tensor:
-        """delta W of an adapter, as the layer's weight has it: (out, in), or (in, out) of a Conv1D."""
+        """delta W of an adapter in the layout of the layer's weight: (out, in), or (in, out) for a Conv1D."""
         delta = sine_weight(*self.sine_arguments(adapter))
         return transpose(delta, self.fan_in_fan_out).to(self.lora_B[adapter].weight.dtype)
 
 
 class SineEmbedding(lora.Embedding):
-    """Sine-LoRA on an nn.Embedding. Made by `SineLoraModel`."""
+    """Sine-LoRA on an nn.Embedding. Created by `SineLoraModel`."""
 
     other_param_names = (*lora.Embedding.other_param_names, "omega", "gain")
 
@@ -60,7 +60,7 @@ class SineEmbedding(lora.Embedding):
         return sine_weight(*self.sine_arguments(adapter)).T.to(self.lora_embedding_B[adapter].dtype)
 
     def sine_rows(self, adapter: str, indices: Tensor) -> Tensor:
-        """The rows of delta W that indices look up, times what the base layer multiplies its own rows by."""
+        """The rows of delta W for these indices, times the factor that the base layer applies to its own rows."""
         a, b, omega, scale = self.sine_arguments(adapter)
         with torch.autocast(a.device.type, enabled=False):
             phase = (omega * self._embed(indices, a.T).to(b)) @ b.T
@@ -68,10 +68,10 @@ class SineEmbedding(lora.Embedding):
             return scale * torch.sin(phase) * (1 if embed_scale is None else embed_scale.to(phase))
 
     def _mixed_batch_forward(self, x: Tensor, *args: Any, adapter_names: list[str], **kwargs: Any) -> Tensor:
-        # PEFT's own would add a plain B A here: for embeddings it asks no variant
+        # PEFT's own method would add a plain B A: for embeddings it ignores variants
         result = self.base_layer(x, *args, **kwargs)
         for adapter in set(adapter_names) & set(self.lora_embedding_A):
             rows = [row for row, name in enumerate(adapter_names) if name == adapter]
-            made = self.lora_variant[adapter].forward(self, active_adapter=adapter, x=x[rows], result=result[rows])
-            result[rows] = made.to(result.dtype)
+            adapted = self.lora_variant[adapter].forward(self, active_adapter=adapter, x=x[rows], result=result[rows])
+            result[rows] = adapted.to(result.dtype)
         return result

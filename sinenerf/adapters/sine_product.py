@@ -1,8 +1,8 @@
-"""x times the adapter's weight, without the weight: delta W = sin(omega B A) is made a few rows at a time.
+"""The product of x and an adapter's weight delta W = sin(omega B A), which is built only a few rows at a time.
 
-Autograd would keep the phase, its sine and their gradients, each of m n numbers, for every layer until the backward
-pass. Here the forward pass keeps x and the factors alone; the backward pass makes each row of delta W again (the cost
-is k multiplications and a sine for each number, where the product with T tokens takes T).
+Autograd would keep the phase, its sine and their gradients, m n values each, for every layer until the backward pass.
+Here the forward pass keeps only x and the factors, and the backward pass builds each row of delta W again. That costs
+k multiplications and a sine per value of delta W; the product with T tokens costs T multiplications.
 """
 
 from collections.abc import Iterator
@@ -14,18 +14,18 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 CHUNK = 2**19
-"""Numbers of delta W at a time: two mebibytes of float32."""
+"""Values of delta W built at a time: 2 MiB in float32."""
 MOST_CHUNKS = 32
-"""Of a layer: a larger one has larger chunks. Two buffers of a chunk are alive at once: 4 MiB, or, where that is more,
-1/16 of m n."""
+"""Chunks of a layer, at most: large layers have larger chunks. Two buffers of a chunk's size exist at once: 4 MiB, or
+m n / 16 values where that is more."""
 
 
 def sine_weight(
     a: Float[Tensor, "rank in"], b: Float[Tensor, "out rank"], omega: float, scale: float
 ) -> Float[Tensor, "out in"]:
-    """scale sin(omega B A), at full size, with gradients of autograd's. Its phase is float32 at least."""
+    """All of scale sin(omega B A), differentiable by autograd. The phase is float32 or float64."""
     with torch.autocast(a.device.type, enabled=False):
-        return scale * torch.sin((omega * _exact(b)) @ _exact(a))
+        return scale * torch.sin((omega * _precise(b)) @ _precise(a))
 
 
 def sine_linear(
@@ -35,12 +35,12 @@ def sine_linear(
     omega: float,
     scale: float,
 ) -> Float[Tensor, "*batch out"]:
-    """x times scale sin(omega B A), transposed, in x's type, or autocast's. Gradients of x, A and B are exact."""
+    """x (scale sin(omega B A))^T in x's dtype, or autocast's. Gradients of x, A and B are exact."""
     device = x.device.type
     if torch.is_autocast_enabled(device):
         x = x.to(torch.get_autocast_dtype(device))
     with torch.autocast(device, enabled=False):
-        y = _SineProduct.apply(x.flatten(0, -2) if x.dim() > 1 else x[None], _exact(a), _exact(b), omega, scale)
+        y = _SineProduct.apply(x.flatten(0, -2) if x.dim() > 1 else x[None], _precise(a), _precise(b), omega, scale)
         return y.reshape(*x.shape[:-1], len(b))
 
 
@@ -52,19 +52,19 @@ def row_norms(
     omega: float,
     scale: float,
 ) -> Float[Tensor, " out"]:
-    """Euclidean norms of the rows of W + scale sin(omega B A), a few rows at a time, without gradients."""
-    a, b = _exact(a), _exact(b)
+    """Euclidean norms of the rows of W + scale sin(omega B A), computed a few rows at a time, without gradients."""
+    a, b = _precise(a), _precise(b)
     rows = [(weight[part] + sine_weight(a, b[part], omega, scale).to(weight)).norm(dim=1) for part in _chunks(b, a)]
     return torch.cat(rows)
 
 
-def _exact(factor: Tensor) -> Tensor:
-    """Float32 at least: omega amplifies rounding."""
+def _precise(factor: Tensor) -> Tensor:
+    """A factor in float32 or float64, since omega amplifies rounding errors."""
     return factor.float() if factor.dtype in (torch.float16, torch.bfloat16) else factor
 
 
 def _chunks(b: Tensor, a: Tensor) -> Iterator[slice]:
-    """Ranges of rows of B A."""
+    """Consecutive ranges of rows of B A."""
     out, size = b.shape[0], a.shape[1]
     rows = max(1, CHUNK // size, -(-out // MOST_CHUNKS))
     return (slice(start, start + rows) for start in range(0, out, rows))
@@ -89,11 +89,11 @@ class _SineProduct(torch.autograd.Function):
         grad_x = torch.zeros_like(x) if ctx.needs_input_grad[0] else None
         grad_a, grad_b = torch.zeros_like(a), torch.zeros_like(b)
         for part in _chunks(b, a):
-            of_part = grad[:, part]
+            grad_y = grad[:, part]
             phase = (omega * b[part]) @ a
             if grad_x is not None:
-                grad_x.addmm_(of_part, torch.sin(phase).mul_(scale).to(x.dtype))
-            of_phase = (of_part.T @ x).to(a.dtype).mul_(phase.cos_()).mul_(omega * scale)
-            grad_b[part] = of_phase @ a.T
-            grad_a.addmm_(b[part].T, of_phase)
+                grad_x.addmm_(grad_y, torch.sin(phase).mul_(scale).to(x.dtype))
+            grad_phase = (grad_y.T @ x).to(a.dtype).mul_(phase.cos_()).mul_(omega * scale)
+            grad_b[part] = grad_phase @ a.T
+            grad_a.addmm_(b[part].T, grad_phase)
         return grad_x, grad_a, grad_b, None, None

@@ -1,4 +1,4 @@
-"""Sine-LoRA as a method of PEFT: its configuration, its model, and its registration under the type SINE_LORA."""
+"""Sine-LoRA as a PEFT method: its configuration, its model, and its registration as the type SINE_LORA."""
 
 import math
 from copy import copy
@@ -21,14 +21,14 @@ PEFT_TYPE = "SINE_LORA"
 
 @dataclass
 class SineLoraConfig(LoraConfig):
-    """Configuration of sine-LoRA, and with `use_dora` of sine-DoRA: `LoraConfig` and two numbers more.
+    """Configuration of sine-LoRA, or with `use_dora` of sine-DoRA: a `LoraConfig` with omega and gain.
 
     Raises:
-        ValueError: omega or gain not positive and finite; a setting that only a plain B A can have.
+        ValueError: omega or gain is not positive and finite, or a setting applies only to a plain B A.
     """
 
     omega: float = field(default=200.0, metadata={"help": "Frequency of the sine."})
-    gain: float | None = field(default=None, metadata={"help": "g. The root of the layer's inputs where None."})
+    gain: float | None = field(default=None, metadata={"help": "g. Default: the root of the layer's inputs."})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -43,7 +43,7 @@ class SineLoraConfig(LoraConfig):
             )
         for name in ("lora_bias", "target_parameters", "megatron_config"):
             if getattr(self, name, None):
-                raise ValueError(f"{name} is not there for sine-LoRA")
+                raise ValueError(f"sine-LoRA does not support {name}")
 
 
 class SineLoraModel(LoraModel):
@@ -60,7 +60,7 @@ class SineLoraModel(LoraModel):
         **kwargs: Any,
     ) -> None:
         key = get_pattern_key(lora_config.rank_pattern.keys(), current_key)
-        _check(current_key, target, lora_config.rank_pattern.get(key, lora_config.r))
+        _check_layer(current_key, target, lora_config.rank_pattern.get(key, lora_config.r))
         super()._create_and_replace(
             lora_config, adapter_name, target, target_name, parent, current_key=current_key, **kwargs
         )
@@ -68,24 +68,24 @@ class SineLoraModel(LoraModel):
     @staticmethod
     def _create_new_module(lora_config: Any, adapter_name: str, target: nn.Module, **kwargs: Any) -> nn.Module:
         base = target.get_base_layer() if isinstance(target, BaseTunerLayer) else target
-        config = copy(lora_config)  # the user's own is for layers of all kinds
+        config = copy(lora_config)  # the user's configuration applies to layers of all kinds
         config.fan_in_fan_out = isinstance(base, (Conv1D, nn.Embedding))  # whose weights are (in, out)
         kind = SineEmbedding if isinstance(base, nn.Embedding) else SineLinear
         return kind(target, adapter_name, config=config, **kwargs)
 
     def add_weighted_adapter(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Not there: a sine of added factors is no sum of sines. Merge the adapters one after another instead."""
+        """Not supported: the sine of a sum is not the sum of the sines. Merge the adapters in turn instead."""
         raise NotImplementedError(
             "sine-LoRA adapters cannot be combined factor by factor: merge them, merge_adapter([names])"
         )
 
 
-def _check(name: str, target: nn.Module, rank: int) -> None:
+def _check_layer(name: str, target: nn.Module, rank: int) -> None:
     """Raise ValueError unless a module can be adapted."""
     base = target.get_base_layer() if isinstance(target, BaseTunerLayer) else target
     kind = type(base)
     if isinstance(base, FactoredLinear):
-        raise ValueError(f"{name}: is factored already. Leave it out of target_modules, or bake the model first")
+        raise ValueError(f"{name}: is already factored. Leave it out of target_modules, or bake the model first")
     if kind not in (*PLAIN, Conv1D) and not isinstance(base, nn.Embedding):
         raise ValueError(
             f"{name}: is a {kind.__module__}.{kind.__qualname__}. Sine-LoRA adapts plain nn.Linear, nn.Embedding and "
@@ -102,10 +102,10 @@ def _check(name: str, target: nn.Module, rank: int) -> None:
 
 
 def register() -> None:
-    """Make PEFT know SINE_LORA: get_peft_model, save_pretrained and from_pretrained then take it as their own.
+    """Register SINE_LORA with PEFT, so that get_peft_model, save_pretrained and from_pretrained handle it.
 
-    PEFT's `register_peft_method` only takes names of its closed list of types, which is a list of strings: the same
-    three tables are filled here.
+    PEFT's `register_peft_method` only accepts names from its closed enumeration of types, so the three tables that it
+    would fill are filled here.
     """
     PEFT_TYPE_TO_CONFIG_MAPPING[PEFT_TYPE] = SineLoraConfig  # type: ignore[index]
     PEFT_TYPE_TO_TUNER_MAPPING[PEFT_TYPE] = SineLoraModel  # type: ignore[index]

@@ -1,9 +1,9 @@
-"""Sine-LoRA and sine-DoRA in the shape of PEFT's own LoRA variants: init, forward, merge, unmerge.
+"""Sine-LoRA and sine-DoRA as variants of PEFT's LoRA, with its four operations: init, forward, merge, unmerge.
 
     delta W = alpha / r * sin(omega B A) / g        B: (out, r) starts at zero, A: (r, in) at random
 
-sin(0) = 0, so the adapted model starts as it was, and cos(0) = 1, so B learns from the first step on. The sine is on
-the weight: an adapter merges into its layer exactly.
+sin(0) = 0, so the adapted model starts out unchanged; cos(0) = 1, so B learns from the first step on. The sine is
+applied to the weight, so an adapter merges into its layer exactly.
 """
 
 import math
@@ -19,7 +19,7 @@ from sinenerf.adapters.sine_product import row_norms, sine_linear
 
 
 class SineVariant(LoraVariant):
-    """What all sine variants share. The scale of a layer's `sine_arguments` already holds alpha / r."""
+    """Base of the sine variants. The scale in a layer's `sine_arguments` includes alpha / r."""
 
     @staticmethod
     def init(module: Any, adapter_name: str, config: Any, **kwargs: Any) -> None:
@@ -48,7 +48,7 @@ class SineLinearVariant(SineVariant):
 
 
 class SineEmbeddingVariant(SineVariant):
-    """For nn.Embedding: only the rows that are looked up are ever made."""
+    """For nn.Embedding: only the rows that are looked up are built."""
 
     @staticmethod
     def forward(module: Any, active_adapter: str, x: Tensor, result: Tensor, **kwargs: Any) -> Tensor:
@@ -56,9 +56,9 @@ class SineEmbeddingVariant(SineVariant):
 
 
 class SineDoraVariant(SineVariant):
-    """DoRA (Liu et al. 2024): W' = m (W + delta W) / ||W + delta W||, row by row, m learned, the norm held constant.
+    """DoRA (Liu et al. 2024): W' = m (W + delta W) / ||W + delta W||, row by row: m is learned, the norm is a constant.
 
-    Merging and unmerging are PEFT's own, since they ask the layer for its delta W.
+    PEFT's own merging and unmerging apply, since they call the layer's `get_delta_weight`.
     """
 
     peft_variant: Any = peft_variants.DoraLinearVariant
@@ -67,7 +67,7 @@ class SineDoraVariant(SineVariant):
     def init(cls, module: Any, adapter_name: str, config: Any, **kwargs: Any) -> None:  # type: ignore[override]
         SineVariant.init(module, adapter_name, config)
         cls.peft_variant.init(module, adapter_name, config=config, **kwargs)
-        if not config.init_lora_weights:  # B may be anything, and PEFT took the norm with a plain B A
+        if not config.init_lora_weights:  # B is not zero, and PEFT computed the norm with a plain B A
             norms = dora_norms(module, adapter_name)
             module.lora_magnitude_vector[adapter_name].weight = nn.Parameter(norms)
 
@@ -91,7 +91,7 @@ class SineDoraLinearVariant(SineDoraVariant):
         dropped = dropout(x)
         if isinstance(dropout, nn.Identity) or not module.training:
             product = result if base.bias is None else result - base.bias
-        else:  # as in PEFT: DoRA sees the dropped input in both of its terms
+        else:  # as in PEFT: both terms of DoRA use the input after dropout
             product = torch.nn.functional.linear(dropped, transpose(base.weight, module.fan_in_fan_out).to(dropped))
         factor = module.lora_magnitude_vector[active_adapter].weight / dora_norms(module, active_adapter)
         return result + (factor - 1) * product + factor * sine_linear(dropped, *module.sine_arguments(active_adapter))
@@ -107,6 +107,6 @@ class SineDoraEmbeddingVariant(SineDoraVariant):
 
 
 def dora_norms(module: Any, adapter: str) -> Tensor:
-    """||W + delta W|| of each output, with W as it is without any adapter."""
+    """||W + delta W|| of each output, where W is the base layer's weight."""
     weight = module.get_base_layer().weight.detach()
     return row_norms(transpose(weight, module.fan_in_fan_out), *module.sine_arguments(adapter)).to(weight.dtype)

@@ -1,4 +1,4 @@
-"""A PEFT adapter as a .sine file: its header. See docs/format.md. Needs neither PEFT nor torch."""
+"""The header of a .sine file that holds a PEFT adapter. See docs/format.md. Needs no PEFT."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from sinenerf.codec.entropy import CodecError
 
 PEFT_TYPES = ("LORA", "SINE_LORA")
 NAME = re.compile(r"\^?[\w.-]+")
-"""PEFT reads some names as regular expressions: these match themselves, and in no time."""
+"""PEFT treats some names as regular expressions: these match only themselves, and quickly."""
 FACTOR = re.compile(r"(.*\.lora_(?:embedding_)?)A((?:\.weight)?)")
 
 
@@ -41,12 +41,12 @@ def _are_names(value: Any) -> bool:
     return isinstance(value, list) and all(map(_is_name, value))
 
 
-def _are_places(value: Any) -> bool:
-    return type(value) is int or (isinstance(value, list) and all(type(place) is int for place in value))
+def _are_indices(value: Any) -> bool:
+    return type(value) is int or (isinstance(value, list) and all(type(index) is int for index in value))
 
 
-def _by_name(is_one: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, dict) and all(_is_name(n) and is_one(v) for n, v in value.items())
+def _by_name(is_valid: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, dict) and all(_is_name(n) and is_valid(v) for n, v in value.items())
 
 
 FIELDS: dict[str, Callable[[Any], bool]] = {
@@ -65,42 +65,35 @@ FIELDS: dict[str, Callable[[Any], bool]] = {
     "target_modules": _are_names,
     "exclude_modules": _are_names,
     "modules_to_save": _are_names,
-    "layers_to_transform": _are_places,
+    "layers_to_transform": _are_indices,
     "layers_pattern": lambda value: _is_name(value) or _are_names(value),
     "rank_pattern": _by_name(_is_rank),
     "alpha_pattern": _by_name(_is_number),
 }
-"""Of PEFT's configuration: those that a file may set, and to what. Others can have code imported, or change the base
-model; a regular expression can take for ever."""
-DEFAULTS: dict[str, Any] = {
-    "r": 8,
-    "lora_alpha": 8,
-    "lora_dropout": 0.0,
-    "use_rslora": False,
-    "use_dora": False,
-    "fan_in_fan_out": False,
-    "bias": "none",
-}
-"""Settings that a file is read with where it does not have them: PEFT's defaults as they were when such files were
-written. Today's have them all, so that no default of PEFT's says what their numbers mean."""
+"""The fields of PEFT's configuration that a file may set, with a check of their values. PEFT's other fields can import
+code or change the base model, and a regular expression can take exponential time."""
+REQUIRED = ("r", "lora_alpha", "lora_dropout", "use_rslora", "use_dora", "fan_in_fan_out", "bias")
+"""Fields that every file sets, so that no default of PEFT's determines what its tensors mean."""
 LARGEST_TENSORS = 2**14
+"""Bound on the number of tensors."""
 LARGEST_NAME = 512
+"""Bound on the characters of a tensor's name."""
 
 
 @dataclass(frozen=True)
 class AdapterHeader:
-    """What a decoder must know besides the numbers."""
+    """What a decoder must know besides the values of the tensors."""
 
     config: dict[str, Any]
-    """Fields of PEFT's configuration, those that are null or empty left out."""
+    """Fields of PEFT's configuration; those that are null or empty are left out."""
     shapes: dict[str, tuple[int, ...]]
-    """Of the tensors, by PEFT's names for them, in the file's order."""
+    """Shapes of the tensors by PEFT's names for them, in the order of the file."""
 
     def to_bytes(self) -> bytes:
-        """Compressed JSON.
+        """The header as compressed JSON.
 
         Raises:
-            CodecError: a field, a name or a shape that the format does not have, or too many of them.
+            CodecError: a field, a name, a shape or their number is out of the format's bounds.
         """
         content = {"config": self.config, "tensors": self.shapes}
         _check(content)
@@ -111,51 +104,50 @@ class AdapterHeader:
 
 
 def read_header(container: Container) -> AdapterHeader:
-    """The header of a file that was opened, `DEFAULTS` filled in.
+    """The header of an opened file.
 
     Raises:
-        CodecError: it holds no adapter, or is damaged.
+        CodecError: the file holds no adapter, or is damaged.
     """
     if container.kind != ADAPTER:
         raise CodecError("holds no adapter")
     unpacker = zlib.decompressobj()
     try:
         text = unpacker.decompress(container.header, LARGEST_HEADER)
-        content = json.loads(text.decode(), object_pairs_hook=_distinct)  # of bytes, json would take UTF-16, too
+        content = json.loads(text.decode(), object_pairs_hook=_distinct)  # given bytes, json would accept UTF-16 too
     except (zlib.error, ValueError, RecursionError):
         raise CodecError("is damaged: its header cannot be read") from None
     if not unpacker.eof or unpacker.unused_data:
         raise CodecError("is damaged: its header has another length")
     _check(content)
-    shapes = {name: tuple(shape) for name, shape in content["tensors"].items()}
-    return AdapterHeader({**DEFAULTS, **content["config"]}, shapes)
+    return AdapterHeader(content["config"], {name: tuple(shape) for name, shape in content["tensors"].items()})
 
 
 def ranks(shapes: Mapping[str, tuple[int, ...]]) -> list[int]:
-    """The rank of each layer, of its factors A (r, ...) and B (m, r, ...).
+    """The rank r of each adapted layer, from its factors A (r, ...) and B (m, r, ...).
 
     Raises:
-        CodecError: a factor without the other, or wider than its layer.
+        CodecError: a factor without its counterpart, or wider than its layer.
     """
-    made = []
+    found = []
     for match in filter(None, map(FACTOR.fullmatch, shapes)):
         a, b = shapes[match[0]], shapes.get(f"{match[1]}B{match[2]}", ())
         if len(a) < 2 or a[:1] != b[1:2] or a[0] > max(math.prod(a[1:]), b[0]):
             raise CodecError(f"is damaged: {match[0]!r} has no other factor that fits")
-        made.append(a[0])
-    return made
+        found.append(a[0])
+    return found
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Raise ValueError where an object has a name twice: two readers could take either value."""
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        raise ValueError("a name is there twice")
-    return made
+    """Raise ValueError where an object has a name twice: two readers could use different values."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise ValueError("a name occurs twice")
+    return content
 
 
 def _check(content: Any) -> None:
-    """Raise CodecError unless a header is within the format's bounds."""
+    """Raise CodecError unless the header is complete and within the format's bounds."""
     if not isinstance(content, dict) or content.keys() != {"config", "tensors"}:
         raise CodecError("is damaged: its header has other parts")
     config, tensors = content["config"], content["tensors"]
@@ -174,10 +166,13 @@ def _check(content: Any) -> None:
         raise CodecError("holds an adapter without tensors")
     if len(tensors) > LARGEST_TENSORS or not all(len(n) <= LARGEST_NAME and _is_shape(s) for n, s in tensors.items()):
         raise CodecError("is damaged: its tensors are out of bounds")
+    required = (*REQUIRED, "omega") if config["peft_type"] == "SINE_LORA" else REQUIRED
+    missing = [name for name in required if name not in config]
+    if missing:
+        raise CodecError(f"is damaged: its header lacks {', '.join(missing)}")
 
 
 def _is_shape(shape: Any) -> bool:
-    sides = (
-        isinstance(shape, list | tuple) and len(shape) <= 4 and all(type(side) is int and side >= 1 for side in shape)
-    )
-    return sides and math.prod(shape) <= LARGEST_ADAPTER
+    if not isinstance(shape, list | tuple) or len(shape) > 4:
+        return False
+    return all(type(side) is int and side >= 1 for side in shape) and math.prod(shape) <= LARGEST_ADAPTER

@@ -1,7 +1,9 @@
-"""The .sine file of an adapter: what is refused, and that it leaves no trace."""
+"""Loading adapters: what is refused, and that a refused file leaves no trace in the model."""
 
+import json
 import struct
 import zlib
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -10,9 +12,9 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 peft = pytest.importorskip("peft")
-from support.adapted_nets import FACTORS, TOKENS, Net, adapted, crafted  # noqa: E402
+from support.adapted_nets import FACTORS, LORA, TOKENS, Net, adapted, crafted  # noqa: E402
 
-from sinenerf.adapters import SineLoraConfig, load_adapter, save_adapter, saving  # noqa: E402
+from sinenerf.adapters import SineLoraConfig, load_adapter, loading, save_adapter  # noqa: E402
 from sinenerf.codec import adapter_header  # noqa: E402
 from sinenerf.codec.container import ADAPTER, Container, pack  # noqa: E402
 from sinenerf.codec.entropy import CodecError  # noqa: E402
@@ -20,7 +22,15 @@ from sinenerf.codec.entropy import CodecError  # noqa: E402
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:peft.*")
 
 
-SMALL = '{"config": {"peft_type": "LORA", "r": 1}, "tensors": {"a": [1]}}'
+def header_text(config):
+    return json.dumps({"config": config, "tensors": {"a": [1]}}).encode()
+
+
+def without(setting):
+    return {name: value for name, value in LORA.items() if name != setting}
+
+
+SMALL = header_text(LORA).decode()
 
 
 @pytest.mark.parametrize(
@@ -41,12 +51,20 @@ SMALL = '{"config": {"peft_type": "LORA", "r": 1}, "tensors": {"a": [1]}}'
         (b'{"config": {"peft_type": "LORA", "bias": "some"}, "tensors": {}}', "bias 'some'"),
         (b'{"config": {"peft_type": "LORA"}, "tensors": {"a": [-1]}}', "out of bounds"),
         (b'{"config": {"peft_type": "LORA"}, "tensors": {"a": [99999999, 9]}}', "out of bounds"),
-        (b'{"config": {"peft_type": "SINE_LORA", "omega": 0}, "tensors": {"a": [1]}}', "none of PEFT's: omega is 0"),
+        (header_text({**LORA, "peft_type": "SINE_LORA", "omega": 0}), "does not accept its settings: omega is 0"),
         (b" " * (2**20 + 1), "its header cannot be read"),
         (SMALL.encode("utf-16"), "its header cannot be read"),
         (SMALL.encode("utf-32-le"), "its header cannot be read"),
         (SMALL.encode("utf-8-sig"), "its header cannot be read"),
         (SMALL.replace("{", '{"tensors": {}, ', 1).encode(), "its header cannot be read"),
+        *(
+            (
+                header_text({name: value for name, value in LORA.items() if name != missing}),
+                f"its header lacks {missing}",
+            )
+            for missing in adapter_header.REQUIRED
+        ),
+        (header_text(LORA | {"peft_type": "SINE_LORA"}), "its header lacks omega"),
         (SMALL.replace('"r"', '"r": 2, "r"').encode(), "its header cannot be read"),
         (SMALL.replace('"a"', '"a": [1], "a"').encode(), "its header cannot be read"),
     ],
@@ -67,8 +85,8 @@ def test_bad_headers(content, message, tmp_path):
         ({"r": 3}, dict(list(FACTORS.items())[:1]), "lora_A.weight' has no other factor that fits"),
     ],
 )
-def test_ranks_that_no_tensor_has_make_no_layers(config, shapes, message, tmp_path, monkeypatch):
-    monkeypatch.setattr(saving, "get_peft_model", lambda *_: pytest.fail("layers were made"))
+def test_ranks_that_no_tensor_has_create_no_layers(config, shapes, message, tmp_path, monkeypatch):
+    monkeypatch.setattr(loading, "get_peft_model", lambda *_: pytest.fail("layers were created"))
     path = crafted(tmp_path / "large.sine", {"target_modules": ["linear"], **config}, shapes)
     with pytest.raises(CodecError, match=f"^{path}: is damaged: .*{message}"):
         load_adapter(Net(), path)
@@ -80,17 +98,30 @@ def test_what_peft_refuses_names_the_file(tmp_path):
         load_adapter(Net(), path)
 
 
+def test_other_defaults_of_peft_change_no_file(tmp_path, monkeypatch):
+    @dataclass
+    class NextConfig(peft.LoraConfig):
+        r: int = 3
+        lora_alpha: int = 99
+        use_rslora: bool = True
+
+    monkeypatch.setitem(loading.PEFT_TYPE_TO_CONFIG_MAPPING, "LORA", NextConfig)
+    factors = {"base_model.model.linear.lora_A.weight": (8, 24), "base_model.model.linear.lora_B.weight": (10, 8)}
+    path = crafted(tmp_path / "a.sine", {"target_modules": ["linear"]}, factors)
+    assert load_adapter(Net(), path).base_model.model.linear.scaling == {"default": 1.0}
+
+
 class Largest(TorchDispatchMode):
-    """The most numbers of any tensor that is made and has memory, a model's own left out."""
+    """The most values of any tensor created with memory, apart from the model's own parameters."""
 
     def __init__(self, model):
         super().__init__()
-        self.own, self.numbers = {p.data_ptr() for p in model.parameters()}, 0
+        self.own, self.values = {p.data_ptr() for p in model.parameters()}, 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         result = func(*args, **(kwargs or {}))
         if isinstance(result, torch.Tensor) and not result.is_meta and result.data_ptr() not in self.own:
-            self.numbers = max(self.numbers, result.numel())
+            self.values = max(self.values, result.numel())
         return result
 
 
@@ -99,17 +130,17 @@ KINDS = {"LORA": peft.LoraConfig, "SINE_LORA": SineLoraConfig}
 
 @pytest.mark.parametrize("further", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_refused_adapter_takes_no_memory(kind, further, tmp_path):
-    """A file of some 200 bytes, whose settings match every module of a model."""
+def test_a_refused_adapter_allocates_no_memory(kind, further, tmp_path):
+    """A file of about 200 bytes, whose settings match every module of a model."""
     shapes = {"x.lora_A.weight": (512, 1), "x.lora_B.weight": (512, 512)}
     settings = {"peft_type": kind, "r": 512, "target_modules": ["0", "1"], "modules_to_save": ["2"], "use_dora": True}
     path = crafted(tmp_path / "small.sine", settings, shapes)
     net = nn.Sequential(nn.Linear(512, 512), nn.Embedding(512, 512), nn.Linear(512, 512), nn.Linear(2, 2))
     if further:
         net = peft.get_peft_model(net, KINDS[kind](r=1, target_modules=["3"]))
-    with Largest(net) as made, pytest.raises(CodecError, match="is the adapter of another model"):
+    with Largest(net) as largest, pytest.raises(CodecError, match="is the adapter of another model"):
         load_adapter(net, path, "other")
-    assert path.stat().st_size < 300 and made.numbers < 512
+    assert path.stat().st_size < 300 and largest.values < 512
 
 
 @pytest.mark.parametrize("further", [False, True])
@@ -142,7 +173,7 @@ def test_a_refused_adapter_leaves_no_trace(settings, message, kind, further, tmp
 
 
 def traces(model):
-    """Modules with all that they are made of, and which numbers are trained."""
+    """All modules with their attributes, and which parameters are trained."""
     modules = {name: (id(module), repr(sorted(vars(module).items()))) for name, module in model.named_modules()}
     return modules, [(name, id(p), p.requires_grad) for name, p in model.named_parameters()]
 
@@ -156,11 +187,11 @@ def test_a_task_that_the_model_cannot_do_leaves_no_trace(tmp_path):
     assert traces(net) == before
 
 
-def test_a_failure_after_the_trial_leaves_no_trace(tmp_path, monkeypatch):
+def test_a_failure_after_the_dry_run_leaves_no_trace(tmp_path, monkeypatch):
     path, net = tmp_path / "adapter.sine", Net()
     save_adapter(adapted(), path)
     before = traces(net)
-    monkeypatch.setattr(saving, "set_peft_model_state_dict", lambda *_, **__: exec("raise MemoryError"))
+    monkeypatch.setattr(loading, "set_peft_model_state_dict", lambda *_, **__: exec("raise MemoryError"))
     with pytest.raises(MemoryError):
         load_adapter(net, path)
     assert traces(net) == before
@@ -180,4 +211,4 @@ def test_damage_is_found(tmp_path):
             container.tensors(list(header.shapes.values()))
         except CodecError:
             found += 1
-    assert found > 250  # the others only change a number
+    assert found > 250  # the others only change a value

@@ -1,4 +1,4 @@
-"""A net with one layer of each kind that can be adapted, and adapters on it."""
+"""A small model with one layer of each kind that can be adapted, and adapters of it."""
 
 import json
 import zlib
@@ -42,7 +42,7 @@ def config(**given):
 
 
 def adapted(drawn=True, **given):
-    """A net with an adapter, whose zero factors are drawn if it is to do something."""
+    """A net with an adapter; unless `drawn`, its zero factors stay zero and it changes nothing."""
     model = peft.get_peft_model(Net(), config(**given)).eval()
     if drawn:
         draw(model)
@@ -59,7 +59,7 @@ def draw(model, adapter="default"):
 
 
 def base_of(model):
-    """A net with the numbers that lie beneath an adapter."""
+    """A net with the weights of an adapter's base model."""
     net = Net()
     net.load_state_dict(deepcopy(model).unload().state_dict())
     return net
@@ -68,9 +68,23 @@ def base_of(model):
 FACTORS = {"base_model.model.linear.lora_A.weight": (3, 24), "base_model.model.linear.lora_B.weight": (10, 3)}
 
 
+LORA = {
+    "peft_type": "LORA",
+    "r": 8,
+    "lora_alpha": 8,
+    "lora_dropout": 0.0,
+    "use_rslora": False,
+    "use_dora": False,
+    "fan_in_fan_out": False,
+    "bias": "none",
+}
+"""The settings that every file has, PEFT's defaults."""
+
+
 def crafted(path, config, shapes):
-    """A file of zeros, which are a bit at most."""
+    """Write an adapter of zeros, whose settings need not fit any model; zeros take almost no bytes."""
     tensors = [QuantisedTensor(np.zeros(shape, np.int64), 1.0) for shape in shapes.values()]
-    header = zlib.compress(json.dumps({"config": {"peft_type": "LORA", **config}, "tensors": shapes}).encode())
+    settings = LORA | ({"omega": 200.0} if config.get("peft_type") == "SINE_LORA" else {}) | config
+    header = zlib.compress(json.dumps({"config": settings, "tensors": shapes}).encode())
     path.write_bytes(pack(ADAPTER, header, tensors))
     return path

@@ -1,5 +1,6 @@
 """A second reader of .sine files, made from docs/format.md alone, with numpy and the standard library."""
 
+import json
 import struct
 import zlib
 from math import isqrt
@@ -171,3 +172,11 @@ def read_tensors(data, place, named):
         tensors[name] = integers, integers.astype(np.float32) * step
     assert (not words and state == 0) or not tensors
     return {name: tensors[name] for name, *_ in table}
+
+
+def read_adapter(data):
+    """(settings, {name: (integers or None, float32 values)})."""
+    assert data[:6] == b"SINE\x01\x03" and zlib.crc32(data[:-4]) == int.from_bytes(data[-4:], "little")
+    length, place = varint(data, 6)
+    header = json.loads(zlib.decompress(data[place : place + length]))
+    return header["config"], read_tensors(data, place + length, header["tensors"].items())

@@ -130,3 +130,22 @@ def home_rays(config):
     y, x = np.mgrid[:height, :width].reshape(2, -1) + 0.5
     d = np.stack([(x - cx) / fx, (cy - y) / fy, -np.ones_like(x)], axis=1) @ rotation.T
     return np.tile(config["position_of_home"], (len(d), 1)), d / np.linalg.norm(d, axis=1, keepdims=True)
+
+
+def adapter_delta(settings, tensors, layer):
+    """What an adapter adds to the weight of a layer."""
+    own = {name: values for name, values in tensors.items() if name.startswith(f"base_model.model.{layer}.")}
+    a, b = (next(values for name, values in own.items() if f"_{which}" in name) for which in "AB")
+    r, n = a.shape
+    matches = (value for key, value in settings.get("alpha_pattern", {}).items() if is_key_of(key, layer))
+    alpha = next(matches, settings["lora_alpha"])
+    s = alpha / r**0.5 if settings["use_rslora"] else alpha / r
+    if settings["peft_type"] == "LORA":
+        return s * b @ a
+    return s * np.sin(settings["omega"] * b @ a) / settings.get("gain", n**0.5)
+
+
+def is_key_of(key, name):
+    ends = [name] if key.startswith("^") else [name, *(name[i + 1 :] for i, c in enumerate(name) if c == ".")]
+    key = key.removeprefix("^")
+    return any(len(end) == len(key) and all(k in (".", c) for k, c in zip(key, end, strict=True)) for end in ends)
