@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from sinenerf.codec.container import LARGEST_COUNT
-from sinenerf.common.checks import check_positive, check_whole
+from sinenerf.common.settings import check
 from sinenerf.occupancy.architecture import shapes_of
 from sinenerf.occupancy.config import FitConfig, OccupancyConfig
 
@@ -47,7 +47,7 @@ def split_settings(settings: dict[str, Any]) -> tuple[OccupancyConfig, FitConfig
     where neither a size nor a network is given. Without `bytes`, they have the dataclasses' defaults.
 
     Raises:
-        ValueError: a name that neither has, or with `bytes` a setting of the network that is out of bounds.
+        ValueError: a name that neither has, or with `bytes` a setting out of bounds.
     """
     names = {f.name for kind in (OccupancyConfig, FitConfig) for f in fields(kind)}
     unknown = set(settings) - names
@@ -72,12 +72,11 @@ def settings_for_size(settings: dict[str, Any]) -> dict[str, Any]:
     largest width of a dense network. Given settings stay as they are.
 
     Raises:
-        ValueError: `bytes` or a setting of the network is out of bounds.
+        ValueError: a setting is out of bounds.
     """
     size, layer = settings["bytes"], settings.get("layer", "sine")
-    check_whole("bytes", size)
-    check_positive("bytes", size)
-    _part(OccupancyConfig, settings).check()
+    check(_part(OccupancyConfig, settings))
+    check(_part(FitConfig, settings))
     searched = min(max(size, SIZES[0]), SIZES[-1])
 
     def between(values: Sequence[float]) -> float:

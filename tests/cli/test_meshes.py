@@ -5,6 +5,8 @@ import resource
 import signal
 import subprocess
 import sys
+from argparse import Namespace
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -13,8 +15,9 @@ from support.commands import call_sinenerf, run_sinenerf
 from support.golden_files import GOLDEN
 from support.kill_loop import kill_and_run_again, stop_when
 
-from sinenerf.occupancy.config import OccupancyConfig
+from sinenerf.occupancy.config import FitConfig, OccupancyConfig
 from sinenerf.occupancy.field import OccupancyField
+from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import Placement
 
 
@@ -120,6 +123,49 @@ def test_bad_input_is_one_line(torus_file, tmp_path):
         assert done.returncode == 1 and message in done.stderr, (arguments, done.stderr)
         assert done.stderr.startswith("sinenerf: ") and done.stderr.count("\n") == 1, done.stderr
         assert sorted(p.name for p in tmp_path.iterdir()) == files
+
+
+@pytest.fixture
+def chosen(monkeypatch):
+    """What `sinenerf fit` passes on, instead of a training: the last entry is (architecture, config)."""
+    calls = []
+    monkeypatch.setattr("sinenerf.occupancy.mesh_input.read_shape", lambda path: (None, None))
+    monkeypatch.setattr(
+        "sinenerf.occupancy.fit.fit",
+        lambda mesh, *settings, **_: calls.append(settings[:2]) or Namespace(complete=True),
+    )
+    return calls
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"bytes": 2000, "layer": "low-rank"},
+        {"rank": 2, "anchored": False},
+        {"bits": 7.5},
+        {"bytes": 900, "spread": 2.0, "optimizer": "adam", "batch": 99, "learning_rate": 0.5, "width": 40},
+        {"width": 32, "learn_gain": True, "steps": 5, "sampler": "grid", "resolution": 16, "loss": "mse", "seed": 3},
+    ],
+)
+def test_fit_reads_its_options_from_the_settings(settings, chosen):
+    options = []
+    for name, value in settings.items():
+        flag = name.replace("_", "-")
+        options += [f"--{flag}" if value else f"--no-{flag}"] if isinstance(value, bool) else [f"--{flag}", value]
+    done = call_sinenerf("fit", "shape.ply", "--output", "shape.sine", *options)
+    assert done.returncode == 0, done.stderr
+    assert chosen[-1] == split_settings(settings)
+
+
+def test_fit_has_an_option_for_each_setting():
+    """Each with its doc string, and with the default that it has unless the file's size chooses."""
+    text = " ".join(call_sinenerf("fit", "--help").stdout.replace("│", "").split())
+    for f in (*fields(OccupancyConfig), *fields(FitConfig)):
+        assert f"--{f.name.replace('_', '-')}" in text
+        if f.metadata["chosen_for_size"]:
+            assert f"(default: {f.default}, or chosen to suit --bytes)" in text
+    assert "Hidden layers; all after the first are factored. (default: 3)" in text
 
 
 def test_a_mesh_is_prepared_once_and_reported_in_full(torus, tmp_path, monkeypatch):

@@ -1,13 +1,14 @@
 """What network suits a file of so many bytes."""
 
 import math
+from dataclasses import fields
 
 import pytest
 
 from sinenerf.occupancy.architecture import build_network
 from sinenerf.occupancy.config import FitConfig, OccupancyConfig
 from sinenerf.occupancy.header import check_writable, shapes_of
-from sinenerf.occupancy.sizing import BITS, DEFAULT_BYTES, split_settings
+from sinenerf.occupancy.sizing import BITS, DEFAULT_BYTES, settings_for_size, split_settings
 
 LAYERS = ["sine", "low-rank", "dense"]
 
@@ -60,6 +61,14 @@ def test_what_is_given_stays():
     assert split_settings({"bytes": 5000, "width": 300, "rank": 300})[0].rank == 300  # refused later, by its size
     assert split_settings({"bits": 8.0})[1] == FitConfig(bits=8.0)
     assert split_settings({"rank": 2}) == (OccupancyConfig(rank=2), FitConfig())
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_what_is_chosen_is_declared(layer):
+    """The command line leaves exactly these settings open."""
+    chosen = set(settings_for_size({"bytes": 3000, "layer": layer})) - {"bytes", "layer"}
+    declared = {f.name for kind in (OccupancyConfig, FitConfig) for f in fields(kind) if f.metadata["chosen_for_size"]}
+    assert chosen == declared - ({"sine": set(), "low-rank": {"spread"}, "dense": {"spread", "rank"}}[layer])
 
 
 def test_what_nobody_says_is_chosen_for_the_default_size():

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,14 +14,13 @@ from support.independent_renderer import Renderer, home_rays
 from support.radiance_fields import SMALL, a_field
 
 import sinenerf
-from sinenerf.codec.container import RADIANCE, Container, pack
+from sinenerf.codec.container import Container
 from sinenerf.codec.entropy import CodecError
 from sinenerf.codec.tensors import QuantisedTensor, values_of
-from sinenerf.radiance.architecture import build_networks, tensors_of
+from sinenerf.radiance.architecture import tensors_of
 from sinenerf.radiance.cameras import Camera
 from sinenerf.radiance.config import RadianceConfig
 from sinenerf.radiance.field import RadianceField
-from sinenerf.radiance.header import NUMBERS, SETTINGS_BYTES, overhead
 from sinenerf.radiance.volume_rendering import composite, histogram_samples, median, uniform_bins, weights_of
 from sinenerf.radiance.warps import NDC, Box
 
@@ -135,54 +133,6 @@ print(field.render(field.capture.home)["rgb"].shape)
     assert "torch.Size([18, 24, 3])" in made.stdout, made.stderr
 
 
-def test_every_damaged_header_is_an_error_or_a_field():
-    data = a_field().to_bytes()
-    container = Container.parse(data)
-    stored = container.tensors(list(tensors_of(RadianceConfig(**SMALL)).values()))
-    random = np.random.default_rng(0)
-    errors = 0
-    for _ in range(400):
-        header = bytearray(container.header)
-        for place in random.integers(len(header), size=random.integers(1, 4)):
-            header[place] = random.integers(256)
-        try:
-            field = RadianceField.of_container(Container.parse(pack(RADIANCE, bytes(header), stored)))
-        except CodecError:
-            errors += 1
-        else:
-            assert field.config.baked_size <= 2**24
-    assert errors > 100
-
-
-def test_skips_beyond_the_depth_are_none(tmp_path):
-    """The presets' skip after the fifth layer, in a network of four."""
-    field = a_field(depth=4, skips=(1, 4))
-    field.save(tmp_path / "scene.sine")
-    read = sinenerf.load(tmp_path / "scene.sine")
-    assert read.config.skips == (1,)
-    torch.testing.assert_close(read.state_dict(), field.state_dict(), rtol=0, atol=0)
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"depth": 18}, "depth is 18: a file holds 1 to 16"),
-        ({"spread": 5e-4}, "spread is 0.0005: a file holds 0.001 to"),
-        ({"width": 1024, "depth": 16}, r"baked, the networks hold up to [\d,]+ weights: a file at most 16,777,216"),
-        (
-            {"width": 512, "depth": 8, "layer": "dense", "sampling": "coarse-fine"},
-            "4,504,072 values are beyond the format's bound of",
-        ),
-    ],
-)
-def test_what_no_reader_opens_is_not_written(changes, said, tmp_path):
-    field = a_field(**changes)
-    for write in (field.check_writable, lambda: field.save(tmp_path / "x.sine")):
-        with pytest.raises(ValueError, match=said):
-            write()
-    assert not list(tmp_path.iterdir())
-
-
 def test_many_samples_are_rendered_a_few_rays_at_once(monkeypatch):
     """A file of a stranger may ask for so many samples a ray that a usual number of rays would fill the memory."""
     field, seen = a_field(), []
@@ -191,26 +141,6 @@ def test_many_samples_are_rendered_a_few_rays_at_once(monkeypatch):
     monkeypatch.setattr(field, "render_rays", lambda o, d, normals: seen.append(len(o)) or render_rays(o, d, normals))
     torch.testing.assert_close(field.render(field.capture.home)["rgb"], whole)
     assert max(seen) == 100 and sum(seen) == 24 * 18
-
-
-def test_a_camera_beyond_the_formats_bound_is_refused():
-    field = a_field()
-    field.capture = replace(field.capture, home=replace(field.capture.home, width=16_385))
-    with pytest.raises(CodecError, match="16385 x 18: a file holds cameras of at most 16,384 pixels"):
-        field.to_bytes()
-
-
-@pytest.mark.parametrize("changes", [{"width": 1, "rank": 1}, {"position_frequencies": -1}])
-def test_networks_that_cannot_be_are_refused(changes):
-    with pytest.raises(ValueError, match="it must be"):
-        build_networks(RadianceConfig(**{**SMALL, **changes}))
-
-
-def test_overhead_counts_every_byte():
-    field = a_field()
-    size = len(field.to_bytes()) - 4 * field.parameters_count
-    assert size <= overhead(field.config)
-    assert SETTINGS_BYTES + NUMBERS.size < 200
 
 
 def test_other_kinds_are_refused(tmp_path):

@@ -1,0 +1,102 @@
+"""The header of an occupancy field's file."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from support.golden_files import golden
+from support.stored_values import stored_values
+
+from sinenerf.codec.container import OCCUPANCY, Container, pack
+from sinenerf.codec.entropy import CodecError
+from sinenerf.occupancy.architecture import build_network, shapes_of, tensors_of
+from sinenerf.occupancy.config import OccupancyConfig
+from sinenerf.occupancy.field import OccupancyField
+from sinenerf.occupancy.header import SETTINGS_BYTES, check_writable, header_of, overhead, read_header
+from sinenerf.occupancy.solid import Placement
+
+NEAR, FAR = Placement((0.5, -1.25, 3.0), 2.0), Placement((1e6 + 0.1, 0.0, 0.0), 2.0)
+SIZES = {"width": st.integers(1, 300), "depth": st.integers(1, 20), "rank": st.integers(1, 300)}
+
+
+def read(header):
+    return read_header(Container(OCCUPANCY, header, b"", 0))
+
+
+@given(stored_values(OccupancyConfig, **SIZES), st.sampled_from([NEAR, FAR]))
+@settings(max_examples=200, deadline=None)
+def test_every_config_within_bounds_is_read_as_written(values, placement):
+    config = OccupancyConfig(**values)
+    try:
+        check_writable(config)
+    except CodecError:
+        assume(False)
+    header = header_of(config, placement)
+    assert len(header) == {NEAR: 34, FAR: 46}[placement]
+    if config.rank <= config.width or config.layer == "dense":
+        assert read(header) == (config, placement)
+    else:
+        with pytest.raises(CodecError, match=f"is damaged: rank {config.rank} does not fit a width of {config.width}"):
+            read(header)
+
+
+@pytest.mark.parametrize("path", golden(), ids=lambda path: path.stem)
+def test_golden_files_are_written_again_byte_for_byte(path):
+    field = OccupancyField.load(path)
+    assert field.to_bytes() == path.read_bytes()
+
+
+@given(stored_values(OccupancyConfig, width=st.integers(8, 20), depth=st.integers(1, 4), rank=st.integers(1, 8)))
+@settings(max_examples=50, deadline=None)
+def test_tensors_in_closed_form_are_those_of_the_network(values):
+    config = OccupancyConfig(**values)
+    network = build_network(config)
+    assert tensors_of(config) == {name: tuple(p.shape) for name, p in network.named_parameters()}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"depth": 256}, "depth is 256: a file holds 1 to 255"),
+        ({"omega": 2e6}, "omega is 2000000.0: a file holds 0.001 to 1000000.0"),
+        ({"width": 5000}, "width 5000 and depth 3: a file holds a width\\^2 depth of at most 16,777,216"),
+        ({"layer": "dense", "width": 1600}, "values are beyond the format's bound"),
+    ],
+)
+def test_what_no_reader_opens_is_not_written(changes, message):
+    config = replace(OccupancyConfig(), **changes)
+    for write in (lambda: check_writable(config), lambda: header_of(config, NEAR)):
+        with pytest.raises(CodecError, match=message):
+            write()
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (0, 0b11, "the format knows no layer of number 3"),
+        (0, 0b1100, "the format knows no activation of number 3"),
+        (0, 0x80, "sets bits that the format does not have"),
+        (3, 0, "depth is 0: a file holds 1 to 255"),
+        (SETTINGS_BYTES + 15, 0xC0, "its scale not positive"),
+    ],
+)
+def test_a_damaged_header_is_refused(place, value, message):
+    header = bytearray(header_of(OccupancyConfig(), NEAR))
+    header[place] = value
+    with pytest.raises(CodecError, match=f"is damaged: .*{message}"):
+        read(bytes(header))
+
+
+def test_a_header_of_another_length_is_refused():
+    for header in (b"", header_of(OccupancyConfig(), NEAR)[:-1], header_of(OccupancyConfig(), FAR) + b"\0"):
+        with pytest.raises(CodecError, match="its header has the wrong length"):
+            read(header)
+
+
+def test_overhead_counts_every_byte():
+    config = OccupancyConfig(width=16, rank=2)
+    values = [np.zeros(shape, np.float32) for shape in shapes_of(config)]
+    size = len(pack(OCCUPANCY, header_of(config, FAR), values)) - 4 * sum(v.size for v in values)
+    assert size <= overhead(config, FAR)

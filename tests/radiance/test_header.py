@@ -1,0 +1,140 @@
+"""The header of a radiance field's file."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.golden_files import golden
+from support.radiance_fields import SMALL, a_capture, a_field
+from support.stored_values import stored_values
+
+import sinenerf
+from sinenerf.codec.container import RADIANCE, Container, pack
+from sinenerf.codec.entropy import CodecError
+from sinenerf.radiance.architecture import tensors_of
+from sinenerf.radiance.config import RadianceConfig
+from sinenerf.radiance.field import RadianceField
+from sinenerf.radiance.header import NUMBERS, SETTINGS_BYTES, header_of, overhead, read_header
+from sinenerf.radiance.warps import NDC, Box
+
+WARPS = [NDC(0.6, 0.45), Box((0.1, 0.2, 0.3), (1.0, 0.8, 0.6), 0.1)]
+SIZES = {
+    "width": st.integers(2, 40),
+    "depth": st.integers(1, 5),
+    "rank": st.integers(1, 6),
+    "skips": st.sets(st.integers(0, 15)).map(lambda layers: tuple(sorted(layers))),
+    "proposal_width": st.integers(1, 40),
+    "proposal_depth": st.integers(1, 5),
+}
+
+
+def read(header):
+    return read_header(Container(RADIANCE, header, b"", 0))
+
+
+@given(stored_values(RadianceConfig, **SIZES), st.sampled_from(WARPS))
+@settings(max_examples=200, deadline=None)
+def test_every_config_within_bounds_is_read_as_written(values, warp):
+    """Of skips, those that the depth has; only a rank that does not fit is refused."""
+    config = RadianceConfig(**values)
+    header = header_of(config, warp, 0.75, a_capture(isinstance(warp, NDC)))
+    assert len(header) == SETTINGS_BYTES + NUMBERS.size == 175
+    try:
+        tensors_of(config)
+    except ValueError as error:
+        assert "does not fit" in str(error)
+        with pytest.raises(CodecError, match=f"is damaged: rank {config.rank} does not fit"):
+            read(header)
+    else:
+        skips = tuple(layer for layer in config.skips if layer < config.depth)
+        assert read(header)[:3] == (replace(config, skips=skips), warp, 0.75)
+
+
+@pytest.mark.parametrize("path", golden("scenes"), ids=lambda path: path.stem)
+def test_golden_files_have_their_settings_written_again_byte_for_byte(path):
+    header = Container.open(path).header
+    field = sinenerf.load(path)
+    again = header_of(field.config, field.warp, field.far, field.capture)
+    assert len(again) == len(header) and again[:SETTINGS_BYTES] == header[:SETTINGS_BYTES]
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (0, 0b11, "the format knows no layer of number 3"),
+        (0, 0b110000, "the format knows no background of number 3"),
+        (1, 0x20, "sets bits that the format does not have"),
+        (8, 0x80, "sets bits that the format does not have"),
+        (4, 17, "depth is 17: a file holds 1 to 16"),
+    ],
+)
+def test_a_damaged_header_is_refused(place, value, message):
+    header = bytearray(header_of(RadianceConfig(**SMALL), WARPS[0], 1.0, a_capture()))
+    header[place] = value
+    with pytest.raises(CodecError, match=f"is damaged: .*{message}"):
+        read(bytes(header))
+
+
+def test_every_damaged_header_is_an_error_or_a_field():
+    data = a_field().to_bytes()
+    container = Container.parse(data)
+    stored = container.tensors(list(tensors_of(RadianceConfig(**SMALL)).values()))
+    random = np.random.default_rng(0)
+    errors = 0
+    for _ in range(400):
+        header = bytearray(container.header)
+        for place in random.integers(len(header), size=random.integers(1, 4)):
+            header[place] = random.integers(256)
+        try:
+            field = RadianceField.of_container(Container.parse(pack(RADIANCE, bytes(header), stored)))
+        except CodecError:
+            errors += 1
+        else:
+            assert field.config.baked_size <= 2**24
+    assert errors > 100
+
+
+def test_skips_beyond_the_depth_are_none(tmp_path):
+    """The presets' skip after the fifth layer, in a network of four."""
+    field = a_field(depth=4, skips=(1, 4))
+    field.save(tmp_path / "scene.sine")
+    read = sinenerf.load(tmp_path / "scene.sine")
+    assert read.config.skips == (1,)
+    torch.testing.assert_close(read.state_dict(), field.state_dict(), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"depth": 18}, "depth is 18: a file holds 1 to 16"),
+        ({"spread": 5e-4}, "spread is 0.0005: a file holds 0.001 to"),
+        ({"width": 1024, "depth": 16}, r"baked, the networks hold up to [\d,]+ weights: a file at most 16,777,216"),
+        (
+            {"width": 512, "depth": 8, "layer": "dense", "sampling": "coarse-fine"},
+            "4,504,072 values are beyond the format's bound of",
+        ),
+    ],
+)
+def test_what_no_reader_opens_is_not_written(changes, message, tmp_path):
+    field = a_field(**changes)
+    for write in (field.check_writable, lambda: field.save(tmp_path / "x.sine")):
+        with pytest.raises(ValueError, match=message):
+            write()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_camera_beyond_the_formats_bound_is_refused():
+    field = a_field()
+    field.capture = replace(field.capture, home=replace(field.capture.home, width=16_385))
+    with pytest.raises(CodecError, match="16385 x 18: a file holds cameras of at most 16,384 pixels"):
+        field.to_bytes()
+
+
+def test_overhead_counts_every_byte():
+    field = a_field()
+    size = len(field.to_bytes()) - 4 * field.parameters_count
+    assert size <= overhead(field.config)
+    assert SETTINGS_BYTES + NUMBERS.size < 200
