@@ -1,1 +1,1 @@
-"""Numbers to bytes and back: quantisation in training, entropy coding, the container. Knows no field."""
+"""Tensors to bytes and back: entropy coding, the table of tensors, the container. Independent of what a file holds."""

@@ -1,12 +1,12 @@
-"""Entropy coding of integers: a two-number model for each tensor, and constriction's asymmetric numeral systems.
+"""Entropy coding of integers: a model with two parameters for each tensor, and asymmetric numeral systems.
 
 The model of an integer q is log-concave and symmetric,
 
     p(q) ~ A^|q| C^(|q| (|q| - 1) / 2)      0 < A < 1,  0 < C <= 1
 
-from Laplace (C = 1) to Gaussian (C = A^2) and beyond; or the half of it with q >= 0. A and C are two bytes that the
-file carries for each tensor, and the table of frequencies is made from them by integer arithmetic alone, so that every
-machine decodes the same integers. docs/format.md says the same for a reader in another language.
+from Laplace (C = 1) to Gaussian (C = A^2) and beyond; or the half with q >= 0. The file stores A and C of each tensor
+as one byte each. The table of frequencies follows from them by integer arithmetic alone, so that every machine decodes
+the same integers. docs/format.md specifies all this for other implementations.
 """
 
 import math
@@ -17,27 +17,27 @@ import numpy as np
 from jaxtyping import Int
 
 PRECISION = 24
-"""Frequencies of a table sum to 2^24, as constriction's coders have it."""
+"""The frequencies of a table sum to 2^24, the default precision of constriction's coders."""
 LARGEST = 2**14
-"""Bound on |q|: a table stays below 33,000 entries."""
+"""Bound on |q|: a table has less than 33,000 entries."""
 FINE = 8
-"""Codes for each factor of two in 1 - A and 1 - C."""
+"""Number of codes per factor of two in 1 - A and 1 - C."""
 ROOTS = [math.isqrt(math.isqrt(math.isqrt(2 ** (8 * 32 - i)))) for i in range(FINE)]
 """floor(2^(32 - i/8))."""
 
 
 class CodecError(ValueError):
-    """The bytes are no .sine file, are damaged, or break a bound of the format."""
+    """Bytes that are not a .sine file, that are damaged, or that exceed a bound of the format."""
 
 
 def ratio(code: int) -> int:
-    """1 - 2^(-code/8) in units of 2^-32: what a byte says of A or C."""
+    """A or C for its code, 1 - 2^(-code/8), in units of 2^-32."""
     return 2**32 - (ROOTS[code % FINE] >> code // FINE)
 
 
 @dataclass(frozen=True)
 class EntropyModel:
-    """How likely each integer from -bound to bound is, or from 0 to bound."""
+    """Probabilities of the integers from -bound to bound, or from 0 to bound."""
 
     bound: int
     """Largest |q|."""
@@ -46,7 +46,7 @@ class EntropyModel:
     c: int
     """Code of C."""
     signed: bool = True
-    """Whether integers may be negative."""
+    """Whether integers can be negative."""
 
     def __post_init__(self) -> None:
         if not (0 <= self.bound <= LARGEST and 0 <= self.a < 256 and 0 <= self.c < 256):
@@ -54,26 +54,26 @@ class EntropyModel:
 
     @property
     def smallest(self) -> int:
-        """The first integer that has a frequency."""
+        """The smallest integer that has a frequency."""
         return -self.bound if self.signed else 0
 
     def frequencies(self) -> Int[np.ndarray, " n"]:
-        """Of smallest..bound, each at least 1, in sum 2^24."""
+        """Frequencies of smallest..bound, each at least 1, with the sum 2^24."""
         side = _weights(self.bound, self.a, self.c)
         weights = np.concatenate([side[:0:-1], side]) if self.signed else side
         total, spare = int(weights.sum()), 2**PRECISION - len(weights)
-        frequencies = 1 + weights * spare // total  # weights stay at 2^31 at most, so the product fits 64 bits
+        frequencies = 1 + weights * spare // total  # weights are at most 2^31, so the product fits into 64 bits
         frequencies[-self.smallest] += 2**PRECISION - int(frequencies.sum())
         return frequencies
 
     def bits(self, values: Int[np.ndarray, "*shape"]) -> float:
-        """Length of values in this code."""
+        """Length of the coded values in bits."""
         counts = np.bincount(values.ravel() - self.smallest, minlength=self.bound - self.smallest + 1)
         return float(PRECISION * values.size - counts @ np.log2(self.frequencies()))
 
     @classmethod
     def fit(cls, values: Int[np.ndarray, "*shape"], signed: bool = True) -> "EntropyModel":
-        """The shortest code for values.
+        """The model that codes these values in the fewest bits.
 
         Raises:
             CodecError: a value beyond 2^14.
@@ -85,7 +85,7 @@ class EntropyModel:
             return cls(0, 0, 0, signed)
         used = np.abs(values.ravel()).astype(np.float64)
         sums = used.sum(), (used * (used - 1) / 2).sum()
-        # log p is linear in log A and log C: the length is convex in both, so a grid can be refined
+        # log p is linear in log A and log C: the length is convex in both, so a grid search can be refined
         a = c = 128
         for stride in (8, 2, 1):
             reach = np.arange(-16, 16) if stride == 8 else np.arange(-5, 6)
@@ -97,7 +97,11 @@ class EntropyModel:
 def _shortest(
     rows: np.ndarray, columns: np.ndarray, bound: int, count: int, total: float, pairs: float, signed: bool
 ) -> tuple[int, int]:
-    """The codes (a, c), of these, that make `count` integers with these sums of |q| and |q|(|q| - 1)/2 the shortest."""
+    """The codes (a, c), from these rows and columns, that are best for `count` integers.
+
+    Args:
+        total, pairs: the sums of |q| and of |q| (|q| - 1) / 2 over the integers.
+    """
     q = np.arange(bound + 1, dtype=np.float64)
     a, c = (np.log([max(ratio(code), 1) / 2**32 for code in codes]) for codes in (rows, columns))
     sides = np.array([np.exp(x * q[:, None] + c * (q * (q - 1) / 2)[:, None]).sum(0) for x in a])
@@ -109,7 +113,7 @@ def _shortest(
 
 @lru_cache(maxsize=64)
 def _weights(largest: int, a: int, c: int) -> Int[np.ndarray, " n"]:
-    """p(0), p(1), ..., p(largest) unnormalised, from 2^31 down, by integer arithmetic."""
+    """Unnormalised p(0), p(1), ..., p(largest), from 2^31 downwards, by integer arithmetic."""
     weight, step, bend = 2**31, ratio(a), ratio(c)
     weights = np.zeros(largest + 1, dtype=np.int64)
     for q in range(largest + 1):
@@ -120,29 +124,30 @@ def _weights(largest: int, a: int, c: int) -> Int[np.ndarray, " n"]:
     return weights
 
 
-def _model(frequencies: Int[np.ndarray, " n"]):
+def _categorical(frequencies: Int[np.ndarray, " n"]):
     import constriction
 
-    # constriction gives each symbol one of 2^24 slots and shares out the others by these: exactly, as they are integers
+    # constriction gives each symbol one of 2^24 slots and distributes the others by these weights: exactly, as they are
+    # integers
     return constriction.stream.model.Categorical((frequencies - 1).astype(np.float64), perfect=False)
 
 
 def encode(tensors: list[tuple[Int[np.ndarray, " _"], EntropyModel]]) -> bytes:
-    """Integers, tensor after tensor, as one string of bytes."""
+    """All integers, tensor after tensor, as one code."""
     import constriction
 
     coder = constriction.stream.stack.AnsCoder()
-    for values, model in reversed(tensors):  # a stack: what goes in last comes out first
+    for values, model in reversed(tensors):  # a stack: the last one in is the first one out
         if values.size and model.bound:
-            coder.encode_reverse((values - model.smallest).astype(np.int32), _model(model.frequencies()))
+            coder.encode_reverse((values - model.smallest).astype(np.int32), _categorical(model.frequencies()))
     return coder.get_compressed().astype("<u4").tobytes()
 
 
 def decode(data: bytes | memoryview, tensors: list[tuple[int, EntropyModel]]) -> list[Int[np.ndarray, " _"]]:
-    """The integers of `encode`, from the number of each tensor's values and its model.
+    """The integers that `encode` was given, from the number of values and the model of each tensor.
 
     Raises:
-        CodecError: the bytes are not exactly such a code.
+        CodecError: the bytes are not exactly a code of these.
     """
     import constriction
 
@@ -154,7 +159,7 @@ def decode(data: bytes | memoryview, tensors: list[tuple[int, EntropyModel]]) ->
     coder, decoded = constriction.stream.stack.AnsCoder(words), []
     for count, model in tensors:
         if count and model.bound:
-            symbols = coder.decode(_model(model.frequencies()), count).astype(np.int64)
+            symbols = coder.decode(_categorical(model.frequencies()), count).astype(np.int64)
             symbols += model.smallest
         else:
             symbols = np.zeros(count, dtype=np.int64)

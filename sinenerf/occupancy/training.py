@@ -25,7 +25,7 @@ from sinenerf.occupancy.header import header_of
 from sinenerf.occupancy.sampling import make_sampler
 from sinenerf.occupancy.solid import Solid
 from sinenerf.rounding.by_curvature import WINDOW, CurvatureRounding
-from sinenerf.rounding.curvature import gauss_newton, important
+from sinenerf.rounding.curvature import draw_points, gauss_newton
 
 HELD_OUT = 100_000  # uniform points of the cube whose IoU the progress bar shows
 CANDIDATES, CURVATURE_POINTS = 2**15, 2**12  # of so many points so many are drawn for the curvature
@@ -50,7 +50,7 @@ class Training:
         self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=fast)
         self.optimizer = make_optimizer(config.optimizer, field.parameters(), config.learning_rate)
         self.rounding = self._rounding()
-        self._important: tuple[int, Tensor] | None = None  # points of the curvature, and the step that drew them
+        self._curvature_points: tuple[int, Tensor] | None = None  # points of the curvature, and the step that drew them
         points = np.random.default_rng(config.seed + 1).uniform(-1, 1, (HELD_OUT, 3))
         self.held_out = points, solid.contains(points)
 
@@ -65,11 +65,11 @@ class Training:
 
     def _curvature(self, start: int, stop: int) -> Tensor:
         """Of the loss now, at points that depend on the step alone."""
-        if self._important is None or self._important[0] != self.step:
+        if self._curvature_points is None or self._curvature_points[0] != self.step:
             many = torch.cat([self.sampler.batch(self.step + i, CANDIDATES // 4)[0] for i in range(4)]).to(self.device)
-            points = important(self.field.network, many, CURVATURE_POINTS, self.config.loss)
-            self._important = self.step, points
-        curvature = gauss_newton(self.field.network, self._important[1], start, stop)
+            points = draw_points(self.field.network, many, CURVATURE_POINTS, self.config.loss)
+            self._curvature_points = self.step, points
+        curvature = gauss_newton(self.field.network, self._curvature_points[1], start, stop)
         self._check_finite(float(curvature.sum()))
         return curvature
 

@@ -1,1 +1,1 @@
-"""Training with rounded numbers: by learned steps, or by the curvature of the loss."""
+"""Rounding a network's parameters while it trains: by learned steps, or by the curvature of the loss."""

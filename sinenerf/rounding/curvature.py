@@ -1,9 +1,9 @@
-"""How much each number of a network matters, and together with which others: the curvature of a training's loss.
+"""The curvature of a training's loss: how much each parameter of a network matters, and which are coupled.
 
-For a loss l(z) of a network's one output z, the Gauss-Newton matrix is H = mean of l''(z) J^T J over points, where J
-holds the derivatives of z by the parameters, point by point. l'' is large at few points, so these are drawn by it, and
-H is J^T J of them. One backward pass gives the derivatives d by what every linear layer y = W x + b puts out, and from
-them and x those by W, its factors and b follow in closed form.
+For a loss l(z) of a network's single output z, the Gauss-Newton matrix is H = mean of l''(z) J^T J over points, where
+the rows of J are the derivatives of z with respect to the parameters. l'' is large at few points, so points are drawn
+in proportion to it, and H is the mean of their J^T J. One backward pass gives the derivatives d with respect to the
+output of every linear layer y = W x + b; those with respect to W, its factors and b follow from d and x in closed form.
 """
 
 from collections.abc import Sequence
@@ -17,27 +17,28 @@ from sinenerf.common.settings import Loss
 from sinenerf.factored import FactoredLinear
 from sinenerf.layers import SineLowRankLinear
 
-Jacobian = Float[Tensor, "points numbers"]
+Jacobian = Float[Tensor, "points parameters"]
 CHUNK = 1024
-"""Points at once: their derivatives stay within a cache."""
+"""Points per batch: their derivatives fit into a processor's cache."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Some rows of a parameter."""
+    """A range of rows of a parameter tensor."""
 
     layer: str
+    """Name of the layer in the network."""
     leaf: str
-    """Of the layer's parameters."""
+    """Name of the parameter in the layer."""
     first: int
     stop: int
 
 
 def jacobian(network: nn.Module, points: Float[Tensor, "points dims"], parts: Sequence[Rows]) -> Jacobian:
-    """Derivatives of a network's output by the numbers of `parts`, flattened one after the other.
+    """Derivatives of a network's output with respect to the parameters in `parts`, each flattened, in order.
 
     Args:
-        network: of linear layers, dense or factored, that are called as modules; one output for a point.
+        network: consists of linear layers, dense or factored, that are called as modules; has one output per point.
     """
     layers = {part.layer: network.get_submodule(part.layer) for part in parts}
     seen: dict[str, tuple[Tensor, Tensor]] = {}
@@ -45,7 +46,7 @@ def jacobian(network: nn.Module, points: Float[Tensor, "points dims"], parts: Se
     def watch(name: str):
         def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
             seen[name] = inputs[0].detach(), output
-            return output.clone()  # relu overwrites what it is given
+            return output.clone()  # relu works in place
 
         return hook
 
@@ -58,12 +59,12 @@ def jacobian(network: nn.Module, points: Float[Tensor, "points dims"], parts: Se
             handle.remove()
     by_output = dict(zip(layers, gradients, strict=True))
     with torch.no_grad():
-        columns = [_of_rows(layers[part.layer], part, seen[part.layer][0], by_output[part.layer]) for part in parts]
+        columns = [_columns(layers[part.layer], part, seen[part.layer][0], by_output[part.layer]) for part in parts]
         return torch.cat(columns, dim=1)
 
 
-def _of_rows(layer: nn.Module, part: Rows, x: Float[Tensor, "points in"], d: Float[Tensor, "points out"]) -> Jacobian:
-    """From d, the derivatives by a layer's output."""
+def _columns(layer: nn.Module, part: Rows, x: Float[Tensor, "points in"], d: Float[Tensor, "points out"]) -> Jacobian:
+    """The columns of J for some rows of a parameter, from the layer's input x and the derivatives d by its output."""
     rows = slice(part.first, part.stop)
     if part.leaf == "bias":
         return d[:, rows]
@@ -72,25 +73,25 @@ def _of_rows(layer: nn.Module, part: Rows, x: Float[Tensor, "points in"], d: Flo
     assert isinstance(layer, FactoredLinear)
     (U, V), C = layer.factors, layer.slope()
     if part.leaf == "U":  # d_i sum_j x_j C_ij V_jr
-        of_row = x @ (C.T[:, rows, None] * V[:, None, :]).flatten(1)
-        return (of_row.view(len(x), -1, layer.rank) * d[:, rows, None]).flatten(1)
+        by_row = x @ (C.T[:, rows, None] * V[:, None, :]).flatten(1)
+        return (by_row.view(len(x), -1, layer.rank) * d[:, rows, None]).flatten(1)
     if part.leaf == "V":  # x_j sum_i d_i C_ij U_ir
         rows = slice(part.first + layer.anchored, part.stop + layer.anchored)
-        of_row = d @ (C[:, rows, None] * U[:, None, :]).flatten(1)
-        return (of_row.view(len(x), -1, layer.rank) * x[:, rows, None]).flatten(1)
+        by_row = d @ (C[:, rows, None] * U[:, None, :]).flatten(1)
+        return (by_row.view(len(x), -1, layer.rank) * x[:, rows, None]).flatten(1)
     assert isinstance(layer, SineLowRankLinear)
-    # omega and gain move all of W at once: by U V^T C / omega, and by -W / gain
-    of_all = U @ V.T * C / layer.omega if part.leaf == "omega" else -layer.build() / layer.gain
-    return ((x @ of_all.T) * d).sum(1, keepdim=True)
+    # dW / d omega = U V^T C / omega, dW / d gain = -W / gain
+    slope = U @ V.T * C / layer.omega if part.leaf == "omega" else -layer.build() / layer.gain
+    return ((x @ slope.T) * d).sum(1, keepdim=True)
 
 
-def important(
-    network: nn.Module, points: Float[Tensor, "many dims"], count: int, loss: Loss
-) -> Float[Tensor, "points dims"]:
-    """Of many points so many, those that the loss's second derivative weighs more the more often."""
+def draw_points(
+    network: nn.Module, points: Float[Tensor, "candidates dims"], count: int, loss: Loss
+) -> Float[Tensor, "count dims"]:
+    """Draw `count` of these points in proportion to the second derivative of the loss; a point may be drawn twice."""
     with torch.no_grad():
         p = torch.sigmoid(network(points))[:, 0].cpu().double()  # Apple's GPUs have no float64
-    # by the output: p (1 - p) of the cross-entropy, about 2 (p (1 - p))^2 of the squared error
+    # l'' is p (1 - p) for the cross-entropy, and about 2 (p (1 - p))^2 for the squared error
     weight = p * (1 - p) if loss == "cross-entropy" else (p * (1 - p)).square()
     shares = weight.cumsum(0) / weight.sum().clamp_min(1e-300)
     places = (torch.arange(count, dtype=torch.float64) + 0.5) / count
@@ -99,10 +100,10 @@ def important(
 
 def gauss_newton(
     network: nn.Module, points: Float[Tensor, "points dims"], start: int, stop: int
-) -> Float[Tensor, "numbers numbers"]:
-    """J^T J / points, of the numbers from `start` to `stop` in the order of `network.named_parameters()`, on the CPU.
+) -> Float[Tensor, "parameters parameters"]:
+    """J^T J / points for the parameters from `start` to `stop`, in the order of `network.parameters()`, on the CPU.
 
-    Of `important` points it is H, up to a factor.
+    For points from `draw_points` it is H up to a factor.
     """
     parts: list[Rows] = []
     skipped = offset = 0

@@ -1,4 +1,4 @@
-"""Rounding by curvature: the algebra, and the course of a training."""
+"""Rounding by curvature: the algebra, and rounding in the course of a training."""
 
 import numpy as np
 import pytest
@@ -17,16 +17,14 @@ from sinenerf.rounding.curvature import gauss_newton
 
 def a_curvature(count, seed):
     torch.manual_seed(seed)
-    J = (
-        torch.randn(3 * count, count) * torch.logspace(0, -2, count) @ torch.randn(count, count)
-    )  # numbers hang together
+    J = torch.randn(3 * count, count) * torch.logspace(0, -2, count) @ torch.randn(count, count)  # coupled parameters
     return J.T @ J / len(J)
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(2, 40), st.integers(0, 1000), st.floats(1e-3, 1.0))
-def test_what_rounding_costs_is_the_sum_over_what_is_left(count, seed, step):
-    """e^T H e = sum d_i e_i^2 <= sum d_i s^2 / 4, with e_i the error of number i when it was rounded."""
+def test_the_cost_of_rounding_is_the_sum_over_the_remaining_curvatures(count, seed, step):
+    """e^T H e = sum d_i e_i^2 <= sum d_i s^2 / 4, with e_i the error of parameter i when it was rounded."""
     H = a_curvature(count, seed)
     root = inverse_root(H)
     values = torch.randn(count, dtype=torch.float64)
@@ -50,7 +48,7 @@ def test_it_costs_far_less_than_rounding_each_to_its_nearest():
     assert cost(integers) < 0.5 * cost((values / steps).round())
 
 
-def test_without_ties_each_goes_to_its_nearest():
+def test_without_coupling_each_goes_to_its_nearest():
     values, steps = torch.randn(30, dtype=torch.float64), torch.full((30,), 0.1, dtype=torch.float64)
     integers, moved = nearest_plane(values, steps, inverse_root(torch.diag(torch.rand(30) + 0.1)), 20)
     assert torch.equal(integers, (values / steps).round()[:20])
@@ -58,7 +56,7 @@ def test_without_ties_each_goes_to_its_nearest():
 
 
 class Course:
-    """A small network, trained towards a ball while its numbers are rounded."""
+    """A small network, trained to fit a ball while its parameters are rounded."""
 
     def __init__(self, size, layer="sine"):
         torch.manual_seed(0)
@@ -84,8 +82,8 @@ class Course:
 
 
 @pytest.mark.parametrize("layer", ["sine", "low-rank", "dense"])
-def test_numbers_are_rounded_one_part_after_the_other(layer):
-    """Rounded numbers stay while the others train on; the file fills its budget; the network has its numbers."""
+def test_parameters_are_rounded_in_portions(layer):
+    """Rounded parameters stay while the others train on; the file fills its budget; the network has its values."""
     course = Course(size=350 if layer != "dense" else 900, layer=layer)
     counts = [0]
     for step in range(200):
@@ -99,7 +97,7 @@ def test_numbers_are_rounded_one_part_after_the_other(layer):
     tensors = course.rounding.finish()
     size = len(pack(OCCUPANCY, b"", list(tensors.values())))
     assert 0.97 * course.rounding.size < size <= course.rounding.size
-    # the file's order of neurons is another, but the numbers are the same
+    # the file's order of neurons differs, but the values are the same
     for name, parameter in course.network.named_parameters():
         ours, stored = parameter.detach().numpy().flatten(), tensors[name].values().flatten()
         np.testing.assert_allclose(np.sort(np.abs(ours)), np.sort(np.abs(stored)), rtol=1e-6)
@@ -112,7 +110,7 @@ def test_a_file_keeps_its_size_wherever_training_stops(done):
     assert len(pack(OCCUPANCY, b"", list(course.rounding.finish().values()))) <= 300
 
 
-def test_a_training_goes_on_from_its_state():
+def test_a_training_resumes_from_its_state():
     whole, first, second = Course(300), Course(300), Course(300)
     for step in range(100):
         whole.step(step / 100)
@@ -127,8 +125,8 @@ def test_a_training_goes_on_from_its_state():
         assert np.array_equal(tensor.integers, second.rounding.finish()[name].integers)
 
 
-def test_many_bits_cut_no_number_off():
-    """At 16 bits a number the outer ones were beyond the format's largest integer."""
+def test_at_many_bits_no_parameter_is_cut_off():
+    """At 16 bits each the largest parameters exceeded the format's largest integer."""
     course = Course(size=1500)
     before = course.network.head.weight.detach().clone()
     tensors = course.rounding.finish()
@@ -136,8 +134,8 @@ def test_many_bits_cut_no_number_off():
     assert max(np.abs(tensor.integers).max() for tensor in tensors.values()) <= LARGEST
 
 
-def test_a_network_whose_output_says_nothing_is_rounded_too():
-    """Its curvature is zero: there is no direction in which numbers could make up for others."""
+def test_a_network_of_constant_output_is_rounded_too():
+    """Its curvature is zero: in no direction can parameters compensate for others."""
     course = Course(size=300)
     with torch.no_grad():
         course.network.head.bias.fill_(-200.0)

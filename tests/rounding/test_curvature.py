@@ -1,15 +1,15 @@
-"""Derivatives of a network's output in closed form, and the Gauss-Newton matrix made of them."""
+"""Derivatives of a network's output in closed form, and the Gauss-Newton matrix computed from them."""
 
 import pytest
 import torch
 
 from sinenerf.occupancy.architecture import build_network
 from sinenerf.occupancy.config import OccupancyConfig
-from sinenerf.rounding.curvature import gauss_newton, important
+from sinenerf.rounding.curvature import draw_points, gauss_newton
 
 
 def by_autograd(network, points):
-    """Row by row."""
+    """J, one row after the other."""
     parameters = list(network.parameters())
     rows = [torch.autograd.grad(network(point[None]).sum(), parameters) for point in points]
     return torch.stack([torch.cat([part.flatten() for part in row]) for row in rows])
@@ -22,7 +22,7 @@ def by_autograd(network, points):
      {"layer": "low-rank"}, {"layer": "dense"}],
     ids=lambda settings: "-".join(map(str, settings.values())),
 )  # fmt: skip
-def test_the_curvature_is_that_of_autograd(settings, activation):
+def test_the_closed_form_agrees_with_autograd(settings, activation):
     torch.manual_seed(0)
     network = build_network(OccupancyConfig(width=12, rank=3, activation=activation, **settings))
     points = torch.rand(9, 3) * 2 - 1
@@ -35,7 +35,7 @@ def test_the_curvature_is_that_of_autograd(settings, activation):
 
 
 def test_the_second_derivative_of_the_cross_entropy():
-    """H is the Hessian of the loss where the network is linear in its numbers: the last layer."""
+    """H is the Hessian of the loss where the network is linear in its parameters: in the last layer."""
     torch.manual_seed(0)
     network = build_network(OccupancyConfig("dense", width=8, depth=1))
     points = torch.rand(20_000, 3) * 2 - 1
@@ -45,23 +45,23 @@ def test_the_second_derivative_of_the_cross_entropy():
     hessian = torch.autograd.functional.hessian(
         lambda w: torch.nn.functional.binary_cross_entropy_with_logits(features @ w.T + network.head.bias, labels), head
     )
-    chosen = important(network, points, 20_000, "cross-entropy")
+    drawn = draw_points(network, points, 20_000, "cross-entropy")
     with torch.no_grad():
         p = torch.sigmoid(network(points))
-    H = gauss_newton(network, chosen, count - 9, count - 1) * (p * (1 - p)).mean()
+    H = gauss_newton(network, drawn, count - 9, count - 1) * (p * (1 - p)).mean()
     torch.testing.assert_close(H, hessian.view(8, 8), rtol=0.02, atol=0.02 * float(hessian.max()))
 
 
-def test_points_are_drawn_by_what_the_loss_says_of_them():
-    """One that is decided says nothing, whichever loss; a squared error prefers the undecided more."""
+def test_points_are_drawn_by_the_second_derivative_of_the_loss():
+    """Points of certain occupancy are never drawn; the squared error favours uncertain points more."""
     network = torch.nn.Linear(1, 1, bias=False)
     torch.nn.init.ones_(network.weight)
     points = torch.tensor([0.0, 2.0, 30.0, -30.0]).repeat_interleave(100)[:, None]
     shares = {}
     for loss in ("cross-entropy", "mse"):
-        chosen = important(network, points, 1000, loss)
-        assert chosen.abs().max() <= 2
-        shares[loss] = float((chosen == 2).float().mean())
+        drawn = draw_points(network, points, 1000, loss)
+        assert drawn.abs().max() <= 2
+        shares[loss] = float((drawn == 2).float().mean())
     p = 1 / (1 + torch.tensor(-2.0).exp())
     weight = float(p * (1 - p))
     assert abs(shares["cross-entropy"] - weight / (weight + 0.25)) < 0.02
