@@ -46,6 +46,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         (source for source, name in OUTSIDE.items() if name == page.file.src_uri), f"docs/{page.file.src_uri}"
     )
 
+    modules = set(_modules())
+
     def rewrite(match: re.Match[str]) -> str:
         target = match[2]
         if "://" in target:
@@ -53,6 +55,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         path = posixpath.normpath(posixpath.join(posixpath.dirname(source), target))
         if path in OUTSIDE:
             name = OUTSIDE[path]
+        elif (ROOT / path) in modules:
+            name = _api_page(ROOT / path)
         elif path.startswith("docs/"):
             name = path.removeprefix("docs/")
         else:
