@@ -48,7 +48,9 @@ def main(options: Options) -> None:
         config = configure(run["method"], options.data, Path("outputs/benchmarks"), settings, parser)
         seconds = 60 * plan["minutes"] if "minutes" in plan else None
         stride = run.get("scored_pixel_stride", 1)
-        training = TimedTraining(build(config), seconds, plan.get("steps"), look_stride=4 * stride)
+        training = TimedTraining(
+            build(config), max_seconds=seconds, max_steps=plan.get("steps"), look_stride=4 * stride
+        )
         if not training.run():
             sys.exit(130)
         pipeline = training.trainer.pipeline

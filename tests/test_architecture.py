@@ -49,9 +49,7 @@ KNOWN_CIRCLES: list[set[str]] = [
 KNOWN_NAMES: set[str] = {"export_mesh.py"}
 KNOWN_SIZES: set[str] = {
     "common/films.py",
-    "compat.py",
     "plugin/flythrough.py",
-    "plugin/viewer_panel.py",
     "rd/csv_table.py",
     "theory.py",
 }

@@ -1,10 +1,12 @@
 """What this machine has, what it lacks, and the command that installs it."""
 
 import ctypes.util
-import importlib
+import importlib.util
 import shutil
 import sys
 from importlib.metadata import PackageNotFoundError, version
+
+from sinenerf.compat import matching_torchvision, torchvision_lacks_operators
 
 # library, what wants it, the package that has it on Debian and Ubuntu
 SYSTEM_LIBRARIES = [
@@ -43,6 +45,10 @@ def report() -> int:
         except PackageNotFoundError:
             good = False
             print(f"! {package:12} is not installed: pip install . in the folder of sinenerf")
+    if importlib.util.find_spec("torch") and torchvision_lacks_operators():
+        good = False
+        print("! torchvision was built for CUDA and torch for the CPU: ns-viewer does not start. The matching build:")
+        print(f"  {matching_torchvision()}")
     lost = missing_libraries()
     for name, user, package in lost:
         print(f"! lib{name} is missing ({user} needs it): apt-get install {package}")

@@ -1,1 +1,15 @@
-"""The nerfstudio plugin: everything that nerfstudio calls. Nothing in radiance, occupancy or codec imports it."""
+"""The nerfstudio plugin. What nerfstudio calls, by the entry points in pyproject.toml and the settings they hold:
+
+- `methods`: sine-nerf and sine-nerf-small, as `ns-train` lists them; their settings name all classes below;
+- `dataparser`: `llff-data`, which turns a scene's folder into cameras and photographs;
+- `datamanager`, `model` (with `viewer_panel`), `optimizers`, `trainer`: called in this order to set up a training.
+
+Its other modules call nerfstudio for the commands of sinenerf: they open and compress runs, export them as meshes,
+train the demo, and train nerfstudio's own methods for comparison. Bad input raises an exception with a one-line
+message; `edge` turns it into SystemExit where nerfstudio, which would print a traceback, is the caller. Nothing in
+radiance, occupancy or codec imports this package.
+"""
+
+from sinenerf.compat import declare_operators
+
+declare_operators()  # before nerfstudio imports torchvision

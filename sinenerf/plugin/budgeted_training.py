@@ -1,9 +1,8 @@
-"""Training within a budget of seconds or steps, with looks at the held-out views and checkpoints."""
+"""Training within a budget of seconds or steps, with checkpoints: the loop, and that of nerfstudio's own trainers."""
 
 import time
-from contextlib import redirect_stdout
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -12,68 +11,110 @@ import torch
 
 from sinenerf.common import checkpoint
 from sinenerf.common.console import interruptible, say
+from sinenerf.plugin.edge import silence
 from sinenerf.plugin.scoring import model_renderer, score_held_out
 
 SAVE_EVERY, SAVE_SHARE = 5.0, 0.02
-"""Seconds of training between checkpoints: at least so many, and so many more that saving takes at most this share."""
+"""Seconds of training between checkpoints: at least SAVE_EVERY, and enough that saving takes at most SAVE_SHARE."""
 LOOKS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
-"""Shares of the budget after which the held-out views are looked at; those at the end are scored anyway."""
+"""Shares of the budget after which the held-out views are scored; the caller scores them at the end."""
 
 
-@dataclass
-class TimedTraining:
-    """A training within a budget of seconds or steps; both, where both are given."""
+@dataclass(kw_only=True)
+class BudgetedTraining(ABC):
+    """A loop of training steps that ends with its budget, and survives Ctrl-C and kill -9."""
 
-    trainer: Any
     max_seconds: float | None
     max_steps: int | None
+    """Whichever of the two budgets is spent first ends the training; at least one is given."""
     checkpoint: Path | None = None
-    """Kept up to date while training, and gone on from."""
+    """File that is kept up to date while training, and resumed from."""
     fingerprint: str | None = None
-    """Of the photographs: a checkpoint of others is not gone on from."""
-    look_stride: int = 8
-    """Looks at the held-out views see every so many pixels, across and down."""
+    """Of input and settings: a checkpoint with another one is not resumed from."""
     seed: int = 0
     step: int = 0
     seconds: float = 0.0
-    """Of training alone, without set-up, checkpoints and looks."""
-    history: list[dict[str, float]] = field(default_factory=list)
-    """{step, seconds, psnr} of each look."""
+    """Time spent in training steps alone."""
 
     @property
     def done_fraction(self) -> float:
-        """How much of the budget is spent, from 0 to 1."""
+        """Share of the budget that is spent, from 0 to 1."""
         steps = self.step / self.max_steps if self.max_steps else 0.0
         return min(1.0, max(steps, self.seconds / self.max_seconds if self.max_seconds else 0.0))
 
     def run(self) -> bool:
-        """Train on until the budget is spent. False after Ctrl-C: the same training then goes on where it stopped.
+        """Train until the budget is spent. Returns False after Ctrl-C: the same call then resumes the training.
 
         Raises:
             RuntimeError: the loss is not finite.
         """
-        self._resume()
+        self.resume()
         torch.manual_seed(self.seed + self.step)
-        self._schedule()
+        np.random.seed(self.seed + self.step)
         due = self.seconds + SAVE_EVERY
-        with interruptible() as stop, redirect_stdout(StringIO()):
+        with interruptible() as stop:
             while self.done_fraction < 1 and not stop.wanted:
                 begin, before = time.monotonic(), self.done_fraction
-                self._iterate()
+                self._train_step()
+                self.step += 1
                 self.seconds += time.monotonic() - begin
-                if self.step in (5, 20) or self.step % 50 == 0:
-                    self._schedule()
-                if any(before < share <= self.done_fraction for share in LOOKS):
-                    self._look()
-                if self.seconds > due or stop.wanted:
+                self._report(before)
+                if self.checkpoint is not None and (self.seconds > due or stop.wanted):
                     begin = time.monotonic()
-                    self._save()
+                    self._save(self.checkpoint)
                     due = self.seconds + max(SAVE_EVERY, (time.monotonic() - begin) / SAVE_SHARE)
         return self.done_fraction >= 1
 
-    def _iterate(self) -> None:
+    def resume(self) -> bool:
+        """Load the checkpoint. Returns False where there is none that can be read and has this fingerprint."""
+        state = None if self.checkpoint is None else checkpoint.read(self.checkpoint, say, self.fingerprint)
+        if state is None:
+            return False
+        self.step, self.seconds = state["step"], state["seconds"]
+        self._load_state(state)
+        return True
+
+    def _save(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        progress = {"fingerprint": self.fingerprint, "step": self.step, "seconds": self.seconds}
+        checkpoint.save(path, {**progress, **self._state()})
+
+    @abstractmethod
+    def _train_step(self) -> None:
+        """Make the step with the number `self.step`."""
+
+    @abstractmethod
+    def _report(self, before: float) -> None:
+        """Called after each step with the `done_fraction` before it; its time is not counted."""
+
+    @abstractmethod
+    def _state(self) -> dict[str, Any]:
+        """What a checkpoint holds beside the progress: tensors and plain values."""
+
+    @abstractmethod
+    def _load_state(self, state: dict[str, Any]) -> None:
+        """Continue from what `_state` returned."""
+
+
+@dataclass
+class TimedTraining(BudgetedTraining):
+    """A trainer of any of nerfstudio's methods, ours included, that scores the held-out views on its way."""
+
+    trainer: Any
+    look_stride: int = 8
+    """Pixels between those that are scored on the way, across and down."""
+    history: list[dict[str, float]] = field(default_factory=list)
+    """{step, seconds, psnr} of each score."""
+
+    def run(self) -> bool:
+        with silence():
+            return super().run()
+
+    def _train_step(self) -> None:
         from nerfstudio.engine.callbacks import TrainingCallbackLocation as When
 
+        if self.step in (0, 5, 20) or self.step % 50 == 0:
+            self._schedule()
         self.trainer.step = self.step
         self.trainer.pipeline.train()
         for callback in self.trainer.callbacks:
@@ -81,31 +122,25 @@ class TimedTraining:
         self.trainer.train_iteration(self.step)
         for callback in self.trainer.callbacks:
             callback.run_callback_at_location(self.step, When.AFTER_TRAIN_ITERATION)
-        self.step += 1
 
     def _schedule(self) -> None:
-        """Learning rates fall, and rounding starts, by the steps that are expected to fit."""
+        """Let learning rates fall, and rounding begin, by the number of steps that is expected to fit."""
         expected = max(self.step + 1, round(self.step / self.done_fraction)) if self.step else self.max_steps or 10**9
         self.trainer.config.max_num_iterations = expected
         for group in self.trainer.config.optimizers.values():
             if group["scheduler"] is not None:
                 group["scheduler"].max_steps = expected
 
-    def _look(self) -> None:
-        score = score_held_out(self.trainer.pipeline, model_renderer(self.trainer.pipeline), self.look_stride)
-        self.history.append(
-            {"step": self.step, "seconds": round(self.seconds, 2), "psnr": round(score.metrics["psnr"], 3)}
-        )
-
-    def _save(self) -> None:
-        """A checkpoint, whole or not at all."""
-        if self.checkpoint is None:
+    def _report(self, before: float) -> None:
+        if not any(before < share <= self.done_fraction for share in LOOKS):
             return
+        score = score_held_out(self.trainer.pipeline, model_renderer(self.trainer.pipeline), self.look_stride)
+        psnr = round(score.metrics["psnr"], 3)
+        self.history.append({"step": self.step, "seconds": round(self.seconds, 2), "psnr": psnr})
+
+    def _state(self) -> dict[str, Any]:
         trainer, quantiser = self.trainer, getattr(self.trainer.pipeline.model, "quantiser", None)
         state = {
-            "fingerprint": self.fingerprint,
-            "step": self.step,
-            "seconds": self.seconds,
             "history": self.history,
             "rounding": None if quantiser is None else quantiser.state(),
             "pipeline": trainer.pipeline.state_dict(),
@@ -113,18 +148,13 @@ class TimedTraining:
             "schedulers": {name: s.state_dict() for name, s in trainer.optimizers.schedulers.items()},
             "scaler": trainer.grad_scaler.state_dict(),
         }
-        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        checkpoint.save(self.checkpoint, _plain(state))
+        return _without_numpy(state)
 
-    def _resume(self) -> None:
-        """Go on from the checkpoint, if there is one that can be read."""
-        state = None if self.checkpoint is None else checkpoint.read(self.checkpoint, say, self.fingerprint)
-        if state is None:
-            return
+    def _load_state(self, state: dict[str, Any]) -> None:
         trainer = self.trainer
-        self.step, self.seconds, self.history = state["step"], state["seconds"], state["history"]
+        self.history = state["history"]
         trainer.pipeline.load_pipeline(state["pipeline"], self.step - 1)
-        _rebuild_optimizers(trainer)  # TensoRF's grids have grown: they are other parameters now
+        _rebuild_optimizers(trainer)  # loading has enlarged TensoRF's grids, which are new parameters now
         for name, optimizer in trainer.optimizers.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
         for name, scheduler in trainer.optimizers.schedulers.items():
@@ -132,6 +162,7 @@ class TimedTraining:
         trainer.grad_scaler.load_state_dict(state["scaler"])
         if (quantiser := getattr(trainer.pipeline.model, "quantiser", None)) is not None:
             quantiser.load_state(state["rounding"])
+        self._schedule()
 
 
 def _rebuild_optimizers(trainer: Any) -> None:
@@ -143,10 +174,10 @@ def _rebuild_optimizers(trainer: Any) -> None:
     )
 
 
-def _plain(value: Any) -> Any:
-    """Without numpy's numbers, which nerfstudio's schedules leave and `torch.load(weights_only=True)` refuses."""
+def _without_numpy(value: Any) -> Any:
+    """The same with Python's numbers: nerfstudio's schedules hold numpy's, which torch.load(weights_only) refuses."""
     if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
+        return {name: _without_numpy(part) for name, part in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(_plain(part) for part in value)
+        return type(value)(_without_numpy(part) for part in value)
     return value.item() if isinstance(value, np.generic) else value

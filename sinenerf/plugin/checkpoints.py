@@ -1,4 +1,4 @@
-"""Which checkpoint a run goes on from, whether it may, and for how many steps."""
+"""Which checkpoint a run resumes from, whether its settings allow that, and for how many steps."""
 
 import math
 from pathlib import Path
@@ -8,104 +8,103 @@ import torch
 import yaml
 
 from sinenerf.common.console import say
+from sinenerf.plugin.edge import RunError
 
 NETWORK = "_model.field."
-"""The names of the numbers of a run's networks begin so."""
-HARMLESS = {"_target", "data", "downscale_factor", "widest"}
-"""Settings of a data parser that may change: where the photographs lie, and how large they are."""
+"""Prefix of the tensors of a run's networks in its state dict."""
+MAY_DIFFER = {"_target", "data", "downscale_factor", "widest"}
+"""Settings of a data parser that may change on resuming: where the photographs lie, and how large they are."""
 ADVICE = "Give its settings, those in its config.yml"
 
 
 def latest_valid_step(folder: Path) -> int:
-    """The step of the newest checkpoint in a folder that can be read; broken ones and stray files are passed over.
+    """The step of the newest readable checkpoint in a folder. Broken and stray files are passed over with a message.
 
     Raises:
-        SystemExit: there is none.
+        RunError: there is none.
     """
     for path in sorted(folder.glob("step-*.ckpt"), reverse=True):
         try:
             return int(torch.load(path, map_location="cpu", weights_only=True)["step"])
         except Exception as error:  # torch raises many kinds for a broken file
             say(f"{path} is passed over: it cannot be read ({type(error).__name__})")
-    raise SystemExit(f"sinenerf: {folder}: no checkpoint that can be read. Give the folder nerfstudio_models of a run")
+    raise RunError(f"{folder}: no checkpoint that can be read. Give the folder nerfstudio_models of a run")
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """What a run keeps, its tensors on the CPU.
+    """What `SineTrainer.save_checkpoint` wrote, its tensors on the CPU.
 
     Raises:
-        SystemExit: there is no such file, or it is no checkpoint.
+        RunError: the file does not exist, is damaged, or is not a checkpoint of this trainer.
     """
     if not path.is_file():
-        there = ", ".join(other.name for other in sorted(path.parent.glob("step-*.ckpt"))) or "none"
-        raise SystemExit(f"sinenerf: {path}: no such checkpoint. There are: {there}")
+        existing = ", ".join(other.name for other in sorted(path.parent.glob("step-*.ckpt"))) or "none"
+        raise RunError(f"{path}: no such checkpoint. There are: {existing}")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        if missing := {"step", "pipeline", "optimizers", "scalers"} - set(state):
+        if missing := {"step", "begin", "end", "pipeline", "optimizers", "schedulers", "scalers"} - set(state):
             raise KeyError(*missing)
     except Exception as error:  # torch raises many kinds for a broken file
-        raise SystemExit(
-            f"sinenerf: {path}: is damaged, or no checkpoint of a run ({type(error).__name__}). Give another one"
+        raise RunError(
+            f"{path}: is damaged, or no checkpoint of a run ({type(error).__name__}). Give another one"
         ) from None
     return state
 
 
-def counted_from(state: dict[str, Any], steps: int) -> int:
-    """The step from which a run that goes on counts its `steps`.
+def first_counted_step(state: dict[str, Any], steps: int) -> int:
+    """The step from which a resumed run counts its `steps`.
 
-    A run that was stopped counts from where it began, so that the same settings end it where it would have ended. One
-    that had ended, or has made as many, makes so many more. A checkpoint of before says of neither.
+    A run that was stopped counts from its beginning, so that the same settings end it where it would have ended. One
+    that had ended, or has already made that many steps, makes `steps` more.
     """
-    start, begin = state["step"] + 1, state.get("begin", 0)
-    ended = start >= state.get("end", math.inf)
+    start, begin = state["step"] + 1, state["begin"]
+    ended = start >= state["end"]
     return start if ended or begin + steps <= start else begin
 
 
 def check_same_settings(path: Path, state: dict[str, Any], pipeline: Any, optimizer: torch.optim.Optimizer) -> None:
-    """Whether a run may go on from a checkpoint, whose state dicts would bring an optimiser's settings, omega and gain
-    along, or break in many lines.
+    """Refuse to resume from a checkpoint of other settings: its state dicts would silently bring their optimiser's
+    settings, omega and gain along, or fail to load with many lines.
 
     Args:
         path: where the checkpoint lies.
         state: what it holds.
 
     Raises:
-        SystemExit: saying what differs.
+        RunError: naming the settings that differ.
     """
-    pipeline = getattr(pipeline, "module", pipeline)  # under DDP it is wrapped
-    shapes = [
+    saved_shapes, shapes = (
         {name: getattr(values, "shape", None) for name, values in part.items() if name.startswith(NETWORK)}
         for part in (state["pipeline"], pipeline.state_dict())
-    ]
-    if shapes[0] != shapes[1]:
-        raise SystemExit(
-            f"sinenerf: {path}: is of a run with another network (layer, rank, width, depth or the like, or bits "
+    )
+    if saved_shapes != shapes:
+        raise RunError(
+            f"{path}: is of a run with another network (layer, rank, width, depth or the like, or bits "
             f"where one has none). {ADVICE}"
         )
-    saved = state["optimizers"].get("fields", {"param_groups": [{}]})
-    ours = optimizer.param_groups[0]
-    # SOAP's groups have this setting alone; other keys come and go with the versions of torch
-    soap = ["precondition_frequency" in group for group in (saved["param_groups"][0], ours)]
-    others = ["optimizer"] if soap[0] != soap[1] else []
-    if len(saved["param_groups"][0].get("params", ours["params"])) != len(ours["params"]):
+    saved, ours = state["optimizers"]["fields"]["param_groups"][0], optimizer.param_groups[0]
+    # only SOAP's groups have this setting; other keys come and go with the versions of torch
+    saved_soap, soap = ("precondition_frequency" in group for group in (saved, ours))
+    others = ["optimizer"] if saved_soap != soap else []
+    if len(saved["params"]) != len(ours["params"]):
         others.append("learn-omega or learn-gain")
     others += _other_settings(path, state["pipeline"], pipeline)
     if others:
         differ = " and another ".join(others).removesuffix(",")
-        raise SystemExit(f"sinenerf: {path}: is of a run with another {differ}. {ADVICE}")
+        raise RunError(f"{path}: is of a run with another {differ}. {ADVICE}")
 
 
 def _other_settings(path: Path, state: dict[str, Any], pipeline: Any) -> list[str]:
-    """The settings without which a network's numbers mean something else, where a checkpoint's run has others."""
-    model, parser, beside = pipeline.model.config, pipeline.config.datamanager.dataparser, _config_beside(path)
-    # anchored rows and gains follow from a sine's
+    """The settings of a checkpoint's run that give its parameters another meaning, and differ from the pipeline's."""
+    model, parser, config = pipeline.model.config, pipeline.config.datamanager.dataparser, _config_beside(path)
+    # anchored rows and gains follow from a sine's omega and spread
     names = {"density_activation", *(("omega", "spread") if model.layer == "sine" else ())}
-    others = _differing(beside, "pipeline.model", model, names)
-    others |= _differing(beside, "pipeline.datamanager.dataparser", parser, set(vars(parser)) - HARMLESS)
-    # what the checkpoint itself knows, wherever it was moved to
-    if (omega := _changed(state, pipeline, "omega")) is not None:
+    others = _differing(config, "pipeline.model", model, names)
+    others |= _differing(config, "pipeline.datamanager.dataparser", parser, set(vars(parser)) - MAY_DIFFER)
+    # the checkpoint itself holds these, even when it was moved away from its config.yml
+    if (omega := _changed_constant(state, pipeline, "omega")) is not None:
         others["omega"] = omega
-    if _changed(state, pipeline, "gain") is not None:
+    if _changed_constant(state, pipeline, "gain") is not None:
         others.setdefault("spread", None)
     return [
         name.replace("_", "-") + ("" if value is None else f", which is {_shown(value)} there,")
@@ -117,25 +116,31 @@ def _shown(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _changed(state: dict[str, Any], pipeline: Any, constant: str) -> float | None:
-    """A checkpoint's constant of this name in the first layer that has another; None where all are the same."""
+def _changed_constant(state: dict[str, Any], pipeline: Any, constant: str) -> float | None:
+    """A checkpoint's value of this constant in the first layer where it differs; None if it differs in none."""
     for name, ours in pipeline.named_buffers():
-        theirs = state.get(name, ours)
-        if name.endswith(f".{constant}") and not math.isclose(theirs, ours, rel_tol=1e-5):
-            return float(theirs)
+        saved = state.get(name, ours)
+        if name.endswith(f".{constant}") and not math.isclose(saved, ours, rel_tol=1e-5):
+            return float(saved)
     return None
 
 
 def _config_beside(path: Path) -> Any:
-    """The config.yml of a checkpoint's run as it is written, no object is made of it; None where there is none."""
+    """The YAML nodes of the config.yml of a checkpoint's run, without building any object; None if it has none."""
     try:
         return yaml.compose((path.absolute().parents[1] / "config.yml").read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):  # a checkpoint may be moved away from its run
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):  # a checkpoint may have been moved away from its run
         return None
 
 
 def _differing(config: Any, place: str, ours: Any, names: set[str]) -> dict[str, Any]:
-    """What a part of a config.yml has otherwise: its kind, or else numbers and words of these names."""
+    """The scalar settings of these names that differ in one part of a config.yml; or, if its class differs, only that.
+
+    Args:
+        config: YAML nodes.
+        place: dotted path of the part.
+        ours: the settings to compare with.
+    """
     node = config
     for part in place.split("."):
         node = _entries(node).get(part)
@@ -143,8 +148,8 @@ def _differing(config: Any, place: str, ours: Any, names: set[str]) -> dict[str,
         return {}
     if (kind := node.tag.rpartition(".")[2]) != type(ours).__name__:
         return {place.rpartition(".")[2]: kind}
-    there = {name: value for name, value in _entries(node).items() if isinstance(value, yaml.ScalarNode)}
-    values = {name: yaml.constructor.SafeConstructor().construct_object(there[name]) for name in names & set(there)}
+    scalars = {name: value for name, value in _entries(node).items() if isinstance(value, yaml.ScalarNode)}
+    values = {name: yaml.constructor.SafeConstructor().construct_object(scalars[name]) for name in names & set(scalars)}
     return {name: value for name, value in values.items() if value != getattr(ours, name)}
 
 

@@ -1,4 +1,4 @@
-"""nerfstudio's data manager, which says in one line what cannot be trained on, whichever parser has read it."""
+"""nerfstudio's data manager with checks: one line says why data, of any parser, cannot be trained on."""
 
 import json
 from functools import cached_property
@@ -14,22 +14,23 @@ from nerfstudio.data.scene_box import SceneBox
 from PIL import Image
 
 from sinenerf.common.console import say
+from sinenerf.plugin.edge import exit_on
 from sinenerf.radiance.llff import SceneError, check_alpha, load_image
 
 
 class Photographs(InputDataset):
-    """The photographs and cameras of a capture, or of what is held out of it."""
+    """The photographs and cameras of a capture, or of its held-out views."""
 
     def get_numpy_image(self, image_idx: int) -> np.ndarray:
         """A photograph, (height, width, 3 or 4) of uint8.
 
         Raises:
-            SceneError: as `load_image` and `check_alpha`, whose checks nerfstudio's own reading has not.
+            SceneError: as `load_image` and `check_alpha`, whose checks nerfstudio's own reading lacks.
         """
         path = self.image_filenames[image_idx]
         image = load_image(path)
-        if self._dataparser_outputs.alpha_color is None:  # else nerfstudio lays transparent ones on that colour
-            check_alpha(path, image, self._first)
+        if self._dataparser_outputs.alpha_color is None:  # else nerfstudio blends transparent ones with that colour
+            check_alpha(path, image, self._first_mode)
         if self.scale_factor != 1.0:
             size = (int(image.width * self.scale_factor), int(image.height * self.scale_factor))
             image = image.resize(size, Image.Resampling.BILINEAR)
@@ -37,37 +38,39 @@ class Photographs(InputDataset):
         return pixels if pixels.ndim == 3 else pixels[..., None].repeat(3, axis=2)
 
     @cached_property
-    def _first(self) -> str:
+    def _first_mode(self) -> str:
+        """Pillow's mode of the first photograph, with or without alpha."""
         return load_image(self.image_filenames[0]).mode
 
 
 class SineDataManager(VanillaDataManager[Photographs]):
-    """Photographs and cameras that are checked as they are read. Those that cannot be trained on end the program."""
+    """Photographs and cameras that are checked as they are read. Bad ones end the program with one line."""
 
     def __init__(self, config: VanillaDataManagerConfig, **options) -> None:
-        try:
-            super().__init__(config, **options)
-            for part in (self.train_dataset, self.eval_dataset):
-                check_cameras(part.cameras, part.image_filenames, self.config.data)
-        except SceneError as error:
-            raise SystemExit(f"sinenerf: {error}") from None
-        except (OSError, AssertionError, LookupError, TypeError, ValueError) as error:
-            # of the parser: nerfstudio's own check little of what they read
-            reason = " ".join(str(error).split())
-            raise SystemExit(
-                f"sinenerf: {self.config.data}: its data parser cannot read it ({type(error).__name__}: {reason})"
-            ) from None
-        if self.test_mode == "val":  # a training, as opposed to what comes after it
-            say_what_is_cut_off(self.dataparser_config, self.train_dataset.cameras, self.train_dataset.scene_box)
+        with exit_on(SceneError):
+            try:
+                super().__init__(config, **options)
+                for part in (self.train_dataset, self.eval_dataset):
+                    check_cameras(part.cameras, part.image_filenames, self.config.data)
+            except SceneError:
+                raise
+            except (OSError, AssertionError, LookupError, TypeError, ValueError) as error:
+                # nerfstudio's parsers check little of what they read
+                reason = " ".join(str(error).split())
+                raise SceneError(
+                    f"{self.config.data}: its data parser cannot read it ({type(error).__name__}: {reason})"
+                ) from None
+        if self.test_mode == "val":  # only in a training
+            warn_of_tight_box(self.dataparser_config, self.train_dataset.cameras, self.train_dataset.scene_box)
 
 
 def check_cameras(cameras: Cameras, paths: list[Path], data: Path) -> None:
-    """Whether all cameras are finite.
+    """Check that all cameras are finite.
 
     Args:
-        cameras: as a parser has made them.
+        cameras: as a parser returned them.
         paths: their photographs.
-        data: where the parser has read them.
+        data: where the parser read them.
 
     Raises:
         SceneError: naming the photograph whose camera is not.
@@ -77,13 +80,13 @@ def check_cameras(cameras: Cameras, paths: list[Path], data: Path) -> None:
     if not broken.any():
         return
     culprit = str(paths[int(broken.nonzero()[0])])
-    if broken.all():  # parsers subtract the mean of all poses, so that one of them spoils the others
+    if broken.all():  # parsers subtract the mean of all poses, so one bad pose spoils the others
         culprit = _broken_frame(data) or f"{data}: one of its views"
     raise SceneError(f"{culprit}: NaN or infinite numbers in its pose or focal length. Correct or remove it")
 
 
 def _broken_frame(data: Path) -> str | None:
-    """The frame of a transforms.json whose matrix is not finite."""
+    """The first frame of a transforms.json whose matrix is not finite; None without such a file or frame."""
     file = data if data.suffix == ".json" else data / "transforms.json"
     if file.is_file():
         for frame in json.loads(file.read_text())["frames"]:
@@ -92,12 +95,12 @@ def _broken_frame(data: Path) -> str | None:
     return None
 
 
-def say_what_is_cut_off(parser: DataParserConfig, cameras: Cameras, box: SceneBox) -> None:
-    """One line where the scene box ends with the cameras that nerfstudio has scaled into it, as it does by default."""
+def warn_of_tight_box(parser: DataParserConfig, cameras: Cameras, box: SceneBox) -> None:
+    """Print one line if the scene box ends at the cameras, which nerfstudio scales into +-1 by default."""
     middle, half = box.aabb.mean(0), (box.aabb[1] - box.aabb[0]) / 2
     reach = float(((cameras.camera_to_worlds[:, :, 3].cpu() - middle) / half).abs().max())
     if hasattr(parser, "scene_scale") and 0.5 < reach < 1.001:
         say(
-            f"all cameras lie inside the scene box, +-{float(half.max()):g}, and what is farther away is cut off. "
-            "Unless there is nothing, add --scene-scale 16 after the parser's name, or 4 for a capture around an object"
+            f"all cameras lie inside the scene box, +-{float(half.max()):g}, and everything farther away is cut off. "
+            "Add --scene-scale 16 after the parser's name, or 4 for a capture around an object, unless nothing is there"
         )

@@ -1,4 +1,4 @@
-"""`llff-data`: nerfstudio's door to LLFF scenes.
+"""`llff-data`: nerfstudio's data parser for LLFF scenes.
 
 nerfstudio imports this module while its own configs are still loading, so it must not import them, the data managers or
 the engine; the methods' specifications live in `methods.py`.
@@ -15,6 +15,7 @@ from nerfstudio.data.scene_box import SceneBox
 from nerfstudio.plugins.registry_dataparser import DataParserSpecification
 
 from sinenerf.common.checks import check_positive
+from sinenerf.plugin.edge import exit_on
 from sinenerf.radiance import llff, poses
 
 OTHER_KINDS = {
@@ -24,7 +25,7 @@ OTHER_KINDS = {
     "sparse/0": "colmap --colmap-path sparse/0",
     "sparse": "colmap --colmap-path sparse",
 }
-"""What other captures have in their folders, and how their parsers are named."""
+"""Files by which other kinds of captures are recognised, and the names of their parsers."""
 
 
 @dataclass
@@ -35,35 +36,29 @@ class LLFFDataParserConfig(DataParserConfig):
     data: Path = Path("data/demo")
     """Folder with poses_bounds.npy and images."""
     downscale_factor: int | None = None
-    """Train on images_<factor>, made from the larger ones if missing. Default: the largest that are not too wide."""
+    """Train on images_<factor>, made from the larger ones if missing. Default: the largest no wider than `widest`."""
     widest: int = 1100
-    """Pixels across that are not too wide."""
+    """Largest width of the photographs in pixels, where no factor is given."""
     hold_every: int = 8
-    """Hold out every n-th view for testing, starting with the first."""
+    """Hold out every n-th view for testing, beginning with the first."""
     spherify: bool = False
-    """For captures around an object: scene box instead of NDC."""
+    """For captures around an object: use a scene box instead of NDC."""
     box_limit: float = 8.0
-    """With spherify, how far the scene box reaches at most, in distances of the cameras from what they look at: it
-    holds all that they see up to their far bounds."""
+    """With spherify, the largest half side of the scene box, in distances of the cameras from what they look at. The
+    box holds all that they see up to their far bounds."""
     bound_factor: float = 0.75
-    """The nearest scene point goes to 1 / bound_factor, so that NDC's near plane at 1 lies safely in front of it."""
-
-    def __setstate__(self, state: dict[str, object]) -> None:
-        """From a run's config.yml: one of before boxes had a limit was trained in one of +-1."""
-        self.__dict__.update({"box_limit": 1.0} | state)
+    """The scene is scaled so that its nearest point lies at 1 / bound_factor, safely behind NDC's near plane at 1."""
 
 
 @dataclass
 class LLFFDataParser(DataParser):
-    """Reads, checks and normalises an LLFF scene. A scene that cannot be trained on ends the program with one line."""
+    """Reads, checks and normalises an LLFF scene. One that cannot be trained on ends the program with one line."""
 
     config: LLFFDataParserConfig
 
     def _generate_dataparser_outputs(self, split: str = "train", **_) -> DataparserOutputs:
-        try:
+        with exit_on(llff.SceneError):
             return self._read(split)
-        except llff.SceneError as error:
-            raise SystemExit(f"sinenerf: {error}") from None
 
     def _read(self, split: str) -> DataparserOutputs:
         config = self.config
@@ -113,7 +108,7 @@ class LLFFDataParser(DataParser):
             raise llff.SceneError(str(error)) from None
 
     def _bounding_box(self, views: poses.PosedViews) -> np.ndarray:
-        """Two corners, (2, 3), around the frusta up to the far bound."""
+        """Two corners, (2, 3), of the box around the frusta up to the far bound."""
         if self.config.spherify:
             corners = poses.frusta(views).reshape(-1, 3)
             seen = np.stack([np.minimum(corners.min(0), -1.0), np.maximum(corners.max(0), 1.0)])
@@ -125,16 +120,16 @@ class LLFFDataParser(DataParser):
 
 
 def _check_no_other_kind(scene: Path) -> None:
-    """Whether a folder without a poses_bounds.npy is of another kind, whose parser was not named."""
-    for there, parser in OTHER_KINDS.items():
-        if (scene / there).exists():
+    """Refuse a folder without a poses_bounds.npy that is a capture of another kind, naming its parser."""
+    for name, parser in OTHER_KINDS.items():
+        if (scene / name).exists():
             raise llff.SceneError(
-                f"{scene}: has {there} and no poses_bounds.npy: name its parser, ns-train ... --data {scene} {parser}"
+                f"{scene}: has {name} and no poses_bounds.npy: name its parser, ns-train ... --data {scene} {parser}"
             )
 
 
 def _check_forward_facing(views: poses.PosedViews, paths: list[Path]) -> None:
-    """Whether all that the views see lies in front of their mean: NDC has no other place."""
+    """Refuse views that see anything behind their mean camera: NDC cannot represent it."""
     angles = poses.degrees_off(views.camera_to_world)
     corners = np.degrees(np.arctan(0.5 * np.hypot(views.hwf[:, 0], views.hwf[:, 1]) / views.hwf[:, 2]))
     view = int((angles + corners).argmax())
@@ -146,7 +141,7 @@ def _check_forward_facing(views: poses.PosedViews, paths: list[Path]) -> None:
 
 
 def _ndc(focal: np.ndarray, width: int, height: int) -> dict[str, float]:
-    """The parameters of `warp.NDC`, as plain numbers so that the metadata stays data."""
+    """The parameters of `warps.NDC`, as plain numbers so that the metadata stays data."""
     return {"tan_x": width / (2 * float(focal.mean())), "tan_y": height / (2 * float(focal.mean())), "near": 1.0}
 
 

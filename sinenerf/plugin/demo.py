@@ -1,9 +1,8 @@
-"""The first thing a newcomer sees: one scene trained, scored and rendered."""
+"""`sinenerf demo`: one scene trained, scored on its held-out views, and rendered as a film."""
 
 import json
 import shutil
 import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +15,13 @@ from sinenerf.common.files import replacing
 from sinenerf.networks import count_parameters
 from sinenerf.plugin.demo_training import make_trainer, plan_steps, train
 from sinenerf.plugin.flythrough import cameras_of, film
-from sinenerf.plugin.run_to_field import capture_of_run
+from sinenerf.plugin.runs import capture_of_run
 from sinenerf.radiance.llff import read_poses_bounds
 
 CONSOLE = Console()
 METHOD = "sine-nerf-small"
-FILM_WIDTH = 252  # pixels: renders in a fraction of a second
+FILM_WIDTH = 252
+"""Pixels: a frame renders in a fraction of a second."""
 
 
 def run_demo(scene: Path | None, output: Path, steps: int, minutes: float, frames: int) -> dict:
@@ -32,7 +32,6 @@ def run_demo(scene: Path | None, output: Path, steps: int, minutes: float, frame
     """
     for setting, value in {"steps": steps, "minutes": minutes, "frames": frames}.items():
         check_positive(setting, value)
-    warnings.filterwarnings("ignore")
     if scene is None:
         from sinenerf.datasets.generate import generate_scene
 
@@ -41,7 +40,7 @@ def run_demo(scene: Path | None, output: Path, steps: int, minutes: float, frame
     target = output / scene.resolve().name
     _check_scene(scene, target)
     done = target / "result.json"
-    if done.exists():  # a demo that ended starts anew
+    if done.exists():  # a finished demo is made anew
         shutil.rmtree(target / METHOD / "run", ignore_errors=True)
         done.unlink()
     trainer = make_trainer(scene, output, steps)
@@ -68,11 +67,15 @@ def run_demo(scene: Path | None, output: Path, steps: int, minutes: float, frame
 
 
 def _check_scene(scene: Path, target: Path) -> None:
-    """Before anything of an earlier demo is replaced, or gone on with."""
+    """Check a scene and its output folder before anything of an earlier demo is replaced or resumed.
+
+    Raises:
+        ValueError: the scene is bad, or the folder holds the demo of another one.
+    """
     read_poses_bounds(scene / "poses_bounds.npy")
     note, place = target / "scene.txt", str(scene.resolve())
-    if note.exists() and (there := note.read_text()) != place:
-        raise ValueError(f"{target} holds the demo of {there}: give another --output")
+    if note.exists() and (other := note.read_text()) != place:
+        raise ValueError(f"{target} holds the demo of {other}: give another --output")
     target.mkdir(parents=True, exist_ok=True)
     with replacing(note) as partial:
         partial.write_text(place)
@@ -80,7 +83,7 @@ def _check_scene(scene: Path, target: Path) -> None:
 
 @torch.no_grad()
 def score(pipeline, picture: Path) -> dict:
-    """Mean metrics over the held-out views, and a picture: truth, prediction and depth of each."""
+    """Mean metrics over the held-out views; writes a picture with truth, prediction and depth of each."""
     from PIL import Image
 
     pipeline.eval()
@@ -97,7 +100,7 @@ def score(pipeline, picture: Path) -> dict:
 
 
 def show(result: dict, target: Path) -> None:
-    """Print what `run_demo` came to, and where its pictures lie."""
+    """Print the results of `run_demo`, and where its pictures lie."""
     table = Table(show_header=False, title=f"sine-nerf-small on {result['scene']}")
     table.add_row("held-out PSNR", f"{result['psnr']:.2f} dB")
     table.add_row("held-out SSIM", f"{result['ssim']:.3f}")

@@ -1,4 +1,4 @@
-"""Noticing training that goes wrong: numbers that are none, a density that collapsed."""
+"""Detecting training that fails: values that are not finite, a density that collapsed."""
 
 from collections.abc import Iterable
 
@@ -6,18 +6,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-NOTHING = 2e-3
+EMPTY = 2e-3
 """Mean accumulation under which a scene counts as empty."""
 FILLED = 0.98
 """Share of the weights in each ray's first sample above which a scene counts as filled from the near plane on."""
 
 
 class TrainingDiverged(RuntimeError):
-    """The loss, or what a checkpoint would keep, is NaN or infinite. Nothing was updated with it, nothing replaced."""
+    """The loss, or a parameter to be saved, is NaN or infinite. No parameter was updated with it, no file replaced."""
 
 
-def check_finite(losses: dict[str, Tensor]) -> None:
-    """Raise before a bad gradient reaches the weights.
+def check_losses(losses: dict[str, Tensor]) -> None:
+    """Check losses before a bad gradient reaches the weights.
 
     Raises:
         TrainingDiverged: naming the losses that are not finite.
@@ -27,26 +27,26 @@ def check_finite(losses: dict[str, Tensor]) -> None:
         raise TrainingDiverged(f"{', '.join(bad)} is NaN or infinite")
 
 
-def check_numbers(parameters: Iterable[Tensor]) -> None:
-    """Raise before a bad checkpoint takes the place of a good one: a gradient may be bad where the loss is not.
+def check_parameters(parameters: Iterable[Tensor]) -> None:
+    """Check parameters before a bad checkpoint replaces a good one: a gradient may be bad where the loss is not.
 
     Raises:
-        TrainingDiverged: a number is not finite.
+        TrainingDiverged: a parameter is not finite.
     """
     if not torch.stack([parameter.isfinite().all() for parameter in parameters]).all():  # a GPU is waited for once
-        raise TrainingDiverged("a number of the field is NaN or infinite")
+        raise TrainingDiverged("a parameter of the field is NaN or infinite")
 
 
-def collapse(weights: Float[Tensor, "rays samples 1"]) -> str | None:
+def find_collapse(weights: Float[Tensor, "rays samples 1"]) -> str | None:
     """Whether a batch of rays, by its rendering weights, sees nothing, or a wall at the very start of each ray.
 
     Returns:
-        what happened, or None.
+        a description of the collapse, or None.
     """
-    seen = float(weights.sum(-2).mean())
-    if seen < NOTHING:
-        return f"the density has collapsed to nothing (mean accumulation {seen:.1g})"
-    first = float(weights[:, 0].mean()) / seen
+    accumulation = float(weights.sum(-2).mean())
+    if accumulation < EMPTY:
+        return f"the density has collapsed to nothing (mean accumulation {accumulation:.1g})"
+    first = float(weights[:, 0].mean()) / accumulation
     if first > FILLED:
         return f"the density fills everything from the near plane on ({100 * first:.0f} % of the weight is there)"
     return None

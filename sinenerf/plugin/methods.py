@@ -1,4 +1,4 @@
-"""The methods that `ns-train` lists."""
+"""The methods sine-nerf and sine-nerf-small, as `ns-train` lists them."""
 
 from dataclasses import replace
 
@@ -39,7 +39,7 @@ def _trainer(
                 "optimizer": optimizer,
                 "scheduler": ExponentialDecayConfig(final_ratio=0.05, warmup_steps=200),
             },
-            # steps and models of the entropy coder, all of them logarithms; used with bits or bytes alone
+            # step sizes and entropy models, all of them logarithms; used only with bits or bytes
             "codec": {
                 "optimizer": FusedAdamConfig(lr=1e-2, eps=1e-8),
                 "scheduler": ExponentialDecayConfig(final_ratio=0.05),

@@ -1,54 +1,61 @@
-"""Trainers of any of nerfstudio's methods, ours and its own: the same data, the same loop."""
+"""Trainers of any of nerfstudio's methods, ours and its own, for comparisons: same data manager, same loop."""
 
-import warnings
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from copy import deepcopy
-from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
+
+from sinenerf.common.hardware import best_device
+from sinenerf.plugin.edge import call_nerfstudio, silence
 
 
 def configure(method: str, scene: Path, output: Path, options: dict[str, Any], parser: dict[str, Any]) -> Any:
     """A trainer's config from nerfstudio's registry, which reads an LLFF folder through `llff-data`.
 
     Args:
-        options: what differs from the method's defaults, by dotted names, such as pipeline.model.implementation.
+        options: what differs from the method's defaults, by dotted names such as pipeline.model.implementation.
         parser: settings of `LLFFDataParserConfig`.
 
     Raises:
-        ValueError: no such method or option.
+        ValueError: no method or option has that name.
     """
-    warnings.simplefilter("ignore")  # nerfstudio's and its libraries' own, on import and later
-    from nerfstudio.configs.method_configs import all_methods
-    from nerfstudio.data.datamanagers.base_datamanager import VanillaDataManagerConfig
+    with silence():
+        from nerfstudio.configs.method_configs import all_methods
+        from nerfstudio.data.datamanagers.base_datamanager import VanillaDataManagerConfig
 
-    from sinenerf.common.hardware import best_device
-    from sinenerf.plugin.dataparser import LLFFDataParserConfig
+        from sinenerf.plugin.dataparser import LLFFDataParserConfig
 
     if method not in all_methods:
         raise ValueError(f"nerfstudio has no method {method!r}")
     config = deepcopy(all_methods[method])
     rays = config.pipeline.datamanager.train_num_rays_per_batch
-    # one data manager for all: nerfacto's own starts processes, which two cores have no room for
+    # one data manager for all: nerfacto's own starts processes, too many for two cores
     manager = VanillaDataManagerConfig(data=scene, dataparser=LLFFDataParserConfig(data=scene, **parser))
     manager.train_num_rays_per_batch = rays
     config.pipeline.datamanager, config.data = manager, scene
     config.machine.device_type = best_device()
     manager.images_on_gpu = config.machine.device_type == "cuda"
     config.mixed_precision = config.mixed_precision and config.machine.device_type == "cuda"
-    config.vis = "none"  # no server, and no event files, whose thread outlives the run
-    config.logging.local_writer.enable = False
-    config.output_dir, config.experiment_name, config.timestamp = output, scene.resolve().name, "run"
+    place_output(config, output, scene)
     for key, value in options.items():
-        _set(config, method, key, value)
+        _set_option(config, method, key, value)
     return config
 
 
-def _set(config: Any, method: str, key: str, value: Any) -> None:
+def place_output(config: Any, output: Path, scene: Path) -> None:
+    """Let a run write to output / scene / method / "run", without a viewer, event files or a log on the console."""
+    config.vis = "none"  # tensorboard would start a thread that outlives the run
+    config.logging.local_writer.enable = False
+    config.output_dir, config.experiment_name, config.timestamp = output, scene.resolve().name, "run"
+
+
+def _set_option(config: Any, method: str, key: str, value: Any) -> None:
     *path, last = key.split(".")
     target = config
     for name in path:
@@ -62,35 +69,63 @@ def _set(config: Any, method: str, key: str, value: Any) -> None:
 
 
 def build(config: Any, seed: int = 0) -> Any:
-    """The trainer of a config, with its data read."""
+    """The trainer of a config, with its data read and its model built.
+
+    Raises:
+        ValueError: the scene or the settings cannot be trained on.
+    """
     torch.manual_seed(seed)
     np.random.seed(seed)
-    with redirect_stdout(StringIO()), _without_lpips():
+    with call_nerfstudio(), _placeholder_lpips_weights():
         trainer = config.setup(local_rank=0, world_size=1)
         trainer.setup("test")
+    _remove_lpips(trainer.pipeline.model)
     return trainer
 
 
-def largest_model(config: Any) -> Any:
-    """A config's model as large as training can make it, TensoRF's grids at their last resolution, without numbers."""
-    from nerfstudio.data.scene_box import SceneBox
+def largest_model(config: Any) -> torch.nn.Module:
+    """A config's model as large as training can make it (TensoRF's grids at their last resolution), on the meta device:
+    shapes without values."""
+    with call_nerfstudio(), _placeholder_lpips_weights():
+        from nerfstudio.data.scene_box import SceneBox
 
-    model = deepcopy(config.pipeline.model)
-    if hasattr(model, "final_resolution"):
-        model.init_resolution = model.final_resolution
-    box = SceneBox(torch.tensor([[-1.0, -1.0, -1.0], [1.0, 1.0, 1.0]]))
-    with redirect_stdout(StringIO()), _without_lpips(), torch.device("meta"):
-        return model.setup(scene_box=box, num_train_data=1, metadata={})
+        settings = deepcopy(config.pipeline.model)
+        if hasattr(settings, "final_resolution"):
+            settings.init_resolution = settings.final_resolution
+        box = SceneBox(torch.tensor([[-1.0, -1.0, -1.0], [1.0, 1.0, 1.0]]))
+        with torch.device("meta"):
+            model = settings.setup(scene_box=box, num_train_data=1, metadata={})
+    _remove_lpips(model)
+    return model
 
 
 @contextmanager
-def _without_lpips() -> Iterator[None]:
-    """nerfstudio's models fetch LPIPS weights when they are built; no score here needs them."""
-    import torchmetrics.image.lpip as module
+def _placeholder_lpips_weights() -> Iterator[None]:
+    """Let torchvision find AlexNet's weights, as zeros, in a cache folder of its own.
 
-    theirs = module.LearnedPerceptualImagePatchSimilarity
-    module.LearnedPerceptualImagePatchSimilarity = torch.nn.Identity  # type: ignore
-    try:
-        yield
-    finally:
-        module.LearnedPerceptualImagePatchSimilarity = theirs  # type: ignore
+    nerfstudio's models always build an LPIPS metric, for which torchvision downloads 233 MB unless they are cached. No
+    score here uses that metric.
+    """
+    from torchvision.models import AlexNet_Weights, alexnet
+
+    before = os.environ.get("TORCH_HOME")
+    with TemporaryDirectory() as folder:
+        cached = Path(folder) / "hub" / "checkpoints" / Path(AlexNet_Weights.DEFAULT.url).name
+        cached.parent.mkdir(parents=True)
+        with torch.device("meta"):
+            shapes = {name: values.shape for name, values in alexnet().state_dict().items()}
+        torch.save({name: torch.zeros(1).expand(shape) for name, shape in shapes.items()}, cached)
+        os.environ["TORCH_HOME"] = folder
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["TORCH_HOME"]
+            else:
+                os.environ["TORCH_HOME"] = before
+
+
+def _remove_lpips(model: Any) -> None:
+    """Drop the metric that was built from placeholder weights."""
+    if hasattr(model, "lpips"):
+        del model.lpips

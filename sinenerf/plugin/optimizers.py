@@ -1,4 +1,4 @@
-"""What moves a scene's numbers, and how its learning rate falls: settings that `ns-train --help` shows."""
+"""Optimisers for training a field, and the decay of their learning rates: settings that `ns-train --help` shows."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from sinenerf.common.settings import OptimizerKind
 
 @dataclass
 class FusedAdamConfig(AdamOptimizerConfig):
-    """Adam in one kernel: for many tiny tensors calls cost more than arithmetic. Runs of before SOAP name it, too."""
+    """Adam in one kernel: for many tiny tensors, calls cost more than arithmetic."""
 
     fused: bool = True
     """One call for all parameters."""
@@ -22,11 +22,11 @@ class FusedAdamConfig(AdamOptimizerConfig):
 
 @dataclass(kw_only=True)
 class FieldOptimizerConfig(OptimizerConfig):
-    """What moves the numbers of the networks. `_target` and `eps` of the base are unused."""
+    """Optimiser of the networks. `_target` and `eps` of the base class are unused."""
 
     kind: OptimizerKind = "soap"
-    """soap: Adam in the eigenbasis of each matrix's gradients. Slower steps, but better in the same time, but for a
-    sine whose spread is a radian or more; adam."""
+    """soap: Adam in the eigenbasis of each matrix's gradients. Its steps are slower, but it is better in the same time,
+    except for a sine whose spread is a radian or more. adam: plain Adam."""
     lr: float = 1e-2
     """Learning rate at the start."""
 
@@ -36,7 +36,7 @@ class FieldOptimizerConfig(OptimizerConfig):
 
 @dataclass
 class ExponentialDecayConfig(SchedulerConfig):
-    """The learning rate falls evenly in its logarithm, after a linear warm-up.
+    """The learning rate falls exponentially, after a linear warm-up.
 
     nerfstudio's own keeps numpy numbers in its state, which `torch.load(weights_only=True)` refuses.
     """
@@ -51,7 +51,7 @@ class ExponentialDecayConfig(SchedulerConfig):
 
 
 class ExponentialDecay(Scheduler):
-    """What `ExponentialDecayConfig` sets up."""
+    """The schedule of an `ExponentialDecayConfig`."""
 
     config: ExponentialDecayConfig
 
@@ -66,10 +66,10 @@ class ExponentialDecay(Scheduler):
 
 
 def set_rates(optimizers: Optimizers, end: int) -> None:
-    """Learning rates by the settings, where the states of optimisers and schedules brought those of a checkpoint along.
+    """Set learning rates by the settings: loading a checkpoint's optimisers and schedules has restored its own.
 
     Args:
-        end: how many steps the run makes in all: where those schedules end that name no step of their own.
+        end: steps that the run makes in all, where schedules without a `max_steps` of their own end.
     """
     for group in optimizers.config.values():
         scheduler = group["scheduler"]

@@ -1,16 +1,23 @@
-"""Finding and opening a training run that nerfstudio wrote."""
+"""Training runs that nerfstudio wrote: finding one, opening it, and turning it into a field for a .sine file."""
 
-import warnings
-from contextlib import redirect_stdout
-from io import StringIO
 from pathlib import Path
+from typing import Any
+
+from sinenerf.codec.tensors import load_tensors
+from sinenerf.plugin.checkpoints import latest_valid_step
+from sinenerf.plugin.edge import RunError, call_nerfstudio
+from sinenerf.radiance.architecture import tensors_of
+from sinenerf.radiance.cameras import Camera, Capture, capture_of
+from sinenerf.radiance.field import RadianceField
+from sinenerf.radiance.header import header_of
+from sinenerf.radiance.warps import NDC
 
 
 def find_config(run: Path) -> Path:
-    """The config.yml of a run: the path itself, in it, or the newest below it.
+    """The config.yml of a run: the path itself, or the newest file of that name in or below it.
 
     Raises:
-        FileNotFoundError: there is none, in one line.
+        FileNotFoundError: there is none.
     """
     if run.is_file() and run.suffix == ".yml":
         return run
@@ -20,39 +27,74 @@ def find_config(run: Path) -> Path:
     return configs[-1]
 
 
-def open_run(run: Path):
+def open_run(run: Path) -> Any:
     """The pipeline of a run, ready to render. Open only runs of your own: nerfstudio's config.yml can execute code.
 
     Raises:
-        FileNotFoundError: no run there, or none with a checkpoint.
+        FileNotFoundError: no run or no checkpoint was found.
         ValueError: the run is of another method, or cannot be opened.
     """
     config = find_config(run)
-    checkpoints = config.parent / "nerfstudio_models"  # wherever the run was moved to
+    checkpoints = config.parent / "nerfstudio_models"  # a run may have been moved since
     if not any(checkpoints.glob("step-*.ckpt")):
         raise FileNotFoundError(f"{checkpoints}: no checkpoint there: the run ended before its first one")
-    with warnings.catch_warnings(), redirect_stdout(StringIO()):
-        warnings.simplefilter("ignore")  # nerfstudio's and its libraries' own, when they are imported
+    step = latest_valid_step(checkpoints)
+
+    def point_to_checkpoints(settings):
+        settings.relative_model_dir = checkpoints.absolute()  # an absolute path replaces the folder it is joined to
+        settings.load_step = step
+        return settings
+
+    with call_nerfstudio():
         from nerfstudio.utils.eval_utils import eval_setup
 
-        from sinenerf.plugin.checkpoints import latest_valid_step
         from sinenerf.plugin.model import SineNeRFModel
 
-        def settle(settings):
-            settings.get_checkpoint_dir = lambda: checkpoints
-            settings.load_step = latest_valid_step(checkpoints)
-            return settings
-
         try:
-            _, pipeline, _, _ = eval_setup(config, update_config_callback=settle)
+            _, pipeline, _, _ = eval_setup(config, update_config_callback=point_to_checkpoints)
         except (ValueError, OSError, RuntimeError):
             raise
-        except Exception as error:  # of nerfstudio's, whose kinds are many: assertions, YAML's, lookups
+        except Exception as error:  # nerfstudio raises many kinds: assertions, YAML's errors, failed lookups
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            raise ValueError(
+            raise RunError(
                 f"{config}: cannot be opened ({reason}). Is it a run of ns-train, and are its photographs where they "
                 f"were, seen from this folder?"
             ) from error
     if not isinstance(pipeline.model, SineNeRFModel):
-        raise ValueError(f"{config}: a run of {type(pipeline.model).__name__}, where one of sine-nerf is needed")
+        raise RunError(f"{config}: a run of {type(pipeline.model).__name__}, where one of sine-nerf is needed")
     return pipeline
+
+
+def capture_of_run(pipeline: Any) -> Capture:
+    """The cameras of the training photographs, as a file stores them."""
+    parsed = pipeline.datamanager.train_dataparser_outputs
+    cameras = pipeline.datamanager.train_dataset.cameras
+    poses = cameras.camera_to_worlds.cpu().double().numpy()
+    fx, fy, cx, cy = (float(getattr(cameras, name)[0]) for name in ("fx", "fy", "cx", "cy"))
+    view = Camera(poses[0], fx, fy, cx, cy, int(cameras.width[0]), int(cameras.height[0]))
+    motion = parsed.dataparser_transform.double().numpy()
+    return capture_of(poses, view, motion, float(parsed.dataparser_scale), isinstance(pipeline.model.warp, NDC))
+
+
+def field_of(pipeline: Any) -> RadianceField:
+    """The field of a run, on the CPU: rounded to its file size where it was trained with quantisation."""
+    model = pipeline.model
+    trained, quantiser = model.field, model.quantiser
+    field = RadianceField(trained.config, trained.warp, trained.far, capture_of_run(pipeline))
+    field.precision = trained.precision
+    if quantiser is None or not quantiser.active:
+        values = zip(tensors_of(field.config), model.get_param_groups()["fields"], strict=True)
+        load_tensors(field, {name: p.detach().cpu().numpy() for name, p in values})
+    else:
+        field.coded = load_tensors(field, quantiser.finish())
+    return field.eval()
+
+
+def header_of_run(pipeline: Any) -> bytes:
+    """The header of the run's .sine file.
+
+    Raises:
+        CodecError: the format cannot hold this network or capture.
+    """
+    field = pipeline.model.field
+    return header_of(field.config, field.warp, field.far, capture_of_run(pipeline))

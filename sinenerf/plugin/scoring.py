@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sinenerf.plugin.edge import silence
 from sinenerf.radiance.image_metrics import image_metrics, psnr
 
 Image = Float[np.ndarray, "height width 3"]
@@ -24,6 +25,7 @@ class Score:
     truths: list[Image]
 
 
+@silence()
 @torch.no_grad()
 def score_held_out(pipeline: Any, render: Callable[[Any, int], Tensor], stride: int = 1) -> Score:
     """Render each held-out view, or every so many pixels of it across and down, and compare.

@@ -11,86 +11,84 @@ from nerfstudio.engine.trainer import Trainer, TrainerConfig
 from nerfstudio.utils.decorators import check_main_thread
 from nerfstudio.utils.rich_utils import CONSOLE
 
+from sinenerf.codec.container import CodecError
 from sinenerf.common.console import say
 from sinenerf.common.files import replacing
-from sinenerf.plugin.checkpoints import check_same_settings, counted_from, latest_valid_step, read_checkpoint
-from sinenerf.plugin.divergence import TrainingDiverged, check_numbers
-
-# runs of before the settings had a module of their own look for them here
-from sinenerf.plugin.optimizers import ExponentialDecayConfig, FieldOptimizerConfig, FusedAdamConfig, set_rates  # noqa: F401
+from sinenerf.plugin.checkpoints import check_same_settings, first_counted_step, latest_valid_step, read_checkpoint
+from sinenerf.plugin.divergence import TrainingDiverged, check_parameters
+from sinenerf.plugin.edge import RunError, exit_on
+from sinenerf.plugin.optimizers import set_rates
+from sinenerf.plugin.runs import field_of, header_of_run
 
 
 @dataclass
 class SineTrainerConfig(TrainerConfig):
-    """Training that survives Ctrl-C, kill -9 and a loss that is no number."""
+    """Training that survives Ctrl-C, kill -9 and a loss that is not finite."""
 
     _target: type = field(default_factory=lambda: SineTrainer)
 
     def save_config(self) -> None:
-        """Write config.yml, but not over that of a run with checkpoints: `SineTrainer.setup` does so, once it is known
-        that the run may go on with these settings."""
+        """Write config.yml, but not over that of a run with checkpoints: `SineTrainer.setup` replaces that one once it
+        is clear that the run may resume with these settings."""
         if not self.has_checkpoints():
             super().save_config()
 
     def has_checkpoints(self) -> bool:
-        """Whether a run lies where this one would."""
+        """Whether the folder of this run already holds checkpoints."""
         return any(self.get_checkpoint_dir().glob("step-*.ckpt"))
 
 
 class SineTrainer(Trainer):
-    """A trainer that refuses what would replace another run, or go on from it as something else."""
+    """A trainer that refuses to replace another run, or to resume one with other settings.
+
+    nerfstudio calls `setup`, then `train`. Both end the program with one line, SystemExit, where they cannot go on.
+    """
 
     config: SineTrainerConfig
 
     @property
     def end(self) -> int:
-        """How many steps it will have made in all; to nerfstudio max_num_iterations are those still to make."""
+        """Steps that the run will have made in all; nerfstudio's max_num_iterations are those still to make."""
         return self._start_step + self.config.max_num_iterations
 
     def setup(self, test_mode="val") -> None:
-        self.step, self.ended = 0, False
-        self.begin = 0  # from which max_num_iterations count
-        self._check_alone()
-        kept_back = yaml.dump(self.config) if self.config.has_checkpoints() else None  # before setting up changes it
-        try:
-            super().setup(test_mode)
-            # now, since nerfstudio's log takes max_num_iterations for the steps of the whole run
-            self.config.max_num_iterations += self.begin - self._start_step
-            set_rates(self.optimizers, self.end)
-            self._check_writable()
-            if kept_back is not None:
-                with replacing(self.base_dir / "config.yml") as partial:
-                    partial.write_text(kept_back, "utf8")
-        except SystemExit:  # bad input: one line has been said, and no trace of the run stays
-            self._forget()
-            raise
-        # before nerfstudio's viewer is waited for, which Ctrl-C alone ends
-        ended = TrainingCallback([TrainingCallbackLocation.AFTER_TRAIN], lambda step: self._write_scene())
-        self.callbacks.append(ended)
+        """Read the data, build the model, and load the checkpoint if one is given."""
+        with exit_on(RunError, CodecError):
+            try:
+                self._set_up(test_mode)
+            except (RunError, CodecError, SystemExit):  # bad input: no trace of the run stays
+                self._remove_empty_run()
+                raise
 
-    def _check_alone(self) -> None:
+    def _set_up(self, test_mode: str) -> None:
+        self.step, self.ended = 0, False
+        self.begin = 0  # the step from which max_num_iterations count
         if self.world_size > 1:
-            raise SystemExit("sinenerf: trains on one device: leave --machine.num-devices out")
-        goes_on = self.config.load_dir is not None and self.config.load_dir.resolve() == self.checkpoint_dir.resolve()
-        if not goes_on and self.config.has_checkpoints():
-            raise SystemExit(
-                f"sinenerf: {self.checkpoint_dir} holds the checkpoints of another training, which this one would "
-                f"replace. Go on from them with --load-dir {self.checkpoint_dir}, or give another --timestamp"
+            raise RunError("trains on one device: leave --machine.num-devices out")
+        self._check_replaces_nothing()
+        config = yaml.dump(self.config) if self.config.has_checkpoints() else None  # setting up changes the settings
+        super().setup(test_mode)
+        # now, since nerfstudio's log takes max_num_iterations for the steps of the whole run
+        self.config.max_num_iterations += self.begin - self._start_step
+        set_rates(self.optimizers, self.end)
+        if self.pipeline.model.quantiser is not None:
+            header_of_run(self.pipeline)  # a run whose file could not be written is refused before its training
+        if config is not None:
+            with replacing(self.base_dir / "config.yml") as partial:
+                partial.write_text(config, "utf8")
+        # in a callback, so that the file is written before nerfstudio waits for its viewer, which only Ctrl-C ends
+        self.callbacks.append(TrainingCallback([TrainingCallbackLocation.AFTER_TRAIN], lambda step: self._finish()))
+
+    def _check_replaces_nothing(self) -> None:
+        resumes = self.config.load_dir is not None and self.config.load_dir.resolve() == self.checkpoint_dir.resolve()
+        if not resumes and self.config.has_checkpoints():
+            raise RunError(
+                f"{self.checkpoint_dir} holds the checkpoints of another training, which this one would "
+                f"replace. Resume it with --load-dir {self.checkpoint_dir}, or give another --timestamp"
             )
 
-    def _check_writable(self) -> None:
-        """A run that will leave a file is refused now, not after its training, where the format has none for it."""
-        if self.pipeline.model.quantiser is None:
-            return
-        from sinenerf.plugin.run_to_field import header_of_run
-
-        try:
-            header_of_run(self.pipeline)
-        except ValueError as error:
-            raise SystemExit(f"sinenerf: {error}") from None
-
-    def _forget(self) -> None:
-        """Remove what nerfstudio has written of a run that did not begin, and nothing that may be another's."""
+    def _remove_empty_run(self) -> None:
+        """Remove what nerfstudio has written for a run that did not begin, and nothing that may belong to another."""
         if self.checkpoint_dir.exists():
             return
         (self.base_dir / "config.yml").unlink(missing_ok=True)
@@ -101,20 +99,24 @@ class SineTrainer(Trainer):
                 return
 
     def train_iteration(self, step: int):
+        """One step; keeps the PSNR of its batch as `latest_psnr`, in dB."""
         loss, losses, metrics = super().train_iteration(step)
         self.latest_psnr = metrics["psnr"]
         return loss, losses, metrics
 
     def train(self) -> None:
+        """Make the remaining steps. Ctrl-C saves a checkpoint, and ends the program with exit code 130."""
         try:
             self._train()
         except TrainingDiverged as error:
-            kept = sorted(self.checkpoint_dir.glob("step-*.ckpt"))
+            saved = sorted(self.checkpoint_dir.glob("step-*.ckpt"))
             rate, omega = "a lower --optimizers.fields.optimizer.lr", "a lower --pipeline.model.omega"
-            rest = f"no checkpoint had been written yet; start again with {rate}, or {omega}"
-            if kept:
-                rest = f"the last good checkpoint is {kept[-1]}. Go on from it with {rate}, or start again with {omega}"
-            raise SystemExit(f"sinenerf: stopped at step {self.step}: {error}; {rest}") from None
+            advice = f"no checkpoint had been written yet; start again with {rate}, or {omega}"
+            if saved:
+                advice = (
+                    f"the last good checkpoint is {saved[-1]}. Resume from it with {rate}, or start again with {omega}"
+                )
+            raise SystemExit(f"sinenerf: stopped at step {self.step}: {error}; {advice}") from None
 
     def _train(self) -> None:
         try:
@@ -124,7 +126,7 @@ class SineTrainer(Trainer):
                 return
             self.save_checkpoint(self.step)
             if self.training_state == "completed":
-                self._write_scene()
+                self._finish()
                 return
             say(
                 f"stopped at step {self.step} of {self.end}; the same command with --load-dir {self.checkpoint_dir} "
@@ -133,11 +135,9 @@ class SineTrainer(Trainer):
             raise SystemExit(130) from None
 
     @check_main_thread
-    def _write_scene(self) -> None:
-        """A run that was trained with quantisation leaves its file beside its checkpoints."""
+    def _finish(self) -> None:
+        """Write the .sine file of a run that was trained with quantisation, beside its checkpoints."""
         if self.pipeline.model.quantiser is not None:
-            from sinenerf.plugin.run_to_field import field_of
-
             target = self.base_dir / "scene.sine"
             field_of(self.pipeline).save(target)
             say(f"{target}: {target.stat().st_size:,} bytes")
@@ -145,12 +145,12 @@ class SineTrainer(Trainer):
 
     @check_main_thread
     def save_checkpoint(self, step: int) -> None:
-        """Write to a temporary name outside the folder that resuming searches, then replace.
+        """Write to a temporary name outside the folder that resuming searches, then rename.
 
         Raises:
-            TrainingDiverged: a number of the field is not finite; the checkpoint of before stays.
+            TrainingDiverged: a parameter of the field is not finite; the previous checkpoint stays.
         """
-        check_numbers(self.pipeline.model.parameters())
+        check_parameters(self.pipeline.model.parameters())
         self.checkpoint_dir.mkdir(parents=True, exist_ok=True)
         target = self.checkpoint_dir / f"step-{step:09d}.ckpt"
         partial = self.checkpoint_dir.parent / f".{target.name}.partial"
@@ -158,7 +158,7 @@ class SineTrainer(Trainer):
             "step": step,
             "begin": self.begin,
             "end": self.end,
-            "pipeline": (self.pipeline.module if hasattr(self.pipeline, "module") else self.pipeline).state_dict(),
+            "pipeline": self.pipeline.state_dict(),
             "optimizers": {name: o.state_dict() for name, o in self.optimizers.optimizers.items()},
             "schedulers": {name: s.state_dict() for name, s in self.optimizers.schedulers.items()},
             "scalers": self.grad_scaler.state_dict(),
@@ -181,19 +181,19 @@ class SineTrainer(Trainer):
             step = latest_valid_step(folder) if self.config.load_step is None else self.config.load_step
             path = folder / f"step-{step:09d}.ckpt"
         if path is not None:
-            self._go_on_from(path)
+            self._resume_from(path)
 
-    def _go_on_from(self, path: Path) -> None:
-        """nerfstudio's own way there would read the file once more."""
+    def _resume_from(self, path: Path) -> None:
+        """Load a checkpoint that has these settings; nerfstudio's own loading would read the file a second time."""
         state = read_checkpoint(path)
         check_same_settings(path, state, self.pipeline, self.optimizers.optimizers["fields"])
         if self.pipeline.model.quantiser is not None:
             self.pipeline.model.quantiser.load_state(state["rounding"])
         self.step, self._start_step = state["step"], state["step"] + 1
-        self.begin = counted_from(state, self.config.max_num_iterations)
+        self.begin = first_counted_step(state, self.config.max_num_iterations)
         self.pipeline.load_pipeline(state["pipeline"], self.step)
         self.optimizers.load_optimizers(state["optimizers"])
         if self.config.load_scheduler:
-            self.optimizers.load_schedulers(state.get("schedulers", {}))
+            self.optimizers.load_schedulers(state["schedulers"])
         self.grad_scaler.load_state_dict(state["scalers"])
         CONSOLE.print(f"Done loading Nerfstudio checkpoint from {path}")

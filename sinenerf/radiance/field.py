@@ -22,7 +22,7 @@ from sinenerf.radiance.architecture import build_networks, tensors_of
 from sinenerf.radiance.cameras import Camera, Capture
 from sinenerf.radiance.config import RadianceConfig
 from sinenerf.radiance.header import check_writable, header_of, read_header
-from sinenerf.radiance.volume_rendering import Bins, composite, histogram_samples, median, uniform_bins, weights_of
+from sinenerf.radiance.volume_rendering import Samples, composite, histogram_samples, median, uniform_bins, weights_of
 from sinenerf.radiance.warps import CubeRays, Points, Warp
 
 if TYPE_CHECKING:
@@ -109,11 +109,7 @@ class RadianceField(nn.Module):
             accumulation (rays, 1); and, if wanted, normals (rays, 3) at that depth, unit vectors.
         """
         rays = self.warp.warp_rays(origins, directions)
-        bins = uniform_bins(self.config.coarse_samples, len(origins)).to(origins.device)
-        weights, _, _ = self._march(self.coarse, rays, bins, directions)
-        merge = self.config.sampling == "coarse-fine"
-        bins = histogram_samples(bins, weights, self.config.fine_samples, merge)
-        weights, colour, middles = self._march(self.fine, rays, bins, directions)
+        _, (_, middles, weights, colour) = self.sample(rays, directions)
         assert colour is not None
         depth = self.warp.world_distance(origins, directions, median(middles, weights), rays)
         rgb = composite(colour, weights, self.config.background)
@@ -122,15 +118,42 @@ class RadianceField(nn.Module):
             outputs["normals"] = self.normals(origins + directions * depth)
         return outputs
 
+    def sample(
+        self, rays: CubeRays, directions: Rays, jitter: bool = False, in_world: bool = False
+    ) -> tuple[Samples, Samples]:
+        """Samples of the coarse network along rays, and those of the fine one, which follow the coarse weights.
+
+        Args:
+            rays: in the cube. With in_world, rays of the world with bounds of their own, which may start anywhere: each
+                sample is warped by itself, and its density scaled by how far the warp stretches its part of the ray.
+            directions: of the rays in the world.
+            jitter: stratified random sampling, for training.
+        """
+        config, count = self.config, len(directions)
+        merge = config.sampling == "coarse-fine"
+
+        def noise(samples: int) -> Tensor | None:
+            return torch.rand(count, samples + 1 if merge else 1, device=directions.device) if jitter else None
+
+        bins = uniform_bins(config.coarse_samples, count, noise(config.coarse_samples)).to(directions.device)
+        coarse = self._march(self.coarse, rays, bins, directions, in_world)
+        weights = coarse.weights.detach()
+        bins = histogram_samples(bins, weights, config.fine_samples, merge, noise(config.fine_samples))
+        return coarse, self._march(self.fine, rays, bins, directions, in_world)
+
     def _march(
-        self, network: RadianceMLP | ScalarMLP, rays: CubeRays, bins: Bins, directions: Rays
-    ) -> tuple[Tensor, Tensor | None, Tensor]:
-        """(weights, colours, middles) of the samples between bins, which run from 0 (near) to 1 (far)."""
+        self, network: RadianceMLP | ScalarMLP, rays: CubeRays, bins: Tensor, directions: Rays, in_world: bool
+    ) -> Samples:
         edges = rays.near + bins * (rays.far - rays.near)
         middles = ((edges[:, 1:] + edges[:, :-1]) / 2)[..., None]
         positions = rays.origins[:, None] + rays.directions[:, None] * middles
+        if in_world:
+            positions = self.warp.warp_points(positions)
         density, colour = self.query(network, positions, directions)
-        return weights_of(density, edges), colour, middles
+        if in_world:  # densities are per unit of the cube
+            ends = self.warp.warp_points(rays.origins[:, None] + rays.directions[:, None] * edges[..., None])
+            density = density * (ends.diff(dim=1).norm(dim=-1) / edges.diff().clamp(min=1e-9))[..., None]
+        return Samples(bins, middles, weights_of(density, edges), colour)
 
     def render(
         self, view: Camera, normals: bool = False, check: Callable[[], None] = lambda: None

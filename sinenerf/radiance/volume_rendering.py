@@ -1,7 +1,6 @@
-"""Samples along rays, and what is seen of them: deterministic, as for evaluation (Mildenhall et al. 2020, section 4-5).
+"""Samples along rays and their compositing (Mildenhall et al. 2020, sections 4 and 5), for training and evaluation."""
 
-Training samples with jitter, through nerfstudio's samplers, which without jitter do the same.
-"""
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -10,27 +9,49 @@ from torch import Tensor
 from sinenerf.radiance.config import Background
 
 Bins = Float[Tensor, "rays edges"]
+Noise = Float[Tensor, "rays _"]
+"""Uniform random numbers in [0, 1), one per new edge or one per ray, for stratified sampling in training."""
 Weights = Float[Tensor, "rays samples 1"]
 PADDING = 0.01
 """Added to each weight of a histogram, so that no part of a ray is never sampled (as nerfstudio has it)."""
 
 
-def uniform_bins(samples: int, rays: int) -> Bins:
-    """Edges of equal bins from 0 to 1."""
-    return torch.linspace(0, 1, samples + 1).expand(rays, -1)
+class Samples(NamedTuple):
+    """What one network yields along rays."""
+
+    bins: Bins
+    """Edges of the samples, from 0 at a ray's near bound to 1 at its far bound."""
+    middles: Weights
+    """Distance of each sample along its ray."""
+    weights: Weights
+    colour: Float[Tensor, "rays samples 3"] | None
+    """In [0, 1]; None where the network has density alone."""
 
 
-def histogram_samples(bins: Bins, weights: Weights, samples: int, merge: bool) -> Float[Tensor, "rays finer"]:
+def uniform_bins(samples: int, rays: int, noise: Noise | None = None) -> Bins:
+    """Edges of equal bins from 0 to 1. With noise, each edge moves within its own share of the ray."""
+    edges = torch.linspace(0, 1, samples + 1, device=None if noise is None else noise.device).expand(rays, -1)
+    if noise is None:
+        return edges
+    middles = (edges[:, 1:] + edges[:, :-1]) / 2
+    lower, upper = torch.cat([edges[:, :1], middles], dim=-1), torch.cat([middles, edges[:, -1:]], dim=-1)
+    return lower + (upper - lower) * noise
+
+
+def histogram_samples(
+    bins: Bins, weights: Weights, samples: int, merge: bool, noise: Noise | None = None
+) -> Float[Tensor, "rays finer"]:
     """Edges drawn evenly from the histogram of weights over bins (inverse transform sampling).
 
     Args:
         merge: keep the old edges too.
+        noise: where in its share of the histogram each edge lies; by default in the middle.
     """
     padded = weights[..., 0] + PADDING
     probability = padded / padded.sum(-1, keepdim=True)
     cumulative = torch.cat([torch.zeros_like(probability[:, :1]), probability.cumsum(-1).clamp(max=1)], dim=-1)
     count = samples + 1
-    u = (torch.arange(count, device=bins.device) + 0.5) / count
+    u = (torch.arange(count, device=bins.device) + (0.5 if noise is None else noise)) / count
     u = u.expand(len(bins), -1).contiguous()
     above = torch.searchsorted(cumulative, u, side="right").clamp(max=bins.shape[-1] - 1)
     below = (above - 1).clamp(min=0)

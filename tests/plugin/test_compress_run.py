@@ -38,8 +38,7 @@ def run(scene, tmp_path_factory):
 
 
 def test_a_run_leaves_a_file_that_shows_what_it_shows(run, scene, tmp_path):
-    from sinenerf.plugin.run_to_field import field_of
-    from sinenerf.plugin.runs import open_run
+    from sinenerf.plugin.runs import field_of, open_run
     from sinenerf.plugin.scoring import model_renderer, score_held_out
 
     path = run / "scene.sine"
@@ -98,7 +97,7 @@ def test_a_run_that_stopped_before_it_rounded_keeps_its_bits(run, tmp_path):
 
 
 def test_killed_compression_goes_on(run, tmp_path):
-    program = "import sinenerf.plugin.compress_run as c; c.SAVE_EVERY = 0.2; from sinenerf.cli import main; main()"
+    program = "import sinenerf.plugin.budgeted_training as b; b.SAVE_EVERY = 0.2; from sinenerf.cli import main; main()"
     line = [sys.executable, "-c", program, "compress", str(run), "--output", str(tmp_path / "small.sine")]
     line += ["--bytes", "4500", "--minutes", "0.05"]
     kill_and_run_again(line, tmp_path / ".small.sine.checkpoint")

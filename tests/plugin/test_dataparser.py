@@ -5,7 +5,6 @@ import shutil
 import numpy as np
 import pytest
 import torch
-import yaml
 from scipy.spatial.transform import Rotation
 
 pytest.importorskip("nerfstudio", reason="needs nerfstudio")
@@ -74,14 +73,6 @@ def test_a_far_bound_that_is_far_off_does_not_empty_the_box(scene, tmp_path):
     np.save(copy / "poses_bounds.npy", table)
     assert parse(copy, spherify=True).scene_box.aabb.abs().max() == 8
     assert parse(copy, spherify=True, box_limit=4.0).scene_box.aabb.abs().max() == 4
-
-
-def test_a_spherified_run_from_before_boxes_were_larger_keeps_its_own(scene):
-    text = yaml.dump(LLFFDataParserConfig(data=scene, spherify=True))
-    assert "box_limit: 8.0\n" in text
-    earlier = yaml.load(text.replace("box_limit: 8.0\n", ""), Loader=yaml.Loader)
-    box = earlier.setup().get_dataparser_outputs().scene_box.aabb
-    assert torch.equal(box, torch.tensor([[-1.0] * 3, [1.0] * 3]))
 
 
 def turned(scene, degrees, view=5):

@@ -1,5 +1,7 @@
 """The nerfstudio model on a tiny generated scene: what it renders, and how it trains."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,10 +12,8 @@ from nerfstudio.cameras.rays import RayBundle
 
 from sinenerf.factored import FactoredLinear
 from sinenerf.networks import RadianceMLP
-from sinenerf.plugin.methods import (
-    sine_nerf,
-    sine_nerf_small,
-)
+from sinenerf.plugin.methods import sine_nerf, sine_nerf_small
+from sinenerf.radiance.warps import CubeRays
 
 
 def test_presets_name_their_optimiser():
@@ -57,7 +57,7 @@ def test_depth_and_normals_are_the_worlds(small):
     """A wall at one world depth is seen there, facing the camera, from any view, though the field lies in a cube."""
     model = small.pipeline.model.eval()
     model.field.coarse = model.field.fine = Wall(model.warp, -3.0)
-    model.sample_uniform.num_samples = model.sample_pdf.num_samples = 128
+    model.field.config = replace(model.field.config, coarse_samples=128, fine_samples=128)
     for camera in range(3):
         bundle = small.pipeline.datamanager.train_dataset.cameras.generate_rays(camera).flatten()
         with torch.no_grad():
@@ -139,6 +139,5 @@ def test_rays_with_bounds_of_their_own_see_the_same_density(scene, tmp_path, mon
     near, far = torch.tensor([[0.3]]), torch.tensor([[1.4]])
     start, end = (model.warp.warp_points(origins + t * directions) for t in (near, far))
     length = (end - start).norm()
-    bundle = RayBundle(origins, directions, torch.ones(1, 1), nears=near, fars=far)
-    _, weights = model._march(model.field.fine, bundle, model.sample_uniform(bundle))
-    assert float(weights.sum()) == pytest.approx(1 - float(torch.exp(-2.0 * length)), rel=1e-4)
+    coarse, _ = model.field.sample(CubeRays(origins, directions, near, far), directions, in_world=True)
+    assert float(coarse.weights.sum()) == pytest.approx(1 - float(torch.exp(-2.0 * length)), rel=1e-4)

@@ -11,6 +11,7 @@ pytest.importorskip("nerfstudio", reason="needs nerfstudio")
 import sinenerf
 from sinenerf.networks import ScalarMLP
 from sinenerf.plugin.checkpoints import latest_valid_step
+from sinenerf.plugin.edge import RunError
 
 
 def test_checkpoints_hold_the_scene_and_nothing_else(trainer):
@@ -34,7 +35,7 @@ def test_only_the_latest_checkpoint_is_kept_and_a_broken_one_is_passed_over(trai
     assert latest_valid_step(folder) == 2
     assert "step-000000009.ckpt is passed over" in capsys.readouterr().err
     (folder / "step-000000002.ckpt").unlink()
-    with pytest.raises(SystemExit, match="no checkpoint that can be read"):
+    with pytest.raises(RunError, match="no checkpoint that can be read"):
         latest_valid_step(folder)
 
 
@@ -57,7 +58,7 @@ def test_nan_stops_with_the_last_good_checkpoint(spoiled):
     good = {name: p.clone() for name, p in small.pipeline.model.named_parameters()}
     with pytest.raises(SystemExit, match=r"stopped at step 0: rgb is NaN or infinite.*step-000000000.ckpt") as stop:
         small.train()
-    assert "Go on from it with a lower --optimizers.fields.optimizer.lr" in str(stop.value)
+    assert "Resume from it with a lower --optimizers.fields.optimizer.lr" in str(stop.value)
     assert [p.name for p in small.checkpoint_dir.glob("*")] == ["step-000000000.ckpt"]
     assert all(torch.equal(p, good[name]) for name, p in small.pipeline.model.named_parameters())
 
@@ -80,7 +81,9 @@ def test_a_checkpoint_of_nan_replaces_none(small, monkeypatch, interrupted):
         return torch.tensor(0.0), {}, {"psnr": 0.0}
 
     monkeypatch.setattr(small, "train_iteration", spoil)
-    with pytest.raises(SystemExit, match=r"a number of the field is NaN or infinite; the last good .*step-000000000"):
+    with pytest.raises(
+        SystemExit, match=r"a parameter of the field is NaN or infinite; the last good .*step-000000000"
+    ):
         small.train()
     assert [path.name for path in small.checkpoint_dir.glob("*")] == ["step-000000000.ckpt"]
 
@@ -175,12 +178,12 @@ def test_bad_input_removes_nothing_of_other_runs(small, scene, tmp_path):
     small.base_dir = other.parents[1]
     small.checkpoint_dir = small.base_dir / "nerfstudio_models"
     (small.base_dir / "config.yml").write_text("")
-    small._forget()
+    small._remove_empty_run()
     assert other.is_dir() and not (small.base_dir / "config.yml").exists()
     small.base_dir = other.parents[1] / "today"
     small.base_dir.mkdir()
     (small.base_dir / "config.yml").write_text("")
-    small._forget()
+    small._remove_empty_run()
     assert not small.base_dir.exists() and other.is_dir()
 
 

@@ -77,17 +77,19 @@ def train_within(config: Any, settings: Settings, folder: Path, look_stride: int
     """Train a nerfstudio method within a job's budget, with a checkpoint in a folder. None after Ctrl-C.
 
     Raises:
-        RuntimeError: the scene cannot be trained on, or the loss is not finite.
+        ValueError: the scene cannot be trained on.
+        RuntimeError: the loss is not finite.
     """
     minutes = settings["minutes"]
-    try:
-        trainer = build(config, settings["seed"])
-    except SystemExit as stop:  # bad input in one line
-        raise RuntimeError(str(stop.code).removeprefix("sinenerf: ")) from None
-    seconds = None if minutes is None else 60.0 * minutes
-    read = fingerprint_of(photographs_of(config.data, settings["downscale"]))
-    saved, seed = folder / "checkpoint.pt", settings["seed"]
-    training = TimedTraining(trainer, seconds, settings["steps"], saved, read, look_stride, seed)
+    training = TimedTraining(
+        build(config, settings["seed"]),
+        max_seconds=None if minutes is None else 60.0 * minutes,
+        max_steps=settings["steps"],
+        checkpoint=folder / "checkpoint.pt",
+        fingerprint=fingerprint_of(photographs_of(config.data, settings["downscale"])),
+        look_stride=look_stride,
+        seed=settings["seed"],
+    )
     return training if training.run() else None
 
 
@@ -136,7 +138,7 @@ class NerfProgram:
         return photographs_of(scene, settings["downscale"])
 
     def run(self, scene: Path, settings: Settings, artefact: Path) -> Result | None:
-        from sinenerf.plugin.run_to_field import field_of
+        from sinenerf.plugin.runs import field_of
         from sinenerf.sine_file import describe
 
         folder = working_folder(artefact)

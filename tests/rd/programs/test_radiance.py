@@ -202,15 +202,17 @@ def test_a_job_keeps_its_checkpoint_until_its_result_is_written(method, scene, t
     steps = torch.load(kept, weights_only=True)["step"]
     seen = []
     with monkeypatch.context() as patch:
-        iterate = TimedTraining._iterate
-        patch.setattr(TimedTraining, "_iterate", lambda training: (seen.append(training.step), iterate(training)))
+        iterate = TimedTraining._train_step
+        patch.setattr(TimedTraining, "_train_step", lambda training: (seen.append(training.step), iterate(training)))
         assert run_job(job, scene, output).history
     assert seen == list(range(steps, 12)) and not kept.parent.exists()
 
 
 def a_training(method, options, scene, folder, steps):
     config = configure(method, scene, folder, options, {"downscale_factor": 1})
-    return TimedTraining(build(config), None, steps, folder / "checkpoint.pt", look_stride=6)
+    return TimedTraining(
+        build(config), max_seconds=None, max_steps=steps, checkpoint=folder / "checkpoint.pt", look_stride=6
+    )
 
 
 @pytest.mark.parametrize(
@@ -237,7 +239,7 @@ def test_interrupted_training_goes_on(method, options, scene, tmp_path):
     steps, going = [], again.trainer.train_iteration
     again.trainer.train_iteration = lambda step: (steps.append(step), going(step))[1]
     before = {name: p.detach().clone() for name, p in first.trainer.pipeline.model.named_parameters()}
-    again._resume()
+    again.resume()
     for name, parameter in again.trainer.pipeline.model.named_parameters():
         torch.testing.assert_close(parameter.detach(), before[name])
     assert again.run() and steps == list(range(10, 16)) and again.seconds > first.seconds
@@ -280,8 +282,8 @@ def test_a_job_on_other_photographs_starts_anew(scene, tmp_path, monkeypatch):
             run_job(job, copy, output)
     first, second = sorted((copy / "images").iterdir())[1:3]
     first.write_bytes(second.read_bytes())
-    steps, iterate = [], TimedTraining._iterate
-    monkeypatch.setattr(TimedTraining, "_iterate", lambda training: (steps.append(training.step), iterate(training)))
+    steps, iterate = [], TimedTraining._train_step
+    monkeypatch.setattr(TimedTraining, "_train_step", lambda training: (steps.append(training.step), iterate(training)))
     run_job(job, copy, output)
     assert steps == list(range(12))
 
