@@ -1,37 +1,40 @@
-"""Checks of settings, each failing with one line that names the setting, and settings that come in pairs."""
+"""Checks of single values, each failing with one line that names the value, and settings of which one is given."""
 
 import math
 from numbers import Integral
 from typing import Any, get_args
 
 
-def check_choice(name: str, value: Any, kinds: Any) -> None:
-    """Raise ValueError unless the value of a setting is one of a Literal's."""
-    if value not in get_args(kinds):
-        raise ValueError(f"no {name} is called {value!r}: choose {' or '.join(get_args(kinds))}")
+def check_choice(name: str, value: Any, choices: Any) -> None:
+    """Raise ValueError unless a value is one of the choices of a Literal."""
+    if value not in get_args(choices):
+        raise ValueError(f"no {name} is called {value!r}: choose {' or '.join(get_args(choices))}")
 
 
 def check_positive(name: str, value: float) -> None:
-    """Raise ValueError unless the value of a setting is positive and finite."""
+    """Raise ValueError unless a value is positive and finite."""
     if not (value > 0 and math.isfinite(value)):
         raise ValueError(f"{name} is {value}: it must be positive and finite")
 
 
 def check_whole(name: str, value: Any) -> None:
-    """Raise ValueError unless the value of a setting is a whole number, or left out: TOML has 4e3 as a float."""
+    """Raise ValueError unless a value is a whole number or None: TOML has 4e3 as a float."""
     if not (value is None or isinstance(value, Integral)):
         raise ValueError(f"{name} is {value}: it must be a whole number")
 
 
 def check_seed(seed: Any) -> None:
-    """Raise ValueError unless numpy takes a seed: a whole number, not negative."""
+    """Raise ValueError unless a seed is a whole number of 0 or more, as numpy requires."""
     check_whole("seed", seed)
     if seed < 0:
         raise ValueError(f"seed is {seed}: it must be 0 or more")
 
 
 def file_size(parameters: int, bits: float | None, bytes: int | None, default_bits: float | None = None) -> int | None:
-    """Bytes that a file may have, from one of two settings; None for float32: 32 bits, or neither and no default.
+    """Largest size of a file in bytes, from the one of two settings that is given.
+
+    Returns:
+        bytes, or None for float32: 32 bits per parameter, or neither setting and no default.
 
     Raises:
         ValueError: both are given, or one is not positive.
@@ -44,7 +47,7 @@ def file_size(parameters: int, bits: float | None, bytes: int | None, default_bi
 
 
 def training_budget(minutes: float | None, steps: int | None, default_minutes: float) -> tuple[float, int]:
-    """(seconds, steps) from one of two settings: training ends with the first that is reached.
+    """(seconds, steps) from the one of two settings that is given: training ends when the first is reached.
 
     Raises:
         ValueError: both are given, or one is not positive.

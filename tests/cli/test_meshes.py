@@ -127,13 +127,15 @@ def test_bad_input_is_one_line(torus_file, tmp_path):
 
 @pytest.fixture
 def chosen(monkeypatch):
-    """What `sinenerf fit` passes on, instead of a training: the last entry is (architecture, config)."""
+    """(architecture, config) of each call of `sinenerf fit`, which then trains nothing."""
     calls = []
+
+    def fit(mesh, architecture, config, output, **_):
+        calls.append((architecture, config))
+        return Namespace(complete=True)
+
     monkeypatch.setattr("sinenerf.occupancy.mesh_input.read_shape", lambda path: (None, None))
-    monkeypatch.setattr(
-        "sinenerf.occupancy.fit.fit",
-        lambda mesh, *settings, **_: calls.append(settings[:2]) or Namespace(complete=True),
-    )
+    monkeypatch.setattr("sinenerf.occupancy.fit.fit", fit)
     return calls
 
 

@@ -1,26 +1,26 @@
-"""What network suits a file of so many bytes."""
+"""The network and training that suit a file of a given size."""
 
 import math
 from dataclasses import fields
 
 import pytest
 
-from sinenerf.occupancy.architecture import build_network
+from sinenerf.occupancy.architecture import build_network, shapes_of
 from sinenerf.occupancy.config import FitConfig, OccupancyConfig
-from sinenerf.occupancy.header import check_writable, shapes_of
+from sinenerf.occupancy.header import check_writable
 from sinenerf.occupancy.sizing import BITS, DEFAULT_BYTES, settings_for_size, split_settings
 
 LAYERS = ["sine", "low-rank", "dense"]
 
 
-def numbers(architecture) -> int:
+def parameters_of(architecture) -> int:
     return sum(math.prod(shape) for shape in shapes_of(architecture))
 
 
 @pytest.mark.parametrize("layer", LAYERS)
 @pytest.mark.parametrize("bytes", [1, 10, 4 * 10**6, 10**7])
 @pytest.mark.parametrize("anchored", [True, False])
-def test_sizes_beyond_reason_give_a_network(layer, bytes, anchored):
+def test_extreme_sizes_give_a_network(layer, bytes, anchored):
     architecture, _ = split_settings({"layer": layer, "bytes": bytes, "anchored": anchored})
     check_writable(architecture)
     assert layer == "dense" or architecture.rank < architecture.width
@@ -28,7 +28,7 @@ def test_sizes_beyond_reason_give_a_network(layer, bytes, anchored):
 
 
 @pytest.mark.parametrize("bytes, rank", [(1000, 20), (2200, 36), (5000, 60)])
-def test_a_width_holds_its_rank(bytes, rank):
+def test_a_width_is_no_smaller_than_the_rank(bytes, rank):
     architecture, _ = split_settings({"bytes": bytes, "rank": rank})
     assert architecture.width >= rank == architecture.rank
     build_network(architecture)
@@ -38,21 +38,24 @@ def test_a_width_holds_its_rank(bytes, rank):
 @pytest.mark.parametrize("bytes", [400, 1000, 2200, 3000, 8000, 28000, 90000])
 def test_a_network_fills_its_bytes(layer, bytes):
     architecture, config = split_settings({"layer": layer, "bytes": bytes})
-    assert 0.7 * 8 * bytes / BITS < numbers(architecture) <= 8 * bytes / BITS
+    assert 0.7 * 8 * bytes / BITS < parameters_of(architecture) <= 8 * bytes / BITS
     build_network(architecture)
     config.check()
 
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_larger_files_have_larger_networks_and_smaller_steps(layer):
-    made = [split_settings({"layer": layer, "bytes": size}) for size in range(500, 40000, 500)]
-    sizes, rates = [numbers(architecture) for architecture, _ in made], [config.learning_rate for _, config in made]
+    fits = [split_settings({"layer": layer, "bytes": size}) for size in range(500, 40000, 500)]
+    sizes, rates = (
+        [parameters_of(architecture) for architecture, _ in fits],
+        [config.learning_rate for _, config in fits],
+    )
     assert rates == sorted(rates, reverse=True)
-    # by far; widths that go in steps leave less to the rank just after one
+    # by a wide margin: just after a step of the width, less is left for the rank
     assert all(later > 1.5 * earlier for earlier, later in zip(sizes, sizes[len(sizes) // 2 :], strict=False))
 
 
-def test_what_is_given_stays():
+def test_given_settings_stay():
     given = {"bytes": 5000, "width": 96, "spread": 4.0, "optimizer": "adam", "batch": 99, "learning_rate": 0.5}
     architecture, config = split_settings(given)
     assert (architecture.width, architecture.spread) == (96, 4.0) and architecture.rank > 10
@@ -64,14 +67,14 @@ def test_what_is_given_stays():
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-def test_what_is_chosen_is_declared(layer):
+def test_the_chosen_settings_are_those_declared(layer):
     """The command line leaves exactly these settings open."""
     chosen = set(settings_for_size({"bytes": 3000, "layer": layer})) - {"bytes", "layer"}
     declared = {f.name for kind in (OccupancyConfig, FitConfig) for f in fields(kind) if f.metadata["chosen_for_size"]}
     assert chosen == declared - ({"sine": set(), "low-rank": {"spread"}, "dense": {"spread", "rank"}}[layer])
 
 
-def test_what_nobody_says_is_chosen_for_the_default_size():
+def test_without_a_size_or_a_network_the_default_size_is_used():
     assert split_settings({}) == split_settings({"bytes": DEFAULT_BYTES})
     assert split_settings({"layer": "dense", "steps": 5}) == split_settings(
         {"layer": "dense", "steps": 5, "bytes": 3000}
@@ -81,7 +84,7 @@ def test_what_nobody_says_is_chosen_for_the_default_size():
 @pytest.mark.parametrize(
     "settings, message", [({"width": 0}, "width is 0"), ({"rank": 0}, "rank"), ({"bytes": -5}, "-5")]
 )
-def test_impossible_settings_are_refused_as_ever(settings, message):
+def test_impossible_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         architecture, config = split_settings({"bytes": 2000} | settings)
         config.check()
