@@ -1,7 +1,9 @@
 """What all fields offer, whatever they represent."""
 
 import pytest
+import torch
 import trimesh
+from support.golden_files import golden, name_of
 from support.radiance_fields import a_field
 
 from sinenerf.occupancy.config import OccupancyConfig
@@ -26,3 +28,11 @@ def test_a_field_describes_its_file(make, kind, tmp_path):
     names = {tensor.name for tensor in info.tensors}
     layers = {f"{name}.{p}" for name, layer in field.linear_layers().items() for p, _ in layer.named_parameters()}
     assert layers == names
+
+
+@pytest.mark.parametrize("path", [*golden()[:1], *golden("scenes")], ids=name_of)
+def test_reading_leaves_the_callers_random_state(path):
+    before = torch.get_rng_state()
+    load(path)
+    describe(path)
+    assert torch.equal(torch.get_rng_state(), before)

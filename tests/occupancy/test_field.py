@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 import trimesh
+from support import independent_reader, independent_renderer
+from support.golden_files import HASHES, golden, hash_of, name_of
 
 from sinenerf.occupancy.field import CHUNK, OccupancyConfig, OccupancyField
 from sinenerf.occupancy.solid import Placement
@@ -110,3 +112,22 @@ def test_many_points_are_evaluated_in_chunks(field, monkeypatch):
 def test_a_field_in_training_mode_has_gradients(field):
     field.train()(torch.rand(10, 3)).sum().backward()
     assert all(parameter.grad is not None for parameter in field.parameters())
+
+
+@pytest.mark.parametrize("path", golden(), ids=name_of)
+def test_golden_files_decode_to_the_same_integers(path):
+    field = OccupancyField.load(path)
+    _, tensors = independent_reader.read(path.read_bytes())
+    for name, (integers, values) in tensors.items():
+        np.testing.assert_array_equal(field.network.get_parameter(name).detach().numpy(), values)
+        assert integers is None or np.array_equal(field.coded[name].integers, integers)
+    assert hash_of(tensors) == HASHES[name_of(path)]
+    assert field.to_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("path", golden(), ids=name_of)
+def test_the_independent_renderer_sees_the_same_field(path):
+    config, tensors = independent_reader.read(path.read_bytes())
+    cube = np.random.default_rng(0).uniform(-1, 1, (500, 3)).astype(np.float32)
+    ours = OccupancyField.load(path).evaluate(cube)
+    np.testing.assert_allclose(independent_renderer.occupancy(config, tensors, cube), ours, atol=2e-3)

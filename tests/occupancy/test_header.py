@@ -1,16 +1,19 @@
 """The header of an occupancy field's file."""
 
+import struct
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import trimesh
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from support.damaged_files import resealed
 from support.golden_files import golden
 from support.stored_values import stored_values
 
 from sinenerf.codec.container import OCCUPANCY, Container, pack
-from sinenerf.codec.entropy import CodecError
+from sinenerf.codec.entropy import CodecError, EntropyModel
 from sinenerf.occupancy.architecture import build_network, shapes_of, tensors_of
 from sinenerf.occupancy.config import OccupancyConfig
 from sinenerf.occupancy.field import OccupancyField
@@ -100,3 +103,41 @@ def test_overhead_counts_every_byte():
     values = [np.zeros(shape, np.float32) for shape in shapes_of(config)]
     size = len(pack(OCCUPANCY, header_of(config, FAR), values)) - 4 * sum(v.size for v in values)
     assert size <= overhead(config, FAR)
+
+
+def test_the_overhead_is_small():
+    for path in golden():
+        field = OccupancyField.load(path)
+        if field.coded:
+            bits = sum(EntropyModel.fit(t.integers).bits(t.integers) for t in field.coded.values())
+            extra = path.stat().st_size - bits / 8
+            assert extra < (140 if field.config.learn_omega else 120), path  # learned scalars are tensors too
+            assert len(field.to_bytes()) - bits / 8 <= overhead(field.config, field.placement) + 1
+
+
+def test_a_centre_is_float32_unless_that_is_too_coarse():
+    """The middle of a box may move by a thousandth of the cube at most, and is read as it was written."""
+    sizes = []
+    for place in (0.0, 0.1, 123.456, 500_000.123):
+        corners = np.array([[place - 1, 0.0, 0.0], [place + 1, 1.0, 1.0], [place, 1.0, 0.0]])
+        placement = Placement.of(trimesh.Trimesh(corners, [[0, 1, 2]]))
+        np.testing.assert_allclose(placement.to_cube(corners)[:2, 0], [-0.95, 0.95], atol=2e-3)
+        field = OccupancyField(OccupancyConfig("dense", width=3), placement)
+        assert OccupancyField.of_container(Container.parse(field.to_bytes())).placement == placement
+        sizes.append(len(field.to_bytes()))
+    assert sizes[0] == sizes[1] == sizes[2] == sizes[3] - 12
+
+
+def test_false_sizes_allocate_no_memory():
+    data = golden()[0].read_bytes()
+    for width, depth, rank in ((65535, 255, 65535), (65535, 1, 1), (4096, 1, 4096), (1000, 16, 1000)):
+        lying = bytearray(data)
+        struct.pack_into("<HBH", lying, 8, width, depth, rank)
+        with pytest.raises(CodecError):
+            OccupancyField.of_container(Container.parse(resealed(bytes(lying))))
+
+
+def test_a_dense_field_may_be_narrower_than_its_unused_rank(tmp_path):
+    field = OccupancyField(OccupancyConfig("dense", rank=4, width=3), Placement((0.0, 0.0, 0.0), 1.0))
+    field.save(tmp_path / "thin.sine")
+    assert OccupancyField.load(tmp_path / "thin.sine").config.width == 3

@@ -8,6 +8,7 @@ import numpy as np
 import peft
 import pytest
 import torch
+from support.adapter_settings import LORA
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
@@ -66,19 +67,6 @@ def base_of(model):
 
 
 FACTORS = {"base_model.model.linear.lora_A.weight": (3, 24), "base_model.model.linear.lora_B.weight": (10, 3)}
-
-
-LORA = {
-    "peft_type": "LORA",
-    "r": 8,
-    "lora_alpha": 8,
-    "lora_dropout": 0.0,
-    "use_rslora": False,
-    "use_dora": False,
-    "fan_in_fan_out": False,
-    "bias": "none",
-}
-"""The settings that every file has, PEFT's defaults."""
 
 
 def crafted(path, config, shapes):

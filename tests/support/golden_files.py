@@ -1,4 +1,4 @@
-"""Golden files: one of each kind that the format has, and the hashes of the values in them."""
+"""Golden files: one of each kind that the format has, and the hashes of their values."""
 
 import hashlib
 from pathlib import Path
@@ -10,17 +10,17 @@ HASHES = dict(line.split() for line in (GOLDEN / "hashes.txt").read_text().split
 
 
 def golden(folder="."):
-    """The files of one kind: fields lie in the folder itself."""
+    """The files of one kind; occupancy fields are in the folder itself."""
     return sorted((GOLDEN / folder).glob("*.sine"))
 
 
 def name_of(path):
-    """As hashes.txt has it."""
+    """The name of a file in hashes.txt."""
     return str(path.relative_to(GOLDEN).with_suffix(""))
 
 
 def hash_of(tensors):
-    """Of the names and numbers that the second reader finds."""
+    """SHA-256 of the names and values of tensors, as the independent reader returns them."""
     digest = hashlib.sha256()
     for name, (_, values) in tensors.items():
         digest.update(name.encode() + np.ascontiguousarray(values, dtype="<f4").tobytes())

@@ -1,4 +1,4 @@
-"""A second reader of .sine files, made from docs/format.md alone, with numpy and the standard library."""
+"""A second reader of .sine files, written from docs/format.md alone, with numpy and the standard library."""
 
 import json
 import struct
@@ -25,7 +25,7 @@ def ratio(code):
 
 
 def frequencies(bound, a, c, signed=True):
-    """Frequencies of -bound..bound, or of 0..bound."""
+    """Frequencies of the symbols -bound..bound, or 0..bound."""
     weight, step, bend, side = 2**31, ratio(a), ratio(c), []
     for _ in range(bound + 1):
         side.append(weight)
@@ -166,7 +166,7 @@ def read_tensors(data, place, named):
                 state = state << 32 | words.pop()
             values.append(symbol if runs else symbol - bound)
         integers = np.array(values, dtype=int)
-        for begin, first in runs:  # a second one begins anew
+        for begin, first in runs:  # the sum starts again in a second run
             integers[begin:] = first + np.cumsum(values[begin:])
         integers = integers.reshape(shape)
         tensors[name] = integers, integers.astype(np.float32) * step

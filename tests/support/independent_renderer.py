@@ -1,10 +1,10 @@
-"""What a .sine file shows, occupancies or pixels: made from docs/format.md alone, with numpy."""
+"""Occupancies, pixels and adapters from the contents of a .sine file, written from docs/format.md alone, with numpy."""
 
 import numpy as np
 
 
 def product(config, U, V, inputs, a):
-    """U V^T with the anchored rows of V; a is the activation's gain."""
+    """U V^T with the anchored rows of V; a depends on the activation."""
     k, omega, spread = U.shape[1], config["omega"], config["spread"]
     if len(V) < inputs:
         c = np.sqrt(spread * np.sqrt(k) / omega) if config["layer"] == 0 else (a * a * k / inputs) ** 0.25
@@ -37,13 +37,13 @@ def encoded(points, octaves):
 
 
 class Renderer:
-    """The networks and rays of what `independent_reader.read` finds in a scene's file."""
+    """Renders a radiance field as read by `independent_reader.read`."""
 
     def __init__(self, config, tensors):
         self.config, self.value = config, {name: values for name, (_, values) in tensors.items()}
 
     def affine(self, name, h, a):
-        """A layer of either network, whose activation has the gain a."""
+        """A layer of either network; a depends on the activation that follows."""
         config, value, inputs = self.config, self.value, h.shape[-1]
         if f"{name}.weight" in value:
             return h @ value[f"{name}.weight"].T + value[f"{name}.bias"]
@@ -63,7 +63,7 @@ class Renderer:
         return h
 
     def density(self, network, points):
-        """Density at points of the cube, and the features it is made of."""
+        """Density at points of the cube, and the features it is computed from."""
         c = self.config
         if network == 0 and c["sampling"]:
             t = self.trunk(0, points, c["shallow"], c["octaves"], 0)

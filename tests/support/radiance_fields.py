@@ -1,4 +1,4 @@
-"""A tiny radiance field of every kind, and where it was captured."""
+"""Small radiance fields with any settings, and their captures."""
 
 import math
 
