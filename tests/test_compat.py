@@ -48,7 +48,7 @@ def test_the_plugin_may_be_imported_where_the_operators_exist():
 
 
 def test_doctor_names_the_command_that_installs_the_matching_build():
-    done = python("from sinenerf.cli.doctor import report; report()")
+    done = python("from sinenerf.cli.doctor import doctor; doctor()")
     assert "! torchvision was built for CUDA and torch for the CPU: ns-viewer does not start" in done.stdout
     assert f"{compat.matching_torchvision()}\n" in done.stdout
     assert "torchvision==" in done.stdout and "+cpu --index-url https://download.pytorch.org/whl/cpu" in done.stdout

@@ -1,4 +1,4 @@
-"""The `sinenerf` command: each subcommand is one call of the Python API. Heavy libraries load only when one runs."""
+"""The `sinenerf` command: each subcommand is one call of the Python API. Heavy libraries load only when it runs."""
 
 import sys
 from collections.abc import Callable
@@ -6,15 +6,7 @@ from typing import Any
 
 import tyro
 
-from sinenerf.cli import datasets, meshes, photographs, sine_files, sweeps, viewing
-
-
-def doctor() -> None:
-    """Check this machine: Python packages, system libraries, GPU, video. Says what is missing and how to install it."""
-    from sinenerf.cli.doctor import report
-
-    sys.exit(report())
-
+from sinenerf.cli import datasets, doctor, meshes, photographs, sine_files, sweeps, viewing
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "demo": photographs.demo,
@@ -35,24 +27,24 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "make-shape": datasets.make_shape,
     "make-scene": datasets.make_scene,
     "download": datasets.download,
-    "doctor": doctor,
+    "doctor": doctor.doctor,
 }
 
 DESCRIPTION = """Compact 3D scenes from sine-activated low-rank networks: W = sin(omega U V^T) / g.
 
-First steps: sinenerf demo. With photographs of your own: ns-train sine-nerf-small --data SCENE, then ns-viewer or
-sinenerf export-mesh RUN --output scene.glb. As a file: sinenerf compress RUN --output scene.sine, then sinenerf
-eval scene.sine SCENE and sinenerf view scene.sine. With a mesh: sinenerf fit MESH --output shape.sine, then sinenerf
-mesh shape.sine --output shape.glb and sinenerf eval shape.sine MESH."""
+A first try: sinenerf demo. A mesh: sinenerf make-shape knot.ply (or a mesh of your own), sinenerf fit knot.ply --output
+knot.sine, then sinenerf mesh knot.sine --output knot.glb and sinenerf eval knot.sine knot.ply. Photographs: ns-train
+sine-nerf-small --data SCENE, sinenerf compress RUN --output scene.sine, then sinenerf eval scene.sine SCENE, sinenerf
+render scene.sine --output film.mp4 and sinenerf mesh. View any of these files: sinenerf view FILE."""
 
 
 def main() -> None:
-    """Entry point. Bad input ends with one line on standard error and exit code 1."""
+    """Entry point. Errors in the input end with one line on standard error and exit code 1."""
     try:
         tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="sinenerf", description=DESCRIPTION)
     except (ValueError, OSError, RuntimeError, ArithmeticError) as error:
         sys.exit(f"sinenerf: {error}")
     except MemoryError as error:
-        sys.exit(f"sinenerf: not enough memory ({error}). A smaller --resolution or size may do")
+        sys.exit(f"sinenerf: not enough memory ({error}). Try a smaller --resolution or size")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -1,4 +1,4 @@
-"""What this machine has, what it lacks, and the command that installs it."""
+"""The command that checks an installation: what is installed, what is missing, and the command that installs it."""
 
 import ctypes.util
 import importlib.util
@@ -8,24 +8,63 @@ from importlib.metadata import PackageNotFoundError, version
 
 from sinenerf.compat import matching_torchvision, torchvision_lacks_operators
 
-# library, what wants it, the package that has it on Debian and Ubuntu
 SYSTEM_LIBRARIES = [
     ("usb-1.0", "open3d", "libusb-1.0-0"),
     ("GL", "open3d", "libgl1"),
     ("gomp", "open3d, torch", "libgomp1"),
     ("X11", "open3d", "libx11-6"),
 ]
+"""(library, packages that need it, package that provides it on Debian and Ubuntu)"""
 PACKAGES = ["torch", "torchvision", "nerfstudio", "pytorch-optimizer", "open3d", "trimesh", "tyro", "viser"]
 
 
+def doctor() -> None:
+    """Check this machine: Python packages, system libraries, GPU, video. Prints what is missing and how to install it.
+
+    The exit code is 1 if something is missing that training, rendering or exporting needs.
+    """
+    complete = _report_packages() & _report_libraries()
+    if shutil.which("ffmpeg") is None:
+        print("! ffmpeg is not on the PATH: ns-render writes pictures but no mp4. sinenerf demo does not need it")
+    print(f"  {_processor()}")
+    sys.exit(0 if complete else 1)
+
+
+def _report_packages() -> bool:
+    """Print the version of each package. Returns whether all are installed and torchvision's build matches torch's."""
+    complete = True
+    for package in PACKAGES:
+        try:
+            print(f"  {package:12} {version(package)}")
+        except PackageNotFoundError:
+            complete = False
+            print(f"! {package:12} is not installed: run pip install . in sinenerf's folder")
+    if importlib.util.find_spec("torch") and torchvision_lacks_operators():
+        complete = False
+        print("! torchvision was built for CUDA and torch for the CPU: ns-viewer does not start. The matching build:")
+        print(f"  {matching_torchvision()}")
+    return complete
+
+
+def _report_libraries() -> bool:
+    """Print the missing system libraries. Returns whether all are present."""
+    missing = missing_libraries()
+    for name, user, package in missing:
+        print(f"! lib{name} is missing ({user} needs it): apt-get install {package}")
+    if missing:
+        print(f"  all of them: sudo apt-get install -y {' '.join(package for _, _, package in missing)}")
+        print("  without them training, rendering and sinenerf mesh still work; ns-export does not")
+    return not missing
+
+
 def missing_libraries() -> list[tuple[str, str, str]]:
-    """The rows of SYSTEM_LIBRARIES that the loader does not find. Other systems than Linux bring their own."""
+    """The rows of SYSTEM_LIBRARIES that cannot be loaded. Systems other than Linux ship their own."""
     if sys.platform != "linux":
         return []
-    return [row for row in SYSTEM_LIBRARIES if not _loads(row[0])]
+    return [row for row in SYSTEM_LIBRARIES if not _can_load(row[0])]
 
 
-def _loads(name: str) -> bool:
+def _can_load(name: str) -> bool:
     found = ctypes.util.find_library(name)
     if found is None:
         return False
@@ -34,31 +73,6 @@ def _loads(name: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def report() -> int:
-    """Print a table; 0 if all that is tested here can run, else 1."""
-    good = True
-    for package in PACKAGES:
-        try:
-            print(f"  {package:12} {version(package)}")
-        except PackageNotFoundError:
-            good = False
-            print(f"! {package:12} is not installed: pip install . in the folder of sinenerf")
-    if importlib.util.find_spec("torch") and torchvision_lacks_operators():
-        good = False
-        print("! torchvision was built for CUDA and torch for the CPU: ns-viewer does not start. The matching build:")
-        print(f"  {matching_torchvision()}")
-    lost = missing_libraries()
-    for name, user, package in lost:
-        print(f"! lib{name} is missing ({user} needs it): apt-get install {package}")
-    if lost:
-        print(f"  all at once: sudo apt-get install -y {' '.join(package for _, _, package in lost)}")
-        print("  without them training, rendering and sinenerf export-mesh still run; ns-export does not")
-    if shutil.which("ffmpeg") is None:
-        print("! ffmpeg is not on the PATH: ns-render writes pictures, but no mp4. sinenerf demo brings its own")
-    print(f"  {_processor()}")
-    return 0 if good and not lost else 1
 
 
 def _processor() -> str:

@@ -1,9 +1,17 @@
-"""Commands to look at shapes, scenes and results."""
+"""Commands to view shapes, scenes and results."""
 
+import os
+import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
+
+from sinenerf.common.console import say
+
+if TYPE_CHECKING:
+    from sinenerf.viewer.api import ViewerApi
+    from sinenerf.viewer.server import Server
 
 
 def view(
@@ -18,29 +26,31 @@ def view(
     port: int = 7008,
     browser: bool = True,
 ) -> None:
-    """Look at shapes, scenes or results in a browser page, or write the page as one file.
+    """View shapes, scenes or results on a browser page, or write the page as one file.
 
     Args:
         paths: .sine files and meshes, side by side or overlaid with one camera; or one folder of a sweep's results.
-        original: mesh that the shapes stand for: they are coloured by their distance to it, and scored.
+        original: mesh that the shapes were fitted to: they are scored and coloured by their distance to it.
         up: axis of the shapes that points up; --up=-y needs the equals sign.
-        export: write a page that needs no server here, in place of showing one: page.html.
+        export: write a page that needs no server to this .html file, instead of serving one.
         resolution: cells a side of the exported meshes; by default the finest that keeps the page below 10 MB.
-        quality: the measure that the plot of results shows: iou, chamfer_l1, ...; psnr, ssim, ...
+        quality: measure that the plot of results shows: iou, chamfer_l1, ...; psnr, ssim, ...
         host: address to listen at. Any other than 127.0.0.1 lets other machines in, without a password.
-        port: to listen at; 0 takes any free one.
+        port: port to listen at; 0 takes any free one.
         browser: open the page in this machine's browser.
     """
-    from sinenerf.viewer.launch import gather
-    from sinenerf.viewer.launch import view as look
+    from sinenerf.viewer.launch import open_api
 
-    if export is None:
-        look(paths, original, up, quality, host, port, browser)
+    api = open_api(paths, original, up, quality)
+    if export is not None:
+        from sinenerf.viewer.export_page import export_page
+
+        used = export_page(api, export, resolution)
+        print(f"{export}: {export.stat().st_size:,} bytes{'' if used is None else f', meshes of {used} cells a side'}")
         return
-    from sinenerf.viewer.export_page import export as write
-
-    used = write(gather(paths, original, up, quality), export, resolution)
-    print(f"{export}: {export.stat().st_size:,} bytes{'' if used is None else f', meshes of {used} cells a side'}")
+    for problem in api.results.problems if api.results is not None else ():
+        say(f"skipped: {problem}")
+    _serve(api, host, port, browser)
 
 
 def snapshot(
@@ -59,27 +69,60 @@ def snapshot(
     frames: int = 72,
     labels: bool = True,
 ) -> None:
-    """Make a picture or a turntable of shapes and scenes without a browser, display or GPU; several stand side by side.
+    """Render shapes and scenes, side by side, as a picture or a turntable, without a browser, display or GPU.
 
     Args:
         paths: .sine files and meshes.
         output: picture to write: .png or .jpg.
-        turntable: film to write: .mp4 or .gif; scenes move along a path around where they were captured.
-        original: mesh that the shapes stand for, to be shown last.
+        turntable: film to write: .mp4 or .gif; scenes move along a path around the cameras of their capture.
+        original: mesh that the shapes were fitted to, shown last.
         up: axis of the shapes that points up; --up=-y needs the equals sign.
         resolution: cells a side of the shapes' meshes.
         level: occupancy of their surface, between 0 and 1.
         width: of each file's picture, in pixels.
         height: of each file's picture, in pixels.
-        turn: of the camera around the vertical axis, in degrees from the front.
-        tilt: of the camera above the horizon, in degrees.
-        frames: of the turntable, 24 a second.
-        labels: write name, bytes, parameters and rank below each.
+        turn: angle of the camera around the vertical axis, in degrees from the front.
+        tilt: angle of the camera above the horizon, in degrees.
+        frames: number of pictures in the turntable, 24 a second.
+        labels: write name, bytes, parameters and rank below each picture.
     """
     from sinenerf.common.mesh_renderer import Framing
-    from sinenerf.viewer.launch import gather
-    from sinenerf.viewer.snapshot import snapshot as take
+    from sinenerf.viewer.launch import open_api
+    from sinenerf.viewer.snapshot import snapshot as write_snapshot
 
     framing = Framing(width, height, turn, tilt, labels)
-    for path in take(gather(paths, original, up), output, turntable, framing, resolution, level, frames):
+    for path in write_snapshot(open_api(paths, original, up), output, turntable, framing, resolution, level, frames):
         print(f"{path}: {path.stat().st_size:,} bytes")
+
+
+def _serve(api: "ViewerApi", host: str, port: int, browser: bool) -> None:
+    """Serve the page until Ctrl-C. The address is printed at once, while files are still being read."""
+    import webbrowser
+    from threading import Event
+
+    from sinenerf.viewer.launch import preload
+    from sinenerf.viewer.server import serving
+
+    with serving(api, host, port, log=say) as server:
+        print(_announcement(server), flush=True)
+        if browser and _has_display():
+            webbrowser.open(server.url)
+        preload(api)
+        Event().wait()
+
+
+def _announcement(server: "Server") -> str:
+    if server.is_local:
+        return (
+            f"sinenerf: {server.url}\nOnly this machine can open it; from another one: "
+            f"ssh -L {server.server_port}:localhost:{server.server_port} THIS_MACHINE. Ctrl-C ends it."
+        )
+    return (
+        f"sinenerf: {server.url}\nListening at {server.host}: anyone who can reach this machine there can see these "
+        f"files and keep its processor busy. There is no password. Ctrl-C ends it."
+    )
+
+
+def _has_display() -> bool:
+    """Whether a browser would open in a window; a text browser would take over the terminal."""
+    return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -1,1 +1,1 @@
-"""Looking at fields: the page of `sinenerf view`, what it exports, and `sinenerf snapshot`."""
+"""Viewing fields: the page of `sinenerf view`, its export as one file, and `sinenerf snapshot`."""

@@ -1,4 +1,4 @@
-"""What is looked at: fields, meshes and scenes, each named at once and loaded when it is first needed."""
+"""The files on display: shapes, meshes and scenes, identified at once and loaded when first needed."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
     from sinenerf.radiance.field import RadianceField
 
 MESHES = (*FORMATS, ".drc")
-Kind = Literal["field", "mesh", "scene"]
 Up = Literal["y", "z", "x", "-y", "-z", "-x"]
 """Axis of a shape's own coordinates that points up on the screen."""
 
 
 @dataclass
-class Item:
-    """One file. What needs torch or trimesh is loaded when it is first asked for, by whichever thread comes first."""
+class Asset:
+    """One file to view. Its contents are loaded by the first thread that needs them."""
 
     path: Path
-    kind: Kind
+    kind: Literal["shape", "scene", "mesh"]
+    """The kind of the field in the file, or a mesh."""
     _lock: Any = field(default_factory=RLock, repr=False)
 
     @classmethod
-    def of(cls, path: Path) -> "Item":
-        """Say what a file is by its first bytes or its extension.
+    def identify(cls, path: Path) -> "Asset":
+        """Determine the kind of a file from its first bytes or its extension, without loading it.
 
         Raises:
-            FileNotFoundError: no such file.
-            ValueError: neither a .sine file nor a mesh.
+            FileNotFoundError: the file does not exist.
+            ValueError: it is neither a .sine file nor a mesh.
         """
         if path.suffix.lower() in MESHES:
             if not path.is_file():
@@ -45,16 +45,16 @@ class Item:
             return cls(path, "mesh")
         if path.suffix.lower() != ".sine" and path.is_file():
             raise ValueError(
-                f"{path}: nothing to look at. Give .sine files, meshes ({' '.join(MESHES)}) or one folder of results"
+                f"{path}: cannot be viewed. Give .sine files, meshes ({' '.join(MESHES)}) or one folder of results"
             )
         try:
-            return cls(path, "scene" if Container.open(path).kind == RADIANCE else "field")
+            return cls(path, "scene" if Container.open(path).kind == RADIANCE else "shape")
         except CodecError as error:
             raise CodecError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
 
     @cached_property
     def field(self) -> "OccupancyField | RadianceField":
-        """The field in the file, baked; a scene's where its pictures are made soonest."""
+        """The field in the file, with its weights built; a scene is on the device that renders it fastest."""
         from sinenerf.sine_file import load
 
         field = load(self.path)
@@ -62,7 +62,7 @@ class Item:
 
     @cached_property
     def mesh(self) -> "trimesh.Trimesh":
-        """The mesh in the file, its faces oriented."""
+        """The mesh in the file, with consistently oriented faces."""
         from sinenerf.occupancy.mesh_input import prepare_shape, read_shape
 
         if self.path.suffix.lower() != ".drc":
@@ -77,16 +77,16 @@ class Item:
 
     @cached_property
     def placement(self) -> "Placement":
-        """The cube that the shape fills, in its own coordinates."""
+        """The cube around the shape, in the shape's own coordinates."""
         from sinenerf.occupancy.solid import Placement
 
         return Placement.of(self.mesh) if self.kind == "mesh" else self.field.placement  # type: ignore[return-value]
 
-    def load(self) -> "Item":
+    def load(self) -> "Asset":
         """Load the file now.
 
         Raises:
-            ValueError: it is damaged.
+            ValueError: the file is damaged.
         """
         with self._lock:
             _ = self.mesh if self.kind == "mesh" else self.field
@@ -94,8 +94,8 @@ class Item:
                 _ = self.placement
         return self
 
-    def facts(self) -> dict[str, str]:
-        """What a label says of it."""
+    def caption(self) -> dict[str, str]:
+        """The lines of its label: size, and faces or parameters and layer."""
         self.load()
         size = f"{self.path.stat().st_size:,} bytes"
         if self.kind == "mesh":
@@ -106,27 +106,27 @@ class Item:
         return {"size": size, "parameters": f"{count:,} parameters, {bits:.2f} bits each", "layer": layer}
 
 
-def open_items(paths: list[Path]) -> list[Item]:
-    """The files to look at together.
+def identify_assets(paths: list[Path]) -> list[Asset]:
+    """The files to view together.
 
     Raises:
-        FileNotFoundError, ValueError: as `Item.of`; or shapes beside scenes, which have no camera in common.
+        FileNotFoundError, ValueError: as `Asset.identify`; or shapes and scenes are mixed, which cannot share a camera.
     """
-    items = [Item.of(path) for path in paths]
-    if not items:
-        raise ValueError("nothing to look at: give .sine files, meshes or one folder of results")
-    if len({item.kind == "scene" for item in items}) > 1:
-        scene = next(item for item in items if item.kind == "scene")
-        raise ValueError(f"{scene.path}: is a scene: it shares no camera with shapes. Look at it by itself")
-    return items
+    assets = [Asset.identify(path) for path in paths]
+    if not assets:
+        raise ValueError("no files to view: give .sine files, meshes or one folder of results")
+    if len({asset.kind == "scene" for asset in assets}) > 1:
+        scene = next(asset for asset in assets if asset.kind == "scene")
+        raise ValueError(f"{scene.path}: is a scene, which cannot share a camera with shapes. View it by itself")
+    return assets
 
 
-def shared_frame(item: Item, first: Item) -> "Placement":
-    """The frame to show a shape in: the first one's where both stand in the same place, else its own.
+def display_frame(asset: Asset, reference: Asset) -> "Placement":
+    """The cube to display a shape in: the reference's if both lie in the same place, else its own.
 
-    A field, its original and a Draco mesh of it differ by a rounding in their boxes, and must not be moved apart.
+    The boxes of a field, its original and a Draco mesh of it differ by rounding, and must not be aligned separately.
     """
-    own, shared = item.load().placement, first.load().placement
-    apart = max(abs(a - b) for a, b in zip(own.centre, shared.centre, strict=True))
-    same = apart < 0.25 * shared.scale and 0.8 < own.scale / shared.scale < 1.25
-    return shared if same else own
+    own, shared = asset.load().placement, reference.load().placement
+    offset = max(abs(a - b) for a, b in zip(own.centre, shared.centre, strict=True))
+    same_place = offset < 0.25 * shared.scale and 0.8 < own.scale / shared.scale < 1.25
+    return shared if same_place else own

@@ -1,4 +1,4 @@
-"""Scenes for the page: pictures of a radiance field from the browser's own camera, given up as soon as it moves."""
+"""Pictures of radiance fields for the page, rendered from the browser's camera and abandoned as soon as it moves."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sinenerf.viewer.assets import Item
+from sinenerf.viewer.assets import Asset
 
 if TYPE_CHECKING:
     from sinenerf.radiance.cameras import Camera
     from sinenerf.radiance.field import RadianceField
     from sinenerf.radiance.render import Output
 
-LARGEST_SIDE = 1024
-"""Bound on a picture's sides, which the page names."""
-WHAT = ("rgb", "depth", "accumulation", "normals")
+MAX_SIDE = 1024
+"""Largest side, in pixels, that a page may request."""
+OUTPUTS = ("rgb", "depth", "accumulation", "normals")
 
 
 @dataclass(frozen=True)
-class Look:
-    """What a page asks for: a picture of so many pixels, from a camera of its own."""
+class PictureRequest:
+    """A picture that a page requests, from a camera of its own."""
 
     pose: np.ndarray
     """(3, 4) camera to world, in OpenGL axes."""
@@ -31,43 +31,45 @@ class Look:
     """Pixels across."""
     height: int
     """Pixels down."""
-    what: "Output" = "rgb"
-    """Which output of the field is shown."""
+    output: "Output" = "rgb"
+    """Output of the field to show."""
 
     @classmethod
-    def parse(cls, given: dict[str, str]) -> "Look":
-        """From the page's query.
+    def parse(cls, query: dict[str, str]) -> "PictureRequest":
+        """Read the page's query.
 
         Raises:
-            ValueError: a number that is missing, not finite, or out of bounds.
+            ValueError: a value is missing, not finite, or out of bounds.
         """
         try:
-            numbers = np.array([float(v) for v in given["pose"].split(",")])
-            tan, width, height = float(given["tan"]), int(given["width"]), int(given["height"])
+            pose = np.array([float(v) for v in query["pose"].split(",")])
+            tan, width, height = float(query["tan"]), int(query["width"]), int(query["height"])
         except (KeyError, ValueError):
-            raise ValueError("a picture is asked for by pose, tan, width and height") from None
-        what = given.get("what", "rgb")
-        sizes = 1 <= width <= LARGEST_SIDE and 1 <= height <= LARGEST_SIDE and 0 < tan < 100
-        if numbers.shape != (12,) or not np.isfinite(numbers).all() or not sizes or what not in WHAT:
-            raise ValueError(f"a picture has 12 numbers of pose, sides up to {LARGEST_SIDE}, and is one of {WHAT}")
-        return cls(numbers.reshape(3, 4), tan, width, height, what)  # type: ignore[arg-type]
+            raise ValueError("a picture needs the numbers pose, tan, width and height") from None
+        output = query.get("output", "rgb")
+        in_bounds = 1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE and 0 < tan < 100
+        if pose.shape != (12,) or not np.isfinite(pose).all() or not in_bounds or output not in OUTPUTS:
+            raise ValueError(
+                f"a picture needs a pose of 12 numbers, sides of 1 to {MAX_SIDE} pixels, and an output among {OUTPUTS}"
+            )
+        return cls(pose.reshape(3, 4), tan, width, height, output)  # type: ignore[arg-type]
 
-    def view(self) -> "Camera":
-        """The camera, looking along the middle of the picture."""
+    def camera(self) -> "Camera":
+        """The camera; its optical axis passes through the middle of the picture."""
         from sinenerf.radiance.cameras import Camera
 
         focal = self.height / 2 / self.tan
         return Camera(self.pose, focal, focal, self.width / 2, self.height / 2, self.width, self.height)
 
 
-def scene_of(item: Item) -> dict[str, Any]:
-    """What the page has to know of a scene before its first picture: where the camera starts, and its label."""
-    field = radiance(item)
+def scene_info(asset: Asset) -> dict[str, Any]:
+    """What the page needs before a scene's first picture: the initial camera, and the caption."""
+    field = radiance_field(asset)
     assert field.capture is not None
     home = field.capture.home
     target = home.pose[:, 3] - field.capture.focus * home.pose[:, 2]
     return {
-        "facts": item.facts(),
+        "caption": asset.caption(),
         "pose": home.pose.ravel().tolist(),
         "target": target.tolist(),
         "tan": home.height / 2 / home.fy,
@@ -75,29 +77,29 @@ def scene_of(item: Item) -> dict[str, Any]:
     }
 
 
-def radiance(item: Item) -> "RadianceField":
+def radiance_field(asset: Asset) -> "RadianceField":
     """The field of a scene."""
-    return item.load().field  # type: ignore[return-value]
+    return asset.load().field  # type: ignore[return-value]
 
 
-def picture_bytes(item: Item, look: Look, check: Callable[[], None]) -> bytes:
-    """A picture as JPEG. `check` is called a few times a second and may raise to give up."""
+def render_jpeg(asset: Asset, request: PictureRequest, check: Callable[[], None]) -> bytes:
+    """A picture as JPEG. `check` is called a few times a second and may raise to abandon it."""
     from sinenerf.radiance.render import picture
 
-    return jpeg(picture(radiance(item), look.view(), look.what, check))
+    return encode_jpeg(picture(radiance_field(asset), request.camera(), request.output, check))
 
 
-def flythrough(item: Item, frames: int, side: int) -> Iterator[bytes]:
-    """JPEGs along a closed path around the home view, the longer side of `side` pixels."""
+def render_flythrough(asset: Asset, frames: int, side: int) -> Iterator[bytes]:
+    """JPEGs along a closed path around the home view; `side` is their longer side in pixels."""
     from sinenerf.radiance.render import picture
 
-    field = radiance(item)
+    field = radiance_field(asset)
     assert field.capture is not None
-    for view in field.capture.spiral(frames):
-        yield jpeg(picture(field, view.resized(side / max(view.width, view.height))))
+    for camera in field.capture.spiral(frames):
+        yield encode_jpeg(picture(field, camera.resized(side / max(camera.width, camera.height))))
 
 
-def jpeg(pixels: np.ndarray) -> bytes:
+def encode_jpeg(pixels: np.ndarray) -> bytes:
     """(height, width, 3) uint8 as a JPEG file."""
     from PIL import Image
 

@@ -1,57 +1,78 @@
-"""The server behind the page: Python's own, one thread a request, each answer from `Answers`."""
+"""The HTTP server behind the page: Python's own, one thread per request, with responses from `ViewerApi`."""
 
 import errno
 import json
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
+from threading import Thread
 from urllib.parse import parse_qsl, urlsplit
 
-from sinenerf.common.console import say
-from sinenerf.viewer.api import JSON, Answers, page
-from sinenerf.viewer.jobs import Stale
+from sinenerf.viewer.api import JSON, ViewerApi, page_html
+from sinenerf.viewer.jobs import Superseded
 
 
 class Server(ThreadingHTTPServer):
-    """Answers on one address.
+    """Serves one page at one address.
+
+    Args:
+        log: receives a line for each internal error.
 
     Raises:
-        OSError: the address is taken, or not of this machine.
+        OSError: the port is taken, or the address is not one of this machine's.
+        ValueError: the port is out of range.
     """
 
     daemon_threads = True
     allow_reuse_address = os.name == "posix"  # else the port stays taken for a minute; on Windows two would share it
 
-    def __init__(self, answers: Answers, host: str, port: int) -> None:
-        self.answers, self.host = answers, host
+    def __init__(self, api: ViewerApi, host: str, port: int, log: Callable[[str], None]) -> None:
+        self.api, self.host, self.log = api, host, log
         try:
             super().__init__((host, port), Handler)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise OSError(
-                    f"port {port} is in use, perhaps by another sinenerf view. Give another: --port {port + 1}"
+                    f"port {port} is in use, perhaps by another sinenerf view. Choose another: --port {port + 1}"
                 ) from None
             raise OSError(f"cannot listen at {host}, port {port}: {error.strerror}") from None
         except OverflowError:
-            raise ValueError(f"port {port}: ports run from 0 to 65535") from None
+            raise ValueError(f"port is {port}: use 0 to 65535") from None
 
     @property
     def url(self) -> str:
-        """Address of the page, for a browser of this machine."""
+        """Address of the page, for a browser on this machine."""
         host = "127.0.0.1" if self.host in ("0.0.0.0", "") else self.host
         return f"http://{host}:{self.server_port}/"
 
     @property
     def is_local(self) -> bool:
-        """Whether only this machine can reach it."""
+        """Whether only this machine can reach the server."""
         return is_loopback(self.host)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A browser that leaves in the middle of an answer is no error."""
+        """Ignore browsers that disconnect in the middle of a response."""
+
+
+@contextmanager
+def serving(api: ViewerApi, host: str, port: int, log: Callable[[str], None]) -> Iterator[Server]:
+    """Serve in a thread of its own within the block.
+
+    Raises:
+        OSError, ValueError: as `Server`.
+    """
+    with Server(api, host, port, log) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address, or localhost, is this machine's own."""
+    """Whether a host is a loopback address or localhost."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -59,7 +80,7 @@ def is_loopback(host: str) -> bool:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """GET alone."""
+    """Handles GET requests; there are no others."""
 
     server: Server
     protocol_version = "HTTP/1.1"
@@ -68,39 +89,39 @@ class Handler(BaseHTTPRequestHandler):
         address = urlsplit(self.path)
         host = urlsplit(f"//{self.headers.get('Host', '')}").hostname or ""
         if self.server.is_local and not is_loopback(host):
-            # another site's name that was made to point here, so that its scripts might read what is shown
-            self._send(403, "text/plain", b"this page is only shown under its own address\n")
+            # DNS rebinding: another site's name that resolves to this machine, so that its scripts could read the files
+            self._send(403, "text/plain", b"this page is only served under its own address\n")
         elif address.path == "/":
-            self._send(200, "text/html; charset=utf-8", page().encode())
+            self._send(200, "text/html; charset=utf-8", page_html().encode())
         elif self.headers.get("Sec-Fetch-Site") == "cross-site":
-            # another site's page: it could not read an answer, but would keep the processor busy with it
-            self._send(403, "text/plain", b"answers are for this page's own scripts\n")
-        elif address.path in self.server.answers.routes:
-            self._answer(address.path, dict(parse_qsl(address.query)))
+            # another site's page could not read the response, but would keep the processor busy
+            self._send(403, "text/plain", b"only this page's own scripts may send requests\n")
+        elif address.path in self.server.api.routes:
+            self._respond(address.path, dict(parse_qsl(address.query)))
         else:
-            self._send(404, "text/plain", b"nothing here\n")
+            self._send(404, "text/plain", b"not found\n")
 
-    def _answer(self, path: str, query: dict[str, str]) -> None:
+    def _respond(self, path: str, query: dict[str, str]) -> None:
         try:
-            kind, body = self.server.answers.routes[path](query)
-        except Stale:
-            self._send(204, JSON, b"")  # of no interest any more, and no error
+            content_type, body = self.server.api.routes[path](query)
+        except Superseded:
+            self._send(204, JSON, b"")
         except (ValueError, OSError, RuntimeError) as error:
             self._send(400, JSON, json.dumps({"error": str(error)}).encode())
-        except Exception as error:  # of ours, or no memory: the page and the terminal say so, and the server lives on
-            said = " ".join(f"{type(error).__name__}: {error}".split())
-            say(f"{path}: {said}")
-            self._send(500, JSON, json.dumps({"error": f"the server failed: {said}"}).encode())
+        except Exception as error:  # a bug, or out of memory: page and terminal report it, and the server lives on
+            message = " ".join(f"{type(error).__name__}: {error}".split())
+            self.server.log(f"{path}: {message}")
+            self._send(500, JSON, json.dumps({"error": f"the server failed: {message}"}).encode())
         else:
-            self._send(200, kind, body)
+            self._send(200, content_type, body)
 
-    def _send(self, status: int, kind: str, body: bytes) -> None:
+    def _send(self, status: int, content_type: str, body: bytes) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", kind)
+        self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
         self.end_headers()
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """The terminal stays quiet."""
+        """Log no requests."""

@@ -1,5 +1,7 @@
-"""`sinenerf snapshot`: pictures and turntables without a browser, display or GPU. Shapes are ray-traced, scenes are
-rendered from where they were captured."""
+"""`sinenerf snapshot`: pictures and turntables without a browser, display or GPU.
+
+Shapes are ray-traced; scenes are rendered from the cameras of their capture.
+"""
 
 import math
 from collections.abc import Callable
@@ -11,18 +13,20 @@ from rich.progress import track
 
 from sinenerf.common.files import check_folder, replacing
 from sinenerf.common.films import FILMS, Picture, open_film
-from sinenerf.common.mesh_renderer import Framing, Model
-from sinenerf.viewer.api import Answers
-from sinenerf.viewer.assets import Item, shared_frame
-from sinenerf.viewer.scene_pictures import radiance
+from sinenerf.common.mesh_renderer import Framing, MeshRenderer
+from sinenerf.viewer.api import ViewerApi
+from sinenerf.viewer.assets import Asset, display_frame
+from sinenerf.viewer.scene_pictures import radiance_field
 
 PICTURES = (".png", ".jpg", ".jpeg")
 PAPER, INK = 255, (43, 42, 40)
 FPS = 24
+FLAT_BELOW = 20_000
+"""Meshes of fewer faces are shaded flat: smooth shading would hide what decimation has lost."""
 
 
 def snapshot(
-    answers: Answers,
+    api: ViewerApi,
     output: Path | None,
     turntable: Path | None,
     framing: Framing,
@@ -30,89 +34,88 @@ def snapshot(
     level: float = 0.5,
     frames: int = 72,
 ) -> list[Path]:
-    """Write a picture, a turntable, or both; several files stand side by side. Returns what was written.
+    """Write a picture, a turntable, or both, with the files side by side. Returns the paths written.
 
     Args:
-        answers: what to look at (`sinenerf.viewer.launch.gather`).
-        resolution: cells a side of shapes.
+        api: the files to show (`sinenerf.viewer.launch.open_api`).
+        resolution: cells a side of the shapes' meshes.
         level: occupancy of their surface.
-        frames: of the turntable.
+        frames: pictures in the turntable.
 
     Raises:
-        ValueError: an extension that is none of a picture or film, sizes that are not positive, no surface.
-        FileNotFoundError: no folder to write into.
+        ValueError: an extension is not that of a picture or film, a size is out of range, or a field has no surface.
+        FileNotFoundError: the output folder does not exist.
     """
-    _check(answers, output, turntable, framing, frames)
-    sources = [_source(answers, index, framing, resolution, level) for index in range(len(answers.items))]
-    captions = [[item.path.name, *item.facts().values()] for item in answers.items]
+    _check(api, output, turntable, framing, frames)
+    renderers = [_renderer(api, index, framing, resolution, level) for index in range(len(api.assets))]
+    captions = [[asset.path.name, *asset.caption().values()] for asset in api.assets]
     written = []
     if output is not None:
         from PIL import Image
 
-        image = _row([source(0.0) for source in sources], captions, framing)
+        image = _row([render(0.0) for render in renderers], captions, framing)
         with replacing(output) as partial:
             Image.fromarray(image).save(partial, quality=90)
         written.append(output)
     if turntable is not None:
         with open_film(turntable, FPS) as add:
-            for frame in track(range(frames), description="Turning"):
-                add(_row([source(frame / frames) for source in sources], captions, framing))
+            for frame in track(range(frames), description="Rendering"):
+                add(_row([render(frame / frames) for render in renderers], captions, framing))
         written.append(turntable)
     return written
 
 
-def _check(answers: Answers, output: Path | None, turntable: Path | None, framing: Framing, frames: int) -> None:
+def _check(api: ViewerApi, output: Path | None, turntable: Path | None, framing: Framing, frames: int) -> None:
     if output is None and turntable is None:
         raise ValueError("nothing to write: give --output picture.png or --turntable film.mp4")
-    if answers.results is not None:
-        raise ValueError("a folder of results is drawn by: sinenerf plot RESULTS")
+    if api.results is not None:
+        raise ValueError("a folder of results is plotted by: sinenerf plot RESULTS")
     for path, allowed in ((output, PICTURES), (turntable, FILMS)):
         if path is not None:
             if path.suffix.lower() not in allowed:
-                raise ValueError(f"{path}: cannot write '{path.suffix}' here. Use one of {', '.join(allowed)}")
+                raise ValueError(f"{path}: cannot write '{path.suffix}'. Use one of {', '.join(allowed)}")
             check_folder(path)
     if not (0 < framing.width <= 4096 and 0 < framing.height <= 4096 and frames > 0):
-        raise ValueError("width and height run from 1 to 4096, and a turntable has at least one frame")
+        raise ValueError("width and height must be 1 to 4096, and a turntable needs at least one frame")
 
 
-def _source(
-    answers: Answers, index: int, framing: Framing, resolution: int, level: float
+def _renderer(
+    api: ViewerApi, index: int, framing: Framing, resolution: int, level: float
 ) -> Callable[[float], Picture]:
-    """From a share of the whole turn to an item's picture."""
-    item = answers.items[index].load()
-    if item.kind == "scene":
-        return _scene(item, framing)
-    vertices, faces = answers.shapes.surface(index, resolution, level)
-    frame = shared_frame(item, answers.shapes.first)
-    upright = frame.to_cube(vertices) @ upright_axes(answers.up).T
-    flat = item.kind == "mesh" and len(faces) < 20_000  # a decimated mesh's: smooth shading would hide what was lost
-    model = Model(upright, faces, flat)
-    return lambda share: model.picture(framing, math.radians(framing.turn) + 2 * math.pi * share)
+    """A function from the fraction of a full turn to the picture of an asset."""
+    asset = api.assets[index].load()
+    if asset.kind == "scene":
+        return _scene_renderer(asset, framing)
+    vertices, faces = api.surfaces.surface(index, resolution, level)
+    frame = display_frame(asset, api.surfaces.reference)
+    upright = frame.to_cube(vertices) @ upright_axes(api.up).T
+    renderer = MeshRenderer(upright, faces, flat=asset.kind == "mesh" and len(faces) < FLAT_BELOW)
+    return lambda fraction: renderer.render(framing, math.radians(framing.turn) + 2 * math.pi * fraction)
 
 
-def _scene(item: Item, framing: Framing) -> Callable[[float], Picture]:
-    """A scene along the path around its home view; the picture at rest is the home view itself."""
+def _scene_renderer(asset: Asset, framing: Framing) -> Callable[[float], Picture]:
+    """As `_renderer`, along a path around the scene's home view; fraction 0 is the home view itself."""
     from sinenerf.radiance.render import picture
 
-    field = radiance(item)
+    field = radiance_field(asset)
     assert field.capture is not None
     home = field.capture.home
     scale = min(framing.width / home.width, framing.height / home.height)
     path = field.capture.spiral(360)
 
-    def at(share: float) -> Picture:
-        view = home if share == 0 else path[round(share * len(path)) % len(path)]
-        return _on_paper(picture(field, view.resized(scale)), framing)
+    def render(fraction: float) -> Picture:
+        camera = home if fraction == 0 else path[round(fraction * len(path)) % len(path)]
+        return _centred(picture(field, camera.resized(scale)), framing)
 
-    return at
+    return render
 
 
 def upright_axes(up: str) -> Float[np.ndarray, "3 3"]:
-    """The shortest rotation that brings an axis, such as -y, to +y; as the page turns it."""
+    """The shortest rotation that takes an axis, such as -y, to +y; the page uses the same."""
     axis = np.zeros(3)
     axis["xyz".index(up[-1])] = -1.0 if up.startswith("-") else 1.0
     if up == "-y":
-        return np.diag([-1.0, -1.0, 1.0])  # any half turn is as short: this one is three.js's
+        return np.diag([-1.0, -1.0, 1.0])  # all half turns are equally short: this is the one of three.js
     target = np.array([0.0, 1, 0])
     cross, cosine = np.cross(axis, target), float(axis @ target)
     skew = np.array([[0, -cross[2], cross[1]], [cross[2], 0, -cross[0]], [-cross[1], cross[0], 0]])
@@ -120,7 +123,7 @@ def upright_axes(up: str) -> Float[np.ndarray, "3 3"]:
 
 
 def _row(pictures: list[Picture], captions: list[list[str]], framing: Framing) -> Picture:
-    """Pictures side by side, their captions below."""
+    """Pictures side by side, with their captions below."""
     row = np.concatenate(pictures, axis=1)
     return np.concatenate([row, _captions(captions, framing)], axis=0) if framing.labels else row
 
@@ -139,8 +142,8 @@ def _captions(captions: list[list[str]], framing: Framing) -> Picture:
     return np.asarray(canvas)
 
 
-def _on_paper(image: Picture, framing: Framing) -> Picture:
-    """A picture in the middle of the pane."""
+def _centred(image: Picture, framing: Framing) -> Picture:
+    """A picture centred on a blank one of the framing's size."""
     paper = np.full((framing.height, framing.width, 3), PAPER, np.uint8)
     top, left = (framing.height - image.shape[0]) // 2, (framing.width - image.shape[1]) // 2
     paper[top : top + image.shape[0], left : left + image.shape[1]] = image[: framing.height, : framing.width]

@@ -1,4 +1,4 @@
-"""Shapes for the page: surfaces at any resolution and level, their distance to the original, and their quality."""
+"""Surfaces of shapes for the page, at any resolution and level, with distances to the original and quality."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from sinenerf.viewer.array_packets import differences, pack, quantise
-from sinenerf.viewer.assets import Item, shared_frame
+from sinenerf.viewer.assets import Asset, display_frame
 from sinenerf.viewer.jobs import Jobs
 
 if TYPE_CHECKING:
@@ -19,93 +19,109 @@ if TYPE_CHECKING:
     from sinenerf.occupancy.field import OccupancyField
     from sinenerf.occupancy.solid import Placement, Solid
 
-KEPT = 16
-"""Surfaces that are kept for the next who asks."""
+CACHE_SIZE = 16
+"""Surfaces kept for later requests."""
 QUALITY_POINTS, QUALITY_RESOLUTION = 200_000, 256
-"""Of the labels' IoU and Chamfer distance; `sinenerf eval` takes five times the points."""
+"""For the IoU and Chamfer distance of the labels; `sinenerf eval` uses five times the points."""
 
 Arrays = tuple[Float[np.ndarray, "v 3"], Int[np.ndarray, "f 3"]]
+"""Vertices and faces."""
 
 
-def _patient() -> None:
-    """The check of an asker who stays."""
+def _never_superseded() -> None:
+    """The check of a request that is always completed."""
 
 
-class Shapes:
-    """Surfaces of the items that are shown, made one at a time and shared by all pages.
+class Surfaces:
+    """Surfaces of the assets on display, extracted one at a time and shared by all pages.
 
     Args:
         original: the mesh that distances and quality refer to.
     """
 
-    def __init__(self, items: list[Item], original: Item | None, jobs: Jobs) -> None:
-        self.items, self.original, self.jobs = items, original, jobs
-        self._made: OrderedDict[tuple, Arrays] = OrderedDict()
-        self._working, self._comparing = Lock(), Lock()
-        self._quality: dict[int, Evaluation] = {}
+    def __init__(self, assets: list[Asset], original: Asset | None, jobs: Jobs) -> None:
+        self.assets, self.original, self.jobs = assets, original, jobs
+        self._cache: OrderedDict[tuple, Arrays] = OrderedDict()
+        self._extracting, self._evaluating = Lock(), Lock()
+        self._evaluations: dict[int, Evaluation] = {}
         self._truths: dict[Placement, Truth] = {}
 
     @property
-    def first(self) -> Item:
-        """The shape whose frame the others share. Of a folder of results scenes may have been opened before it."""
-        return self.original or next(item for item in self.items if item.kind != "scene")
+    def reference(self) -> Asset:
+        """The shape whose frame the others share. A results page may have opened scenes before it."""
+        return self.original or next(asset for asset in self.assets if asset.kind != "scene")
 
     def surface(
-        self, index: int, resolution: int, level: float, quick: bool = False, check: Callable[[], None] = _patient
+        self,
+        index: int,
+        resolution: int,
+        level: float,
+        quick: bool = False,
+        check: Callable[[], None] = _never_superseded,
     ) -> Arrays:
-        """(vertices, faces) of an item in its own coordinates; a mesh is what it is, at any resolution.
+        """(vertices, faces) of an asset in its own coordinates; a mesh is returned as it is, whatever the resolution.
 
         Raises:
-            LevelError: no surface there.
-            Stale: whoever asked wants something newer.
+            LevelError: the field has no surface at this level.
+            Superseded: raised by `check`.
         """
-        item = self.items[index].load()
-        if item.kind == "mesh":
-            return np.asarray(item.mesh.vertices), np.asarray(item.mesh.faces)
+        asset = self.assets[index].load()
+        if asset.kind == "mesh":
+            return np.asarray(asset.mesh.vertices), np.asarray(asset.mesh.faces)
         key = (index, resolution, level, quick)
-        with self._working:
-            if key not in self._made:
-                self._made[key] = self._extract(item, resolution, level, quick, check)
-                while len(self._made) > KEPT:
-                    self._made.popitem(last=False)
-            self._made.move_to_end(key)
-            return self._made[key]
+        with self._extracting:
+            if key not in self._cache:
+                self._cache[key] = self._extract(asset, resolution, level, quick, check)
+                while len(self._cache) > CACHE_SIZE:
+                    self._cache.popitem(last=False)
+            self._cache.move_to_end(key)
+            return self._cache[key]
 
-    def _extract(self, item: Item, resolution: int, level: float, quick: bool, check: Callable[[], None]) -> Arrays:
+    def _extract(self, asset: Asset, resolution: int, level: float, quick: bool, check: Callable[[], None]) -> Arrays:
         from sinenerf.occupancy.surface import find_surface
 
-        with self.jobs.job(f"{item.path.name}: meshing at {resolution}³") as say:
+        with self.jobs.running(f"{asset.path.name}: meshing at {resolution}³") as update:
 
             def watch(evaluations: int) -> None:
                 check()
-                say(f"{evaluations:,} points")
+                update(f"{evaluations:,} points")
 
             check()
-            made = find_surface(item.field, resolution, level, quick, watch)  # type: ignore[arg-type]
-        return made.vertices, made.faces
+            surface = find_surface(asset.field, resolution, level, quick, watch)  # type: ignore[arg-type]
+        return surface.vertices, surface.faces
 
     def mesh_packet(
-        self, index: int, resolution: int, level: float, quick: bool = False, check: Callable[[], None] = _patient
+        self,
+        index: int,
+        resolution: int,
+        level: float,
+        quick: bool = False,
+        check: Callable[[], None] = _never_superseded,
     ) -> bytes:
-        """A surface for the page, with its label, and the frame that it is shown in."""
+        """A surface as a packet, with its caption and the frame to display it in."""
         vertices, faces = self.surface(index, resolution, level, quick, check)
-        item = self.items[index]
-        frame = shared_frame(item, self.first)
+        asset = self.assets[index]
+        frame = display_frame(asset, self.reference)
         positions, low, size = quantise(vertices)
         header = {"low": low, "size": size, "centre": frame.centre, "scale": frame.scale}
-        header |= {"facts": item.facts(), "faces": len(faces)}
+        header |= {"caption": asset.caption(), "faces": len(faces)}
         return pack(header, {"positions": positions, "faces": differences(faces)})
 
     def distance_packet(
-        self, index: int, resolution: int, level: float, quick: bool = False, check: Callable[[], None] = _patient
+        self,
+        index: int,
+        resolution: int,
+        level: float,
+        quick: bool = False,
+        check: Callable[[], None] = _never_superseded,
     ) -> bytes:
-        """Signed distance of each vertex to the original, in its unit: positive outside.
+        """Signed distance of each vertex to the original, in its unit and positive outside, as a packet.
 
         Raises:
-            ValueError: there is no original.
+            ValueError: no original was given.
         """
         vertices, _ = self.surface(index, resolution, level, quick, check)
-        with self.jobs.job(f"{self.items[index].path.name}: distance to the original"):
+        with self.jobs.running(f"{self.assets[index].path.name}: distance to the original"):
             distance = self.distance(vertices)
         largest = float(abs(distance).max(initial=1e-12))
         header = {"largest": largest, "diagonal": self.diagonal}
@@ -113,11 +129,11 @@ class Shapes:
 
     @property
     def diagonal(self) -> float:
-        """Of the original's bounding box, in its unit."""
+        """Diagonal of the original's bounding box, in its unit."""
         return float(np.linalg.norm(self._original().mesh.extents))
 
     def distance(self, points: Float[np.ndarray, "v 3"]) -> Float[np.ndarray, " v"]:
-        """Signed distance of points to the original, in its unit: positive outside."""
+        """Signed distance of points to the original, in its unit and positive outside."""
         import igl
 
         mesh, solid = self._original().mesh, self._solid
@@ -128,28 +144,28 @@ class Shapes:
         return np.sqrt(squared) * np.where(inside, -1, 1)
 
     def quality(self, index: int) -> dict[str, float | None]:
-        """How near an item is to the original: the measures of `sinenerf eval`."""
-        item = self.items[index].load()
-        with self._comparing:
-            if index not in self._quality:
-                with self.jobs.job(f"{item.path.name}: quality"):
-                    self._quality[index] = self._evaluate(index, item)
-        return {k: v for k, v in asdict(self._quality[index]).items() if k not in ("bytes", "parameters")}
+        """Similarity of an asset to the original, by the measures of `sinenerf eval`."""
+        asset = self.assets[index].load()
+        with self._evaluating:
+            if index not in self._evaluations:
+                with self.jobs.running(f"{asset.path.name}: quality"):
+                    self._evaluations[index] = self._evaluate(index, asset)
+        return {k: v for k, v in asdict(self._evaluations[index]).items() if k not in ("bytes", "parameters")}
 
-    def _evaluate(self, index: int, item: Item) -> "Evaluation":
+    def _evaluate(self, index: int, asset: Asset) -> "Evaluation":
         from sinenerf.occupancy.surface import LevelError
 
-        size = item.path.stat().st_size
-        if item.kind == "mesh":
-            return self._truth(self._original().placement).of_mesh(item.mesh, size)
+        size = asset.path.stat().st_size
+        if asset.kind == "mesh":
+            return self._truth(self._original().placement).of_mesh(asset.mesh, size)
         import trimesh
 
-        field: OccupancyField = item.field  # type: ignore[assignment]
-        try:  # most often the page shows this very surface
+        field: OccupancyField = asset.field  # type: ignore[assignment]
+        try:  # most often the page displays this very surface, which is then cached
             surface = trimesh.Trimesh(*self.surface(index, QUALITY_RESOLUTION, 0.5), process=False)
         except LevelError:
             surface = None
-        return self._truth(item.placement).of_field(field, surface, size)
+        return self._truth(asset.placement).of_field(field, surface, size)
 
     def _truth(self, placement: "Placement") -> "Truth":
         """The original in a cube; fields of one mesh share theirs."""
@@ -165,7 +181,7 @@ class Shapes:
 
         return Solid(self._original().mesh, self._original().placement)
 
-    def _original(self) -> Item:
+    def _original(self) -> Asset:
         if self.original is None:
-            raise ValueError("there is no original to compare with: give it as --original MESH")
+            raise ValueError("no original to compare with: give one with --original MESH")
         return self.original.load()

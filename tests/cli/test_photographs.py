@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import trimesh
 from PIL import Image
-from support.commands import BIN, ENVIRONMENT, call_command, call_sinenerf, run_command
+from support.commands import BIN, ENVIRONMENT, call_command, call_sinenerf, open3d_or_skip, run_command
 from support.kill_loop import stop_when
 from support.tiny_runs import train_command
 
@@ -31,13 +31,6 @@ def trained(scene, tmp_path_factory):
 def ffmpeg_or_skip():
     if shutil.which("ffmpeg", path=ENVIRONMENT["PATH"]) is None:
         pytest.skip("needs ffmpeg: apt-get install ffmpeg, or make setup")
-
-
-def open3d_or_skip():
-    try:
-        import open3d  # noqa: F401
-    except OSError as error:
-        pytest.skip(f"open3d cannot load ({error}): apt-get install libusb-1.0-0 libgl1 libgomp1 libx11-6")
 
 
 def test_methods_and_parser_are_listed(monkeypatch):
@@ -287,12 +280,3 @@ def test_help_starts_without_heavy_libraries():
     assert done.returncode == 0, done.stderr
     for command in ("demo", "export-mesh", "make-scene", "download", "doctor"):
         assert command in done.stdout
-
-
-def test_doctor_names_what_is_missing(monkeypatch, capsys):
-    from sinenerf.cli import doctor
-
-    monkeypatch.setattr(doctor, "_loads", lambda name: name != "GL")
-    monkeypatch.setattr(sys, "platform", "linux")
-    assert doctor.report() == 1
-    assert "sudo apt-get install -y libgl1" in capsys.readouterr().out

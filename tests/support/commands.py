@@ -10,6 +10,8 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from unittest.mock import patch
 
+import pytest
+
 BIN = Path(sys.executable).parent
 ENVIRONMENT = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "TERM": "dumb", "COLUMNS": "200"}
 
@@ -35,6 +37,14 @@ def run_command(program, *arguments, ok=True, cwd=None) -> str:
 def call_command(program, *arguments, ok=True) -> str:
     """`run_command` in this process. Every command of nerfstudio is run at least once as a user does."""
     return _checked_output(_call(program, *arguments), ok)
+
+
+def open3d_or_skip() -> None:
+    """Skip a test where open3d's system libraries are missing."""
+    try:
+        import open3d  # noqa: F401
+    except OSError as error:
+        pytest.skip(f"open3d cannot be loaded ({error}): apt-get install libusb-1.0-0 libgl1 libgomp1 libx11-6")
 
 
 def _call(program, *arguments) -> CompletedProcess[str]:

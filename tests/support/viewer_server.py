@@ -1,4 +1,8 @@
-"""What is looked at in the tests of the viewer, and its commands."""
+"""A shape and a scene to view, and `sinenerf view` as a running program."""
+
+import subprocess
+import sys
+from contextlib import contextmanager
 
 import pytest
 import trimesh
@@ -21,7 +25,30 @@ def shape(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def scene_file(tmp_path_factory):
-    """A radiance field that was never trained: a haze."""
+    """A radiance field that was never trained, so that it shows a haze."""
     path = tmp_path_factory.mktemp("scene") / "haze.sine"
     a_field().save(path)
     return path
+
+
+@contextmanager
+def running_viewer(*arguments):
+    """A running `sinenerf view`; its standard output is a pipe."""
+    program = [sys.executable, "-m", "sinenerf", "view", *map(str, arguments), "--port", "0", "--no-browser"]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def viewer_url(*arguments):
+    """The address of a running `sinenerf view`."""
+    with running_viewer(*arguments) as process:
+        yield process.stdout.readline().split()[1]
+
+
+def respond(api, path, **query):
+    """The body of the response to a page's request."""
+    return api.routes[path]({name: str(value) for name, value in query.items()})[1]

@@ -13,6 +13,7 @@ from dataclasses import astuple
 import numpy as np
 import pytest
 from PIL import Image
+from support.viewer_server import viewer_url
 
 from sinenerf.rd.results import Job, Result
 
@@ -44,28 +45,17 @@ def browser():
 
 @contextmanager
 def opened(browser, url, offline=False):
-    """A page; at the end it must have had nothing to complain of."""
+    """A page, which must end without errors or warnings on its console."""
     context = browser.new_context(viewport={"width": 640, "height": 400}, offline=offline)
-    page, complaints = context.new_page(), []
+    page, messages = context.new_page(), []
     page.set_default_timeout(120_000)
-    page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda m: messages.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: messages.append(str(error)))
     page.goto(url)
     yield page
     context.close()
-    # a software renderer says so itself
-    assert [c for c in complaints if "GPU stall" not in c and "software WebGL" not in c] == []
-
-
-@contextmanager
-def viewing(*arguments):
-    """The address of a running `sinenerf view`."""
-    program = [sys.executable, "-m", "sinenerf", "view", *map(str, arguments), "--port", "0", "--no-browser"]
-    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as running:
-        try:
-            yield running.stdout.readline().split()[1]
-        finally:
-            running.terminate()
+    # software rendering causes warnings of its own
+    assert [m for m in messages if "GPU stall" not in m and "software WebGL" not in m] == []
 
 
 def pixels(page, selector="#stage"):
@@ -73,7 +63,7 @@ def pixels(page, selector="#stage"):
 
 
 def changed(page, act):
-    """Share of the stage's pixels that an action changes."""
+    """Fraction of the stage's pixels that an action changes."""
     before, drawn = pixels(page), page.evaluate("document.body.dataset.drawn")
     act()
     page.wait_for_function(f"document.body.dataset.drawn !== '{drawn}'")
@@ -81,8 +71,8 @@ def changed(page, act):
     return (np.abs(pixels(page) - before).max(2) > 12).mean()
 
 
-def coarse(page):
-    """The coarsest grid, and all surfaces there."""
+def show_coarse_surfaces(page):
+    """Select the coarsest grid, and wait for all surfaces."""
     page.wait_for_selector("#resolution")
     page.select_option("#resolution", "64")
     page.wait_for_function(FINISHED)
@@ -90,10 +80,10 @@ def coarse(page):
 
 
 def test_shapes_and_their_controls(browser, shape):
-    with viewing(shape[0], "--original", shape[1]) as url, opened(browser, url) as page:
-        coarse(page)
+    with viewer_url(shape[0], "--original", shape[1]) as url, opened(browser, url) as page:
+        show_coarse_surfaces(page)
         shown = pixels(page)
-        assert (np.abs(shown - shown[2, 2]).max(2) > 20).mean() > 0.05  # something stands before the background
+        assert (np.abs(shown - shown[2, 2]).max(2) > 20).mean() > 0.05  # the shape stands out from the background
         page.wait_for_function("document.querySelector('.quality').textContent.includes('IoU')")
         label = page.locator(".label").first.inner_text()
         assert "bytes" in label and "rank 2" in label and "parameters" in label
@@ -124,7 +114,7 @@ def test_shapes_and_their_controls(browser, shape):
         assert changed(page, lambda: page.mouse.move(260, 240)) > 0.01
         page.mouse.up()
 
-        page.click("text=Inside the network")
+        page.click("text=Network layers")
         page.wait_for_selector("article .spectrum")
         assert page.locator("article").count() == 4  # first, two hidden, head
         assert page.locator(".matrix.U img").count() == 2
@@ -141,11 +131,11 @@ PAINTINGS = """() => {
 
 def test_vertices_are_painted_when_their_colours_change_and_freed_with_the_shape(browser, shape):
     geometries = "pages.get(ShapesPage).renderer.info.memory.geometries"
-    with viewing(shape[0], "--original", shape[1]) as url, opened(browser, url) as page:
-        coarse(page)
-        held = page.evaluate(geometries)
+    with viewer_url(shape[0], "--original", shape[1]) as url, opened(browser, url) as page:
+        show_coarse_surfaces(page)
+        before = page.evaluate(geometries)
         page.select_option("#colour", "distance")
-        page.wait_for_function(FINISHED)  # else a finer surface may come, and be without colours for a moment
+        page.wait_for_function(FINISHED)  # else a finer surface may arrive, without colours at first
         page.wait_for_function("page.views[0].geometry.hasAttribute('color')")
         paintings = page.evaluate_handle(PAINTINGS)
         for _ in range(3):
@@ -156,20 +146,20 @@ def test_vertices_are_painted_when_their_colours_change_and_freed_with_the_shape
         for _ in range(3):
             page.evaluate("show(page.state, shown)")
             page.wait_for_function(FINISHED)
-        page.wait_for_function(f"{geometries} === {held}")  # when the last ones are drawn; were one kept, never
+        page.wait_for_function(f"{geometries} === {before}")  # which never happens if one is not freed
 
 
-def test_a_distance_that_is_refused_is_said_at_its_shape(browser, shape):
-    with viewing(shape[0], "--original", shape[1]) as url, opened(browser, url) as page:
-        coarse(page)
-        page.evaluate("() => { page.views[0].loadDistance = async () => { throw new Refusal('no distance'); }; }")
+def test_a_failed_distance_request_is_reported_at_its_shape(browser, shape):
+    with viewer_url(shape[0], "--original", shape[1]) as url, opened(browser, url) as page:
+        show_coarse_surfaces(page)
+        page.evaluate("() => { page.views[0].loadDistances = async () => { throw new RequestError('no distance'); }; }")
         page.select_option("#colour", "distance")
         page.wait_for_function("document.querySelector('.note').textContent === 'no distance'")
 
 
-def test_a_long_status_leaves_the_stage_its_size(browser, shape):
-    with viewing(shape[0]) as url, opened(browser, url) as page:
-        coarse(page)
+def test_a_long_status_does_not_resize_the_stage(browser, shape):
+    with viewer_url(shape[0]) as url, opened(browser, url) as page:
+        show_coarse_surfaces(page)
         height = "document.getElementById('stage').clientHeight"
         before = page.evaluate(height)
         page.evaluate("document.getElementById('status').textContent = 'distances to the original '.repeat(9)")
@@ -177,24 +167,24 @@ def test_a_long_status_leaves_the_stage_its_size(browser, shape):
 
 
 def test_two_browsers_have_two_cameras(browser, shape):
-    with viewing(shape[0]) as url, opened(browser, url) as one, opened(browser, url) as two:
-        coarse(one)
-        coarse(two)
-        still = pixels(two)
+    with viewer_url(shape[0]) as url, opened(browser, url) as one, opened(browser, url) as two:
+        show_coarse_surfaces(one)
+        show_coarse_surfaces(two)
+        unmoved = pixels(two)
         one.mouse.move(150, 200)
         one.mouse.down()
         assert changed(one, lambda: one.mouse.move(260, 240)) > 0.01
         two.wait_for_timeout(300)
-        np.testing.assert_array_equal(pixels(two), still)
+        np.testing.assert_array_equal(pixels(two), unmoved)
 
 
-def test_a_scene_refines_at_rest_and_is_coarse_on_the_move(browser, scene_file):
+def test_a_scene_is_coarse_while_moving_and_refined_at_rest(browser, scene_file):
     side = "Number(document.querySelector('.picture').dataset.side)"
-    with viewing(scene_file) as url, opened(browser, url) as page:
+    with viewer_url(scene_file) as url, opened(browser, url) as page:
         page.wait_for_selector("#rest")
         page.select_option("#rest", "192")
         page.wait_for_function(f"{side} === 192")
-        seen = pixels(page)
+        before = pixels(page)
         page.evaluate(RECORD)
         page.mouse.move(150, 150)
         page.mouse.down()
@@ -202,19 +192,19 @@ def test_a_scene_refines_at_rest_and_is_coarse_on_the_move(browser, scene_file):
         page.mouse.up()
         page.wait_for_function("window.sides.length > 1 && window.sides.at(-1) === 192")
         assert page.evaluate("window.sides[0]") == 96
-        assert np.abs(pixels(page) - seen).max() > 12
-        for what in ("depth", "normals", "accumulation"):
+        assert np.abs(pixels(page) - before).max() > 12
+        for output in ("depth", "normals", "accumulation"):
             page.evaluate("window.sides = []")
-            page.select_option("#what", what)
+            page.select_option("#output", output)
             page.wait_for_function("window.sides.at(-1) === 192")
 
 
-def test_the_inside_is_listed_once_however_often_it_is_asked_for(browser, shape, tmp_path):
+def test_layers_are_listed_once_however_often_they_are_requested(browser, shape, tmp_path):
     other = shutil.copy(shape[0], tmp_path / "other.sine")
-    with viewing(shape[0], other) as url, opened(browser, url) as page:
+    with viewer_url(shape[0], other) as url, opened(browser, url) as page:
         page.wait_for_selector("#resolution")
-        page.evaluate("Promise.all([inside.show(shown), inside.show(shown)])")
-        assert page.evaluate("[...document.querySelectorAll('#inside h2')].map((h) => h.textContent)") == [
+        page.evaluate("Promise.all([layersPage.show(shown), layersPage.show(shown)])")
+        assert page.evaluate("[...document.querySelectorAll('#layers h2')].map((h) => h.textContent)") == [
             "torus.sine",
             "other.sine",
         ]
@@ -230,17 +220,17 @@ def test_an_exported_page_works_without_any_server(browser, shape, tmp_path):
         shown = pixels(page)
         assert (np.abs(shown - shown[2, 2]).max(2) > 20).mean() > 0.05
         assert changed(page, lambda: page.select_option("#colour", "distance")) > 0.005
-        page.click("text=Inside the network")
+        page.click("text=Network layers")
         page.wait_for_selector("article .spectrum")
 
 
 def test_an_exported_scene_is_a_film(browser, scene_file, tmp_path, monkeypatch):
     from sinenerf.viewer import export_page
-    from sinenerf.viewer.launch import gather
+    from sinenerf.viewer.launch import open_api
 
     monkeypatch.setattr(export_page, "FRAMES", 6)
     monkeypatch.setattr(export_page, "SIDE", 48)
-    export_page.export(gather([scene_file]), tmp_path / "scene.html")
+    export_page.export_page(open_api([scene_file]), tmp_path / "scene.html")
     with opened(browser, (tmp_path / "scene.html").as_uri(), offline=True) as page:
         page.wait_for_function("document.querySelector('.picture')?.dataset.side === '48'")
         before = pixels(page)
@@ -263,7 +253,7 @@ def test_a_click_on_a_point_opens_its_field(browser, shape, scene_file, tmp_path
     job = Job("photographs", "room", "sine", "nerf", {"rank": 4})
     Result(*astuple(job), {"psnr": 20.0}, {"total": 5000}, 900, 60.0).save(job.path(tmp_path))
     shutil.copy(scene_file, job.path(tmp_path).with_suffix(".sine"))
-    with viewing(tmp_path) as url:
+    with viewer_url(tmp_path) as url:
         with opened(browser, url) as page:
             page.wait_for_selector(".mark")
             page.locator("#marks-0-bytes-1").click(force=True)
@@ -284,10 +274,10 @@ def test_a_click_on_a_point_opens_its_field(browser, shape, scene_file, tmp_path
             page.locator("#marks-0-bytes-1").click(force=True)
             page.wait_for_function("document.querySelector('.note')?.textContent.includes('256³')")
             page.wait_for_timeout(300)
-            assert np.abs(pixels(page) - shown).max() <= 3  # as at first: nothing of the scene, no second light
+            assert np.abs(pixels(page) - shown).max() <= 3  # as before: nothing left of the scene, no second light
         try:
             urllib.request.urlopen(f"{url}open?key=torus/{places[0].stem}")
         except urllib.error.HTTPError as error:
-            assert "the file behind this result is not here" in json.load(error)["error"]
+            assert "this result's file is missing" in json.load(error)["error"]
         else:
             pytest.fail("a result without its file was opened")

@@ -163,12 +163,12 @@ def save_picture(mesh: Any, truth: Truth, artefact: Path) -> None:
     """What was made of a shape, from where all of its scene are seen, beside the result: for the page of plots."""
     from PIL import Image
 
-    from sinenerf.common.mesh_renderer import Framing, Model
+    from sinenerf.common.mesh_renderer import Framing, MeshRenderer
 
     try:
-        model = Model(truth.placement.to_cube(mesh.vertices), np.asarray(mesh.faces), flat=False)
+        renderer = MeshRenderer(truth.placement.to_cube(mesh.vertices), np.asarray(mesh.faces), flat=False)
     except (ImportError, RuntimeError):  # open3d or its system libraries are not there: then no picture
         return
-    image = model.picture(Framing(*PICTURE_SIZE), PICTURE_TURN)
+    image = renderer.render(Framing(*PICTURE_SIZE), PICTURE_TURN)
     with replacing(artefact.with_suffix(".jpg")) as partial:
         Image.fromarray(image).save(partial, quality=80)

@@ -1,38 +1,38 @@
-// Puts the page together.
+// Assembles the page.
 "use strict";
 
 const stage = new Stage();
-const look = document.getElementById("look");
-const inside = new InsidePage(document.getElementById("inside"));
-const pages = new Map(); // of each kind the one that there is
-let shown = [];
-let page = null;
+const displaySection = document.getElementById("display");
+const layersPage = new LayersPage(document.getElementById("layers"));
+const pages = new Map(); // the one instance of each class of page
+let shown = []; // assets
+let page = null; // ShapesPage or ScenesPage
 
 function openTab(name) {
   for (const button of document.querySelectorAll("nav button")) {
     button.setAttribute("aria-selected", String(button.dataset.tab === name));
   }
-  look.hidden = name !== "look";
-  inside.holder.hidden = name !== "inside";
-  if (name === "inside") inside.show(shown);
+  displaySection.hidden = name !== "display";
+  layersPage.container.hidden = name !== "layers";
+  if (name === "layers") layersPage.show(shown);
   else stage.resized();
 }
 
-/** Show items in the panes; the first of another kind changes what the page is about. */
-function show(state, items) {
-  shown = items;
-  const kind = items[0].kind === "scene" ? ScenesPage : ShapesPage;
+/** Show assets in the panes, on the page for their kind. */
+function show(state, assets) {
+  shown = assets;
+  const kind = assets[0].kind === "scene" ? ScenesPage : ShapesPage;
   try {
     if (!pages.has(kind)) pages.set(kind, new kind(state));
     if (page !== pages.get(kind)) {
       page = pages.get(kind);
       page.enter();
     }
-    page.show(items);
+    page.show(assets);
   } catch (error) {
-    stage.holder.replaceChildren(make("p", "error", `This browser cannot draw it: ${error.message}`));
+    stage.container.replaceChildren(element("p", "error", `This browser cannot draw it: ${error.message}`));
   }
-  if (!inside.holder.hidden) inside.show(shown);
+  if (!layersPage.container.hidden) layersPage.show(shown);
 }
 
 async function start() {
@@ -41,19 +41,19 @@ async function start() {
   }
   if (LIVE) watchJobs();
   try {
-    const state = await askJson("/state");
-    document.title = `${state.items.map((item) => item.name).join(", ") || "results"} · sinenerf`;
+    const state = await requestJson("/state");
+    document.title = `${state.assets.map((asset) => asset.name).join(", ") || "results"} · sinenerf`;
     if (state.results) {
       document.getElementById("plot").hidden = false;
       document.body.classList.add("results");
-      const plot = new PlotPage(document.getElementById("plot"), (item, beside) => {
-        const others = beside ? shown.filter((other) => other.id !== item.id) : [];
-        show(state, [...others, item]);
+      const plot = new PlotPage(document.getElementById("plot"), (asset, beside) => {
+        const others = beside ? shown.filter((other) => other.id !== asset.id) : [];
+        show(state, [...others, asset]);
       });
       await plot.show("bytes");
-    } else show(state, state.items);
+    } else show(state, state.assets);
   } catch (error) {
-    document.querySelector("main").replaceChildren(make("p", "error", error.message));
+    document.querySelector("main").replaceChildren(element("p", "error", error.message));
   }
 }
 

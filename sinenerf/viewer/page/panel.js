@@ -1,60 +1,71 @@
-// The controls at the right.
+// Controls of the panel on the right.
 "use strict";
 
 const panel = document.getElementById("panel");
 
-function group(title) {
-  const made = panel.appendChild(make("fieldset"));
-  made.append(make("legend", "", title));
-  return made;
+function addGroup(title) {
+  const group = panel.appendChild(element("fieldset"));
+  group.append(element("legend", "", title));
+  return group;
 }
 
-function row(parent, label, control) {
-  const made = parent.appendChild(make("label"));
-  made.append(make("span", "", label), control);
+function addRow(parent, label, control) {
+  const row = parent.appendChild(element("label"));
+  row.append(element("span", "", label), control);
   return control;
 }
 
-function choice(parent, label, id, options, value, onChange) {
-  const control = row(parent, label, make("select"));
+function addSelect(parent, label, id, options, value, onChange) {
+  const control = addRow(parent, label, element("select"));
   control.id = id;
   for (const [key, text] of Object.entries(options)) control.append(new Option(text, key, false, key === String(value)));
   control.addEventListener("change", () => onChange(control.value));
   return control;
 }
 
-function slider(parent, label, id, [low, high, step], value, onInput, show = (v) => String(v)) {
-  const holder = make("div", "slider");
-  const control = holder.appendChild(make("input"));
+function addSlider(parent, label, id, [low, high, step], value, onInput, format = (v) => String(v)) {
+  const container = element("div", "slider");
+  const control = container.appendChild(element("input"));
   Object.assign(control, { type: "range", id, min: low, max: high, step, value });
-  const shown = holder.appendChild(make("output", "", show(value)));
-  row(parent, label, holder);
+  const output = container.appendChild(element("output", "", format(value)));
+  addRow(parent, label, container);
   control.addEventListener("input", () => {
-    shown.textContent = show(control.valueAsNumber);
+    output.textContent = format(control.valueAsNumber);
     onInput(control.valueAsNumber);
   });
   return control;
 }
 
-function tick(parent, label, id, value, onChange) {
-  const control = row(parent, label, make("input"));
+function addCheckbox(parent, label, id, value, onChange) {
+  const control = addRow(parent, label, element("input"));
   Object.assign(control, { type: "checkbox", id, checked: value });
   control.addEventListener("change", () => onChange(control.checked));
   return control;
 }
 
-function press(parent, label, id, onClick) {
-  const control = parent.appendChild(make("button", "", label));
+function addButton(parent, label, id, onClick) {
+  const control = parent.appendChild(element("button", "", label));
   Object.assign(control, { type: "button", id });
   control.addEventListener("click", onClick);
   return control;
 }
 
-/** Call `act` once the calls have stopped for a moment. */
-function settled(act, milliseconds = 200) {
+/** A checkbox for each view, which shows or hides it in the overlay. */
+function listViews(parent, views, onChange) {
+  parent.replaceChildren();
+  for (const view of views) {
+    addCheckbox(parent, view.asset.name, `show-${view.asset.id}`, view.shown, (shown) => {
+      view.shown = shown;
+      onChange();
+    });
+  }
+}
+
+/** A function that calls `action` once its own calls have stopped for a moment. */
+function debounced(action, milliseconds = 200) {
   let timer = 0;
-  return (...given) => {
+  return (...values) => {
     clearTimeout(timer);
-    timer = setTimeout(() => act(...given), milliseconds);
+    timer = setTimeout(() => action(...values), milliseconds);
   };
 }

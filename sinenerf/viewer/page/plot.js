@@ -1,42 +1,42 @@
-// A folder of results: pointing at a mark shows its settings, a click opens its field, shift-click beside the others.
+// A folder of results: hovering over a mark shows its settings, a click opens its field, shift-click adds it.
 "use strict";
 
 class PlotPage {
-  constructor(holder, open) {
-    this.holder = holder;
+  constructor(container, open) {
+    this.container = container;
     this.open = open;
-    const axes = make("div", "axes");
+    const axes = element("div", "axes");
     for (const axis of ["bytes", "parameters", "seconds"]) {
-      const button = axes.appendChild(make("button", "", axis));
+      const button = axes.appendChild(element("button", "", axis));
       button.addEventListener("click", () => this.show(axis));
     }
     this.axes = axes;
-    this.datasets = make("div", "axes"); // filled where there are several
-    this.drawing = make("div", "drawing");
-    this.hint = make("p", "hint", "Click a mark to open its field; shift-click puts it beside the others.");
-    this.note = make("div", "settings");
-    holder.append(this.datasets, axes, this.drawing, this.hint, this.note);
+    this.datasets = element("div", "axes"); // filled if there are several
+    this.drawing = element("div", "drawing");
+    this.hint = element("p", "hint", "Click a mark to open its field; shift-click to add it to those on display.");
+    this.note = element("div", "settings");
+    container.append(this.datasets, axes, this.drawing, this.hint, this.note);
   }
 
   async show(axis) {
     for (const button of this.axes.children) button.setAttribute("aria-selected", button.textContent === axis);
     try {
-      const { svg, notes, datasets, dataset } = await askJson("/plot", { axis, dataset: this.dataset ?? "" });
-      this.choices(datasets, dataset, axis);
-      this.drawing.innerHTML = svg; // the server's own drawing
-      for (const [id, note] of Object.entries(notes)) this.listen(document.getElementById(id), note);
+      const { svg, notes, datasets, dataset } = await requestJson("/plot", { axis, dataset: this.dataset ?? "" });
+      this.listDatasets(datasets, dataset, axis);
+      this.drawing.innerHTML = svg; // drawn by the server
+      for (const [id, note] of Object.entries(notes)) this.addListeners(document.getElementById(id), note);
     } catch (error) {
       this.drawing.textContent = error.message;
     }
   }
 
-  choices(datasets, dataset, axis) {
-    this.dataset = dataset;
+  listDatasets(datasets, current, axis) {
+    this.dataset = current;
     if (datasets.length < 2) return;
     this.datasets.replaceChildren(
       ...datasets.map((name) => {
-        const button = make("button", "", name);
-        button.setAttribute("aria-selected", name === dataset);
+        const button = element("button", "", name);
+        button.setAttribute("aria-selected", name === current);
         button.addEventListener("click", () => {
           this.dataset = name;
           this.show(axis);
@@ -46,36 +46,36 @@ class PlotPage {
     );
   }
 
-  listen(mark, note) {
+  addListeners(mark, note) {
     if (!mark) return;
     mark.classList.add("mark");
-    mark.classList.toggle("closed", !note.open);
-    mark.addEventListener("pointerenter", () => this.tell(note));
+    mark.classList.toggle("unavailable", !note.available);
+    mark.addEventListener("pointerenter", () => this.showNote(note));
     mark.addEventListener("click", (event) => this.choose(mark, note, event.shiftKey));
   }
 
   async choose(mark, note, beside) {
-    this.tell(note);
-    beside = beside && this.opened === this.dataset; // shapes and photographs do not share a camera
+    this.showNote(note);
+    beside = beside && this.opened === this.dataset; // shapes and photographs cannot share a camera
     if (!beside) this.drawing.querySelectorAll(".chosen").forEach((other) => other.classList.remove("chosen"));
     try {
-      const item = await askJson("/open", { key: note.key });
+      const asset = await requestJson("/open", { key: note.key });
       mark.classList.add("chosen");
       this.opened = this.dataset;
-      this.open({ ...item, name: note.title }, beside);
+      this.open({ ...asset, name: note.title }, beside);
     } catch (error) {
-      this.note.prepend(make("p", "error", error.message));
+      this.note.prepend(element("p", "error", error.message));
     }
   }
 
-  tell(note) {
-    const shown = (v) => (typeof v === "number" && !Number.isInteger(v) ? v.toPrecision(4) : String(v));
-    const table = make("table");
+  showNote(note) {
+    const format = (v) => (typeof v === "number" && !Number.isInteger(v) ? v.toPrecision(4) : String(v));
+    const table = element("table");
     for (const [key, value] of Object.entries({ ...note.rows, ...note.settings })) {
-      const cells = table.insertRow();
-      cells.insertCell().textContent = key;
-      cells.insertCell().textContent = shown(value);
+      const row = table.insertRow();
+      row.insertCell().textContent = key;
+      row.insertCell().textContent = format(value);
     }
-    this.note.replaceChildren(make("h3", "", note.title), table);
+    this.note.replaceChildren(element("h3", "", note.title), table);
   }
 }

@@ -1,9 +1,9 @@
-// Panes with one shared camera. Shapes are drawn into them by three.js; scenes bring pictures of their own.
+// Panes with one shared camera. three.js draws shapes into them; scenes bring pictures of their own.
 "use strict";
 
 const BASE_FOV = 34; // degrees, of the shorter side of a pane
 
-/** Columns that give n panes the largest shorter side. */
+/** The number of columns that gives n panes the largest shorter side. */
 function columnsFor(n, width, height) {
   let best = 1;
   const side = (c) => Math.min(width / c, height / Math.ceil(n / c));
@@ -14,21 +14,21 @@ function columnsFor(n, width, height) {
 class Stage {
   constructor() {
     this.canvas = document.getElementById("canvas");
-    this.holder = document.getElementById("panes");
+    this.container = document.getElementById("panes");
     this.camera = new THREE.PerspectiveCamera(BASE_FOV, 1, 0.01, 100);
-    this.panes = []; // {element, label, views}
+    this.panes = []; // {element, entries}
     this.onMove = () => {};
-    this.draw = null; // what redraws the panes; set by whoever fills them
+    this.draw = null; // redraws the panes; set by the page that fills them
     new ResizeObserver(() => this.resized()).observe(document.getElementById("stage"));
   }
 
-  /** Put the camera somewhere and let the mouse turn it about a target. */
+  /** Set the camera, and let the mouse orbit it around a target. */
   place(position, target, up) {
     this.home = { position, target, up };
     this.camera.up.copy(up);
     this.camera.position.copy(position);
     this.controls?.dispose();
-    this.controls = new THREE.OrbitControls(this.camera, this.holder); // it takes `up` over when it is made
+    this.controls = new THREE.OrbitControls(this.camera, this.container); // it reads `up` when constructed
     this.controls.target.copy(target);
     this.controls.addEventListener("change", () => this.moved());
     this.controls.update();
@@ -44,67 +44,72 @@ class Stage {
     this.redraw();
   }
 
-  /** One pane an entry; each entry is a list of views whose labels the pane shows. */
-  arrange(entries) {
-    this.holder.replaceChildren();
-    this.panes = entries.map((views) => {
-      const element = make("div", "pane");
-      const labels = make("div", "labels");
-      labels.append(...views.map((view) => view.label));
-      element.append(labels);
-      this.holder.append(element);
-      return { element, views };
+  /** One pane for each group; a group is a list of entries {view, label}, whose labels the pane shows. */
+  arrange(groups) {
+    this.container.replaceChildren();
+    this.panes = groups.map((entries) => {
+      const pane = element("div", "pane");
+      const labels = element("div", "labels");
+      labels.append(...entries.map((entry) => entry.label));
+      pane.append(labels);
+      this.container.append(pane);
+      return { element: pane, entries };
     });
     this.resized();
   }
 
   resized() {
-    const { clientWidth, clientHeight } = this.holder;
+    const { clientWidth, clientHeight } = this.container;
     if (!clientWidth || !this.panes.length) return;
     const columns = columnsFor(this.panes.length, clientWidth, clientHeight);
-    this.holder.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
+    this.container.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
     this.onMove();
     this.redraw();
   }
 
-  /** Draw in the next frame; many wishes make one drawing. */
+  /** Draw in the next frame, once however often this is called before. */
   redraw() {
-    if (this.wanted || this.draw === null) return;
-    this.wanted = true;
+    if (this.scheduled || this.draw === null) return;
+    this.scheduled = true;
     requestAnimationFrame(() => {
-      this.wanted = false;
+      this.scheduled = false;
       this.draw();
     });
   }
 }
 
-function make(tag, className = "", text = "") {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  if (text) element.textContent = text;
-  return element;
+/** Count the drawings made, for the tests to wait for. */
+function countDrawing() {
+  document.body.dataset.drawn = String(Number(document.body.dataset.drawn ?? 0) + 1);
 }
 
-/** The label of an item: its name, what it is made of, and what is found out later. */
+function element(tag, className = "", text = "") {
+  const created = document.createElement(tag);
+  if (className) created.className = className;
+  if (text) created.textContent = text;
+  return created;
+}
+
+/** The label of an asset: its name and caption, its quality, and a note on its progress. */
 class Label {
-  constructor(item, colour = null) {
-    this.element = make("div", "label");
-    const title = this.element.appendChild(make("strong", "", item.name));
-    if (item.original) title.append(make("span", "original", "original"));
+  constructor(asset, colour = null) {
+    this.element = element("div", "label");
+    const title = this.element.appendChild(element("strong", "", asset.name));
+    if (asset.original) title.append(element("span", "original", "original"));
     if (colour) title.prepend(this.dot(colour));
-    this.facts = this.element.appendChild(make("div"));
-    this.quality = this.element.appendChild(make("div", "quality"));
-    this.note = this.element.appendChild(make("div", "note", "reading …"));
+    this.caption = this.element.appendChild(element("div"));
+    this.quality = this.element.appendChild(element("div", "quality"));
+    this.note = this.element.appendChild(element("div", "note", "loading …"));
   }
 
   dot(colour) {
-    const made = make("i", "dot");
-    made.style.background = colour;
-    return made;
+    const dot = element("i", "dot");
+    dot.style.background = colour;
+    return dot;
   }
 
-  setFacts(facts) {
-    this.facts.replaceChildren(...Object.values(facts).map((text) => make("div", "", text)));
+  setCaption(caption) {
+    this.caption.replaceChildren(...Object.values(caption).map((text) => element("div", "", text)));
   }
 
   setNote(text, isError = false) {

@@ -1,0 +1,140 @@
+// The page for shapes: panes, light, clip plane, and the order in which surfaces are requested.
+"use strict";
+
+class ShapesPage {
+  constructor(state) {
+    this.state = state;
+    this.settings = {
+      layout: "side", resolution: 256, level: 0.5, colour: "plain", range: 0.005, wireframe: false, opacity: 0.5,
+      axis: "off", clip: 0, flip: false, turn: 35, height: 35, strength: 1, up: state.up,
+    };
+    this.views = [];
+    this.scene = new THREE.Scene();
+    this.root = this.scene.add(new THREE.Group()).children[0];
+    this.renderer = new THREE.WebGLRenderer({ canvas: stage.canvas, antialias: true });
+    this.renderer.localClippingEnabled = true;
+    this.renderer.setPixelRatio(Math.min(2, devicePixelRatio));
+    this.ambient = new THREE.HemisphereLight("#ffffff", "#a39787", 1.1);
+    this.light = new THREE.DirectionalLight("#ffffff", 2.2);
+    this.camera = stage.camera;
+    this.camera.add(this.light, this.light.target); // the light moves with the camera
+    this.scene.add(this.ambient, this.camera);
+    this.panel = new ShapesPanel(this);
+    this.controls = [...panel.children];
+    this.setUp();
+  }
+
+  /** Take over the stage and the panel from another page. */
+  enter() {
+    stage.canvas.hidden = false;
+    stage.draw = () => this.draw();
+    stage.onMove = () => {};
+    panel.replaceChildren(...this.controls);
+    stage.place(new THREE.Vector3(1, 0.7, 3.3), new THREE.Vector3(), new THREE.Vector3(0, 1, 0));
+  }
+
+  /** Show these assets instead of those shown before. */
+  show(assets) {
+    for (const view of this.views) {
+      this.root.remove(view.group);
+      view.dispose();
+    }
+    this.views = assets.map((asset, index) => new ShapeView(asset, index));
+    for (const view of this.views) this.root.add(view.group);
+    this.panel.listViews();
+    this.arrange();
+    this.refresh();
+  }
+
+  get overlaid() {
+    return this.settings.layout === "overlaid";
+  }
+
+  arrange() {
+    const entries = this.views.map((view) => ({ view, label: view.label.element }));
+    stage.arrange(this.overlaid ? [entries] : entries.map((entry) => [entry]));
+    stage.container.classList.toggle("overlaid", this.overlaid);
+    this.panel.overlay.hidden = this.views.length < 2 || !this.overlaid;
+    stage.redraw();
+  }
+
+  /** Request first pictures of all shapes, then refine them one by one; a later call takes over. */
+  async refresh() {
+    const run = (this.run = (this.run ?? 0) + 1);
+    const outdated = this.views.filter((view) => view.asset.kind === "shape" || !view.geometry);
+    await Promise.all(outdated.map((view) => view.load(this.settings, true)));
+    if (LIVE) {
+      for (const view of outdated.filter((v) => v.asset.kind === "shape")) {
+        if (run === this.run) await view.load(this.settings, false);
+      }
+    }
+    if (run === this.run) await this.loadQuality();
+  }
+
+  async loadQuality() {
+    if (!this.state.original) return;
+    for (const view of this.views) if (!view.asset.original && view.geometry) await view.loadQuality();
+  }
+
+  async recolour() {
+    this.panel.legend.hidden = this.settings.colour !== "distance";
+    if (this.settings.colour === "distance") {
+      for (const view of this.views) {
+        if (view.geometry && !view.distances) await view.loadDistances().catch((error) => view.showError(error));
+      }
+      this.panel.updateLegend();
+    }
+    stage.redraw();
+  }
+
+  clippingPlanes() {
+    const { axis, clip, flip } = this.settings;
+    if (axis === "off") return [];
+    const normal = new THREE.Vector3().setComponent("xyz".indexOf(axis), flip ? 1 : -1);
+    return [new THREE.Plane(normal, flip ? -clip : clip).applyMatrix4(this.root.matrixWorld)];
+  }
+
+  setUp() {
+    const sign = this.settings.up.startsWith("-") ? -1 : 1;
+    const axis = new THREE.Vector3().setComponent("xyz".indexOf(this.settings.up.at(-1)), sign);
+    this.root.quaternion.setFromUnitVectors(axis, new THREE.Vector3(0, 1, 0));
+    this.root.updateMatrixWorld();
+    stage.redraw();
+  }
+
+  setLight() {
+    const { turn, height, strength } = this.settings;
+    const [a, h] = [(turn * Math.PI) / 180, (height * Math.PI) / 180];
+    this.light.position.set(Math.sin(a) * Math.cos(h), Math.sin(h), Math.cos(a) * Math.cos(h)).multiplyScalar(5);
+    this.light.intensity = 2.2 * strength;
+    this.ambient.intensity = 1.1 * strength;
+  }
+
+  draw() {
+    const box = stage.canvas.parentElement.getBoundingClientRect();
+    if (!box.width) return;
+    if (this.size !== `${box.width} ${box.height}`) this.renderer.setSize(box.width, box.height, false);
+    this.size = `${box.width} ${box.height}`;
+    const planes = this.clippingPlanes();
+    this.setLight();
+    this.views.forEach((view, index) => view.applySettings(this.settings, planes, this.overlaid, index === 0));
+    this.renderer.setScissorTest(true);
+    this.renderer.setClearColor("#f4f2ee");
+    for (const pane of stage.panes) this.drawPane(pane, box);
+    countDrawing();
+  }
+
+  drawPane({ element: paneElement, entries }, box) {
+    const pane = paneElement.getBoundingClientRect();
+    const aspect = pane.width / pane.height;
+    const tan = Math.tan((BASE_FOV * Math.PI) / 360) / Math.min(1, aspect);
+    Object.assign(this.camera, { aspect, fov: (Math.atan(tan) * 360) / Math.PI });
+    this.camera.updateProjectionMatrix();
+    const views = entries.map((entry) => entry.view);
+    for (const view of this.views) view.group.visible = views.includes(view) && (view.shown || !this.overlaid);
+    const area = [pane.left - box.left, box.bottom - pane.bottom, pane.width, pane.height];
+    this.renderer.setViewport(...area);
+    this.renderer.setScissor(...area);
+    this.renderer.render(this.scene, this.camera);
+  }
+}

@@ -1,0 +1,38 @@
+"""Files to view: what they are, and the frames they are displayed in."""
+
+import pytest
+import trimesh
+from support.viewer_server import respond
+
+from sinenerf.viewer.array_packets import unpack
+from sinenerf.viewer.assets import Asset, display_frame, identify_assets
+from sinenerf.viewer.launch import open_api
+
+
+def test_files_of_one_shape_share_a_frame_and_others_do_not(shape, tmp_path):
+    moved = trimesh.load(shape[1])
+    moved.vertices *= 1.01
+    moved.export(tmp_path / "rounded.ply")
+    moved.vertices += 20
+    moved.export(tmp_path / "elsewhere.ply")
+    reference = Asset.identify(shape[0])
+    assert display_frame(Asset.identify(tmp_path / "rounded.ply"), reference) == reference.placement
+    elsewhere = Asset.identify(tmp_path / "elsewhere.ply")
+    assert display_frame(elsewhere, reference) == elsewhere.placement
+
+
+def test_a_draco_mesh_is_viewed(shape, tmp_path):
+    from sinenerf.rd.programs.occupancy import draco
+
+    path = tmp_path / "torus.drc"
+    path.write_bytes(draco(trimesh.load(shape[1]), 400, 10))
+    api = open_api([path])
+    assert unpack(respond(api, "/mesh", asset=0))[0]["faces"] <= 400
+    path.write_bytes(b"no draco at all")
+    with pytest.raises(ValueError, match="cannot be read as a Draco mesh"):
+        Asset.identify(path).load()
+
+
+def test_an_empty_list_is_refused():
+    with pytest.raises(ValueError, match="no files to view"):
+        identify_assets([])

@@ -1,0 +1,41 @@
+"""A folder of results: the files behind its marks."""
+
+import json
+import shutil
+from dataclasses import astuple
+
+import pytest
+from support.commands import call_sinenerf
+from support.viewer_server import respond
+
+from sinenerf.rd.results import Job, Result
+from sinenerf.viewer.array_packets import unpack
+from sinenerf.viewer.launch import open_api
+
+
+@pytest.fixture
+def result_keys(shape, scene_file, tmp_path):
+    """Keys of a scene and of a shape whose results and files are in tmp_path."""
+    keys = []
+    for job, quality, file in (
+        (Job("photographs", "room", "sine", "nerf", {"rank": 4}), {"psnr": 20.0}, scene_file),
+        (Job("shapes", "torus", "sine", "field", {"rank": 2}), {"iou": 0.9}, shape[0]),
+    ):
+        Result(*astuple(job), quality, {"total": 5000}, 900, 60.0).save(job.path(tmp_path))
+        shutil.copy(file, job.path(tmp_path).with_suffix(".sine"))
+        keys.append(f"{job.scene}/{job.key}")
+    return keys
+
+
+def test_a_shape_opens_after_a_scene(result_keys, tmp_path):
+    api = open_api([tmp_path])
+    room, torus = (json.loads(respond(api, "/open", key=key)) for key in result_keys)
+    assert (room["kind"], torus["kind"]) == ("scene", "shape")
+    header, _ = unpack(respond(api, "/mesh", asset=torus["id"], resolution=16, quick=1))
+    assert header["faces"] > 0 and header["scale"] > 0
+
+
+def test_a_file_that_is_not_a_result_is_skipped_with_a_message(result_keys, tmp_path):
+    (tmp_path / "broken.json").write_text("{")
+    lines = call_sinenerf("view", tmp_path, "--host", "192.0.2.1", "--no-browser").stderr.splitlines()
+    assert len(lines) == 2 and lines[0].startswith(f"sinenerf: skipped: {tmp_path}/broken.json: is damaged")
