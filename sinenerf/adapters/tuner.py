@@ -1,6 +1,7 @@
 """Sine-LoRA as a PEFT method: its configuration, its model, and its registration as the type SINE_LORA."""
 
 import math
+import warnings
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -13,7 +14,7 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from sinenerf.adapters.peft_layers import SineEmbedding, SineLinear
-from sinenerf.conversion.layer_selection import PLAIN
+from sinenerf.conversion.layer_selection import PLAIN, parameter_users, storage_of
 from sinenerf.factored import FactoredLinear
 
 PEFT_TYPE = "SINE_LORA"
@@ -72,6 +73,37 @@ class SineLoraModel(LoraModel):
         config.fan_in_fan_out = isinstance(base, (Conv1D, nn.Embedding))  # whose weights are (in, out)
         kind = SineEmbedding if isinstance(base, nn.Embedding) else SineLinear
         return kind(target, adapter_name, config=config, **kwargs)
+
+    def merge_adapter(self, *args: Any, **kwargs: Any) -> None:
+        """As in PEFT, but a layer that shares its weight with another gets its own first, with a warning."""
+        self._untie()
+        super().merge_adapter(*args, **kwargs)
+
+    def _unload_and_optionally_merge(self, merge: bool = True, **kwargs: Any) -> Any:
+        if merge:
+            self._untie()
+        return super()._unload_and_optionally_merge(merge=merge, **kwargs)
+
+    def _untie(self) -> None:
+        """Copy the weights that adapted layers share with other modules: merging into a shared one changes both."""
+        users = parameter_users(self.model)
+        for name, layer in self.model.named_modules():
+            if not isinstance(layer, SineLinear | SineEmbedding):
+                continue
+            base, own = layer.get_base_layer(), f"{name}.base_layer.weight"
+            names = users[storage_of(base.weight)]
+            if len(names) < 2:
+                continue
+            names.remove(own)
+            others = " and ".join(other.replace(".base_layer", "") for other in names)
+            warnings.warn(
+                f"{name}: its weight is tied to {others}: merging gives it a weight of its own",
+                UserWarning,
+                stacklevel=3,
+            )
+            base.weight = nn.Parameter(base.weight.detach().clone(), base.weight.requires_grad)
+            if hasattr(self.model, "config"):  # otherwise transformers would tie them again when the model is loaded
+                self.model.config.tie_word_embeddings = False
 
     def add_weighted_adapter(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Not supported: the sine of a sum is not the sum of the sines. Merge the adapters in turn instead."""

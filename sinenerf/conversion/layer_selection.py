@@ -18,7 +18,7 @@ def matching(model: nn.Module, include: str) -> Iterator[tuple[str, nn.Linear]]:
         pattern = re.compile(include)
     except re.error as error:
         raise ValueError(f"include is no regular expression: {include!r}: {error}") from None
-    users = _users(model)
+    users = parameter_users(model)
     matched = [(n, m) for n, m in model.named_modules() if pattern.fullmatch(n) and _is_linear(m)]
     if not matched:
         names = [name for name, m in model.named_modules() if type(m) in PLAIN]
@@ -53,7 +53,7 @@ def _check(path: str, module: nn.Module, users: dict[int, list[str]]) -> None:
         if not parameter.is_floating_point():
             raise ValueError(f"{name}: its {leaf} is of type {parameter.dtype}; only floating point can be factored")
         own = f"{path}.{leaf}" if path else leaf
-        shared = [other for other in users[_storage(parameter)] if other != own]
+        shared = [other for other in users[storage_of(parameter)] if other != own]
         if shared:
             raise ValueError(
                 f"{name}: its {leaf} is tied to {' and '.join(shared)}. Factoring one would untie them: leave it out "
@@ -61,14 +61,14 @@ def _check(path: str, module: nn.Module, users: dict[int, list[str]]) -> None:
             )
 
 
-def _users(model: nn.Module) -> dict[int, list[str]]:
+def parameter_users(model: nn.Module) -> dict[int, list[str]]:
     """Every name that each storage of parameters goes by, also that of a module which sits at two places."""
     users: dict[int, list[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
-        users.setdefault(_storage(parameter), []).append(name)
+        users.setdefault(storage_of(parameter), []).append(name)
     return users
 
 
-def _storage(parameter: Tensor) -> int:
+def storage_of(parameter: Tensor) -> int:
     """What tells tensors apart that are views of the same numbers; meta tensors have no numbers."""
     return id(parameter) if parameter.is_meta else parameter.untyped_storage().data_ptr()

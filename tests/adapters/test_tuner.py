@@ -140,3 +140,31 @@ def test_without_peft_the_error_names_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(ImportError, match=r"pip install 'sinenerf\[peft\]'"):
         importlib.import_module("sinenerf.adapters")
+
+
+@DORA
+@pytest.mark.filterwarnings("ignore::UserWarning:peft.*", "ignore::FutureWarning:transformers")
+@pytest.mark.parametrize("targets", [["wte"], ["lm_head"], ["wte", "lm_head"]])
+def test_merging_unties_shared_weights(targets, dora, tmp_path):
+    """Merging into the weight of both embeddings changed logits by several units."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    shape = GPT2Config(vocab_size=40, n_positions=8, n_embd=16, n_layer=1, n_head=2, bos_token_id=0, eos_token_id=0)
+    model = peft.get_peft_model(GPT2LMHeadModel(shape), config(target_modules=targets, use_dora=dora)).eval()
+    draw(model)
+    with model.disable_adapter():
+        base = model(TOKENS).logits
+    before = model(TOKENS).logits
+    with pytest.warns(UserWarning, match="tied to .*: merging gives it a weight of its own") as caught:
+        model.merge_adapter()
+    assert len([w for w in caught if "a weight of its own" in str(w.message)]) == 1
+    torch.testing.assert_close(model(TOKENS).logits, before, **EXACT)
+    model.unmerge_adapter()
+    torch.testing.assert_close(model(TOKENS).logits, before, **EXACT)
+    with model.disable_adapter():
+        torch.testing.assert_close(model(TOKENS).logits, base, **EXACT)
+    plain = model.merge_and_unload()
+    torch.testing.assert_close(plain(TOKENS).logits, before, **EXACT)
+    plain.save_pretrained(tmp_path)
+    again = GPT2LMHeadModel.from_pretrained(tmp_path).eval()
+    torch.testing.assert_close(again(TOKENS).logits, before, **EXACT)
