@@ -1,1 +1,1 @@
-"""Scenes to train on: downloading published ones, generating a synthetic one."""
+"""Data to train on: published scenes to download, a scene and a mesh to generate."""

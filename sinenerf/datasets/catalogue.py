@@ -1,8 +1,8 @@
-"""Published scenes: where their archives are, and how to tell that one has arrived whole.
+"""Published scenes: addresses and checksums of their archives.
 
 The authors' own files on Google Drive (16VnMcF1KJYxN9QId6TClMsZRahHNMW5g and 18JxhpWD-4ZmuFKLzKlAw-w5PpzZxXOcG) were
-deleted in 2024 (https://github.com/bmild/nerf/issues/211, https://github.com/ethanweber/nerfiller/issues/16), so copies
-have to serve. Every copy here has a published checksum; the sources are named beside it.
+deleted in 2024 (https://github.com/bmild/nerf/issues/211, https://github.com/ethanweber/nerfiller/issues/16), so
+copies are used. The checksum of every copy is published; its source is given next to it.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ class Mirror:
     """A copy of a data set's archive."""
 
     url: str
-    """Where it is fetched from."""
+    """Address of the archive."""
     sha256: str
-    """Of the archive, in hexadecimal. Mirrors with the same one continue each other's downloads."""
+    """SHA-256 of the archive, in hexadecimal. Mirrors with the same one resume each other's downloads."""
 
 
 @dataclass(frozen=True)
@@ -23,26 +23,26 @@ class Published:
     """A data set as its authors released it."""
 
     folder: str
-    """What the unpacked data set is called, the name that papers and scripts know it by."""
+    """Name of the unpacked data set, as used in papers and scripts."""
     scenes: tuple[str, ...]
-    """Folders of the unpacked data set."""
+    """Folders in the unpacked data set."""
     key_file: str
-    """Present in the folder of every scene."""
+    """File that the folder of every scene contains."""
     mirrors: tuple[Mirror, ...]
-    """In the order in which they are tried."""
+    """Copies, in the order in which they are tried."""
 
     @property
     def archive(self) -> str:
-        """Name of the archive."""
+        """File name of the archive."""
         return f"{self.folder}.zip"
 
 
-# The authors' archives, as released again by https://github.com/yxlao/data-mirror. Its nerfmirror.py names these
+# The authors' archives, released again by https://github.com/yxlao/data-mirror. Its nerfmirror.py gives these
 # checksums, and so does nerfbaselines for the authors' Google Drive files (nerfbaselines/datasets/llff.py at 0e553c41,
 # nerfbaselines/datasets/blender.py at 85c00d16).
 _RELEASES = "https://github.com/yxlao/nerfmirror/releases/download/20220618"
-# Archives of the same scenes, packed anew (1780545599 and 1676854825 bytes). The checksums are those of the Git LFS
-# pointers in that repository, as its pages show them: blob/7ef0ad1fe3fc5eeeba751dd6b89d3fb214febdfd/nerf_llff_data.zip
+# The same scenes in newly packed archives (1780545599 and 1676854825 bytes). The checksums are from the Git LFS
+# pointers of that repository, as shown on its pages: blob/7ef0ad1fe3fc5eeeba751dd6b89d3fb214febdfd/nerf_llff_data.zip
 # and commit/3d80caf405540d16337de4fe3219bb69be7cbaa4.
 _HUGGING_FACE = "https://huggingface.co/datasets/YouLiXiya/nerf/resolve/8bb2c1f48e1ee51a94bce0c1634dd04795f92faa"
 

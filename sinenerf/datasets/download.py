@@ -1,4 +1,4 @@
-"""Downloading published scenes: resumable, verified, and unpacked all or nothing."""
+"""Downloads of published scenes: resumable, verified, and unpacked completely or not at all."""
 
 import hashlib
 import shutil
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 TIMEOUT = (15, 60)
-"""Seconds to connect, and without a byte arriving."""
+"""Seconds allowed for connecting, and between two bytes."""
 
 
 class DownloadError(RuntimeError):
-    """Data that could not be had. The message is one line: what, why, and what to do."""
+    """The data could not be obtained. The message is one line: what failed, why, and what to do."""
 
 
 def download(dataset: Literal["llff", "blender"], target: Path = Path("data")) -> Path:
-    """Fetch a published data set, verify its checksum and unpack it to a folder in `target`, which is returned.
+    """Download a published data set, verify its checksum, unpack it into a folder in `target`, and return that folder.
 
-    Nothing is done where it is there already. An interrupted download is continued by the next call. An archive that
-    was fetched by other means and put into `target` is used, and kept.
+    A data set that already exists is left as it is. An interrupted download is resumed by the next call. An archive
+    that was placed in `target` by other means is used, and kept.
 
     Raises:
-        DownloadError: an unknown data set; no mirror gives the archive; it is not the published one; no room on the
-            disk; something incomplete or different is where the folder should go.
+        DownloadError: the data set is unknown; no mirror delivers the archive; it is not the published one; the disk is
+            too small; or the folder already exists but is incomplete.
     """
     if dataset not in PUBLISHED:
-        raise DownloadError(f"{dataset}: no such data set. There are {', '.join(PUBLISHED)}")
+        raise DownloadError(f"{dataset}: no such data set. Choose from {', '.join(PUBLISHED)}")
     published, target = PUBLISHED[dataset], Path(target)
     folder = target / published.folder
     if folder.exists():
@@ -41,19 +41,19 @@ def download(dataset: Literal["llff", "blender"], target: Path = Path("data")) -
     archive = target / published.archive
     try:
         target.mkdir(parents=True, exist_ok=True)
-        ours = not archive.exists()
-        if ours:
+        downloaded = not archive.exists()
+        if downloaded:
             archive = _fetch_from_any(published.mirrors, archive)
         elif sha256(archive) not in {mirror.sha256 for mirror in published.mirrors}:
             raise DownloadError(f"{archive}: not the published archive (wrong SHA-256). Remove it and run this again")
-        unpack(archive, folder, lambda place: not _missing(place, published))
-        if ours:
+        unpack(archive, folder, lambda candidate: not _missing(candidate, published))
+        if downloaded:
             archive.unlink()
     except ArchiveError as error:
         raise DownloadError(str(error)) from None
     except OSError as error:
         where, why = error.filename or target, error.strerror or error
-        raise DownloadError(f"{where}: {why}. Choose a folder that can be written to and has room") from None
+        raise DownloadError(f"{where}: {why}. Choose a writable folder with enough space") from None
     return folder
 
 
@@ -64,44 +64,44 @@ def _missing(folder: Path, published: Published) -> list[Path]:
 
 def _check_folder(folder: Path, published: Published) -> Path:
     if missing := _missing(folder, published):
-        raise DownloadError(f"{missing[0]}: missing from what is there. Move {folder} away and run this again")
+        raise DownloadError(f"{missing[0]}: missing from an existing folder. Move {folder} away and run this again")
     return folder
 
 
 def _fetch_from_any(mirrors: Sequence[Mirror], archive: Path) -> Path:
-    """A verified archive, under a name that says it is ours: whatever happens now, the next call may remove it."""
+    """Download a verified archive. Its name marks it as ours, so that a later call may remove it."""
     from requests import RequestException
 
     failures = []
     for mirror in mirrors:
-        # named by checksum: another mirror's archive may have other bytes
+        # named after its checksum, since another mirror's archive may differ
         part = archive.with_name(f"{archive.name}.{mirror.sha256[:8]}.part")
-        if _is_whole(part, mirror):
+        if _is_verified(part, mirror):
             return part
         try:
             _fetch(mirror.url, part)
         except RequestException as error:
             failures.append(f"{urlsplit(mirror.url).hostname} ({_reason(error)})")
             continue
-        if _is_whole(part, mirror):
+        if _is_verified(part, mirror):
             return part
         part.unlink()
         failures.append(f"{urlsplit(mirror.url).hostname} (wrong SHA-256, discarded)")
     raise DownloadError(
-        f"{archive.name}: not to be had from {', '.join(failures)}. Check the network and run this again to continue, "
-        f"or fetch {mirrors[0].url} elsewhere and put it at {archive}"
+        f"{archive.name}: cannot be downloaded from {', '.join(failures)}. Check the network and run this again to "
+        f"resume, or download {mirrors[0].url} by other means and put it at {archive}"
     )
 
 
-def _is_whole(part: Path, mirror: Mirror) -> bool:
+def _is_verified(part: Path, mirror: Mirror) -> bool:
     return part.is_file() and sha256(part) == mirror.sha256
 
 
 def _fetch(url: str, part: Path) -> None:
-    """Download to `part`, starting after what it holds, and again after a cut as long as that brings anything new.
+    """Download to `part`, continuing after its present end, and retry after a cut as long as each attempt adds bytes.
 
     Raises:
-        requests.RequestException: no connection, refused, or cut for good.
+        requests.RequestException: no connection, refused, or cut without any progress.
     """
     from requests import RequestException
 
@@ -118,35 +118,36 @@ def _fetch(url: str, part: Path) -> None:
 def _fetch_once(url: str, part: Path, progress: "Progress") -> None:
     import requests
 
-    have = _size(part)
-    # a compressed transfer would have other offsets than the file
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    offset = _size(part)
+    # offsets in a compressed transfer would differ from those in the file
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={offset}-"} if offset else {})
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-        if have and response.status_code == 416:
-            return  # nothing after what is there: the checksum will tell whether it is whole
+        if offset and response.status_code == 416:
+            return  # the file ends here: its checksum will show whether it is complete
         response.raise_for_status()
-        if not _continues(response, have):
-            have = 0
+        if not _resumes_at(response, offset):
+            offset = 0
         length = int(response.headers["Content-Length"]) if "Content-Length" in response.headers else None
-        _check_room(part, length or 0)
-        task = progress.add_task(f"{urlsplit(url).hostname}", total=length and have + length, completed=have)
-        with part.open("ab" if have else "wb") as file:
+        _check_space(part, length or 0)
+        task = progress.add_task(f"{urlsplit(url).hostname}", total=length and offset + length, completed=offset)
+        with part.open("ab" if offset else "wb") as file:
             for block in response.iter_content(1 << 20):
                 file.write(block)
                 progress.advance(task, len(block))
         progress.remove_task(task)
 
 
-def _continues(response: "Response", have: int) -> bool:
-    """Whether the server sends what comes after the first `have` bytes, and not the whole file once more."""
-    return response.status_code == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+def _resumes_at(response: "Response", offset: int) -> bool:
+    """Whether the response starts at byte `offset`, and not at the beginning of the file."""
+    return response.status_code == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
 
 
-def _check_room(part: Path, needed: int) -> None:
+def _check_space(part: Path, needed: int) -> None:
     free = shutil.disk_usage(part.parent).free
     if needed > free:
         raise DownloadError(
-            f"{part.parent}: {free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB needed. Make room or choose another"
+            f"{part.parent}: {free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB needed. Free some space or choose another "
+            f"folder"
         )
 
 
@@ -156,7 +157,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"HTTP {error.response.status_code}"
     if isinstance(error, requests.Timeout):
-        return "no answer in time"
+        return "timeout"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "connection cut"
     return "no connection" if isinstance(error, requests.ConnectionError) else type(error).__name__

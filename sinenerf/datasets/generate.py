@@ -1,4 +1,4 @@
-"""A synthetic forward-facing capture in LLFF layout, so that everything can be tried without a download."""
+"""Generates a forward-facing capture in LLFF layout, so that scenes can be tried without a download."""
 
 import json
 import os
@@ -13,25 +13,25 @@ from sinenerf.datasets.still_life import FOCUS, still_life
 FIELD_OF_VIEW = 58.0
 """Horizontal, in degrees."""
 CAMERA = np.array([0.0, 1.45, 3.9])
-"""The middle of the camera positions."""
+"""Mean camera position."""
 SAMPLES = 3
-"""Rays a pixel and axis."""
+"""Rays per pixel in each direction."""
 
 
 def generate_scene(target: Path, views: int = 20, width: int = 252, height: int = 189, seed: int = 0) -> Path:
     """Render the demo scene to `target`: `images/image000.png`..., `poses_bounds.npy` (views, 17) and `scene.json`.
 
-    The same arguments give the same scene. A scene that is there with the same settings is left as it is.
+    The same arguments give the same scene. An existing scene with the same settings is left as it is.
 
     Raises:
-        ValueError: fewer than 2 views or a side under 16 pixels; the target is a file, a folder of something else, or a
-            scene with other settings.
+        ValueError: fewer than 2 views or a side under 16 pixels; the target is a file, a folder with other content, or
+            a scene with other settings.
     """
     if views < 2 or min(width, height) < 16:
         raise ValueError(f"{views} views of {width}x{height} pixels: give at least 2 views of at least 16x16 pixels")
     target = Path(target)
     settings = {"generator": "sinenerf still life 1", "views": views, "width": width, "height": height, "seed": seed}
-    if _is_there(target, settings):
+    if _exists(target, settings):
         return target
     partial = target.absolute().with_name(f".{target.absolute().name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -40,7 +40,7 @@ def generate_scene(target: Path, views: int = 20, width: int = 252, height: int 
         _write_views(partial, camera_poses(views, seed), width, height)
         (partial / "scene.json").write_text(json.dumps(settings, indent=2) + "\n")
         if target.is_dir():
-            target.rmdir()  # empty: _is_there has seen to it
+            target.rmdir()  # empty, as _exists has checked
         os.replace(partial, target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -48,14 +48,14 @@ def generate_scene(target: Path, views: int = 20, width: int = 252, height: int 
 
 
 def camera_poses(views: int, seed: int) -> np.ndarray:
-    """Poses (views, 3, 4) [R | t] on a jittered grid, as of a hand-held capture; R's columns are down, right, back.
+    """Poses (views, 3, 4) [R | t] on a jittered grid, as in a hand-held capture; R's columns are down, right, back.
 
-    The grid spans an eighth of the distance to the scene to either side, and two thirds of that up and down.
+    The grid extends by an eighth of the distance to the scene on either side, and by two thirds of that up and down.
     """
     random = np.random.default_rng(seed)
     columns = int(np.ceil(np.sqrt(views * 1.25)))
     rows = int(np.ceil(views / columns))
-    # the grid may have more cells than views: leave out cells evenly
+    # the grid may have more cells than views: skip some, evenly
     cell = np.round(np.linspace(0, rows * columns - 1, views)).astype(int)
     grid = np.stack([cell % columns, cell // columns], axis=1) + random.uniform(0.15, 0.85, (views, 2))
     spread = np.linalg.norm(CAMERA - FOCUS) * np.array([0.125, 0.083])
@@ -71,7 +71,7 @@ def camera_poses(views: int, seed: int) -> np.ndarray:
 
 
 def render_view(scene: Scene, pose: np.ndarray, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
-    """Photograph a scene with a pinhole camera whose pose (3, 4) is as `camera_poses` gives it.
+    """Render a scene from a pinhole camera with a pose (3, 4) of `camera_poses`.
 
     Returns:
         sRGB colours (height, width, 3) in 0..1; depths (height, width, SAMPLES**2) along the viewing axis.
@@ -80,7 +80,7 @@ def render_view(scene: Scene, pose: np.ndarray, width: int, height: int) -> tupl
     origins = np.broadcast_to(pose[:, 3:], total.shape)
     for sample in range(SAMPLES**2):
         offset = (np.array([sample % SAMPLES, sample // SAMPLES]) + 0.5) / SAMPLES
-        # every sample sees another point of the lamp, in a scrambled order: soft shadows at no cost
+        # each sample uses another point of the lamp, in scrambled order, which gives soft shadows at no cost
         angle, reach = 2 * np.pi * (sample * 4 % SAMPLES**2) / SAMPLES**2, 0.08 * np.sqrt(sample + 0.5) / SAMPLES
         lamp = LIGHT + reach * np.array([np.cos(angle), np.sin(angle), -np.cos(angle)])
         colour, depth = trace(scene, origins, pixel_directions(pose, width, height, offset), lamp)
@@ -103,7 +103,7 @@ def pixel_directions(pose: np.ndarray, width: int, height: int, offset: np.ndarr
 
 
 def focal_length(width: int) -> float:
-    """In pixels."""
+    """Focal length in pixels."""
     return width / 2 / np.tan(np.radians(FIELD_OF_VIEW / 2))
 
 
@@ -122,7 +122,7 @@ def _write_views(folder: Path, poses: np.ndarray, width: int, height: int) -> No
     np.save(folder / "poses_bounds.npy", np.array(rows))
 
 
-def _is_there(target: Path, settings: dict) -> bool:
+def _exists(target: Path, settings: dict) -> bool:
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return False
     try:
@@ -130,17 +130,17 @@ def _is_there(target: Path, settings: dict) -> bool:
     except (OSError, ValueError):
         found = None
     if not isinstance(found, dict) or found.get("generator") != settings["generator"]:
-        raise ValueError(f"{target}: there is something else, which is not overwritten. Choose another folder")
+        raise ValueError(f"{target}: already exists with other content and is not overwritten. Choose another folder")
     files = [target / "poses_bounds.npy", *(target / "images" / f"image{n:03d}.png" for n in range(settings["views"]))]
     if found != settings or not all(file.is_file() for file in files):
         raise ValueError(
-            f"{target}: there is a scene with other settings or missing files. Remove it, or choose another"
+            f"{target}: already holds a scene with other settings or missing files. Remove it, or choose another folder"
         )
     return True
 
 
 def _viewing_axes(backwards: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Unit vectors backwards, right and up of a camera that is held level."""
+    """Unit vectors backwards, right and up of a level camera."""
     back = backwards / np.linalg.norm(backwards)
     right = np.cross([0.0, 1.0, 0.0], back)
     right /= np.linalg.norm(right)

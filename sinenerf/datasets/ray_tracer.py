@@ -1,7 +1,7 @@
 """A small ray tracer in numpy: spheres and boxes, one light with shadows, ambient occlusion, highlights, reflections.
 
-Points, directions and colours are (3, N) arrays of float32, a coordinate a row: much faster in numpy than (N, 3).
-World units, y up. Colours are linear, not gamma-encoded.
+Points, directions and colours are (3, N) arrays of float32 with one row per coordinate, which is much faster in numpy
+than (N, 3). World units, y up. Colours are linear, not gamma-encoded.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,11 +12,12 @@ import numpy as np
 
 Vector = tuple[float, float, float]
 Texture = Callable[[np.ndarray], np.ndarray]
-"""Local points (3, N), relative to the shape's centre and axes, to reflected colours (3, N) in 0..1."""
+"""Maps local points (3, N), relative to the shape's centre and axes, to reflectances (3, N) in 0..1."""
 
 EPSILON = 1e-3
-"""Rays start this far off the surface they leave."""
+"""Offset of secondary rays from the surface they leave."""
 LIGHT: Vector = (3.3, 3.05, 2.65)
+"""Position of the lamp."""
 SUN: Vector = (1.10, 1.00, 0.84)
 SKY: Vector = (0.36, 0.41, 0.50)
 GROUND: Vector = (0.24, 0.18, 0.13)
@@ -50,22 +51,22 @@ class Sphere:
 class Box:
     centre: Vector
     half: Vector
-    """Half of width, height and depth."""
+    """Half of the width, height and depth."""
     texture: Texture
     turn: float = 0.0
-    """Degrees about the vertical axis."""
+    """Rotation about the vertical axis, in degrees."""
     gloss: float = 0.0
     casts_shadow: bool = True
 
     @cached_property
     def _axes(self) -> np.ndarray:
-        """World to local."""
+        """Rotation (3, 3) from world to local axes."""
         c, s = np.cos(np.radians(self.turn)), np.sin(np.radians(self.turn))
         return np.array([[c, 0, -s], [0, 1, 0], [s, 0, c]], dtype=np.float32)
 
     @property
     def radius(self) -> float:
-        """Of a sphere that darkens its surroundings about as much."""
+        """Radius of a sphere that occludes ambient light about as much."""
         return sum(self.half) / 3
 
     def to_local(self, points: np.ndarray) -> np.ndarray:
@@ -79,7 +80,7 @@ class Box:
     def intersect(self, origins: np.ndarray, directions: np.ndarray) -> np.ndarray:
         """Distance (N,) to the first hit from outside, in lengths of the direction; infinite for a miss."""
         local = self._axes @ directions
-        # a ray parallel to a face must not divide by zero
+        # rays parallel to a face must not cause a division by zero
         inverse = 1 / np.where(np.abs(local) < 1e-9, np.float32(1e-9), local)
         middle, reach = -self.to_local(origins) * inverse, column(self.half) * np.abs(inverse)
         enter, leave = (middle - reach).max(0), (middle + reach).min(0)
@@ -92,7 +93,7 @@ Scene = Sequence[Sphere | Box]
 def trace(
     scene: Scene, origins: np.ndarray, directions: np.ndarray, light: np.ndarray | Vector = LIGHT, bounces: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What rays (3, N) meet first.
+    """Trace rays (3, N) to their first hit.
 
     Returns:
         linear colours (3, N), black for a miss; distances (N,) in lengths of the direction, infinite for a miss. With
@@ -119,7 +120,7 @@ def _shade(
     casters = [other for other in scene if other.casts_shadow]
     lit = ~reduce(np.logical_or, (other.intersect(lifted, to_light) < 1 for other in casters), np.zeros(1, bool))
     square = dot(to_light, to_light)
-    # falls off with the distance, not its square, as from a window's width of light; SUN is that at distance 5
+    # falls off with the distance, not its square, as for a strip light; SUN is the intensity at distance 5
     direct = lit * np.maximum(dot(normals, to_light), 0) * 5 / square
     ambient = column(GROUND) + (column(SKY) - column(GROUND)) * (0.5 + 0.5 * normals[1])
     ambient = ambient * _openness([other for other in casters if other is not shape], points, normals)
@@ -136,7 +137,7 @@ def _shade(
 
 
 def _openness(others: Scene, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
-    """Share (N,) of ambient light that the other shapes, taken as spheres, leave to a point."""
+    """Fraction (N,) of ambient light that reaches each point past the other shapes, approximated by spheres."""
     share = np.ones(points.shape[1], np.float32)
     for other in others:
         offset = column(other.centre) - points
@@ -146,7 +147,7 @@ def _openness(others: Scene, points: np.ndarray, normals: np.ndarray) -> np.ndar
 
 
 def column(values: np.ndarray | Sequence[float]) -> np.ndarray:
-    """(3, 1), to be combined with (3, N)."""
+    """(3, 1), to broadcast against (3, N)."""
     return np.asarray(values, np.float32)[:, None]
 
 

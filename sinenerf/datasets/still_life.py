@@ -1,6 +1,6 @@
 """The demo scene: a still life of balls, a puzzle cube, books and a crate on a wooden table, a picture on the wall.
 
-Textures are smooth, or coarse enough to look the same from all views at a few hundred pixels' width.
+Textures are smooth or coarse, so that they do not alias in photographs a few hundred pixels wide.
 """
 
 from functools import cache
@@ -50,14 +50,14 @@ def table(p: np.ndarray) -> np.ndarray:
 
 
 def wall(p: np.ndarray) -> np.ndarray:
-    """Painted, with a faint damask."""
+    """Paint with a faint damask pattern."""
     x, y = p[0], p[1]
     damask = np.sin(5.2 * x + 1.2 * np.sin(2.6 * y)) * np.sin(4.4 * y + 1.2 * np.sin(2.6 * x))
     return _blend((0.155, 0.275, 0.275), (0.215, 0.355, 0.34), _step(damask, -0.25, 0.55))
 
 
 def landscape(p: np.ndarray) -> np.ndarray:
-    """A painting: the sun setting behind three ridges, on a white mount."""
+    """A painting on a white mount: sunset behind three ridges."""
     x, y = p[0] / 0.80, p[1] / 0.52
     colour = _blend((0.95, 0.52, 0.22), (0.24, 0.30, 0.52), _step(y, -0.35, 1.0))
     colour = _blend((1.0, 0.86, 0.50), colour, _step(np.hypot((x - 0.30) * 1.54, y - 0.34), 0.23, 0.27))
@@ -79,7 +79,7 @@ def marble(p: np.ndarray) -> np.ndarray:
 
 
 def beach_ball(p: np.ndarray) -> np.ndarray:
-    """Six panels, every other one white, with white caps."""
+    """Six panels, alternately white and coloured, and white caps."""
     x, y, z = _tilt(35, 20) @ p
     panels = _palette(WHITE, (0.80, 0.09, 0.07), WHITE, (0.05, 0.30, 0.62), WHITE, (0.90, 0.58, 0.05))
     panel = np.floor(np.arctan2(z, x) / (np.pi / 3)).astype(int) % 6
@@ -92,7 +92,7 @@ def glazed(p: np.ndarray) -> np.ndarray:
 
 
 def clouds(p: np.ndarray) -> np.ndarray:
-    """Bands of a gas giant."""
+    """Bands like those of a gas giant."""
     x, y, z = 3.8 * _tilt(-20, 15) @ p
     swirl = 8 * y + 0.7 * np.sin(4 * x + 3 * y) + 0.4 * np.sin(7 * z - 2 * x)
     pale = _blend((0.72, 0.47, 0.22), (0.86, 0.76, 0.58), 0.5 + 0.5 * np.sin(swirl))
@@ -100,7 +100,7 @@ def clouds(p: np.ndarray) -> np.ndarray:
 
 
 def crate(p: np.ndarray) -> np.ndarray:
-    """Three boards a side, in a frame."""
+    """Three boards on each side, in a frame."""
     u, v = _face_coordinates(p, (0.42, 0.36, 0.42))
     board = np.floor(1.5 * (v + 1))
     grain = np.sin(26 * v + 2.0 * np.sin(3 * u + 2 * board)) * np.sin(2 * u + board)
@@ -112,7 +112,7 @@ def crate(p: np.ndarray) -> np.ndarray:
 
 
 def book(cover: Vector, half_height: float) -> Texture:
-    """A lying book, its spine facing +z with two gilt bands, pages on the other three sides."""
+    """A book lying flat: the spine, with two gilt bands, faces +z; the other three sides show pages."""
 
     def texture(p: np.ndarray) -> np.ndarray:
         pages = (np.abs(p[1]) < half_height - 0.018) & (p[2] < 0.3)
@@ -124,28 +124,28 @@ def book(cover: Vector, half_height: float) -> Texture:
 
 
 def puzzle_cube(p: np.ndarray) -> np.ndarray:
-    """Nine stickers a face, shuffled."""
+    """Nine stickers on each face, shuffled."""
     stickers = _palette(
         (0.70, 0.04, 0.04), (0.03, 0.42, 0.12), (0.04, 0.14, 0.55), (0.85, 0.70, 0.05), (0.90, 0.34, 0.03), WHITE
     )
     u, v = _face_coordinates(p, (0.22, 0.22, 0.22))
     across, up = np.clip(np.floor(1.5 * (u + 1)), 0, 2), np.clip(np.floor(1.5 * (v + 1)), 0, 2)
     axis = np.abs(p).argmax(0)
-    # any scramble will do; this one shows all six colours on the faces in view
+    # an arbitrary shuffle that shows all six colours on the visible faces
     sticker = (across * 2 + up * 5 + axis * 3 + across * up * (axis + 1)).astype(int) % 6
     gap = np.maximum(np.abs(1.5 * (u + 1) - across - 0.5), np.abs(1.5 * (v + 1) - up - 0.5)) > 0.43
     return np.where(gap, np.float32(0.025), stickers[:, sticker])
 
 
 def _face_coordinates(p: np.ndarray, half: Vector) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates (N,) from -1 to 1 across and up the box face on which each point lies."""
+    """Coordinates (N,), -1 to 1, across and up the face of the box that each point lies on."""
     x, y, z = p / column(half)
     axis = np.abs(p / column(half)).argmax(0)
     return np.where(axis == 0, z, x), np.where(axis == 1, z, y)
 
 
 def _tilt(forward: float, sideways: float) -> np.ndarray:
-    """Rotation (3, 3) by degrees about x, then z."""
+    """Rotation (3, 3) about x, then z, by angles in degrees."""
     a, b = np.radians([forward, sideways])
     about_x = np.array([[1, 0, 0], [0, np.cos(a), np.sin(a)], [0, -np.sin(a), np.cos(a)]])
     about_z = np.array([[np.cos(b), np.sin(b), 0], [-np.sin(b), np.cos(b), 0], [0, 0, 1]])
@@ -153,17 +153,17 @@ def _tilt(forward: float, sideways: float) -> np.ndarray:
 
 
 def _palette(*colours: Vector) -> np.ndarray:
-    """(3, number of colours)"""
+    """Colours as columns (3, n)."""
     return np.array(colours, np.float32).T
 
 
 def _step(x: np.ndarray, start: float, end: float) -> np.ndarray:
-    """0 before `start`, 1 beyond `end`, smooth between; `end` may be the lower one."""
+    """Smoothstep from 0 at `start` to 1 at `end`, which may be less than `start`."""
     s = np.clip((x - start) / (end - start), 0, 1)
     return s * s * (3 - 2 * s)
 
 
 def _blend(first: Vector | np.ndarray, second: Vector | np.ndarray, share: np.ndarray) -> np.ndarray:
-    """From the first colour (share 0) to the second (share 1), each one colour or (3, N)."""
+    """Interpolate from the first colour (share 0) to the second (share 1); each is one colour or (3, N)."""
     first, second = (column(c) if isinstance(c, tuple) else c for c in (first, second))
     return first + share * (second - first)

@@ -1,4 +1,4 @@
-"""Unpacking archives from the network: nothing outside the folder, and all or nothing."""
+"""Unpacking of untrusted archives: never outside the folder, and completely or not at all."""
 
 import os
 import shutil
@@ -9,23 +9,27 @@ from zipfile import BadZipFile, ZipFile, ZipInfo
 
 
 class ArchiveError(ValueError):
-    """An archive that cannot be unpacked. The message is one line."""
+    """An archive cannot be unpacked. The message is one line."""
 
 
 def unpack(archive: Path, folder: Path, is_complete: Callable[[Path], bool]) -> None:
-    """Unpack a zip archive so that `folder` becomes what is complete in it: the archive's top or one of its folders.
+    """Unpack the data set in a zip archive, which may be its root or one of its top folders, and name it `folder`.
+
+    Args:
+        is_complete: tells whether an unpacked folder is the data set.
 
     Raises:
-        ArchiveError: broken, with an unsafe path or a link, without what is wanted, or too large for the disk.
+        ArchiveError: the archive is broken, contains an unsafe path or a link, lacks the data set, or is too large for
+            the disk.
         OSError: the folder cannot be written.
     """
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         _extract(archive, partial)
-        complete = [place for place in (partial, *sorted(partial.iterdir())) if is_complete(place)]
+        complete = [candidate for candidate in (partial, *sorted(partial.iterdir())) if is_complete(candidate)]
         if not complete:
-            raise ArchiveError(f"{archive}: scenes are missing from it. Remove it and run this again")
+            raise ArchiveError(f"{archive}: scenes are missing from this archive. Remove it and run this again")
         os.replace(complete[0], folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -40,7 +44,7 @@ def _extract(archive: Path, folder: Path) -> None:
             needed, free = sum(member.file_size for member in members), shutil.disk_usage(archive.parent).free
             if needed > free:
                 raise ArchiveError(
-                    f"{archive.parent}: {free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB needed to unpack. Make room"
+                    f"{archive.parent}: {free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB needed. Free some space"
                 )
             folder.mkdir()
             file.extractall(folder, members)
@@ -52,9 +56,9 @@ def _check_member(archive: Path, member: ZipInfo) -> None:
     path, windows = PurePosixPath(member.filename), PureWindowsPath(member.filename)
     if path.is_absolute() or windows.drive or windows.root or ".." in windows.parts:
         raise ArchiveError(
-            f"{archive}: unsafe path {member.filename!r} in it. Nothing was unpacked; do not use this archive"
+            f"{archive}: contains the unsafe path {member.filename!r}. Nothing was unpacked; do not use this archive"
         )
     if stat.S_ISLNK(member.external_attr >> 16):
         raise ArchiveError(
-            f"{archive}: {member.filename!r} in it is a link. Nothing was unpacked; do not use this archive"
+            f"{archive}: contains the link {member.filename!r}. Nothing was unpacked; do not use this archive"
         )

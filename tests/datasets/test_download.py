@@ -1,4 +1,4 @@
-"""Downloading from a local server: resuming, verifying, and refusing what is unsafe."""
+"""Downloads from a local server: resumed, verified, and refused if unsafe."""
 
 import hashlib
 import io
@@ -15,7 +15,7 @@ from sinenerf.datasets.catalogue import Mirror, Published
 from sinenerf.datasets.download import DownloadError, download
 
 SCENES = ("fern", "room")
-FILLING = os.urandom(3_000_000)  # does not compress: several blocks, so that there is something to cut
+FILLING = os.urandom(3_000_000)  # does not compress, and takes several blocks, so that a transfer can be cut
 
 
 def make_zip(top="nerf_llff_data/", extra=()):
@@ -72,7 +72,7 @@ def server():
 
 @pytest.fixture
 def publish(monkeypatch):
-    """Let a list of (address, archive) be the mirrors of the LLFF scenes."""
+    """Replace the mirrors of the LLFF scenes by a list of (address, archive)."""
 
     def to_catalogue(*mirrors):
         entries = tuple(Mirror(url, hashlib.sha256(archive).hexdigest()) for url, archive in mirrors)
@@ -94,7 +94,7 @@ def failure(folder):
     return str(error.value)
 
 
-def test_download_and_again(server, publish, tmp_path):
+def test_a_second_call_downloads_nothing(server, publish, tmp_path):
     publish((f"{server.url}/a.zip", ARCHIVE))
     folder = download("llff", tmp_path / "data")
     assert folder == tmp_path / "data" / "nerf_llff_data"
@@ -126,13 +126,13 @@ def test_interrupted_run_is_resumed(server, publish, tmp_path):
     assert server.ranges == ["bytes=1000-"]
 
 
-def test_whole_part_needs_no_transfer(publish, tmp_path):
+def test_a_complete_part_needs_no_transfer(publish, tmp_path):
     publish(("http://127.0.0.1:9/a.zip", ARCHIVE))
     part_of(tmp_path).write_bytes(ARCHIVE)
     assert download("llff", tmp_path).is_dir()
 
 
-def test_nothing_stays_though_unpacking_was_stopped(server, publish, tmp_path, monkeypatch):
+def test_interrupted_unpacking_leaves_nothing_behind(server, publish, tmp_path, monkeypatch):
     publish((f"{server.url}/a.zip", ARCHIVE))
 
     def stopped(*arguments):
@@ -146,14 +146,14 @@ def test_nothing_stays_though_unpacking_was_stopped(server, publish, tmp_path, m
     assert [path.name for path in tmp_path.iterdir()] == ["nerf_llff_data"]
 
 
-def test_server_without_ranges_starts_over(server, publish, tmp_path):
+def test_server_without_ranges_restarts_the_download(server, publish, tmp_path):
     publish((f"{server.url}/a.zip", ARCHIVE))
     server.honours_range = False
     part_of(tmp_path).write_bytes(ARCHIVE[:1000])
     assert download("llff", tmp_path).is_dir()
 
 
-def test_server_that_always_cuts_is_given_up(server, publish, tmp_path):
+def test_server_that_always_cuts_is_abandoned(server, publish, tmp_path):
     publish((f"{server.url}/a.zip", ARCHIVE))
     server.honours_range, server.cuts = False, [1_200_000] * 9
     assert "127.0.0.1 (connection cut)" in failure(tmp_path)
@@ -172,26 +172,26 @@ def test_wrong_checksum_is_discarded(server, publish, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_offline_names_host_and_remedy(publish, tmp_path):
+def test_without_a_network_host_and_remedy_are_named(publish, tmp_path):
     publish(("http://127.0.0.1:9/a.zip", ARCHIVE))
     message = failure(tmp_path)
     assert "127.0.0.1 (no connection)" in message
     assert f"put it at {tmp_path / 'nerf_llff_data.zip'}" in message
 
 
-def test_unknown_page_is_told(server, publish, tmp_path):
+def test_missing_archive_is_reported(server, publish, tmp_path):
     publish((f"{server.url}/gone.zip", ARCHIVE))
     assert "HTTP 404" in failure(tmp_path)
 
 
-def test_archive_put_there_by_hand(publish, tmp_path):
+def test_an_archive_placed_by_hand_is_used(publish, tmp_path):
     publish(("http://127.0.0.1:9/a.zip", ARCHIVE))
     (tmp_path / "nerf_llff_data.zip").write_bytes(ARCHIVE)
     assert download("llff", tmp_path).is_dir()
     assert (tmp_path / "nerf_llff_data.zip").is_file()
 
 
-def test_wrong_archive_put_there_by_hand(publish, tmp_path):
+def test_a_wrong_archive_placed_by_hand_is_refused(publish, tmp_path):
     publish(("http://127.0.0.1:9/a.zip", ARCHIVE))
     (tmp_path / "nerf_llff_data.zip").write_bytes(b"an error page")
     assert "not the published archive" in failure(tmp_path)
@@ -215,7 +215,7 @@ def test_unsafe_archive_is_refused(server, publish, tmp_path, member):
 
 
 @pytest.mark.parametrize(("content", "message"), [(b"no zip", "broken zip"), (make_zip("a/b/"), "scenes are missing")])
-def test_useless_archive_is_refused(server, publish, tmp_path, content, message):
+def test_broken_or_incomplete_archive_is_refused(server, publish, tmp_path, content, message):
     server.files["/a.zip"] = content
     publish((f"{server.url}/a.zip", content))
     assert message in failure(tmp_path)
@@ -224,19 +224,19 @@ def test_useless_archive_is_refused(server, publish, tmp_path, content, message)
 
 def test_incomplete_folder_is_left_alone(publish, tmp_path):
     (tmp_path / "nerf_llff_data" / "fern").mkdir(parents=True)
-    assert "missing from what is there" in failure(tmp_path)
+    assert "missing from an existing folder" in failure(tmp_path)
     assert (tmp_path / "nerf_llff_data" / "fern").is_dir()
 
 
-def test_full_disk_is_told_before(server, publish, tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_before_the_download(server, publish, tmp_path, monkeypatch):
     publish((f"{server.url}/a.zip", ARCHIVE))
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000}))
-    assert "Make room" in failure(tmp_path)
+    assert "Free some space" in failure(tmp_path)
 
 
 def test_target_is_a_file(publish, tmp_path):
     (tmp_path / "data").write_text("mine")
-    assert "Choose a folder" in failure(tmp_path / "data")
+    assert "Choose a writable folder" in failure(tmp_path / "data")
 
 
 def test_unknown_data_set(tmp_path):

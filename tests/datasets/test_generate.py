@@ -1,4 +1,4 @@
-"""The synthetic scene: its files, its geometry, and what happens when something is in the way."""
+"""The generated scene: its files, its geometry, and existing targets."""
 
 import json
 
@@ -28,14 +28,14 @@ def load_image(scene, view):
         return np.asarray(image, dtype=float) / 255
 
 
-def look(pose, width=WIDTH, height=HEIGHT):
+def render(pose, width=WIDTH, height=HEIGHT):
     directions = pixel_directions(pose[:, :4], width, height)
     colour, depth = trace(still_life(), np.broadcast_to(pose[:, 3:4], directions.shape), directions)
     return colour, depth, pose[:, 3:4] + depth * directions
 
 
 def project(points, pose):
-    """World points (3, N) to x, y (in pixels) and depth, from a row of poses_bounds.npy alone."""
+    """Project world points (3, N) to x, y (in pixels) and depth, by a row of poses_bounds.npy alone."""
     down, right, back = pose[:, :3].T @ (points - pose[:, 3:4])
     height, width, focal = pose[:, 4]
     return width / 2 + focal * right / -back, height / 2 + focal * down / -back, -back
@@ -83,7 +83,7 @@ def test_cameras_are_spread_over_a_plane(views):
 
 def test_bounds_enclose_the_depths(table):
     for row in table:
-        _, depth, _ = look(row[:15].reshape(3, 5))
+        _, depth, _ = render(row[:15].reshape(3, 5))
         near, far = row[15:]
         assert 0 < near < depth.min() < depth.max() < far
         assert near > 0.9 * depth.min()
@@ -91,13 +91,13 @@ def test_bounds_enclose_the_depths(table):
 
 
 def colour_differences(scene, first, second):
-    """Of surface points seen in both views, between the two photographs; poses are rows' matrices (3, 5)."""
-    points = look(first)[2]
+    """Colour differences between two photographs at the surface points that both see; poses (3, 5)."""
+    points = render(first)[2]
     x, y, z = project(points, second)
     column, row = np.floor(x).astype(int), np.floor(y).astype(int)
     inside = (column >= 0) & (column < WIDTH) & (row >= 0) & (row < HEIGHT)
     seen = np.zeros_like(inside)
-    other = look(second)[1].reshape(HEIGHT, WIDTH)
+    other = render(second)[1].reshape(HEIGHT, WIDTH)
     seen[inside] = np.abs(other[row[inside], column[inside]] / z[inside] - 1) < 0.02
     assert seen.mean() > 0.5
     a, b = (load_image(scene, view) for view in (0, VIEWS - 1))
@@ -120,7 +120,7 @@ def test_deterministic(scene, table, tmp_path):
     assert not np.array_equal(camera_poses(VIEWS, seed=1), camera_poses(VIEWS, seed=0))
 
 
-def test_what_is_there_stays(scene):
+def test_an_existing_scene_is_left_as_it_is(scene):
     before = (scene / "poses_bounds.npy").stat().st_mtime_ns
     assert generate_scene(scene, views=VIEWS, width=WIDTH, height=HEIGHT) == scene
     assert (scene / "poses_bounds.npy").stat().st_mtime_ns == before
