@@ -12,7 +12,7 @@ from torch import nn
 from sinenerf.adapters.dry_run import snapshot, weightless
 from sinenerf.adapters.saving import Shapes, adapter_state
 from sinenerf.codec.adapter_header import AdapterHeader, ranks, read_header
-from sinenerf.codec.container import Container
+from sinenerf.codec.container import Container, read
 from sinenerf.codec.entropy import CodecError
 from sinenerf.codec.tensors import StoredTensor, values_of
 
@@ -27,7 +27,7 @@ def load_adapter(model: nn.Module, path: str | Path, adapter_name: str = "defaul
         CodecError: a ValueError: not the .sine file of an adapter, damaged, the adapter of another model, or one that
             PEFT refuses to add to this model.
     """
-    header, tensors, config = _read_file(Path(path))
+    header, tensors, config = read(Path(path), _interpret)
     restore = snapshot(model)
     try:
         _check_fit(model, config, adapter_name, header.shapes)
@@ -44,18 +44,15 @@ def load_adapter(model: nn.Module, path: str | Path, adapter_name: str = "defaul
     return adapted
 
 
-def _read_file(path: Path) -> tuple[AdapterHeader, list[StoredTensor], Any]:
-    """Header, tensors and PEFT's configuration. Raises as `load_adapter`; the errors name the file."""
-    container = Container.open(path)
+def _interpret(container: Container) -> tuple[AdapterHeader, list[StoredTensor], Any]:
+    """Header, tensors and PEFT's configuration. Raises CodecError."""
+    header = read_header(container)
+    tensors = container.tensors(list(header.shapes.values()))
     try:
-        header = read_header(container)
-        tensors = container.tensors(list(header.shapes.values()))
         config = PEFT_TYPE_TO_CONFIG_MAPPING[header.config["peft_type"]](**header.config)
-        _check_ranks(config, header.shapes)
-    except CodecError as error:
-        raise CodecError(f"{path}: {error}") from None
     except (TypeError, ValueError) as error:
-        raise CodecError(f"{path}: PEFT does not accept its settings: {error}") from None
+        raise CodecError(f"PEFT does not accept its settings: {error}") from None
+    _check_ranks(config, header.shapes)
     config.inference_mode = True
     return header, tensors, config
 

@@ -185,15 +185,15 @@ class Container:
         return counts, table
 
 
-def read(path: Path, decode: Callable[[Container], T]) -> T:
-    """Open a file and decode its contents.
+def read(path: Path, interpret: Callable[[Container], T]) -> T:
+    """Open a file and interpret its contents.
 
     Raises:
         FileNotFoundError: no such file.
-        CodecError: as `Container.open`, or what `decode` raises with the path before it.
+        CodecError: as `Container.open`, or what `interpret` raises, with the path before it.
     """
     container = Container.open(path)
     try:
-        return decode(container)
+        return interpret(container)
     except CodecError as error:
         raise CodecError(f"{path}: {error}") from None
