@@ -24,7 +24,7 @@ lint: setup
 
 docs: setup
 	@echo "== docs: builds the site in build/site and fails on a broken link"
-	@.venv/bin/mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --quiet --strict
 
 setup:
 	@bash scripts/setup.sh
