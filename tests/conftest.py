@@ -51,6 +51,6 @@ def unchecked():
 @pytest.fixture(scope="session")
 def scene(tmp_path_factory):
     """A generated LLFF scene of nine tiny photographs. Tests that spoil it work on a copy."""
-    from sinenerf.datasets.generate import generate_scene
+    from sinenerf.datasets.synthetic_capture import generate_scene
 
     return generate_scene(tmp_path_factory.mktemp("scenes") / "scene", views=9, width=48, height=36)

@@ -36,7 +36,7 @@ def make_scene(
         height: of a photograph, in pixels.
         seed: of the camera positions.
     """
-    from sinenerf.datasets.generate import generate_scene
+    from sinenerf.datasets.synthetic_capture import generate_scene
 
     print(generate_scene(target, views, width, height, seed))
 

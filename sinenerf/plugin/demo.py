@@ -33,7 +33,7 @@ def run_demo(scene: Path | None, output: Path, steps: int, minutes: float, frame
     for setting, value in {"steps": steps, "minutes": minutes, "frames": frames}.items():
         check_positive(setting, value)
     if scene is None:
-        from sinenerf.datasets.generate import generate_scene
+        from sinenerf.datasets.synthetic_capture import generate_scene
 
         CONSOLE.print("Scene: generating photographs in data/demo")
         scene = generate_scene(Path("data/demo"))

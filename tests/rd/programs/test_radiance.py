@@ -16,7 +16,7 @@ from support.kill_loop import stop_when
 from support.sweep_results import with_methods
 
 import sinenerf
-from sinenerf.datasets.generate import generate_scene
+from sinenerf.datasets.synthetic_capture import generate_scene
 from sinenerf.plugin.budgeted_training import TimedTraining
 from sinenerf.plugin.dataparser import LLFFDataParserConfig
 from sinenerf.plugin.nerfstudio_methods import build, configure

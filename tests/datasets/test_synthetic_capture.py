@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sinenerf.datasets.generate import camera_poses, generate_scene, pixel_directions
 from sinenerf.datasets.ray_tracer import Box, Sphere, trace
 from sinenerf.datasets.still_life import FOCUS, still_life
+from sinenerf.datasets.synthetic_capture import camera_poses, generate_scene, pixel_directions
 
 VIEWS, WIDTH, HEIGHT = 4, 84, 63
 
