@@ -63,6 +63,14 @@ def test_the_commands_exist():
     assert not unknown
 
 
+def test_every_picture_is_shown_on_a_page():
+    shown = {
+        name for page in PAGES for name in re.findall(r"!\[[^\]]*\]\((?:docs/)?([^)]+)\)", page.read_text("utf-8"))
+    }
+    pictures = {path.name for path in (ROOT / "docs").iterdir() if path.suffix in (".jpg", ".png", ".svg")}
+    assert shown == pictures
+
+
 README_PYTHON = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
 
 
