@@ -24,7 +24,6 @@ from sinenerf.adapters import SineLoraConfig
 from sinenerf.adapters.peft_layers import SineLinear
 from sinenerf.adapters.sine_product import sine_weight
 from sinenerf.common import hardware
-from sinenerf.common.files import replacing
 
 
 @dataclass
@@ -112,11 +111,8 @@ def main(options: Options) -> None:
             for name in steps
         ],
         "unit_of_peaks": "m n numbers of float32: the size of W",
-        "hardware": hardware.measured_on(),
     }
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(options.output) as partial:
-        partial.write_text(json.dumps(result, indent=2) + "\n")
+    hardware.write_figures(options.output, result)
     print(json.dumps(result, indent=2))
 
 

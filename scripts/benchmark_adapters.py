@@ -121,8 +121,7 @@ class Results:
         if found is None:
             found = asdict(setting) | experiment.run(setting)
             self.runs.append(found)
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            hardware.write_rows(self.path, self.runs, "runs")
+            hardware.write_figures(self.path, {"runs": self.runs})
             print(found, flush=True)
         return found
 
@@ -172,7 +171,7 @@ def complete_files(folder: Path) -> None:
                 tail = finetune_text.adapt("frozen", 0, seed)
                 score = finetune_text.accuracy(load_adapter(tail, Path(scratch) / "adapter.sine"), "test")
             rows.append({"method": method, "seed": seed, "bits": bits, "bytes": size, "test": score})
-        hardware.write_rows(path, rows)
+        hardware.write_figures(path, {"rows": rows})
     for method in ("lora", "sine-lora"):
         for bits in BITS:
             own = [row for row in rows if (row["method"], row["bits"]) == (method, bits)]

@@ -61,7 +61,7 @@ def main(options: Options) -> None:
                 size = len(field.to_bytes())
                 quality = asdict(truth.of_field(field, surface_of(field), size))
                 rows.append(cell | {name: round(value, 5) for name, value in quality.items()})
-                hardware.write_rows(options.results, rows)
+                hardware.write_figures(options.results, {"rows": rows})
                 print(f"{shape}, {layer}, {bit} bits: {size:,} bytes, IoU {quality['iou']:.4f}", flush=True)
     report([row for row in rows if row["steps"] == options.steps])
 

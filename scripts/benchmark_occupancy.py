@@ -46,10 +46,8 @@ def main(options: Options) -> None:
         "float32": training(options, torch.float32),
         "bfloat16": training(options, torch.bfloat16),
         "meshing": None if options.field is None else meshing(options.field),
-        "hardware": hardware.measured_on(),
     }
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=2) + "\n")
+    hardware.write_figures(options.output, result)
     print(json.dumps(result, indent=2))
 
 

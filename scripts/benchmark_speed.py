@@ -75,10 +75,8 @@ def main(options: Options) -> None:
         "batch": {"rays": options.rays, "samples": "64 coarse, 64 + 128 fine"},
         "rows": rows,
         "where_the_time_goes": profile(trainers["sine-nerf"]),
-        "hardware": hardware.measured_on(),
     }
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=2) + "\n")
+    hardware.write_figures(options.output, result)
     print(json.dumps(result, indent=2))
 
 

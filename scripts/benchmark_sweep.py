@@ -19,7 +19,7 @@ from sinenerf.occupancy import training
 from sinenerf.occupancy.evaluate import Truth
 from sinenerf.rd.plan import read_plan
 from sinenerf.rd.programs import occupancy as occupancy_program
-from sinenerf.rd.results import Job, read_results
+from sinenerf.rd.results import read_results
 from sinenerf.rd.sweep import run_sweep
 
 PLAN = """
@@ -45,15 +45,15 @@ class Options:
 
 
 def main(options: Options) -> None:
-    content = {**overhead(options), **plotting(options.results), "hardware": hardware.measured_on()}
-    options.output.write_text(json.dumps(content, indent=2) + "\n")
+    content = {**overhead(options), **plotting(options.results)}
+    hardware.write_figures(options.output, content)
     print(json.dumps(content, indent=2))
 
 
 def overhead(options: Options) -> dict[str, float]:
     """Seconds a job, by what they are spent on."""
     spent = {"once_a_scene": 0.0, "evaluation": 0.0, "picture": 0.0}
-    occupancy_program.truth_of = timed(occupancy_program.truth_of, spent, "once_a_scene")
+    occupancy_program.load_truth = timed(occupancy_program.load_truth, spent, "once_a_scene")
     training.make_sampler = timed(training.make_sampler, spent, "once_a_scene")
     occupancy_program.save_picture = timed(occupancy_program.save_picture, spent, "picture")
     occupancy_program.surface_of = timed(occupancy_program.surface_of, spent, "evaluation")
@@ -64,7 +64,7 @@ def overhead(options: Options) -> dict[str, float]:
         path.write_text(PLAN.format(scene=options.mesh.stem, minutes=options.minutes, widths=widths))
         plan = read_plan(path, options.mesh.parent)
         begin = time.monotonic()
-        report = run_sweep(plan, Path(folder) / "results", say=lambda line: None)
+        report = run_sweep(plan, Path(folder) / "results")
         total = time.monotonic() - begin
         assert report.done == options.jobs
         trained = sum(result.seconds for result in read_results(Path(folder))[0])
@@ -100,8 +100,7 @@ def plotting(folder: Path) -> dict[str, float]:
         for index in range(500):
             copied = results[index % len(results)]
             changed = replace(copied, settings=copied.settings | {"copy": index // len(results)})
-            job = Job(changed.dataset, changed.scene, changed.method, changed.program, changed.settings)
-            changed.save(job.path(many))
+            changed.save(changed.job.path(many))
         seconds = {}
         for name, arguments in (("plot", []), ("plot_html", ["--html", f"{scratch}/page.html"])):
             begin = time.monotonic()

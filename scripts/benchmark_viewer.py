@@ -46,10 +46,8 @@ def main(options: Options) -> None:
     result = {
         "shape": shape | fastest(options.shape, request_mesh, options.rounds),
         "scene": scene | fastest(options.scene, request_picture, options.rounds),
-        "hardware": hardware.measured_on(),
     }
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=2) + "\n")
+    hardware.write_figures(options.output, result)
     print(json.dumps(result, indent=2))
 
 

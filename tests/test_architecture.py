@@ -50,7 +50,6 @@ KNOWN_NAMES: set[str] = {"export_mesh.py"}
 KNOWN_SIZES: set[str] = {
     "common/films.py",
     "plugin/flythrough.py",
-    "rd/csv_table.py",
     "theory.py",
 }
 

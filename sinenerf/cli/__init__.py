@@ -6,7 +6,7 @@ from typing import Any
 
 import tyro
 
-from sinenerf.cli import datasets, doctor, meshes, photographs, sine_files, sweeps, viewing
+from sinenerf.cli import datasets, doctor, meshes, photographs, plots, sine_files, sweeps, viewing
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "demo": photographs.demo,
@@ -18,10 +18,10 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "info": sine_files.info,
     "render": photographs.render,
     "sweep": sweeps.sweep,
-    "plot": sweeps.plot,
-    "bd": sweeps.bd,
+    "plot": plots.plot,
+    "bd": plots.bd,
     "find": sweeps.find,
-    "spectrum": sweeps.spectrum,
+    "spectrum": plots.spectrum,
     "view": viewing.view,
     "snapshot": viewing.snapshot,
     "make-shape": datasets.make_shape,

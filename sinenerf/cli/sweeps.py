@@ -1,76 +1,95 @@
-"""Commands for sweeps and what they show."""
+"""Commands that run jobs: `sweep` runs a plan, `find` picks the best setting and may run more of a plan."""
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sinenerf.rd.find import Target
+    from sinenerf.rd.results import Job, Result
+    from sinenerf.rd.sweep import Outcome, Runner
 
 
 def sweep(
     plan: Annotated[Path, tyro.conf.Positional],
     /,
     data: Path | None = None,
-    output: Path = Path("results"),
+    output: Path | None = None,
+    scenes: tuple[str, ...] = (),
     dry_run: bool = False,
     ray: str | None = None,
 ) -> None:
-    """Run the jobs of a sweep that have no result yet: scenes x methods x settings, each at the same budget.
+    """Run the jobs of a plan that have no result yet: scenes x methods x settings, each with the same budget.
 
-    Ctrl-C or a crash loses nothing: the same command goes on where it stopped.
+    Ctrl-C or a crash loses nothing: the same command resumes where it stopped.
 
     Args:
         plan: a file of configs/, such as configs/quick-shapes.toml.
-        data: folder of the scenes, in place of the plan's own.
-        output: folder of the results.
+        data: folder of the scenes, in place of the plan's.
+        output: folder of the results, in place of the plan's.
+        scenes: names of scenes in the data folder, in place of the plan's.
         dry_run: only list the missing jobs and the time that they take.
-        ray: run them on the Ray cluster at this HOST:PORT, or on one of this machine's own: local.
+        ray: run on the Ray cluster at this HOST:PORT, or, with local, on one started on this machine.
     """
-    from sinenerf.rd.commands import sweep as run
+    from sinenerf.rd.plan import read_plan
+    from sinenerf.rd.programs.registry import PROGRAMS
+    from sinenerf.rd.ray_cluster import connect
+    from sinenerf.rd.results import check_comparable
+    from sinenerf.rd.sweep import SerialRunner, estimate_seconds, missing_jobs, run_sweep
 
-    sys.exit(run(plan, data, output, dry_run, ray))
+    contents = read_plan(plan, data, scenes)
+    check_comparable([], contents.jobs)
+    results = output or contents.output
+    jobs = missing_jobs(contents, results)
+    minutes = estimate_seconds(jobs) / 60
+    print(f"{plan}: {len(contents.jobs)} jobs, {len(jobs)} to run, about {minutes:.0f} minutes", flush=True)
+    if dry_run:
+        for job in jobs:
+            print(f"{job.title}: about {PROGRAMS[job.program].estimate(job.settings):.0f} s")
+        return
+    with nullcontext(SerialRunner()) if ray is None else connect(ray) as runner:
+        report = run_sweep(contents, results, _ProgressRunner(runner))
+    print(
+        f"{report.done} run, {report.existing} already had results, {len(report.failed)} failed; results in {results}"
+    )
+    for job, reason in report.failed:
+        print(f"failed: {job.title}: {reason}")
+    sys.exit(1 if report.failed else 0 if report.complete else 130)
 
 
-def plot(
-    results: Annotated[Path, tyro.conf.Positional],
-    /,
-    output: Path | None = None,
-    quality: str | None = None,
-    html: Path | None = None,
-) -> None:
-    """Draw a sweep: quality against bytes, parameters and seconds, as PNG and SVG, with a CSV of every point.
+class _ProgressRunner:
+    """A runner that shows its progress: a bar on standard error, and a line on standard output for each job."""
 
-    Args:
-        results: folder of a sweep's results, of one dataset.
-        output: folder for the pictures; by default the results' own.
-        quality: the measure to draw: iou, chamfer_l1, ...; psnr, ssim, ...
-        html: write one self-contained page too, where pointing at a point shows its settings and its picture.
-    """
-    from sinenerf.rd.commands import plot as run
+    def __init__(self, runner: "Runner") -> None:
+        self.runner, self.slots = runner, runner.slots
 
-    run(results, output, quality, html)
+    def run(self, jobs: "list[Job]", scenes: "Mapping[str, Path]", results: Path) -> "Iterator[tuple[Job, Outcome]]":
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+        columns = (TextColumn("Sweep"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+        waiting = jobs.copy()
+        with Progress(*columns, console=Console(stderr=True)) as bar:
+            task = bar.add_task(self._time_left(waiting), total=len(waiting))
+            for job, outcome in self.runner.run(jobs, scenes, results):
+                if not outcome.interrupted:
+                    waiting.remove(job)
+                    bar.update(task, advance=1, description=self._time_left(waiting))
+                    failure = f"sinenerf: {job.title} failed: {outcome.failure}"
+                    print(failure if outcome.result is None else _result_line(outcome.result))
+                yield job, outcome
 
-def bd(
-    anchor: Annotated[str, tyro.conf.Positional],
-    test: Annotated[str, tyro.conf.Positional],
-    results: Annotated[Path, tyro.conf.Positional],
-    /,
-    quality: str | None = None,
-    json: bool = False,
-) -> None:
-    """Bjontegaard deltas: how many bytes less a method needs at equal quality, and its gain at equal bytes.
+    def _time_left(self, waiting: "list[Job]") -> str:
+        from sinenerf.rd.sweep import estimate_seconds
 
-    Args:
-        anchor: the method to compare with, such as draco.
-        test: the method to judge, such as sine.
-        results: folder of a sweep's results.
-        quality: the measure: iou, chamfer_l1, ...; psnr, ssim, ...
-        json: print JSON in place of a table.
-    """
-    from sinenerf.rd.commands import bd as run
-
-    sys.exit(run(anchor, test, results, quality, json))
+        if not waiting:
+            return ""
+        return f"about {estimate_seconds(waiting) / self.slots / 60:.0f} min left: {waiting[0].title}"
 
 
 def find(
@@ -84,42 +103,66 @@ def find(
     plan: Path | None = None,
     data: Path | None = None,
 ) -> None:
-    """The setting nearest to a target: the best within so many bytes, or the smallest of such a quality.
+    """The setting that best meets a target: the best quality within a file size, or the smallest file of a quality.
 
     Args:
         results: folder of a sweep's results.
-        bytes: size that the file may have.
-        psnr: quality in dB that it must have.
-        iou: quality that it must have.
-        scene: only this one.
-        method: only this one.
-        plan: a sweep's file: run what is missing of it towards the target.
-        data: folder of the scenes, in place of the plan's own.
+        bytes: largest size of the file.
+        psnr: lowest PSNR in dB.
+        iou: lowest IoU.
+        scene: only this scene.
+        method: only this method.
+        plan: a plan of which missing jobs are run to meet the target.
+        data: folder of the scenes, in place of the plan's.
     """
-    from sinenerf.rd.commands import find as run
-
     given = {"bytes": bytes, "psnr": psnr, "iou": iou}
     targets = [(name, float(value)) for name, value in given.items() if value is not None]
     if len(targets) != 1:
         raise ValueError("give one target: --bytes N, --psnr X or --iou X")
-    sys.exit(run(results, targets[0], scene, method, plan, data))
+    found = _best_by_scene(results, targets[0], scene, method, plan, data)
+    for name, best in found.items():
+        failure = f"{name}: nothing meets {targets[0][0]} {targets[0][1]:g}: sweep more, or give --plan"
+        print(_result_line(best) if best else failure)
+    sys.exit(0 if found and all(found.values()) else 1)
 
 
-def spectrum(
-    field: Annotated[Path | None, tyro.conf.Positional] = None,
-    /,
-    output: Path = Path("spectrum.png"),
-    widths: tuple[int, ...] = (128, 64, 256),
-    ranks: tuple[int, ...] = (1, 2, 4, 8, 16),
-) -> None:
-    """Draw singular values and stable rank of sin(omega U V^T), and measure the omega that a width and rank need.
+def _best_by_scene(
+    folder: Path, target: "Target", scene: str | None, method: str | None, plan: Path | None, data: Path | None
+) -> "dict[str, Result | None]":
+    """The best result of each scene; with a plan, its missing jobs are run towards the target first."""
+    from sinenerf.cli.plots import read_comparable
+    from sinenerf.common.console import say
+    from sinenerf.rd.find import best_for, results_root, run_towards
+    from sinenerf.rd.plan import read_plan
+    from sinenerf.rd.results import check_comparable
 
-    Args:
-        field: a .sine file: draw its trained layers in place of random ones.
-        output: picture to write: .png, .svg or .pdf.
-        widths: of the random matrices; the first is drawn.
-        ranks: of their factors.
-    """
-    from sinenerf.rd.commands import spectrum as run
+    planned = read_plan(plan, data) if plan is not None else None
+    empty = not (folder.is_dir() and any(folder.rglob("*.json")))
+    known = [] if planned and empty else read_comparable(folder)
+    if planned is not None:
+        check_comparable(known, planned.jobs)
+    all_scenes = [r.scene for r in known] + list(planned.scenes if planned else ())
+    best: dict[str, Result | None] = {}
+    for name in [scene] if scene else dict.fromkeys(all_scenes):
+        candidates = [r for r in known if r.scene == name and method in (None, r.method)]
+        if planned is not None:
+            root = results_root(planned, folder)
+            for job, outcome in run_towards(planned, root, name, method, target, candidates.copy()):
+                if outcome.result is not None:
+                    candidates.append(outcome.result)
+                else:
+                    say(f"{job.title} failed: {outcome.failure}")
+        best[name] = best_for(candidates, target)
+    return best
 
-    run(field, output, widths, ranks)
+
+def _result_line(result: "Result") -> str:
+    """A result in one line."""
+    from sinenerf.rd.programs.registry import DATASETS
+
+    measure = DATASETS[result.dataset].quality
+    quality, size = result.quality[measure], result.size
+    return (
+        f"{result.job.title}: {'unknown' if size is None else f'{size:,}'} bytes, "
+        f"{measure} {'none' if quality is None else f'{quality:.4f}'}, {result.seconds:.0f} s"
+    )

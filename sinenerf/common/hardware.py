@@ -1,4 +1,4 @@
-"""The machine: which device to train on, and what a figure was measured on."""
+"""The machine: which device to train on, and the hardware and versions that a figure was measured on."""
 
 import json
 import platform
@@ -13,7 +13,7 @@ from sinenerf.common.files import replacing
 
 
 def best_device() -> Literal["cuda", "mps", "cpu"]:
-    """CUDA where there is a GPU that torch can use, then Apple's, else the CPU."""
+    """CUDA if torch can use a GPU, then Apple's GPU, else the CPU."""
     import torch
 
     if torch.cuda.is_available():
@@ -32,7 +32,7 @@ def multiplies_bfloat16(device: str) -> bool:
         return False
     try:
         flags = Path("/proc/cpuinfo").read_text()
-    except OSError:  # not Linux: such processors are rare there, and emulation would be several times slower
+    except OSError:  # not Linux: such processors are rare on other systems, and emulation would be several times slower
         return False
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
@@ -41,7 +41,7 @@ PACKAGE = Path(__file__).parents[1]
 
 
 def measured_on() -> dict[str, str | int]:
-    """Processor, GPU if there is one, threads, versions, commit and date."""
+    """Processor, GPU if any, threads, versions, commit and date."""
     import torch
 
     return {
@@ -56,15 +56,19 @@ def measured_on() -> dict[str, str | int]:
     }
 
 
-def write_rows(path: Path, rows: list[dict[str, Any]], name: str = "rows") -> None:
-    """Write figures as JSON, one row a line, with what they were measured on."""
-    lines = ",\n  ".join(json.dumps(row) for row in rows)
+def write_figures(path: Path, figures: dict[str, Any]) -> None:
+    """Write measured figures as JSON with the hardware they were measured on; each item of a list has its own line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parts = []
+    for name, value in {"hardware": measured_on(), **figures}.items():
+        lines = ",\n  ".join(map(json.dumps, value)) if isinstance(value, list) else ""
+        parts.append(f'"{name}": ' + (f"[\n  {lines}]" if isinstance(value, list) else json.dumps(value)))
     with replacing(path) as partial:
-        partial.write_text(f'{{"hardware": {json.dumps(measured_on())},\n "{name}": [\n  {lines}]}}\n')
+        partial.write_text("{" + ",\n ".join(parts) + "}\n")
 
 
 def _gpu() -> dict[str, str]:
-    """Which one there is: not all that is measured runs on it."""
+    """Name of the GPU, if any; not everything that is measured runs on it."""
     import torch
 
     return {"gpu": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}
@@ -81,8 +85,8 @@ def _cpu() -> str:
 
 
 def _commit() -> str:
-    """The package's, and whether it or the scripts were changed since: a sweep's own results are no changes. Nothing
-    where the package is installed: the tree around it is another project's."""
+    """The package's commit, with "+changes" if the package or the scripts have changed since; a sweep's own results do
+    not count. Empty for an installed package, where the repository around it is another project's."""
     top = PACKAGE.resolve().parent
     if _git("rev-parse", "--show-toplevel") != top.as_posix():
         return ""
@@ -91,9 +95,9 @@ def _commit() -> str:
 
 
 def _git(*arguments: str) -> str:
-    """What git prints; nothing where it fails or is not there."""
+    """Output of a git command; empty where git fails or is not installed."""
     try:
-        made = subprocess.run(["git", *arguments], cwd=PACKAGE, capture_output=True, text=True, check=False)
+        done = subprocess.run(["git", *arguments], cwd=PACKAGE, capture_output=True, text=True, check=False)
     except OSError:
         return ""
-    return made.stdout.strip()
+    return done.stdout.strip()

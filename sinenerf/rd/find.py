@@ -1,57 +1,66 @@
-"""The setting nearest to a target: the best within so many bytes, or the smallest of such a quality."""
+"""The setting that best meets a target: the best quality within a file size, or the smallest file of a quality."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from sinenerf.common.console import say
-from sinenerf.rd.curves import FALLING, measure_of
+from sinenerf.rd.curves import FALLING_MEASURES, choose_measure
 from sinenerf.rd.plan import Plan
 from sinenerf.rd.results import Job, Result
-from sinenerf.rd.sweep import alone_in, missing, outcome_of, title
+from sinenerf.rd.sweep import Outcome, lock_results, missing_jobs, try_job
 
 Target = tuple[str, float]
-"""Name of a measure, and the quality wanted; or "bytes" and a size."""
+"""Name of a measure and the quality wanted, or "bytes" and a size."""
 
 
-def nearest(results: list[Result], target: Target) -> Result | None:
-    """The result nearest to a target, if one meets it."""
+def best_for(results: list[Result], target: Target) -> Result | None:
+    """The best result that meets a target; None where none does."""
     name, value = target
     if name != "bytes":
         return smallest_of(results, value, name)
-    return best_within(results, int(value), measure_of(results, None)) if results else None
+    return best_within(results, int(value), choose_measure(results, None)) if results else None
 
 
 def best_within(results: list[Result], size: int, measure: str) -> Result | None:
-    """The best quality in at most so many bytes."""
-    fits = [r for r in results if r.size <= size and r.quality.get(measure) is not None]
-    return max(fits, key=lambda r: _worth(r, measure), default=None)
+    """The result of the best quality in at most `size` bytes; of equal ones, the smallest."""
+    fitting = [(r.size, r) for r in results if r.size is not None and r.size <= size and _has(r, measure)]
+    return max(fitting, key=lambda pair: (_score(pair[1], measure), -pair[0]), default=(0, None))[1]
 
 
 def smallest_of(results: list[Result], target: float, measure: str) -> Result | None:
-    """The fewest bytes of at least this quality."""
-    sign = -1 if measure in FALLING else 1
-    reach = [r for r in results if r.quality.get(measure) is not None and _worth(r, measure) >= sign * target]
-    return min(reach, key=lambda r: r.size, default=None)
+    """The result of the fewest bytes with at least this quality; of equal ones, the best."""
+    sign = -1 if measure in FALLING_MEASURES else 1
+    reaching = [
+        (r.size, r) for r in results if r.size is not None and _has(r, measure) and _score(r, measure) >= sign * target
+    ]
+    return min(reaching, key=lambda pair: (pair[0], -_score(pair[1], measure)), default=(0, None))[1]
 
 
-def _worth(result: Result, measure: str) -> float:
+def _has(result: Result, measure: str) -> bool:
+    return result.quality.get(measure) is not None
+
+
+def _score(result: Result, measure: str) -> float:
+    """The quality, negated where less is better."""
     value = float(result.quality[measure] or 0.0)
-    return -value if measure in FALLING else value
+    return -value if measure in FALLING_MEASURES else value
 
 
-def home_of(plan: Plan, folder: Path) -> Path:
-    """The folder of results that a folder stands for: its parent, where it is the plan's dataset in one."""
+def results_root(plan: Plan, folder: Path) -> Path:
+    """The results folder that a plan writes to, given that folder or the dataset's folder in it."""
     dataset = next((job.dataset for job in plan.jobs), "")
     is_datasets = folder.absolute().name == dataset and not (folder / dataset).is_dir()
     return folder.absolute().parent if is_datasets else folder
 
 
 def run_towards(
-    plan: Plan, results: Path, scene: str, method: str | None, target: Target, found: list[Result]
-) -> list[Result]:
-    """Run missing jobs of a plan on a scene: those nearest to a size below it, or, for a quality, of each method from
-    small to large until one has reached it, those left out whose budget is no smaller than what has. Returns what was
-    made; what was found before counts too. A job that fails is left out, with a line.
+    plan: Plan, results: Path, scene: str, method: str | None, target: Target, known: list[Result]
+) -> Iterator[tuple[Job, Outcome]]:
+    """Run the missing jobs of a plan that may meet a target on a scene, and yield each as it ends.
+
+    For a size, those of the largest budget within it. For a quality, those of each method in order of their budgets
+    until one reaches it, except those whose budget is no smaller than the smallest file that has reached it, `known`
+    results included.
 
     Raises:
         ValueError: a sweep writes to the folder.
@@ -60,33 +69,32 @@ def run_towards(
     measure, value = target
     jobs = [j for j in plan.jobs if j.scene == scene and method in (None, j.method)]
     if measure == "bytes":
-        jobs = _nearest_below(jobs, int(value))
+        jobs = _largest_within(jobs, int(value))
     made: list[Result] = []
-    through: set[str] = set()
-    with alone_in(results):
-        for job in sorted(missing(replace(plan, jobs=jobs), results), key=_budget):
-            best = None if measure == "bytes" else smallest_of([*found, *made], value, measure)
-            if job.method in through or (best is not None and _budget(job) >= best.size):
+    finished: set[str] = set()
+    with lock_results(results):
+        for job in sorted(missing_jobs(replace(plan, jobs=jobs), results), key=_budget):
+            best = None if measure == "bytes" else smallest_of([*known, *made], value, measure)
+            too_large = best is not None and best.size is not None and _budget(job) >= best.size
+            if job.method in finished or too_large:
                 continue
-            outcome = outcome_of(job, plan.scenes[scene], results)
-            if outcome is None:
+            outcome = try_job(job, plan.scenes[scene], results)
+            if outcome.interrupted:
                 raise KeyboardInterrupt
-            if isinstance(outcome, str):
-                say(f"{title(job)} failed: {outcome}")
-                continue
-            made.append(outcome)
-            if measure != "bytes" and smallest_of([outcome], value, measure):
-                through.add(job.method)
-    return made
+            if outcome.result is not None:
+                made.append(outcome.result)
+                if measure != "bytes" and smallest_of([outcome.result], value, measure):
+                    finished.add(job.method)
+            yield job, outcome
 
 
 def _budget(job: Job) -> int:
-    """Bytes that a job may use; 0 where it has no budget, so that any size may come of it."""
+    """Bytes that a job may use; 0 where it sets no budget, so that its file may have any size."""
     return job.settings.get("bytes") or 0
 
 
-def _nearest_below(jobs: list[Job], size: int) -> list[Job]:
-    """For each method the job with the largest budget within the size; all where a method has no budgets."""
+def _largest_within(jobs: list[Job], size: int) -> list[Job]:
+    """For each method the jobs of the largest budget within the size; all jobs of a method without budgets."""
     largest: dict[str, int] = {}
     for job in jobs:
         if _budget(job) <= size:

@@ -1,21 +1,22 @@
-"""A sweep as a file: TOML with scenes, methods, grids of settings and the budget of training.
+"""A plan: scenes, methods, their settings and the training budget, as a TOML file that `sinenerf sweep` runs.
 
 dataset = "shapes"                      # or "photographs"
-data = "data/shapes"                    # folder of the scenes; --data says otherwise
-scenes = ["dragon", "armadillo"]
+data = "data/shapes"                    # folder of the scenes, unless --data is given
+output = "results"                      # folder of the results, unless --output is given
+scenes = ["dragon", "armadillo"]        # unless --scenes is given
 
 [settings]                              # of every method that trains
-minutes = 1.0
+minutes = 1.0                           # or steps
 
-[evaluation]                            # of all methods; these are the defaults
+[evaluation]                            # of all methods on shapes; these are the defaults
 points = 1_000_000
 resolution = 256
 
 [[methods]]
 name = "sine"                           # of its curve
 settings = { layer = "sine" }
-points = [{ width = 96, rank = 3 }, { width = 128, rank = 5 }]   # one after the other ...
-grid = { bytes = [2000, 4000] }         # ... each with every combination of these
+points = [{ width = 96, rank = 3 }, { width = 128, rank = 5 }]   # each point ...
+grid = { bytes = [2000, 4000] }         # ... with every combination of these
 
 [[methods]]
 name = "draco"
@@ -25,6 +26,7 @@ grid = { faces = [500, 1000], bits = [9, 10] }
 
 import itertools
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,67 +34,80 @@ from typing import Any
 from sinenerf.rd.programs.registry import DATASETS, PROGRAMS
 from sinenerf.rd.results import Job, Settings
 
-Kinds = dict[str, type]
-KEYS: Kinds = {"dataset": str, "data": str, "scenes": list, "settings": dict, "evaluation": dict, "methods": list}
-METHOD_KEYS: Kinds = {"name": str, "program": str, "settings": dict, "points": list, "grid": dict}
-WORDS: dict[type, str] = {str: "text", list: "a list", dict: "a table"}
+KeyTypes = dict[str, type]
+PLAN_KEYS: KeyTypes = {
+    "dataset": str,
+    "data": str,
+    "output": str,
+    "scenes": list,
+    "settings": dict,
+    "evaluation": dict,
+    "methods": list,
+}
+METHOD_KEYS: KeyTypes = {"name": str, "program": str, "settings": dict, "points": list, "grid": dict}
+TYPE_NAMES: dict[type, str] = {str: "text", list: "a list", dict: "a table"}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A sweep, checked and spelled out."""
+    """A plan, checked and expanded into jobs."""
 
     jobs: list[Job]
     scenes: dict[str, Path]
-    """Where each scene lies."""
+    """File or folder of each scene."""
+    output: Path
+    """Folder of the results."""
 
 
-def read_plan(path: Path, data: Path | None = None) -> Plan:
-    """Read a sweep's file. Impossible settings are found here, before anything runs.
+def read_plan(path: Path, data: Path | None = None, scenes: Sequence[str] = ()) -> Plan:
+    """Read a plan and check all its settings.
 
     Args:
-        data: folder of the scenes, in place of the file's own.
+        data: folder of the scenes, in place of the plan's.
+        scenes: names of scenes, in place of the plan's.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: not TOML, an unknown or missing key, or an impossible setting.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file. Sweeps lie in configs/, such as configs/quick-shapes.toml")
+        raise FileNotFoundError(f"{path}: no such file. Plans are in configs/, such as configs/quick-shapes.toml")
     try:
         content = tomllib.loads(path.read_text())
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ValueError(f"{path}: is not TOML: {error}") from None
     try:
-        return _plan(content, data)
+        _check_keys("the file", content, PLAN_KEYS, {"dataset", "scenes", "methods"})
+        _check_types(content, PLAN_KEYS)
+        folder = data or Path(content.get("data", "data"))
+        return _expand_plan(content, folder, scenes or content["scenes"])
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
 
-def _plan(content: dict[str, Any], data: Path | None) -> Plan:
-    _check_keys("the file", content, KEYS, {"dataset", "scenes", "methods"})
-    _check_types(content, KEYS)
+def _expand_plan(content: dict[str, Any], folder: Path, names: Sequence[str]) -> Plan:
     name = content["dataset"]
     if name not in DATASETS:
         raise ValueError(f"no dataset is called {name!r}: choose {' or '.join(DATASETS)}")
-    for scene in content["scenes"]:
+    for scene in names:
         if not isinstance(scene, str):
             raise ValueError(f"scenes holds {scene!r}: each must be text, a scene's name")
-    dataset, folder = DATASETS[name], data or Path(content.get("data", "data"))
-    scenes = {scene: dataset.place(folder, scene) for scene in content["scenes"]}
+    dataset = DATASETS[name]
+    scenes = {scene: dataset.find_scene(folder, scene) for scene in names}
     jobs: dict[str, Job] = {}
     for method in content["methods"]:
         if not isinstance(method, dict):
             raise ValueError(f"methods holds {method!r}: each must be a table of its own, [[methods]]")
-        for settings, program in _expand(method, content, dataset.program):
+        for settings, program in _expand_method(method, content, dataset.default_program):
             for scene in scenes:
                 job = Job(name, scene, method["name"], program, settings)
                 jobs[f"{scene}/{job.key}"] = job  # the same point twice is one job
     # scene by scene, so that labels and photographs are read once
-    return Plan(sorted(jobs.values(), key=lambda job: list(scenes).index(job.scene)), scenes)
+    ordered = sorted(jobs.values(), key=lambda job: list(scenes).index(job.scene))
+    return Plan(ordered, scenes, Path(content.get("output", "results")))
 
 
-def _expand(method: dict[str, Any], content: dict[str, Any], default: str) -> list[tuple[Settings, str]]:
+def _expand_method(method: dict[str, Any], content: dict[str, Any], default: str) -> list[tuple[Settings, str]]:
     """(settings, program) of each point of a method."""
     where = f"method {method.get('name', '?')!r}"
     _check_keys(where, method, METHOD_KEYS, {"name"})
@@ -116,13 +131,13 @@ def _expand(method: dict[str, Any], content: dict[str, Any], default: str) -> li
     return expanded
 
 
-def _check_types(table: dict[str, Any], kinds: Kinds, where: str = "") -> None:
-    for key, kind in kinds.items():
+def _check_types(table: dict[str, Any], types: KeyTypes, where: str = "") -> None:
+    for key, kind in types.items():
         if not isinstance(table.get(key, kind()), kind):
-            raise ValueError(f"{where}{key} is {table[key]!r}: it must be {WORDS[kind]}")
+            raise ValueError(f"{where}{key} is {table[key]!r}: it must be {TYPE_NAMES[kind]}")
 
 
-def _check_keys(where: str, table: dict[str, Any], known: Kinds, needed: set[str]) -> None:
+def _check_keys(where: str, table: dict[str, Any], known: KeyTypes, needed: set[str]) -> None:
     for key in table:
         if key not in known:
             raise ValueError(f"{where} has an unknown key {key!r}: there are {', '.join(sorted(known))}")

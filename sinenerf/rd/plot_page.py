@@ -1,4 +1,4 @@
-"""The plot as one self-contained page: pointing at a point shows its settings and its picture."""
+"""The plots as one self-contained page, where pointing at a point shows its settings and its picture."""
 
 import base64
 import html
@@ -10,66 +10,66 @@ from sinenerf.common.files import replacing
 from sinenerf.rd.plot import Axis, figure
 from sinenerf.rd.results import Result
 
-PICTURES = {".jpg": "image/jpeg", ".png": "image/png"}
+PICTURE_TYPES = {".jpg": "image/jpeg", ".png": "image/png"}
 TEMPLATE = Path(__file__).with_name("plot_page.html")
 
 
 def save_page(results: list[Result], measure: str, output: Path, axes: tuple[Axis, ...]) -> None:
-    """Write the page. Pictures are those that lie beside the results, of the same name."""
+    """Write the page, with the pictures of the same name beside the results."""
     sections: list[str] = []
     marks: dict[str, str] = {}
     for axis in axes:
-        svg, keys = drawing(results, measure, axis)
+        svg, keys = draw_svg(results, measure, axis)
         sections.append(f"<section><h2>{html.escape(measure)} against {axis}</h2>{svg}</section>")
         marks |= keys
     content = {
         "marks": marks,
-        "notes": {key_of(result): note_of(result) for result in results},
-        "pictures": {key_of(result): _picture(result) for result in results},
+        "notes": {result_key(result): point_details(result) for result in results},
+        "pictures": {result_key(result): _picture(result) for result in results},
     }
-    # "</" would end the script within a name
+    # "</" within a name would end the script
     data = json.dumps(content).replace("</", "<\\/")
     page = TEMPLATE.read_text().replace("<!-- plots -->", "\n".join(sections)).replace("/* data */ {}", data)
     with replacing(output) as partial:
         partial.write_text(page)
 
 
-def drawing(results: list[Result], measure: str, axis: Axis) -> tuple[str, dict[str, str]]:
-    """The plot as inline SVG, and by the id of each mark in it the key of its result."""
-    made, groups = figure(results, measure, axis)
+def draw_svg(results: list[Result], measure: str, axis: Axis) -> tuple[str, dict[str, str]]:
+    """The plot as inline SVG, and the key of each mark's result by the mark's id."""
+    drawn_figure, groups = figure(results, measure, axis)
     buffer = io.StringIO()
-    made.savefig(buffer, format="svg", metadata={"Date": None})
+    drawn_figure.savefig(buffer, format="svg", metadata={"Date": None})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     keys: dict[str, str] = {}
     for group, members in groups.items():
         before, _, rest = svg.partition(f'<g id="{group}">')
         drawn, end, after = rest.partition("</g>\n   </g>")
-        pieces = drawn.split("<use ")  # matplotlib draws the marks of a group in their order, one <use> each
+        pieces = drawn.split("<use ")  # matplotlib draws the marks of a group in order, one <use> each
         names = [f"{group}-{axis}-{index}" for index in range(len(members))]
         marked = "".join([pieces[0], *(f'<use id="{name}" {use}' for name, use in zip(names, pieces[1:], strict=True))])
         svg = f'{before}<g id="{group}-{axis}">{marked}{end}{after}'
-        keys |= dict(zip(names, map(key_of, members), strict=True))
+        keys |= dict(zip(names, map(result_key, members), strict=True))
     return svg, keys
 
 
-def note_of(result: Result) -> dict[str, object]:
-    """What the page says of a point."""
+def point_details(result: Result) -> dict[str, object]:
+    """What the page shows for a point: title, measured values, settings."""
     rows: dict[str, float | None] = {name: value for name, value in result.quality.items() if value is not None}
     rows |= {"bytes": result.size, "parameters": result.parameters, "seconds": result.seconds}
     settings = {name: value for name, value in result.settings.items() if value is not None}
     return {"title": f"{result.scene}, {result.method}", "rows": rows, "settings": settings}
 
 
-def key_of(result: Result) -> str:
-    """A name for a result within a page: scenes share the hashes of their settings."""
+def result_key(result: Result) -> str:
+    """A name for a result within a page; the names of result files are unique within a scene only."""
     stem = "" if result.source is None else result.source.stem
     return f"{result.scene}/{stem}"
 
 
 def _picture(result: Result) -> str | None:
     """The picture beside a result as a data URL."""
-    for suffix, kind in PICTURES.items():
+    for suffix, kind in PICTURE_TYPES.items():
         path = Path(str(result.source)).with_suffix(suffix)
         if path.is_file():
             return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"

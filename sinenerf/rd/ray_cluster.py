@@ -1,4 +1,4 @@
-"""Jobs of a sweep on a Ray cluster. Scenes reach the workers, and files come back, through Ray: no disk is shared."""
+"""Running jobs on a Ray cluster. Scenes travel to the workers and files come back through Ray: no disk is shared."""
 
 import glob
 import hashlib
@@ -18,32 +18,32 @@ from sinenerf import __version__
 from sinenerf.common.files import replacing
 from sinenerf.rd.programs.registry import PROGRAMS
 from sinenerf.rd.results import Job, Result
-from sinenerf.rd.sweep import Outcome, outcome_of
+from sinenerf.rd.sweep import Outcome, try_job
 
 RETRIES = 3
 """Times that a job is run again after its worker died."""
-PATIENCE = 5.0
-"""Seconds in which a cluster has to answer."""
+CONNECT_TIMEOUT = 5.0
+"""Seconds within which a cluster has to answer."""
 
 
 @dataclass(frozen=True)
-class Parcel:
-    """What a job reads of a scene, as it travels."""
+class SceneFiles:
+    """The files of a scene that a job reads, as they are sent to its worker."""
 
     origin: Path
-    """Where the scene lies at the driver's: a file or a folder."""
+    """The scene on the driver's disk: a file or a folder."""
     files: dict[str, bytes]
-    """By path relative to the folder that holds the scene; empty where there is none."""
+    """Content by path relative to the folder that holds the scene; empty where the scene does not exist."""
 
     @classmethod
-    def of(cls, scene: Path, files: list[Path]) -> "Parcel":
+    def of(cls, scene: Path, files: list[Path]) -> "SceneFiles":
         """Read files of a scene."""
         return cls(scene, {str(path.relative_to(scene.parent)): path.read_bytes() for path in files})
 
     @contextmanager
     def unpacked(self) -> Iterator[Path]:
-        """The scene on this machine, for the while. Its path is the same for each job of a process, so that what is
-        kept in memory by that path serves them all."""
+        """The scene on this machine's disk, within the block. Its path is the same for all jobs of a process, so that
+        they share what is cached in memory by path."""
         remove_leftovers()
         digest = hashlib.sha256(repr(sorted(self.files.items())).encode()).hexdigest()[:16]
         folder = Path(_scratch(), digest)
@@ -59,17 +59,17 @@ class Parcel:
 
 @cache
 def _scratch() -> str:
-    """The folder of this process's jobs, whose name tells whose it is."""
+    """Temporary folder of this process's jobs, with host and process number in its name."""
     return tempfile.mkdtemp(prefix=f"{_prefix()}{os.getpid()}-")
 
 
 def _prefix() -> str:
-    return f"sinenerf-sweep-{socket.gethostname()}-"  # containers may share a folder, but no process numbers
+    return f"sinenerf-sweep-{socket.gethostname()}-"  # containers may share the folder, but not process numbers
 
 
 def remove_leftovers() -> None:
-    """Remove the folders of this machine's workers that were killed."""
-    import psutil  # of the extra: who has neither it nor Ray is told of Ray
+    """Remove the folders that killed workers left on this machine."""
+    import psutil  # part of the extra, like Ray
 
     for folder in Path(tempfile.gettempdir()).glob(f"{glob.escape(_prefix())}*"):
         owner = folder.name.removeprefix(_prefix()).partition("-")[0]
@@ -77,25 +77,35 @@ def remove_leftovers() -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def work(job: Job, parcel: Parcel, version: str) -> dict[str, bytes] | str:
-    """On a worker: run a job. Returns the files that it made by name, or why it failed."""
+@dataclass(frozen=True)
+class WorkerReply:
+    """What a worker sends back."""
+
+    files: dict[str, bytes]
+    """The files of the job's result by name."""
+    failure: str | None = None
+    """Why the job failed, in one line."""
+
+
+def run_on_worker(job: Job, scene_files: SceneFiles, version: str) -> WorkerReply:
+    """Run a job on a worker."""
     if version != __version__:
-        return (
-            f"the worker {socket.gethostname()} has sinenerf {__version__}, the driver {version}: install one version"
-        )
-    with parcel.unpacked() as scene:
+        versions = f"the worker {socket.gethostname()} has sinenerf {__version__}, the driver {version}"
+        return WorkerReply({}, f"{versions}: install one version")
+    with scene_files.unpacked() as scene:
         folder = scene.parent / "results"
-        outcome = outcome_of(job, scene, folder)
-        if outcome is None:
-            return "it was interrupted on its worker"
-        if isinstance(outcome, str):  # paths are to be the driver's
-            return outcome.replace(str(scene), str(parcel.origin)).replace(f"{folder}/", "")
-        made = job.path(folder).parent
-        return {path.name: path.read_bytes() for path in made.iterdir() if path.is_file()}
+        outcome = try_job(job, scene, folder)
+        if outcome.interrupted:
+            return WorkerReply({}, "it was interrupted on its worker")
+        if outcome.failure is not None:  # with the driver's paths
+            reason = outcome.failure.replace(str(scene), str(scene_files.origin)).replace(f"{folder}/", "")
+            return WorkerReply({}, reason)
+        written = job.path(folder).parent
+        return WorkerReply({path.name: path.read_bytes() for path in written.iterdir() if path.is_file()})
 
 
 class RayRunner:
-    """Runs jobs on the cluster that Ray is connected to: a GPU for each that trains if there are GPUs, else a CPU."""
+    """Runs jobs on the cluster that Ray is connected to. A job that trains takes a GPU if there is one, else a CPU."""
 
     def __init__(self) -> None:
         import ray
@@ -103,77 +113,77 @@ class RayRunner:
         resources = ray.cluster_resources()
         self.gpus = int(resources.get("GPU", 0))
         self.slots = max(1, self.gpus or int(resources.get("CPU", 0)))
-        self._parcels: dict[tuple[Path, ...], Any] = {}
+        self._sent: dict[tuple[Path, ...], Any] = {}
 
     def run(self, jobs: list[Job], scenes: Mapping[str, Path], results: Path) -> Iterator[tuple[Job, Outcome]]:
-        """All at once; yields as they are done. A job whose worker dies is run again, elsewhere if it must be."""
+        """Submit all jobs at once and yield each as it ends. A job whose worker dies is run again on any worker."""
         import ray
 
-        remote = ray.remote(work)
+        remote = ray.remote(run_on_worker)
         running: dict[Any, Job] = {}
         try:
             for job in jobs:
                 program = PROGRAMS[job.program]
                 gpus = 1 if self.gpus and program.trains else 0
                 options = remote.options(num_cpus=1, num_gpus=gpus, max_retries=RETRIES, name=f"{job.scene} {job.key}")
-                running[options.remote(job, self._parcel(job, scenes[job.scene]), __version__)] = job
+                running[options.remote(job, self._send(job, scenes[job.scene]), __version__)] = job
             while running:
                 (ready,), _ = ray.wait(list(running), num_returns=1)
                 job = running.pop(ready)
                 yield job, _receive(ready, job, results)
         except KeyboardInterrupt:
-            yield next(iter(running.values()), jobs[-1]), None
+            yield next(iter(running.values()), jobs[-1]), Outcome()
         finally:
             for reference in running:
                 ray.cancel(reference, force=True)
 
-    def _parcel(self, job: Job, scene: Path) -> Any:
-        """A reference to what the job reads, which is put into the cluster once."""
+    def _send(self, job: Job, scene: Path) -> Any:
+        """A reference to the files that the job reads, which are put into the cluster once."""
         import ray
 
         files = PROGRAMS[job.program].files(scene, job.settings) if scene.exists() else []
         key = (scene, *files)
-        if key not in self._parcels:
-            self._parcels[key] = ray.put(Parcel.of(scene, files))
-        return self._parcels[key]
+        if key not in self._sent:
+            self._sent[key] = ray.put(SceneFiles.of(scene, files))
+        return self._sent[key]
 
 
 def _receive(reference: Any, job: Job, results: Path) -> Outcome:
-    """Write what a worker made; the result file comes last, since with it a job counts as done."""
+    """Write the files of a worker. The result file comes last, since with it the job counts as done."""
     import ray
 
     try:
-        answer = ray.get(reference)
+        reply: WorkerReply = ray.get(reference)
     except ray.exceptions.WorkerCrashedError:
-        return f"its worker died, {RETRIES + 1} times. Out of memory? Ray's logs say why"
+        return Outcome(failure=f"its worker died {RETRIES + 1} times. Out of memory? See Ray's logs")
     except ray.exceptions.RayError as error:
-        return str(error).strip().splitlines()[-1]
-    if isinstance(answer, str):
-        return answer
+        return Outcome(failure=str(error).strip().splitlines()[-1])
+    if reply.failure is not None:
+        return Outcome(failure=reply.failure)
     path = job.path(results)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        for name in sorted(answer, key=lambda name: name == path.name):
+        for name in sorted(reply.files, key=lambda name: name == path.name):
             with replacing(path.with_name(name)) as partial:
-                partial.write_bytes(answer[name])
-        return Result.read(path)
+                partial.write_bytes(reply.files[name])
+        return Outcome(Result.read(path))
     except (ValueError, OSError) as error:
-        return str(error)
+        return Outcome(failure=str(error))
 
 
 @contextmanager
 def connect(address: str) -> Iterator[RayRunner]:
-    """A runner on the cluster at an address, HOST:PORT, or on one that is started here for the while ("local").
+    """A runner on the cluster at an address, HOST:PORT, or on one started here within the block ("local").
 
     Raises:
-        ValueError: Ray is not installed, or nobody answers at the address.
+        ValueError: Ray is not installed, or no cluster answers at the address.
     """
     try:
         import ray
     except ImportError:
         raise ValueError("--ray needs Ray: pip install 'sinenerf[ray]'") from None
     if address != "local":
-        _check_answers(address)
+        _check_reachable(address)
     logging.getLogger("ray").setLevel(logging.ERROR)
     own: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
     try:
@@ -187,15 +197,15 @@ def connect(address: str) -> Iterator[RayRunner]:
         remove_leftovers()
 
 
-def _check_answers(address: str) -> None:
-    """Ray itself would try for a minute."""
+def _check_reachable(address: str) -> None:
+    """Connect once: Ray itself would try for a minute."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdigit():
-        raise ValueError(f"--ray {address}: is no HOST:PORT. Give a cluster's address, or local")
+        raise ValueError(f"--ray {address}: is not HOST:PORT. Give a cluster's address, or local")
     try:
-        socket.create_connection((host, int(port)), timeout=PATIENCE).close()
+        socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT).close()
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ValueError(
-            f"--ray {address}: nobody answers there ({reason}). Start a cluster with: ray start --head"
+            f"--ray {address}: no cluster answers ({reason}). Start a cluster with: ray start --head"
         ) from None

@@ -1,8 +1,9 @@
-"""Result files: one JSON file a job, results/<dataset>/<scene>/<hash of its settings>.json."""
+"""The store of results: one JSON file for each job, results/<dataset>/<scene>/<method>-<settings>-<hash>.json."""
 
 import hashlib
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
     from sinenerf.codec.file_info import FileInfo
 
 FORMAT = 1
-FACTOR = 8
-"""images_8 are what photographs are trained on unless `downscale` says otherwise."""
+DEFAULT_DOWNSCALE = 8
+"""Photographs are trained on as images_8 unless `downscale` says otherwise."""
+TITLE_SETTINGS = ("width", "rank", "bytes", "faces", "bits")
+"""Settings that the title and the file name of a job show."""
 Settings = dict[str, Any]
 
 
@@ -24,7 +27,7 @@ class Job:
     """One run of a sweep."""
 
     dataset: str
-    """shapes, or photographs."""
+    """shapes or photographs."""
     scene: str
     """Name of the mesh or of the folder of photographs."""
     method: str
@@ -32,22 +35,57 @@ class Job:
     program: str
     """What runs it: a key of `sinenerf.rd.programs.registry.PROGRAMS`."""
     settings: Settings
-    """All of them, defaults too: when a default changes, so does the hash."""
+    """All settings, including defaults: when a default changes, so does the hash."""
 
     @property
     def key(self) -> str:
-        """Twelve hexadecimal digits of the settings' SHA-256."""
+        """First eight hexadecimal digits of the SHA-256 of method, program and settings."""
         text = json.dumps([self.method, self.program, self.settings], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    @property
+    def name(self) -> str:
+        """Stem of its files: the method, the settings of `TITLE_SETTINGS`, and the key."""
+        shown = self._title_settings()
+        if self.settings.get("layer") == "dense":  # has no rank
+            shown.pop("rank", None)
+        settings = [f"{name}{shown[name]}" for name in TITLE_SETTINGS if name in shown]
+        words = [re.sub(r"[^\w.]+", "-", word).strip("-.").lower() for word in (self.method, *settings)]
+        return "-".join([*filter(None, words), self.key])
+
+    @property
+    def title(self) -> str:
+        """The job in a few words: what differs between the jobs of a sweep."""
+        shown = " ".join(f"{name}={value}" for name, value in self._title_settings().items())
+        return f"{self.scene}, {self.method} {shown}"
+
+    def _title_settings(self) -> Settings:
+        return {k: v for k, v in self.settings.items() if k in TITLE_SETTINGS and v is not None}
 
     def path(self, results: Path) -> Path:
         """Its result file."""
-        return results / self.dataset / self.scene / f"{self.key}.json"
+        return results / self.dataset / self.scene / f"{self.name}.json"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a program measures in one run."""
+
+    quality: dict[str, float | None]
+    """By measure: iou, chamfer_l1, psnr, ssim, ..."""
+    bytes: dict[str, float]
+    """By part; total is the length of the file."""
+    parameters: int | None
+    """Trainable parameters; None for a mesh."""
+    seconds: float
+    """Time spent on training, or on making the file."""
+    history: list[dict[str, float]] = field(default_factory=list)
+    """Quality during training: {step, seconds, measure}."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a job came to."""
+    """A job with what was measured: the content of a result file."""
 
     dataset: str
     scene: str
@@ -55,27 +93,35 @@ class Result:
     program: str
     settings: Settings
     quality: dict[str, float | None]
-    """By measure: iou, chamfer_l1, psnr, ssim, ..."""
-    bytes: dict[str, float]
-    """By part; total is the length of the file."""
+    """As in `Measurement`, like the four that follow."""
+    bytes: dict[str, float | None]
+    """total is None where no file was written."""
     parameters: int | None
-    """Trainable numbers; None for a mesh."""
     seconds: float
-    """Of training, or of making the file."""
     history: list[dict[str, float]] = field(default_factory=list)
-    """Looks at the quality during training."""
     hardware: dict[str, str | int] = field(default_factory=dict)
     """Processor and GPU, versions, commit, date."""
     source: Path | None = None
     """The file that it was read from."""
 
+    @classmethod
+    def of(cls, job: Job, measured: Measurement, hardware: dict[str, str | int]) -> "Result":
+        """The result of a job."""
+        return cls(**vars(job), **vars(measured), hardware=hardware)
+
     @property
-    def size(self) -> int:
-        """Bytes in all."""
-        return int(self.bytes["total"])
+    def size(self) -> int | None:
+        """Bytes of the whole file; None where no file was written."""
+        total = self.bytes["total"]
+        return None if total is None else int(total)
+
+    @property
+    def job(self) -> Job:
+        """The job that it is the result of."""
+        return Job(self.dataset, self.scene, self.method, self.program, self.settings)
 
     def save(self, path: Path) -> None:
-        """Write the file, folders included."""
+        """Write the file, and its folder where it is missing."""
         path.parent.mkdir(parents=True, exist_ok=True)
         content = {"format": FORMAT} | {k: v for k, v in asdict(self).items() if k != "source"}
         with replacing(path) as partial:
@@ -86,56 +132,55 @@ class Result:
         """Read one file.
 
         Raises:
-            ValueError: it is no result of a sweep, is damaged, or comes from a newer version.
+            ValueError: it is not a result of a sweep, is damaged, or comes from a newer version.
         """
         try:
             content = json.loads(path.read_text())
         except (UnicodeDecodeError, json.JSONDecodeError):
-            raise ValueError(f"{path}: is damaged: it is not JSON. Delete it, and sweep again") from None
+            raise ValueError(f"{path}: is damaged: it is not JSON. Delete it and sweep again") from None
         names = {f.name for f in fields(cls)} - {"source"}
         if not isinstance(content, dict) or "format" not in content:
-            raise ValueError(f"{path}: is no result of a sweep")
+            raise ValueError(f"{path}: is not a result of a sweep")
         if content.pop("format") != FORMAT:
-            raise ValueError(f"{path}: is of another version; this sinenerf reads format {FORMAT}. Upgrade sinenerf")
+            raise ValueError(f"{path}: has another version; this sinenerf reads format {FORMAT}. Upgrade sinenerf")
         if missing := names - set(content):
-            raise ValueError(f"{path}: is damaged: it lacks {sorted(missing)[0]!r}. Delete it, and sweep again")
+            raise ValueError(f"{path}: is damaged: it lacks {sorted(missing)[0]!r}. Delete it and sweep again")
         result = cls(**{name: content[name] for name in names}, source=path)
         result._check()
-        job = Job(result.dataset, result.scene, result.method, result.program, result.settings)
-        if path.stem != job.key:
-            raise ValueError(f"{path}: its settings are not those of its name: it was edited, renamed or is foreign")
+        if path.stem != result.job.name:
+            raise ValueError(f"{path}: its settings do not match its name: it was edited, renamed or is foreign")
         return result
 
     def _check(self) -> None:
-        looks = self.history if isinstance(self.history, list) else [None]
+        history = self.history if isinstance(self.history, list) else [None]
         text = all(isinstance(v, str) for v in (self.dataset, self.scene, self.method, self.program))
-        tables = all(isinstance(v, dict) for v in (self.settings, self.quality, self.bytes, self.hardware, *looks))
+        tables = all(isinstance(v, dict) for v in (self.settings, self.quality, self.bytes, self.hardware, *history))
         if not (text and tables and isinstance(self.parameters, int | None)):
-            raise ValueError(f"{self.source}: is damaged: a part is of the wrong kind. Delete it, and sweep again")
-        numbers = [self.seconds, self.bytes.get("total"), *(q for q in self.quality.values() if q is not None)]
-        numbers += [n for look in self.history for n in (look.get("seconds"), *look.values())]
+            raise ValueError(f"{self.source}: is damaged: a part has the wrong type. Delete it and sweep again")
+        values = [v for v in (*self.quality.values(), self.bytes.get("total", math.nan)) if v is not None]
+        numbers = [self.seconds, *values, *(n for look in self.history for n in (look.get("seconds"), *look.values()))]
         finite = all(isinstance(n, int | float) and math.isfinite(n) for n in numbers)
-        if not (finite and self.size > 0 and self.seconds >= 0):
-            raise ValueError(f"{self.source}: is damaged: a number is missing or not finite. Delete it, sweep again")
+        if not (finite and (self.size is None or self.size > 0) and self.seconds >= 0):
+            raise ValueError(f"{self.source}: is damaged: a number is missing or not finite. Delete it and sweep again")
 
 
 def working_folder(artefact: Path) -> Path:
-    """Where a job keeps what it goes on from after a kill, beside what it makes: removed once its result is written."""
+    """Folder beside the artefact where a job keeps what it resumes from. Removed once its result is written."""
     return artefact.with_name(f".{artefact.stem}")
 
 
-def parts_of(info: "FileInfo") -> dict[str, float]:
-    """Bytes of a field's file, by part."""
+def bytes_by_part(info: "FileInfo") -> dict[str, float]:
+    """Bytes of a field's file: in total, of the header, the tables and the coded parameters ("numbers")."""
     tables = sum(tensor.table_bytes for tensor in info.tensors)
-    numbers = info.bytes - info.header_bytes - tables
-    return {"total": info.bytes, "header": info.header_bytes, "tables": tables, "numbers": numbers}
+    coded = info.bytes - info.header_bytes - tables
+    return {"total": info.bytes, "header": info.header_bytes, "tables": tables, "numbers": coded}
 
 
 def read_results(folder: Path) -> tuple[list[Result], list[str]]:
-    """Every result below a folder, sorted by path; and one line on each file that is none.
+    """Every result below a folder, sorted by path, and one line on each file that cannot be read.
 
     Raises:
-        FileNotFoundError: no such folder, or not one result in it.
+        FileNotFoundError: the folder does not exist or holds no result.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder. Make one: sinenerf sweep configs/quick-shapes.toml")
@@ -151,31 +196,27 @@ def read_results(folder: Path) -> tuple[list[Result], list[str]]:
     return results, problems
 
 
-def check_comparable(results: Sequence[Result | Job]) -> None:
-    """Refuse to lay side by side what had different budgets of training, pictures of different sizes, or another
-    evaluation. Jobs are those of a plan, which are to be run.
+def check_comparable(results: Sequence[Result], planned: Sequence[Job] = ()) -> None:
+    """Refuse to compare results, and planned jobs, of different training budgets, image sizes or evaluations.
 
     Raises:
-        ValueError: two results of one dataset that disagree on such a setting.
+        ValueError: two of one dataset disagree on such a setting.
     """
-    first: dict[tuple[str, str], Result | Job] = {}
-    for result in results:
-        for name, value in _compared(result.settings).items():
-            other = first.setdefault((result.dataset, name), result)
-            if (others := _compared(other.settings)[name]) != value:
+    labelled = [(r.job, str(r.source)) for r in results] + [(job, f"the plan's {job.method}") for job in planned]
+    first: dict[tuple[str, str], tuple[Any, str]] = {}
+    for job, label in labelled:
+        for name, value in _compared_settings(job.settings).items():
+            other_value, other_label = first.setdefault((job.dataset, name), (value, label))
+            if other_value != value:
                 raise ValueError(
-                    f"{_origin(other)} and {_origin(result)} disagree on {name.removeprefix('eval_')}: "
-                    f"{others} and {value}. Keep each in a results folder of its own"
+                    f"{other_label} and {label} disagree on {name.removeprefix('eval_')}: "
+                    f"{other_value} and {value}. Keep each in a results folder of its own"
                 )
 
 
-def _compared(settings: Settings) -> Settings:
-    """The settings that must agree; the size of pictures as it is where none was asked for."""
+def _compared_settings(settings: Settings) -> Settings:
+    """The settings that must agree, with the default size of images where none was given."""
     compared = {k: v for k, v in settings.items() if k in ("minutes", "steps", "downscale") or k.startswith("eval_")}
     if "downscale" in compared:
-        compared["downscale"] = compared["downscale"] or FACTOR
+        compared["downscale"] = compared["downscale"] or DEFAULT_DOWNSCALE
     return compared
-
-
-def _origin(of: Result | Job) -> str:
-    return f"the plan's {of.method}" if isinstance(of, Job) else str(of.source)

@@ -1,17 +1,17 @@
-"""The theory made visible: singular values and stable rank of sin(omega U V^T), beside the paper's figures 2 and 3.
+"""Singular values and stable rank of sin(omega U V^T), as in the paper's figures 2 and 3, and a rule for its spread.
 
 What matters is the spread of the phase omega U V^T, its standard deviation in radians, and not omega alone: it is
-omega s^2 sqrt(k) with factors of standard deviation s, and omega / (3 sqrt(k)) with the paper's, uniform in
+omega s^2 sqrt(k) with factors of standard deviation s, and omega / (3 sqrt(k)) with the paper's factors, uniform in
 +-1/sqrt(k).
 
-The rule has its form from theory. Rows of W that share V have inner products E[sin(a.v) sin(b.v)], the odd part of a
+The form of the rule is derived. Rows of W that share V have inner products E[sin(a.v) sin(b.v)], the odd part of a
 Gaussian kernel, where a and b are normal with standard deviation t = spread / sqrt(k) in each of k dimensions. Its
-largest eigenvalue is q (1 - q)^k with q / (1 - q)^2 = t^2 (Mehler). The stable rank, trace over largest, is thus about
-(1 - q)^-k / 2 q, and is to be a share of the width n. So with p = 1 - q:
+largest eigenvalue is q (1 - q)^k with q / (1 - q)^2 = t^2 (Mehler). The stable rank, the trace over the largest
+eigenvalue, is thus about (1 - q)^-k / 2 q; setting it to a share of the width n gives, with p = 1 - q:
 
     p = (n / c)^(-1/k),     spread = a sqrt(k (1 - p)) / p.
 
-c and a are measured: matrices are finite, and their largest singular value lies above the limit's.
+c and a are fitted to measurements: matrices are finite, and their largest singular value lies above the limit's.
 """
 
 import math
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 
 SPREADS = np.geomspace(0.1, 1000, 33)
 SEEDS = 3
-ENOUGH = 0.5
-"""Share of a dense random matrix's stable rank that counts as reached."""
+TARGET_SHARE = 0.5
+"""Share of a dense random matrix's stable rank that the rule aims at."""
 LARGEST_RANK = 1 / 8
-"""Share of the width up to which the rule holds: with more columns U V^T itself comes near to enough."""
+"""Largest rank that the rule holds for, as a share of the width: beyond it U V^T itself comes near the target."""
 
 
 def random_weight(width: int, rank: int, omega: float, seed: int = 0) -> Float[Tensor, "width width"]:
@@ -50,25 +50,25 @@ def random_weight(width: int, rank: int, omega: float, seed: int = 0) -> Float[T
 
 
 def omega_of(spread: float, rank: int) -> float:
-    """The omega that gives the paper's factors this spread."""
+    """The omega that gives the paper's factors this spread in radians."""
     return 3 * math.sqrt(rank) * spread
 
 
 def dense_stable_rank(width: int, seed: int = 0) -> float:
-    """Of a normal matrix: the most that can be hoped for."""
+    """Stable rank of a normal random matrix, an upper bound in practice."""
     random = torch.Generator().manual_seed(seed)
     return stable_rank(torch.randn(width, width, generator=random, dtype=torch.float64))
 
 
 def initial_stable_rank(width: int, rank: int, spread: float, seed: int = 0) -> float:
-    """Of a `SineLowRankLinear` as it is initialised."""
+    """Stable rank of a `SineLowRankLinear` as it is initialised."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return stable_rank(SineLowRankLinear(width, width, rank, spread=spread).weight)
 
 
 def stable_ranks(width: int, rank: int) -> Float[np.ndarray, " spreads"]:
-    """Mean stable rank at each of SPREADS."""
+    """Mean stable rank at each of SPREADS, over SEEDS seeds."""
     return np.mean([[initial_stable_rank(width, rank, s, seed) for s in SPREADS] for seed in range(SEEDS)], axis=0)
 
 
@@ -79,78 +79,81 @@ class Rule:
     a: float
     c: float
     spreads: dict[tuple[int, int], float]
-    """Measured, by (width, rank)."""
+    """Measured spreads in radians, by (width, rank)."""
 
     def spread(self, width: int, rank: int) -> float:
-        """Predicted, in radians."""
+        """The predicted spread, in radians."""
         p = (width / self.c) ** (-1 / rank)
         return self.a * math.sqrt(rank * (1 - p)) / p
 
     @property
     def errors(self) -> Float[np.ndarray, " measured"]:
-        """Of the prediction, as the logarithm of its ratio to what was measured."""
-        return np.log([self.spread(*place) / spread for place, spread in self.spreads.items()])
+        """Logarithms of predicted over measured spread."""
+        return np.log([self.spread(*shape) / spread for shape, spread in self.spreads.items()])
 
 
 def measure_rule(widths: Sequence[int], ranks: Sequence[int]) -> Rule:
-    """Measure the spread whose stable rank is half of a dense matrix's, and fit the rule's two numbers to it.
+    """Measure the spread whose stable rank is half of a dense matrix's, and fit the rule's constants a and c to it.
 
     Raises:
-        ValueError: fewer than three of the combinations reach it, which carries no rule.
+        ValueError: fewer than three of the combinations reach it, too few for a fit.
     """
-    found = {}
+    spreads = {}
     for width in widths:
-        wanted = ENOUGH * dense_stable_rank(width)
+        target = TARGET_SHARE * dense_stable_rank(width)
         for rank in (rank for rank in ranks if rank <= LARGEST_RANK * width):
             reached = stable_ranks(width, rank)
-            after = int(np.argmax(reached >= wanted))
-            if after:  # else it is never reached, or always
+            after = int(np.argmax(reached >= target))
+            if after:  # else it is reached never or at every spread
                 around = slice(after - 1, after + 1)
-                found[width, rank] = float(np.exp(np.interp(wanted, reached[around], np.log(SPREADS[around]))))
-    if len(found) < 3:
-        raise ValueError(f"only {len(found)} of the widths and ranks carry a rule: give larger widths, or more ranks")
-    # c stays below the smallest width, where p would be 1
+                spreads[width, rank] = float(np.exp(np.interp(target, reached[around], np.log(SPREADS[around]))))
+    if len(spreads) < 3:
+        raise ValueError(
+            f"only {len(spreads)} combinations of width and rank reach the rule's target: "
+            "give larger widths, or more ranks"
+        )
+    # keep c below the smallest width, where p would be 1
     bounds = ([-3.0, -3.0], [3.0, math.log(min(widths)) - 0.1])
-    fitted = least_squares(lambda x: Rule(math.exp(x[0]), math.exp(x[1]), found).errors, [0.0, 0.0], bounds=bounds)
+    fitted = least_squares(lambda x: Rule(math.exp(x[0]), math.exp(x[1]), spreads).errors, [0.0, 0.0], bounds=bounds)
     a, c = map(math.exp, fitted.x)
-    return Rule(a, c, found)
+    return Rule(a, c, spreads)
 
 
-def draw(output: Path, width: int, ranks: Sequence[int], omegas: Sequence[float]) -> None:
-    """Singular values of rank-1 factors at several omegas, and stable rank against spread for several ranks."""
+def draw_random(output: Path, width: int, ranks: Sequence[int], omegas: Sequence[float]) -> None:
+    """Draw singular values of rank-1 factors at several omegas, and stable rank against spread for several ranks."""
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=(9.5, 3.8), layout="constrained")
-    left, right = made.subplots(1, 2)
+    drawn = Figure(figsize=(9.5, 3.8), layout="constrained")
+    left, right = drawn.subplots(1, 2)
     dense = torch.randn(width, width, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     curves = {f"omega {omega:g}": random_weight(width, 1, omega) for omega in omegas}
-    _spectra(left, {**curves, "dense, normal": dense}, f"{width} x {width}, k = 1")
+    _plot_spectra(left, {**curves, "dense, normal": dense}, f"{width} x {width}, k = 1")
     for rank in ranks:
         right.plot(SPREADS, stable_ranks(width, rank), label=f"k = {rank}")
     dense_rank = dense_stable_rank(width)
     right.axhline(dense_rank, color="black", linestyle=":", label="dense, normal")
-    right.axhline(ENOUGH * dense_rank, color="grey", linestyle="--", label="half of it: the rule")
+    right.axhline(TARGET_SHARE * dense_rank, color="grey", linestyle="--", label="half of it: the rule's target")
     right.set(xscale="log", xlabel="spread of the phase (radians)", ylabel="stable rank of sin(omega U V^T)")
     right.legend(frameon=False, fontsize=8, loc="lower right")
     right.grid(alpha=0.3)
-    _save(made, output)
+    _save(drawn, output)
 
 
 def draw_layers(layers: dict[str, FactoredLinear], output: Path) -> dict[str, float]:
-    """Singular values of every factored layer of a trained field; returns their stable ranks."""
+    """Draw the singular values of every factored layer of a trained field. Returns their stable ranks by name."""
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=(6.4, 4.2), layout="constrained")
+    drawn = Figure(figsize=(6.4, 4.2), layout="constrained")
     with torch.no_grad():
         weights = {name: layer.weight.double() for name, layer in layers.items()}
     ranks = {name: stable_rank(weight) for name, weight in weights.items()}
     labelled = {f"{name}: k = {layers[name].rank}, stable rank {ranks[name]:.1f}": w for name, w in weights.items()}
-    _spectra(made.subplots(), labelled, "trained layers")
-    _save(made, output)
+    _plot_spectra(drawn.subplots(), labelled, "trained layers")
+    _save(drawn, output)
     return ranks
 
 
-def _spectra(panel: "Axes", weights: dict[str, Tensor], title: str) -> None:
+def _plot_spectra(panel: "Axes", weights: dict[str, Tensor], title: str) -> None:
     for name, weight in weights.items():
         values = singular_values(weight)
         panel.plot(np.arange(1, len(values) + 1), values / values[0], label=name)
@@ -159,6 +162,6 @@ def _spectra(panel: "Axes", weights: dict[str, Tensor], title: str) -> None:
     panel.grid(alpha=0.3)
 
 
-def _save(made, output: Path) -> None:
+def _save(drawn, output: Path) -> None:
     with replacing(output) as partial:
-        made.savefig(partial, dpi=150, format=output.suffix.lstrip(".") or "png")
+        drawn.savefig(partial, dpi=150, format=output.suffix.lstrip(".") or "png")

@@ -19,15 +19,15 @@ class ResultPlots:
     """
 
     def __init__(self, folder: Path, quality: str | None = None) -> None:
-        from sinenerf.rd.curves import by_dataset, measure_of
-        from sinenerf.rd.plot_page import key_of
+        from sinenerf.rd.curves import choose_measure, split_by_dataset
+        from sinenerf.rd.plot_page import result_key
         from sinenerf.rd.results import check_comparable, read_results
 
         results, self.problems = read_results(folder)
         check_comparable(results)
-        self.datasets = {part[0].dataset: part for part in by_dataset(results, quality)}
-        self.measures = {name: measure_of(part, quality) for name, part in self.datasets.items()}
-        self.by_key = {key_of(r): r for r in results if r.source is not None}
+        self.datasets = {part[0].dataset: part for part in split_by_dataset(results, quality)}
+        self.measures = {name: choose_measure(part, quality) for name, part in self.datasets.items()}
+        self.by_key = {result_key(r): r for r in results if r.source is not None}
 
     def plot(self, axis: str, dataset: str | None = None) -> dict[str, Any]:
         """The plot of a dataset (the first by default) as SVG, and a note on each mark by the mark's id.
@@ -40,9 +40,9 @@ class ResultPlots:
             raise ValueError(f"no dataset is called {dataset!r}: choose from {', '.join(self.datasets)}")
         if axis not in AXES:
             raise ValueError(f"no axis is called {axis!r}: choose from {', '.join(AXES)}")
-        from sinenerf.rd.plot_page import drawing, note_of
+        from sinenerf.rd.plot_page import draw_svg
 
-        svg, keys = drawing(self.datasets[dataset], self.measures[dataset], axis)  # type: ignore[arg-type]
+        svg, keys = draw_svg(self.datasets[dataset], self.measures[dataset], axis)  # type: ignore[arg-type]
         notes = {
             mark: {**note_of(self.by_key[key]), "key": key, "available": self.artefact(key) is not None}
             for mark, key in keys.items()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.commands import call_sinenerf, run_sinenerf
 from support.sweep_results import result, save_results
 
-from sinenerf.rd.curves import bjontegaard_delta, front, hull, mean_curve, measure_of, points_of
+from sinenerf.rd.curves import bjontegaard_delta, choose_measure, curve_points, mean_curve, pareto_front, upper_hull
 
 
 def test_deltas_from_the_command_line(tmp_path):
@@ -34,13 +34,13 @@ def test_deltas_from_the_command_line(tmp_path):
     none = call_sinenerf("bd", "draco", "sine", tmp_path / "shapes" / "c", "--json")
     assert none.returncode == 1 and json.loads(none.stdout)["mean"] is None
     unknown = call_sinenerf("bd", "draco", "sines", tmp_path)
-    assert unknown.returncode == 1 and unknown.stderr.endswith("has no method 'sines': there are draco, sine\n")
+    assert unknown.returncode == 1 and unknown.stderr.endswith("no method is called 'sines': there are draco, sine\n")
 
 
 @given(st.lists(st.tuples(st.integers(1, 50), st.integers(0, 50)), min_size=1, max_size=30))
 def test_front_holds_exactly_what_no_point_beats(pairs):
     points = [(float(x), float(y), result()) for x, y in pairs]
-    best = front(points)
+    best = pareto_front(points)
     chosen = {(p[0], p[1]) for p in best}
     for x, y, _ in points:
         beaten = any(a <= x and b >= y and (a, b) != (x, y) for a, b, _ in points)
@@ -49,7 +49,7 @@ def test_front_holds_exactly_what_no_point_beats(pairs):
 
 
 def test_a_point_lies_at_its_bytes():
-    assert points_of([result()], "box", "sine", "iou")[0][0] == 1000
+    assert curve_points([result()], "box", "sine", "iou")[0][0] == 1000
 
 
 def test_delta_of_known_curves():
@@ -68,7 +68,7 @@ def test_delta_of_known_curves():
 @given(st.lists(st.tuples(st.floats(100, 1e5), st.floats(0, 1)), min_size=1, max_size=30), st.booleans())
 def test_hull_is_concave_and_nothing_lies_above_it(pairs, falling):
     points = [(x, y, result()) for x, y in pairs]
-    best = hull(points, falling)
+    best = upper_hull(points, falling)
     sign = -1 if falling else 1
     xs, ys = np.log([p[0] for p in best]), sign * np.array([p[1] for p in best])
     assert (np.diff(xs) > 0).all() and (np.diff(ys) > 0).all()
@@ -114,6 +114,6 @@ def test_mean_curve_covers_what_all_scenes_cover():
 
 def test_measures(tmp_path):
     with pytest.raises(ValueError, match="no result has a quality 'psnr': there are iou"):
-        measure_of([result()], "psnr")
+        choose_measure([result()], "psnr")
     with pytest.raises(ValueError, match="several datasets"):
-        measure_of([result(), result(dataset="photographs")], None)
+        choose_measure([result(), result(dataset="photographs")], None)

@@ -6,9 +6,9 @@ import pytest
 from support.commands import call_sinenerf
 from support.sweep_results import result, save_results
 
-from sinenerf.rd.curves import points_of
+from sinenerf.rd.curves import curve_points
 from sinenerf.rd.plot import figure, save_plots
-from sinenerf.rd.plot_page import drawing, save_page
+from sinenerf.rd.plot_page import draw_svg, save_page
 
 
 def test_two_datasets_in_one_folder(tmp_path):
@@ -30,8 +30,8 @@ def test_two_datasets_in_one_folder(tmp_path):
 
 def test_what_took_no_time_is_not_drawn_against_time():
     quick = [result(size, 0.9, seconds=0.0) for size in (1000, 2000)]
-    assert points_of(quick, "box", "sine", "iou", "seconds") == []
-    svg, keys = drawing([*quick, result(3000, 0.95)], "iou", "seconds")
+    assert curve_points(quick, "box", "sine", "iou", "seconds") == []
+    svg, keys = draw_svg([*quick, result(3000, 0.95)], "iou", "seconds")
     assert len(keys) == 1 and svg.count('<use id="marks-') == 1
 
 
@@ -42,7 +42,7 @@ def test_an_axis_without_points_leaves_the_other_plots(tmp_path, measure):
     for results in (meshes, [replace(mesh, scene=scene) for mesh in meshes for scene in "ab"]):
         names = {path.name for path in save_plots(results, measure, tmp_path, ("bytes", "parameters"))}
         assert {f"{measure}-bytes.png", f"{measure}.csv"} <= names
-        assert drawing(results, measure, "parameters")[1] == {} and len(drawing(results, measure, "bytes")[1]) > 1
+        assert draw_svg(results, measure, "parameters")[1] == {} and len(draw_svg(results, measure, "bytes")[1]) > 1
 
 
 def test_plot_marks_every_point_and_page_tells_its_settings(tmp_path):

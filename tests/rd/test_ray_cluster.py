@@ -97,7 +97,7 @@ def test_ctrl_c_ends_the_sweep_and_its_jobs(cluster, data, tmp_path):
         workers = wait_for_job([cluster.head_node, cluster.second])[1:]
         os.kill(run.pid, signal.SIGINT)
         said, errors = run.communicate(timeout=60)
-    assert run.returncode == 130 and "0 done" in said and "Traceback" not in errors, said + errors
+    assert run.returncode == 130 and "0 run" in said and "Traceback" not in errors, said + errors
     deadline = time.monotonic() + 30
     while any("ray::box" in " ".join(w.cmdline()) for w in workers if w.is_running()) and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -114,14 +114,13 @@ def test_cluster_makes_what_one_machine_makes_though_a_worker_dies(cluster, data
             if process.is_running():
                 process.kill()
         said, errors = run.communicate(timeout=200)
-    lines = []
-    report = run_sweep(read_plan(plan, data), tmp_path / "near", lines.append)
+    report = run_sweep(read_plan(plan, data), tmp_path / "near")
     assert report.done == 3 and len(report.failed) == 3
-    assert run.returncode == 1 and "3 done, 0 were there, 3 failed" in said, said + errors
+    assert run.returncode == 1 and "3 run, 0 already had results, 3 failed" in said, said + errors
     for job, reason in report.failed:  # the same words, though the worker looked elsewhere
         assert f"{job.method}" in said and reason == f"{data}/absent.ply: no such file"
     assert [line for line in said.splitlines() if line.startswith("failed: ")] == [
-        f"failed: {line.removeprefix('sinenerf: ').replace(' failed:', ':', 1)}" for line in lines if "failed" in line
+        f"failed: {job.title}: {reason}" for job, reason in report.failed
     ]
     far, near = ({r.source.name: r for r in read_results(tmp_path / place)[0]} for place in ("far", "near"))
     assert set(far) == set(near)
@@ -141,9 +140,9 @@ def test_nobody_at_the_address_is_said_within_seconds(data, tmp_path):
         nobody = f"127.0.0.1:{taken.getsockname()[1]}"
         begin = time.monotonic()
         for address, said in (
-            (nobody, "nobody answers there"),
-            ("nowhere.invalid:6379", "nobody answers there"),
-            ("somewhere", "is no HOST:PORT"),
+            (nobody, "no cluster answers"),
+            ("nowhere.invalid:6379", "no cluster answers"),
+            ("somewhere", "is not HOST:PORT"),
         ):
             with pytest.raises(ValueError, match=f"--ray {address}: {said}") as refused, connect(address):
                 pass
@@ -161,6 +160,6 @@ def test_default_needs_no_ray(data, tmp_path):
     code = "import sys; sys.modules['ray'] = None; from sinenerf.cli import main; main()"
     line = [sys.executable, "-c", code, *command(plan, data, tmp_path / "results")[3:]]
     without = subprocess.run(line, capture_output=True, text=True, check=False)
-    assert "1 done, 0 were there, 1 failed" in without.stdout, without.stderr
+    assert "1 run, 0 already had results, 1 failed" in without.stdout, without.stderr
     refused = subprocess.run([*line, "--ray", "local"], capture_output=True, text=True, check=False)
     assert refused.returncode == 1 and refused.stderr == "sinenerf: --ray needs Ray: pip install 'sinenerf[ray]'\n"

@@ -12,7 +12,7 @@ from sinenerf import __version__
 from sinenerf.common.hardware import measured_on
 from sinenerf.rd.plan import read_plan
 from sinenerf.rd.results import Job, check_comparable, read_results
-from sinenerf.rd.sweep import missing, run_sweep
+from sinenerf.rd.sweep import missing_jobs, run_sweep
 
 
 def test_two_results_that_disagree_are_named(tmp_path):
@@ -91,10 +91,14 @@ def test_damaged_result_is_run_again_and_passed_over(plan, data, tmp_path):
     paths[3].write_text(json.dumps(edited | {"settings": edited["settings"] | {"rank": 9}}))
     results, problems = read_results(output)
     assert len(results) == 1 and len(problems) == 5 and all("\n" not in problem for problem in problems)
-    assert sum("its settings are not those of its name" in problem for problem in problems) == 1
-    for reason in ("is damaged: it is not JSON", "is of another version; this sinenerf reads format 1", "is no result"):
-        assert sum(reason in p for p in problems) == 1 + (reason == "is no result")
-    assert len(missing(read, output)) == 4
+    assert sum("its settings do not match its name" in problem for problem in problems) == 1
+    for reason in (
+        "is damaged: it is not JSON",
+        "has another version; this sinenerf reads format 1",
+        "is not a result",
+    ):
+        assert sum(reason in p for p in problems) == 1 + (reason == "is not a result")
+    assert len(missing_jobs(read, output)) == 4
     refused = call_sinenerf("plot", output, "--quality", "psnr")
     assert refused.returncode == 1 and refused.stderr.count("\n") == 6
     assert refused.stderr.splitlines()[-1] == "sinenerf: no result has a quality 'psnr': there are " + ", ".join(

@@ -1,16 +1,19 @@
 """Sweeps end to end on a tiny shape, and what is made of results."""
 
+import os
+import signal
 import sys
 
 import pytest
 import trimesh
 from support.commands import call_sinenerf, run_sinenerf
 from support.kill_loop import stop_when
-from support.sweep_results import PLAN
+from support.sweep_results import PLAN, with_methods
 
+from sinenerf.occupancy.training import Training
 from sinenerf.rd.plan import read_plan
 from sinenerf.rd.results import read_results
-from sinenerf.rd.sweep import alone_in, run_job, run_sweep
+from sinenerf.rd.sweep import lock_results, run_job, run_sweep
 
 
 def test_sweep_plots_and_delta_from_the_command_line(plan, data, tmp_path):
@@ -20,7 +23,7 @@ def test_sweep_plots_and_delta_from_the_command_line(plan, data, tmp_path):
     assert not output.exists()
 
     run = run_sinenerf("sweep", plan, "--data", data, "--output", output)
-    assert run.returncode == 0 and "5 done, 0 were there, 0 failed" in run.stdout, run.stderr
+    assert run.returncode == 0 and "5 run, 0 already had results, 0 failed" in run.stdout, run.stderr
     assert len(list(output.glob("shapes/box/*.json"))) == 5
     results, problems = read_results(output)
     assert not problems
@@ -32,7 +35,7 @@ def test_sweep_plots_and_delta_from_the_command_line(plan, data, tmp_path):
     assert sum(made.program == "field" and made.settings["bits"] == 8 for made in results) == 2
 
     again = call_sinenerf("sweep", plan, "--data", data, "--output", output)
-    assert "0 done, 5 were there" in again.stdout
+    assert "0 run, 5 already had results" in again.stdout
 
     drawn = run_sinenerf("plot", output, "--html", tmp_path / "page.html")
     assert drawn.returncode == 0, drawn.stderr
@@ -109,7 +112,7 @@ def test_an_unexpected_error_leaves_the_other_jobs(plan, data, tmp_path, monkeyp
             raise error
 
         monkeypatch.setattr("sinenerf.rd.programs.occupancy.fit", fail)
-        return run_sweep(read_plan(plan, data), tmp_path / "results", lambda line: None)
+        return run_sweep(read_plan(plan, data), tmp_path / "results")
 
     report = fit(TypeError("of a\nlibrary"))
     assert report.done == 1 and [reason for _, reason in report.failed] == ["TypeError: of a library"] * 4
@@ -122,7 +125,7 @@ def test_two_sweeps_do_not_write_to_one_folder(plan, data, tmp_path):
     plan.write_text(PLAN[:begin] + PLAN[draco:])
     output = tmp_path / "results"
     sweep = ("sweep", plan, "--data", data, "--output", output)
-    with alone_in(output):
+    with lock_results(output):
         for command in (sweep, ("find", output, "--iou", 0.1, "--plan", plan, "--data", data)):
             refused = call_sinenerf(*command)
             assert refused.returncode == 1 and refused.stderr.count("\n") == 1
@@ -139,11 +142,26 @@ def test_methods_that_could_not_be_compared_are_not_run(plan, data, tmp_path):
     assert not (tmp_path / "results").exists()
 
 
+def test_ctrl_c_leaves_no_result(plan, data, tmp_path, monkeypatch):
+    step = Training._train_step
+
+    def interrupted(training):
+        if training.step == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(training)
+
+    monkeypatch.setattr(Training, "_train_step", interrupted)
+    plan.write_text(with_methods(PLAN, "sine"))
+    run = call_sinenerf("sweep", plan, "--data", data, "--output", tmp_path / "results")
+    assert run.returncode == 130 and "0 run, 0 already had results, 0 failed" in run.stdout
+    assert not list((tmp_path / "results").rglob("*.json"))
+
+
 def test_failing_job_leaves_the_others(plan, data, tmp_path):
     plan.write_text(PLAN.replace('["box"]', '["box", "absent"]'))
     run = call_sinenerf("sweep", plan, "--data", data, "--output", tmp_path / "results")
     assert run.returncode == 1
-    assert "5 done, 0 were there, 5 failed" in run.stdout
+    assert "5 run, 0 already had results, 5 failed" in run.stdout
     assert f"failed: absent, draco faces=100 bits=8: {data}/absent.ply: no such file" in run.stdout
 
 

@@ -39,17 +39,6 @@ def bits(monkeypatch):
     return module
 
 
-def test_ctrl_c_leaves_no_result_of_shapes(stopped, data, tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(SCRIPTS)
-    script = importlib.import_module("benchmark_shapes")
-    plan = tmp_path / "plan.toml"
-    settings = "\n".join(f"{name} = {value}" for name, value in SETTINGS.items())
-    plan.write_text(f'shapes = ["box"]\nruns = [{{ name = "sine" }}]\n[settings]\nsteps = 20\n{settings}\n')
-    with pytest.raises(SystemExit) as stop:
-        script.main(script.Options(plan, data, tmp_path / "results"))
-    assert stop.value.code == 130 and not list((tmp_path / "results").rglob("*.json"))
-
-
 def test_ctrl_c_leaves_no_row_of_bits(stopped, bits, data, tmp_path):
     with pytest.raises(SystemExit) as stop:
         bits.main(bits.Options(data, 20, tmp_path / "bits.json"))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import trimesh
 
-from sinenerf.rd.results import Job, Result
+from sinenerf.rd.results import Result
 
 PLAN = """
 dataset = "shapes"
@@ -67,5 +67,4 @@ def result(size=1000, iou=0.9, scene="box", method="sine", **changes):
 
 def save_results(folder, *results):
     for result in results:
-        job = Job(result.dataset, result.scene, result.method, result.program, result.settings)
-        result.save(job.path(folder))
+        result.save(result.job.path(folder))

@@ -1,1 +1,1 @@
-"""What the jobs of a sweep run: one module for each kind of method."""
+"""What the jobs of a sweep run: one module for each program."""

@@ -1,4 +1,4 @@
-"""Program for photographs: nerfstudio's own methods, within the same budget, scored on the same held-out views."""
+"""Program for photographs: nerfstudio's own methods, with the same budget, scored on the same held-out views."""
 
 import io
 from pathlib import Path
@@ -14,8 +14,8 @@ from sinenerf.plugin.nerfstudio_methods import configure, largest_model
 from sinenerf.plugin.scoring import model_renderer, score_held_out
 from sinenerf.radiance import llff
 from sinenerf.radiance.poses import recentre
-from sinenerf.rd.programs.radiance import check_budget, parser_of, photographs_of, save_picture, train_within
-from sinenerf.rd.results import Result, Settings, working_folder
+from sinenerf.rd.programs.radiance import check_budget, parser_settings, save_picture, scene_files, train_within
+from sinenerf.rd.results import Measurement, Settings, working_folder
 
 METHODS = ("vanilla-nerf", "nerfacto", "tensorf")
 DEFAULTS: Settings = {
@@ -28,20 +28,20 @@ DEFAULTS: Settings = {
     "downscale": None,
     "seed": 0,
 }
-UNSEEN = ("camera_optimizer.", "lpips.")
-"""Weights of a model that rendering does not need."""
-KIND = 255
-"""Of a .sine file that holds no field of ours."""
-LARGEST = 127
-"""Of an 8-bit integer."""
+NOT_RENDERED = ("camera_optimizer.", "lpips.")
+"""Prefixes of weights that rendering does not need."""
+FOREIGN_KIND = 255
+"""Kind of a .sine file that holds none of our fields."""
+LARGEST_INTEGER = 127
+"""Largest 8-bit integer."""
 
 
-class RivalProgram:
+class NerfstudioProgram:
     """A method of nerfstudio: its weights in float32, or rounded to 8 bits and entropy-coded by our codec.
 
-    Settings: method; options, its settings that differ, by dotted names; bits, 32 or 8; stride: the held-out views are
-    scored at every so many pixels, since some methods need an hour for whole views on a CPU; minutes or steps;
-    downscale, the N of images_N; seed.
+    Settings: method; options, its nerfstudio settings that differ from the defaults, by dotted names; bits, 32 or 8;
+    stride: the held-out views are scored at every n-th pixel, since some methods need an hour for whole views on a CPU;
+    minutes or steps; downscale, the N of images_N; seed.
     """
 
     trains = True
@@ -53,7 +53,7 @@ class RivalProgram:
         if settings["method"] not in METHODS:
             raise ValueError(f"method is {settings['method']!r}: choose {', '.join(METHODS)}")
         if settings["bits"] not in (8, 32):
-            raise ValueError(f"bits is {settings['bits']}: rivals are stored in 8 or 32")
+            raise ValueError(f"bits is {settings['bits']}: weights are stored in 8 or 32")
         if not (isinstance(settings["stride"], int) and settings["stride"] > 0):
             raise ValueError(f"stride is {settings['stride']}: it must be a whole number of at least 1")
         if not isinstance(settings["options"], dict):
@@ -61,80 +61,80 @@ class RivalProgram:
         check_budget(settings)
         config = configure(settings["method"], Path(), Path(), settings["options"], {})
         if settings["bits"] == 8:
-            _check_fits(settings["method"], count_of(largest_model(config)))
+            _check_fits(settings["method"], count_weights(largest_model(config)))
         return settings
 
     def estimate(self, settings: Settings) -> float:
-        # a step a second is what vanilla-nerf makes of 32 rays on a core
+        # vanilla-nerf makes about one step of 32 rays a second on one core
         return 120 + (60 * settings["minutes"] if settings["minutes"] is not None else settings["steps"])
 
     def files(self, scene: Path, settings: Settings) -> list[Path]:
-        return photographs_of(scene, settings["downscale"])
+        return scene_files(scene, settings["downscale"])
 
-    def run(self, scene: Path, settings: Settings, artefact: Path) -> Result | None:
+    def run(self, scene: Path, settings: Settings, artefact: Path) -> Measurement | None:
         folder = working_folder(artefact)
-        parser = parser_of(settings["downscale"])
-        own = {"pipeline.model.collider_params": planes_of(scene)} if settings["method"] == "vanilla-nerf" else {}
-        config = configure(settings["method"], scene, folder, own | settings["options"], parser)
+        parser = parser_settings(settings["downscale"])
+        planes = {"pipeline.model.collider_params": scene_planes(scene)} if settings["method"] == "vanilla-nerf" else {}
+        config = configure(settings["method"], scene, folder, planes | settings["options"], parser)
         training = train_within(config, settings, folder, look_stride=4 * settings["stride"])
         if training is None:
             return None
         pipeline = training.trainer.pipeline
         data = pack_weights(pipeline.model, settings["bits"])
-        unpack_weights(pipeline.model, data, settings["bits"])  # what is scored is what the file holds
+        unpack_weights(pipeline.model, data, settings["bits"])  # the file's weights are scored
         with replacing(artefact.with_suffix(".weights")) as partial:
             partial.write_bytes(data)
         score = score_held_out(pipeline, model_renderer(pipeline), settings["stride"])
         save_picture(score.images[0], artefact)
         quality: dict[str, float | None] = dict(score.metrics)
-        count, seconds = count_of(pipeline.model), round(training.seconds, 2)
-        return Result("", "", "", "", settings, quality, {"total": len(data)}, count, seconds, training.history)
+        count, seconds = count_weights(pipeline.model), round(training.seconds, 2)
+        return Measurement(quality, {"total": len(data)}, count, seconds, training.history)
 
 
-def planes_of(scene: Path) -> dict[str, float]:
-    """Planes around the scene's depths, for vanilla-nerf: its own, at 2 and 6, are made for Blender's objects."""
+def scene_planes(scene: Path) -> dict[str, float]:
+    """Near and far planes around the scene's depths, for vanilla-nerf: its own, 2 and 6, suit Blender's objects."""
     views, _, _ = recentre(llff.read_poses_bounds(scene / "poses_bounds.npy"))
     return {"near_plane": 1.0, "far_plane": 1.1 * float(views.bounds.max())}
 
 
-def weights_of(model: torch.nn.Module) -> dict[str, Tensor]:
-    """What a model needs to render: neither the optimiser's moments nor the cameras' corrections nor LPIPS."""
-    return {name: p.detach() for name, p in model.named_parameters() if p.numel() and not name.startswith(UNSEEN)}
+def rendering_weights(model: torch.nn.Module) -> dict[str, Tensor]:
+    """The weights that a model needs to render: neither camera corrections nor LPIPS."""
+    return {name: p.detach() for name, p in model.named_parameters() if p.numel() and not name.startswith(NOT_RENDERED)}
 
 
-def count_of(model: torch.nn.Module) -> int:
-    """Numbers that a model needs to render."""
-    return sum(values.numel() for values in weights_of(model).values())
+def count_weights(model: torch.nn.Module) -> int:
+    """Number of parameters that a model needs to render."""
+    return sum(values.numel() for values in rendering_weights(model).values())
 
 
 def _check_fits(method: str, count: int) -> None:
     if count > LARGEST_COUNT:
         raise ValueError(
-            f"{method} has up to {count:,} numbers, and a file of 8 bits at most {LARGEST_COUNT:,}: "
+            f"{method} has up to {count:,} parameters, and an 8-bit file holds at most {LARGEST_COUNT:,}: "
             "choose bits = 32, or make it smaller by options"
         )
 
 
 def pack_weights(model: torch.nn.Module, bits: int) -> bytes:
-    """The weights as a file: a PyTorch checkpoint; or, with 8 bits, integers from -127 to 127 with a step a tensor."""
-    weights = {name: values.cpu().float() for name, values in weights_of(model).items()}
+    """The weights as a file: a PyTorch checkpoint; or, with 8 bits, integers from -127 to 127, one step per tensor."""
+    weights = {name: values.cpu().float() for name, values in rendering_weights(model).items()}
     if bits == 32:
         buffer = io.BytesIO()
         torch.save(weights, buffer)
         return buffer.getvalue()
-    return pack(KIND, b"", [_rounded(values) for values in weights.values()])
+    return pack(FOREIGN_KIND, b"", [_rounded(values) for values in weights.values()])
 
 
 def _rounded(values: Tensor) -> QuantisedTensor:
-    step = float((values.abs().max() / LARGEST).clamp(min=1e-30).bfloat16())
-    integers = (values / step).round().clamp(-LARGEST, LARGEST).long()
+    step = float((values.abs().max() / LARGEST_INTEGER).clamp(min=1e-30).bfloat16())
+    integers = (values / step).round().clamp(-LARGEST_INTEGER, LARGEST_INTEGER).long()
     return QuantisedTensor(np.asarray(integers.numpy()), step)
 
 
 @torch.no_grad()
 def unpack_weights(model: torch.nn.Module, data: bytes, bits: int) -> None:
-    """Put a file's weights into a model of the same method."""
-    weights = weights_of(model)
+    """Load the weights of a file into a model of the same method."""
+    weights = rendering_weights(model)
     if bits == 32:
         read = torch.load(io.BytesIO(data), weights_only=True)
     else:

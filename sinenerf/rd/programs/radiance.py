@@ -1,4 +1,4 @@
-"""Program for photographs: sine-nerf or sine-nerf-small with any layer, trained within a budget, scored by its file."""
+"""Program for photographs: our presets with any layer, scored by their file; and what all programs for them share."""
 
 import hashlib
 from dataclasses import fields, replace
@@ -17,9 +17,10 @@ from sinenerf.plugin.scoring import Image, score_held_out
 from sinenerf.radiance.architecture import build_networks
 from sinenerf.radiance.config import RadianceNetworks
 from sinenerf.radiance.llff import image_folder, list_images
-from sinenerf.rd.results import FACTOR, Result, Settings, parts_of, working_folder
+from sinenerf.rd.results import DEFAULT_DOWNSCALE, Measurement, Settings, bytes_by_part, working_folder
+from sinenerf.sine_file import describe, load
 
-OWN: Settings = {
+TRAINING: Settings = {
     "preset": "sine-nerf-small",
     "minutes": None,
     "steps": None,
@@ -31,30 +32,25 @@ OWN: Settings = {
     "bytes": None,
     "seed": 0,
 }
-"""Settings beside the model's own. Without bits and bytes 8 bits a parameter; optimizer, learning rate and rays are the
-preset's; downscale is the N of images_N, 8 by default, which are made where they are missing."""
+"""Settings beside the model's own, with defaults. optimizer, learning_rate and rays default to the preset's; bits to 8
+without bytes; downscale, the N of images_N, to 8. Missing images_N are made."""
 
 
-def find_scene(folder: Path, name: str) -> Path:
-    """Where a scene lies."""
-    return folder / name
-
-
-def parser_of(downscale: int | None) -> dict[str, Any]:
+def parser_settings(downscale: int | None) -> dict[str, Any]:
     """Settings of `llff-data`."""
-    return {"downscale_factor": downscale or FACTOR}
+    return {"downscale_factor": downscale or DEFAULT_DOWNSCALE}
 
 
-def photographs_of(scene: Path, downscale: int | None) -> list[Path]:
-    """The files of an LLFF scene that training reads: the poses and images_N, or all that these could be made of."""
-    wanted = image_folder(scene, downscale or FACTOR)
+def scene_files(scene: Path, downscale: int | None) -> list[Path]:
+    """The files of an LLFF scene that training reads: the poses and images_N, or all images that it is made from."""
+    wanted = image_folder(scene, downscale or DEFAULT_DOWNSCALE)
     folders = [wanted] if list_images(wanted) else sorted(scene.glob("images*"))
     photographs = [path for folder in folders for path in list_images(folder)]
     return [path for path in (scene / "poses_bounds.npy", *photographs) if path.is_file()]
 
 
-def fingerprint_of(paths: list[Path]) -> str:
-    """What must be as it was for a training to go on: the names and bytes of what it reads."""
+def fingerprint(paths: list[Path]) -> str:
+    """Hash of the names and bytes of what a training reads: while it agrees, the training can resume."""
     digest = hashlib.sha256()
     for path in paths:
         digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
@@ -62,7 +58,7 @@ def fingerprint_of(paths: list[Path]) -> str:
 
 
 def check_budget(settings: Settings) -> None:
-    """Raise ValueError unless one budget is given, and numbers are positive, those that count something whole."""
+    """Raise ValueError unless one budget is given, numbers are positive, and counts are whole."""
     if (settings["minutes"] is None) == (settings["steps"] is None):
         raise ValueError("give minutes or steps, one of them")
     for name in ("minutes", "steps", "learning_rate", "rays", "downscale"):
@@ -74,7 +70,10 @@ def check_budget(settings: Settings) -> None:
 
 
 def train_within(config: Any, settings: Settings, folder: Path, look_stride: int) -> TimedTraining | None:
-    """Train a nerfstudio method within a job's budget, with a checkpoint in a folder. None after Ctrl-C.
+    """Train a nerfstudio method within a job's budget, with its checkpoint in `folder`. None after Ctrl-C.
+
+    Args:
+        look_stride: the held-out views are scored during training at every n-th pixel, across and down.
 
     Raises:
         ValueError: the scene cannot be trained on.
@@ -86,7 +85,7 @@ def train_within(config: Any, settings: Settings, folder: Path, look_stride: int
         max_seconds=None if minutes is None else 60.0 * minutes,
         max_steps=settings["steps"],
         checkpoint=folder / "checkpoint.pt",
-        fingerprint=fingerprint_of(photographs_of(config.data, settings["downscale"])),
+        fingerprint=fingerprint(scene_files(config.data, settings["downscale"])),
         look_stride=look_stride,
         seed=settings["seed"],
     )
@@ -94,15 +93,15 @@ def train_within(config: Any, settings: Settings, folder: Path, look_stride: int
 
 
 def save_picture(image: Image, artefact: Path) -> None:
-    """A held-out view beside its result, for the page of plots."""
+    """Save a held-out view beside its result, for the page of plots."""
     from PIL import Image as Pillow
 
     with replacing(artefact.with_suffix(".jpg")) as partial:
         Pillow.fromarray((image * 255).round().astype(np.uint8)).save(partial, quality=85)
 
 
-class NerfProgram:
-    """One of our presets on an LLFF scene, every 8th view held out: settings are those of its model, and OWN."""
+class RadianceProgram:
+    """One of our presets on an LLFF scene, every 8th view held out: the settings are its model's and TRAINING."""
 
     trains = True
 
@@ -111,11 +110,11 @@ class NerfProgram:
         model = preset.pipeline.model
         names = [f.name for f in fields(RadianceNetworks)] + ["precision", "background_color"]
         known = {name: getattr(model, name) for name in names}
-        if unknown := set(given) - set(known) - set(OWN):
+        if unknown := set(given) - set(known) - set(TRAINING):
             raise ValueError(
-                f"no setting is called {sorted(unknown)[0]!r}: there are {', '.join(sorted({**known, **OWN}))}"
+                f"no setting is called {sorted(unknown)[0]!r}: there are {', '.join(sorted({**known, **TRAINING}))}"
             )
-        settings = {**known, **OWN, **given}
+        settings = {**known, **TRAINING, **given}
         check_budget(settings)
         if settings["bits"] is None and settings["bytes"] is None:
             settings["bits"] = 8
@@ -127,23 +126,22 @@ class NerfProgram:
         settings["rays"] = settings["rays"] or preset.pipeline.datamanager.train_num_rays_per_batch
         file_size(1, settings["bits"], settings["bytes"])
         build_networks(replace(model, **{name: settings[name] for name in known}).architecture(ndc=True))
-        # as JSON has them
+        # lists, as they are read back from JSON
         return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
 
     def estimate(self, settings: Settings) -> float:
-        # 12 steps a second in training is what one shared core makes
+        # one shared core makes some 12 steps a second in training
         return 40 + (60 * settings["minutes"] if settings["minutes"] is not None else settings["steps"] / 12)
 
     def files(self, scene: Path, settings: Settings) -> list[Path]:
-        return photographs_of(scene, settings["downscale"])
+        return scene_files(scene, settings["downscale"])
 
-    def run(self, scene: Path, settings: Settings, artefact: Path) -> Result | None:
+    def run(self, scene: Path, settings: Settings, artefact: Path) -> Measurement | None:
         from sinenerf.plugin.runs import field_of
-        from sinenerf.sine_file import describe
 
         folder = working_folder(artefact)
-        parser = parser_of(settings["downscale"])
-        config = configure(settings["preset"], scene, folder, _options(settings), parser)
+        parser = parser_settings(settings["downscale"])
+        config = configure(settings["preset"], scene, folder, _nerfstudio_options(settings), parser)
         training = train_within(config, settings, folder, look_stride=8)
         if training is None:
             return None
@@ -154,7 +152,7 @@ class NerfProgram:
         info = describe(artefact)
         quality: dict[str, float | None] = dict(score.metrics)
         seconds = round(training.seconds, 2)
-        return Result("", "", "", "", settings, quality, parts_of(info), info.parameters, seconds, training.history)
+        return Measurement(quality, bytes_by_part(info), info.parameters, seconds, training.history)
 
 
 def _preset(name: str) -> Any:
@@ -166,9 +164,9 @@ def _preset(name: str) -> Any:
     return presets[name].config
 
 
-def _options(settings: Settings) -> dict[str, Any]:
+def _nerfstudio_options(settings: Settings) -> dict[str, Any]:
     """A job's settings as nerfstudio's options."""
-    model = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items() if k not in OWN}
+    model = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items() if k not in TRAINING}
     model |= {"bits": settings["bits"], "bytes": settings["bytes"]}
     options = {f"pipeline.model.{name}": value for name, value in model.items()}
     options["optimizers.fields.optimizer.kind"] = settings["optimizer"]
@@ -178,10 +176,9 @@ def _options(settings: Settings) -> dict[str, Any]:
 
 
 def _file_renderer(path: Path) -> Any:
-    """What a .sine file shows from nerfstudio's cameras."""
+    """A function that renders a .sine file from nerfstudio's cameras."""
     from sinenerf.radiance.cameras import Camera
     from sinenerf.radiance.field import RadianceField
-    from sinenerf.sine_file import load
 
     field = load(path)
     assert isinstance(field, RadianceField)

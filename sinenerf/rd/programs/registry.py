@@ -1,24 +1,25 @@
-"""What a job can run: one entry a kind of method, and the datasets that they run on."""
+"""The programs that a job can run, and the datasets that they run on."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from sinenerf.rd.programs.nerfstudio import RivalProgram
-from sinenerf.rd.programs.occupancy import DracoProgram, FieldProgram, find_mesh
-from sinenerf.rd.programs.radiance import NerfProgram, find_scene
-from sinenerf.rd.results import Result, Settings
+from sinenerf.rd.programs.draco import DracoProgram
+from sinenerf.rd.programs.nerfstudio import NerfstudioProgram
+from sinenerf.rd.programs.occupancy import OccupancyProgram, find_mesh
+from sinenerf.rd.programs.radiance import RadianceProgram
+from sinenerf.rd.results import Measurement, Settings
 
 
 class Program(Protocol):
-    """One way to turn a scene into bytes."""
+    """One way to compress a scene."""
 
     trains: bool
-    """Whether the sweep's shared settings, its budget above all, apply."""
+    """Whether the plan's shared settings apply, in particular the training budget."""
 
     def resolve(self, given: Settings) -> Settings:
-        """All settings, defaults filled in.
+        """All settings, with defaults filled in.
 
         Raises:
             ValueError: an unknown or impossible setting.
@@ -30,35 +31,37 @@ class Program(Protocol):
         ...
 
     def files(self, scene: Path, settings: Settings) -> list[Path]:
-        """What a run reads of a scene: files in it, or the scene itself."""
+        """What a run reads of a scene: files in its folder, or the scene's own file."""
         ...
 
-    def run(self, scene: Path, settings: Settings, artefact: Path) -> "Result | None":
-        """Make the file `artefact` (its extension is the program's own) and score it. None after Ctrl-C.
+    def run(self, scene: Path, settings: Settings, artefact: Path) -> Measurement | None:
+        """Write the file `artefact`, whose extension is the program's own, and score it. None after Ctrl-C.
 
-        A run that was killed goes on from what it kept in `results.working_folder`, which the sweep removes once the
-        result is written, or from its checkpoint beside the artefact. Of the result only what the job itself
-        does not say has to be right: dataset, scene, method and hardware are filled in by the sweep.
+        A run that was killed resumes from what it kept in `results.working_folder`, which the sweep removes once the
+        result is written, or from its checkpoint beside the artefact.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A kind of scenes."""
+    """A kind of scene."""
 
-    program: str
-    """Of methods that name none."""
-    place: Callable[[Path, str], Path]
-    """From the folder and a scene's name to its file or folder."""
+    default_program: str
+    """Program of methods that name none."""
+    find_scene: Callable[[Path, str], Path]
+    """From the data folder and a scene's name to its file or folder."""
     quality: str
     """The measure that plots show by default."""
 
 
 PROGRAMS: dict[str, Program] = {
-    "field": FieldProgram(),
+    "field": OccupancyProgram(),
     "draco": DracoProgram(),
-    "nerf": NerfProgram(),
-    "nerfstudio": RivalProgram(),
+    "nerf": RadianceProgram(),
+    "nerfstudio": NerfstudioProgram(),
 }
-DATASETS = {"shapes": Dataset("field", find_mesh, "iou"), "photographs": Dataset("nerf", find_scene, "psnr")}
+DATASETS = {
+    "shapes": Dataset("field", find_mesh, "iou"),
+    "photographs": Dataset("nerf", lambda folder, name: folder / name, "psnr"),
+}

@@ -22,8 +22,8 @@ from sinenerf.plugin.dataparser import LLFFDataParserConfig
 from sinenerf.plugin.nerfstudio_methods import build, configure
 from sinenerf.plugin.scoring import model_renderer, score_held_out
 from sinenerf.rd.plan import read_plan
-from sinenerf.rd.programs.nerfstudio import pack_weights, unpack_weights, weights_of
-from sinenerf.rd.programs.radiance import fingerprint_of, parser_of
+from sinenerf.rd.programs.nerfstudio import pack_weights, rendering_weights, unpack_weights
+from sinenerf.rd.programs.radiance import fingerprint, parser_settings
 from sinenerf.rd.programs.registry import PROGRAMS
 from sinenerf.rd.results import read_results
 from sinenerf.rd.sweep import run_job
@@ -87,7 +87,7 @@ def test_our_presets_and_nerfstudios_methods_are_swept(scene, tmp_path):
     path = tmp_path / "plan.toml"
     path.write_text(PLAN)
     run = sweep(path, "--data", scene.parent, "--output", tmp_path / "results")
-    assert run.returncode == 0 and "4 done, 0 were there, 0 failed" in run.stdout, run.stdout + run.stderr
+    assert run.returncode == 0 and "4 run, 0 already had results, 0 failed" in run.stdout, run.stdout + run.stderr
     assert "Warning" not in run.stderr and "Exception" not in run.stderr
     results = {made.method: made for made in read_results(tmp_path / "results")[0]}
     for made in results.values():
@@ -116,7 +116,7 @@ def test_our_presets_and_nerfstudios_methods_are_swept(scene, tmp_path):
         ("steps = 12", "steps = 12.0", "steps is 12.0: it must be a whole number"),
         ("rank = 2", "rays = 4e3", "rays is 4000.0: it must be a whole number"),
         ('method = "nerfacto"', 'method = "splatfacto"', "method is 'splatfacto': choose vanilla-nerf"),
-        ("bits = 8", "bits = 5", "bits is 5: rivals are stored in 8 or 32"),
+        ("bits = 8", "bits = 5", "bits is 5: weights are stored in 8 or 32"),
         ("stride = 3", "stride = 0", "stride is 0"),
         ("pipeline.model.num_coarse_samples", "pipeline.model.number", "no option of vanilla-nerf is called"),
         ('log2_hashmap_size" = 10', 'predict_normals" = false\n[methods.grid]\nbits = [8]', "nerfacto has up to 19,"),
@@ -159,7 +159,9 @@ def test_options_must_be_a_table():
 
 def test_whether_a_methods_weights_fit_a_file_is_known_before_it_is_trained():
     settings = {"method": "tensorf", "bits": 8, "steps": 9}
-    with pytest.raises(ValueError, match=r"tensorf has up to 17,.* numbers, and a file of 8 bits at most 4,194,304"):
+    with pytest.raises(
+        ValueError, match=r"tensorf has up to 17,.* parameters, and an 8-bit file holds at most 4,194,304"
+    ):
         PROGRAMS["nerfstudio"].resolve(settings)
     for changes in ({"bits": 32}, {"options": {"pipeline.model.final_resolution": 128}}, {"method": "vanilla-nerf"}):
         assert PROGRAMS["nerfstudio"].resolve(settings | changes)["method"]
@@ -169,7 +171,7 @@ def test_missing_scene_fails_alone(scene, tmp_path):
     path = tmp_path / "plan.toml"
     path.write_text(with_methods(PLAN, "sine", "thin dense").replace('["scene"]', '["scene", "absent"]'))
     run = call_sinenerf("sweep", path, "--data", scene.parent, "--output", tmp_path / "results")
-    assert run.returncode == 1 and "2 done, 0 were there, 2 failed" in run.stdout, run.stdout + run.stderr
+    assert run.returncode == 1 and "2 run, 0 already had results, 2 failed" in run.stdout, run.stdout + run.stderr
     assert f"{scene.parent}/absent: no such folder" in run.stdout
 
 
@@ -256,7 +258,7 @@ def test_weights_survive_their_file(scene, tmp_path):
     options = {"pipeline.model.implementation": "torch", "pipeline.model.log2_hashmap_size": 4}
     model = build(configure("nerfacto", scene, tmp_path, options, {"downscale_factor": 1})).pipeline.model
     assert any("camera_optimizer" in name for name, _ in model.named_parameters())
-    weights = {name: values.clone() for name, values in weights_of(model).items()}
+    weights = {name: values.clone() for name, values in rendering_weights(model).items()}
     assert weights and not any("camera_optimizer" in name or "lpips" in name for name in weights)
     for bits in (32, 8):
         data = pack_weights(model, bits)
@@ -264,7 +266,7 @@ def test_weights_survive_their_file(scene, tmp_path):
             for parameter in model.parameters():
                 parameter.zero_()
         unpack_weights(model, data, bits)
-        for name, values in weights_of(model).items():
+        for name, values in rendering_weights(model).items():
             half = 0 if bits == 32 else 0.51 * float(weights[name].abs().max()) / 126
             assert float((values - weights[name]).abs().max()) <= half, name
             values.copy_(weights[name])
@@ -292,13 +294,13 @@ def test_poses_and_photographs_have_one_fingerprint(tmp_path):
     for name, data in {"poses_bounds.npy": b"1", "a.png": b"2", "b.png": b"3"}.items():
         (tmp_path / name).write_bytes(data)
     paths = sorted(tmp_path.iterdir())
-    before = fingerprint_of(paths)
-    assert before == fingerprint_of(paths) != fingerprint_of(paths[1:])
+    before = fingerprint(paths)
+    assert before == fingerprint(paths) != fingerprint(paths[1:])
     (tmp_path / "poses_bounds.npy").write_bytes(b"4")
-    assert before != fingerprint_of(paths)
+    assert before != fingerprint(paths)
     (tmp_path / "poses_bounds.npy").write_bytes(b"1")
     paths[0] = paths[0].rename(tmp_path / "c.png")
-    assert before != fingerprint_of(paths)
+    assert before != fingerprint(paths)
 
 
 def test_what_a_worker_needs_of_a_scene(scene, tmp_path):
@@ -320,7 +322,7 @@ def test_photographs_are_trained_on_at_an_eighth_unless_a_plan_says_otherwise(tm
     """Which is what results say: the size is made where it is missing."""
     scene = generate_scene(tmp_path / "scene", views=3, width=64, height=48)
     for downscale, width in ((None, 8), (2, 32)):
-        parser = LLFFDataParserConfig(data=scene, **parser_of(downscale)).setup()
+        parser = LLFFDataParserConfig(data=scene, **parser_settings(downscale)).setup()
         assert int(parser.get_dataparser_outputs().cameras.width[0]) == width
 
 
@@ -346,7 +348,9 @@ def test_file_of_a_sweep_opens(scene, tmp_path):
     read = read_plan(path, scene.parent)
     artefact = tmp_path / "a.sine"
     made = PROGRAMS["nerf"].run(scene, json.loads(json.dumps(read.jobs[0].settings)), artefact)
-    assert made.size == artefact.stat().st_size and sinenerf.load(artefact).parameters_count == made.parameters
+    assert (
+        made.bytes["total"] == artefact.stat().st_size and sinenerf.load(artefact).parameters_count == made.parameters
+    )
 
 
 def test_transparent_photographs_are_laid_upon_the_background():

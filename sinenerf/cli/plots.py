@@ -1,0 +1,170 @@
+"""Commands that show results: plots, Bjontegaard deltas, and the spectrum of sin(omega U V^T)."""
+
+import json as json_format
+import math
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+if TYPE_CHECKING:
+    from sinenerf.rd.curves import Comparison
+    from sinenerf.rd.results import Result
+
+
+def read_comparable(folder: Path) -> "list[Result]":
+    """The results of a folder. Files that cannot be read are named on standard error.
+
+    Raises:
+        ValueError: two results that cannot be compared.
+    """
+    from sinenerf.common.console import say
+    from sinenerf.rd.results import check_comparable, read_results
+
+    results, problems = read_results(folder)
+    for problem in problems:
+        say(f"ignored: {problem}")
+    check_comparable(results)
+    return results
+
+
+def plot(
+    results: Annotated[Path, tyro.conf.Positional],
+    /,
+    output: Path | None = None,
+    quality: str | None = None,
+    html: Path | None = None,
+) -> None:
+    """Draw results: quality against bytes, parameters and seconds, as PNG and SVG, with a CSV of every point.
+
+    Args:
+        results: folder of a sweep's results, of one dataset.
+        output: folder for the pictures; by default the results' own.
+        quality: the measure to draw: iou, chamfer_l1, ...; psnr, ssim, ...
+        html: also write one self-contained page, where pointing at a point shows its settings and its picture.
+    """
+    from sinenerf.rd.curves import choose_measure, split_by_dataset
+    from sinenerf.rd.plot import AXES, save_plots
+    from sinenerf.rd.plot_page import save_page
+
+    parts = split_by_dataset(read_comparable(results), quality)
+    if html is not None and len(parts) > 1:
+        raise ValueError(f"{results} holds several datasets, and a page shows one: give the folder of one")
+    for part in parts:
+        measure = choose_measure(part, quality)
+        for path in save_plots(part, measure, output or results, AXES):
+            print(path)
+        if html is not None:
+            save_page(part, measure, html, AXES)
+            print(html)
+
+
+def bd(
+    anchor: Annotated[str, tyro.conf.Positional],
+    test: Annotated[str, tyro.conf.Positional],
+    results: Annotated[Path, tyro.conf.Positional],
+    /,
+    quality: str | None = None,
+    json: bool = False,
+) -> None:
+    """Bjontegaard deltas: how many fewer bytes a method needs at equal quality, and what it gains at equal bytes.
+
+    Args:
+        anchor: the method to compare with, such as draco.
+        test: the method to judge, such as sine.
+        results: folder of a sweep's results.
+        quality: the measure: iou, chamfer_l1, ...; psnr, ssim, ...
+        json: print JSON in place of a table.
+    """
+    from sinenerf.rd.curves import compare_methods
+
+    comparison = compare_methods(read_comparable(results), anchor, test, quality)
+    if json:
+        mean = {"rate": comparison.mean_rate, "quality": comparison.mean_quality} if comparison.deltas else None
+        content: dict[str, Any] = {"anchor": anchor, "test": test, "measure": comparison.measure}
+        content |= {"scenes": [asdict(d) for d in comparison.deltas], "mean": mean, "refused": comparison.refused}
+        print(json_format.dumps(content, indent=2))
+    else:
+        _print_comparison(anchor, test, comparison)
+    sys.exit(0 if comparison.deltas else 1)
+
+
+def _print_comparison(anchor: str, test: str, comparison: "Comparison") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{test} against {anchor}, {comparison.measure}")
+    for name in ("scene", "BD-rate", "BD-quality", "over", "overlap"):
+        table.add_column(name, justify="left" if name == "scene" else "right")
+    for d in comparison.deltas:
+        table.add_row(
+            d.scene, f"{d.rate:+.1f} %", _signed(d.quality), f"{d.low:.4g} to {d.high:.4g}", f"{100 * d.overlap:.0f} %"
+        )
+    if len(comparison.deltas) > 1:
+        table.add_section()
+        mean = (f"{comparison.mean_rate:+.1f} %", _signed(comparison.mean_quality))
+        table.add_row(f"mean of {len(comparison.deltas)}", *mean, "", "")
+    Console().print(table)
+    for reason in comparison.refused:
+        print(f"refused: {reason}")
+
+
+def _signed(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.4f}"
+
+
+def spectrum(
+    field: Annotated[Path | None, tyro.conf.Positional] = None,
+    /,
+    output: Path = Path("spectrum.png"),
+    widths: tuple[int, ...] = (128, 64, 256),
+    ranks: tuple[int, ...] = (1, 2, 4, 8, 16),
+) -> None:
+    """Draw singular values and stable rank of sin(omega U V^T), and measure the omega that a width and rank need.
+
+    Args:
+        field: a .sine file whose trained layers are drawn in place of random ones.
+        output: picture to write: .png, .svg or .pdf.
+        widths: widths of the random matrices; the first is drawn.
+        ranks: ranks of their factors.
+    """
+    if output.suffix not in (".png", ".svg", ".pdf"):
+        raise ValueError(f"{output}: pictures are written as .png, .svg or .pdf")
+    if field is not None:
+        _draw_layers(field, output)
+    else:
+        _draw_random(output, widths, ranks)
+    print(output)
+
+
+def _draw_layers(field: Path, output: Path) -> None:
+    from sinenerf.factored import FactoredLinear
+    from sinenerf.rd.spectrum import draw_layers
+    from sinenerf.sine_file import load
+
+    layers = {name: layer for name, layer in load(field).named_modules() if isinstance(layer, FactoredLinear)}
+    if not layers:
+        raise ValueError(f"{field}: has no factored layers, only dense ones")
+    for name, value in draw_layers(layers, output).items():
+        print(f"{name}: {layers[name].extra_repr()}, stable rank {value:.1f}")
+
+
+def _draw_random(output: Path, widths: tuple[int, ...], ranks: tuple[int, ...]) -> None:
+    import numpy as np
+
+    from sinenerf.rd.spectrum import draw_random, measure_rule, omega_of
+
+    if min(*widths, *ranks) < 1 or max(ranks) > min(widths):
+        raise ValueError(f"ranks {ranks} do not fit widths {widths}: each rank must be from 1 to the smallest width")
+    draw_random(output, widths[0], ranks, (100, 200, 400, 2000))
+    rule = measure_rule(widths, ranks)
+    for (width, rank), measured in rule.spreads.items():
+        predicted = rule.spread(width, rank)
+        omega = omega_of(predicted, rank)
+        print(f"width {width}, k = {rank}: spread {measured:.2f}, the rule {predicted:.2f}, omega {omega:.0f}")
+    typical, largest = (math.exp(f(np.abs(rule.errors))) - 1 for f in (np.mean, np.max))
+    print(f"rule: spread = {rule.a:.2f} sqrt(k (1 - p)) / p, p = (width / {rule.c:.2f})^(-1/k), k up to width / 8")
+    print(f"its error: {100 * typical:.0f} % on average, at most {100 * largest:.0f} %")
+    print("omega = 3 sqrt(k) spread for the paper's factors, spread / (s^2 sqrt(k)) for those of standard deviation s")
