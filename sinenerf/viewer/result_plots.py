@@ -44,7 +44,7 @@ class ResultPlots:
 
         svg, keys = draw_svg(self.datasets[dataset], self.measures[dataset], axis)  # type: ignore[arg-type]
         notes = {
-            mark: {**note_of(self.by_key[key]), "key": key, "available": self.artefact(key) is not None}
+            mark: {**point_details(self.by_key[key]), "key": key, "available": self.artefact(key) is not None}
             for mark, key in keys.items()
         }
         return {"svg": svg, "notes": notes, "datasets": list(self.datasets), "dataset": dataset}
