@@ -40,7 +40,7 @@ class ResultPlots:
             raise ValueError(f"no dataset is called {dataset!r}: choose from {', '.join(self.datasets)}")
         if axis not in AXES:
             raise ValueError(f"no axis is called {axis!r}: choose from {', '.join(AXES)}")
-        from sinenerf.rd.plot_page import draw_svg
+        from sinenerf.rd.plot_page import draw_svg, point_details
 
         svg, keys = draw_svg(self.datasets[dataset], self.measures[dataset], axis)  # type: ignore[arg-type]
         notes = {

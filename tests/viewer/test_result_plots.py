@@ -23,7 +23,7 @@ def result_keys(shape, scene_file, tmp_path):
     ):
         Result(*astuple(job), quality, {"total": 5000}, 900, 60.0).save(job.path(tmp_path))
         shutil.copy(file, job.path(tmp_path).with_suffix(".sine"))
-        keys.append(f"{job.scene}/{job.key}")
+        keys.append(f"{job.scene}/{job.name}")
     return keys
 
 
