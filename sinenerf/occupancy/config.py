@@ -76,11 +76,9 @@ class FitConfig:
     precision: Precision = setting("auto")
     """Number format inside the network. auto: bfloat16 where the processor multiplies it natively."""
     bits: float | None = setting(None, positive=True)
-    """Size of the whole file in bits per parameter; 32 stores float32. Default: 8 if a rank or width is given, else
-    see bytes."""
+    """Size of the whole file in bits per parameter; 32 stores float32. Default: 8, if a rank or width is given."""
     bytes: int | None = setting(None, positive=True)
-    """Size of the file in bytes instead. Settings of the network and its training that are left out are chosen to suit
-    it. Default: 3000 if none of bits, rank and width is given."""
+    """Size in bytes instead; open settings are chosen to suit it. Default: 3000, if no bits, rank or width is given."""
 
     def check(self) -> None:
         """Raise ValueError, naming the setting, for a value out of bounds, a device that is missing, or two values for
