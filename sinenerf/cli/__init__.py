@@ -32,10 +32,15 @@ COMMANDS: dict[str, Callable[..., Any]] = {
 
 DESCRIPTION = """Compact 3D scenes from sine-activated low-rank networks: W = sin(omega U V^T) / g.
 
-A first try: sinenerf demo. A mesh: sinenerf make-shape knot.ply (or a mesh of your own), sinenerf fit knot.ply --output
-knot.sine, then sinenerf mesh knot.sine --output knot.glb and sinenerf eval knot.sine knot.ply. Photographs: ns-train
-sine-nerf-small --data SCENE, sinenerf compress RUN --output scene.sine, then sinenerf eval scene.sine SCENE, sinenerf
-render scene.sine --output film.mp4 and sinenerf mesh. View any of these files: sinenerf view FILE."""
+A first try: sinenerf demo.
+
+A mesh: sinenerf make-shape knot.ply (or a mesh of your own), sinenerf fit knot.ply --output knot.sine, then sinenerf
+mesh knot.sine --output knot.glb and sinenerf eval knot.sine knot.ply.
+
+Photographs: ns-train sine-nerf-small --data SCENE, sinenerf compress RUN --output scene.sine, then sinenerf eval
+scene.sine SCENE, sinenerf render scene.sine --output film.mp4 and sinenerf export-mesh RUN --output scene.glb.
+
+Any of these files can be viewed by sinenerf view FILE."""
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ def make_shape(output: Annotated[Path, tyro.conf.Positional], /, resolution: int
 
     Args:
         output: file to write; the extension selects the format: .glb .ply .obj .stl .off.
-        resolution: vertices around the knot's tube, 16 to 512; the mesh has 16 times its square of faces.
+        resolution: number N of vertices around the knot's tube, 16 to 512; the mesh has 16 N^2 faces.
     """
     from sinenerf.datasets.knot import make_shape as make
 

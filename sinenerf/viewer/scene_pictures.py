@@ -79,7 +79,9 @@ def scene_info(asset: Asset) -> dict[str, Any]:
 
 def radiance_field(asset: Asset) -> "RadianceField":
     """The field of a scene."""
-    return asset.load().field  # type: ignore[return-value]
+    field = asset.load().field
+    assert field.kind == "scene"
+    return field
 
 
 def render_jpeg(asset: Asset, request: PictureRequest, check: Callable[[], None]) -> bytes:
