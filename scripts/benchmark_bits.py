@@ -15,7 +15,7 @@ import tyro
 from sinenerf.common import hardware
 from sinenerf.occupancy.evaluate import Truth, surface_of
 from sinenerf.occupancy.fit import fit
-from sinenerf.occupancy.mesh_input import read_shape
+from sinenerf.occupancy.mesh_input import read_mesh
 from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import Placement
 
@@ -48,7 +48,7 @@ class Options:
 def main(options: Options) -> None:
     rows = json.loads(options.results.read_text())["rows"] if options.results.is_file() else []
     for shape, bits in BITS.items():
-        mesh, _ = read_shape(options.data / f"{shape}.ply")
+        mesh, _ = read_mesh(options.data / f"{shape}.ply")
         truth = Truth(mesh, Placement.of(mesh))
         for bit in bits:
             for layer, settings in NETWORKS.items():

@@ -14,6 +14,7 @@ _HOMES = {
     "bake": "conversion.factorization",
     "built_once": "factored",
     "factorize": "conversion.factorization",
+    "fit_mesh": "occupancy.fit",
     "keep_weights": "factored",
     "make_linear": "layers",
     "singular_values": "theory",

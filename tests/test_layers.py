@@ -217,7 +217,7 @@ import sys
 sys.modules.update(dict.fromkeys({modules - {"torch", "numpy", "jaxtyping"}!r}))
 import torch, sinenerf
 for name in sinenerf.__all__:
-    if name not in ("OccupancyField", "load"):
+    if name not in ("OccupancyField", "fit_mesh", "load"):
         getattr(sinenerf, name)
 model = torch.nn.Sequential(sinenerf.SineLowRankLinear(6, 5, 2), torch.nn.Linear(5, 8))
 sinenerf.unbake(sinenerf.bake(model))

@@ -39,14 +39,14 @@ def fit(
     """
     from sinenerf.common.files import check_not_an_input
     from sinenerf.occupancy.fit import fit as fit_field
-    from sinenerf.occupancy.mesh_input import read_shape
+    from sinenerf.occupancy.mesh_input import read_mesh
     from sinenerf.occupancy.sizing import split_settings
 
     settings = {name: value for name, value in (vars(network) | vars(training)).items() if value is not None}
     architecture, config = split_settings(settings)
     config.check()
     check_not_an_input(output, mesh)
-    loaded, report = read_shape(mesh)
+    loaded, report = read_mesh(mesh)
     if not fit_field(loaded, architecture, config, output, progress=True, report=report).complete:
         sys.exit(130)
 

@@ -64,7 +64,7 @@ def compress(
         if not made.complete:
             sys.exit(130)
         return
-    from sinenerf.occupancy.compress_field import compress_field
+    from sinenerf.occupancy.compress import compress as compress_field
 
     if not compress_field(source, output, bits, bytes, mesh, minutes, steps, seed).complete:
         sys.exit(130)

@@ -12,17 +12,19 @@ F-score              harmonic mean of precision and recall at a distance (Knapit
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float
 
-from sinenerf.occupancy.solid import Placement, Points, Solid
+from sinenerf.occupancy.field import OccupancyField
+from sinenerf.occupancy.solid import HALF_EXTENT, Placement, Points, Solid
+from sinenerf.occupancy.surface_grid import LevelError
 
 if TYPE_CHECKING:
     import trimesh
-
-    from sinenerf.occupancy.field import OccupancyField
 
 NEAR = 0.02
 """Standard deviation an axis, in cube units, of points "near the surface"."""
@@ -34,6 +36,12 @@ def iou(predicted: Bool[np.ndarray, " n"], truth: Bool[np.ndarray, " n"]) -> flo
     """Intersection over union of two sets of points; 1 where both are empty."""
     union = np.count_nonzero(predicted | truth)
     return np.count_nonzero(predicted & truth) / union if union else 1.0
+
+
+@torch.no_grad()
+def occupied(field: OccupancyField, cube: Points) -> Bool[np.ndarray, " n"]:
+    """Whether the occupancy at points of the cube is above 1/2."""
+    return (field.logits(torch.from_numpy(cube).float()) > 0).cpu().numpy()
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,7 @@ class Truth:
     """A mesh with labelled points, drawn once: what any number of fields or meshes are compared with.
 
     Args:
-        mesh: prepared (`shapes.prepare_shape`).
+        mesh: prepared (`mesh_input.prepare_mesh`).
         placement: of the cube in which the points lie.
         points: uniform points of the cube for the IoU; a fifth as many near the surface.
     """
@@ -117,9 +125,9 @@ class Truth:
         near = np.clip(self.solid.near_surface(points // 5, NEAR, random), -1, 1)
         self.samples = [(p, self.solid.contains(p)) for p in (uniform, near)]
 
-    def of_field(self, field: "OccupancyField", surface: "trimesh.Trimesh | None", size: int) -> Evaluation:
+    def of_field(self, field: OccupancyField, surface: "trimesh.Trimesh | None", size: int) -> Evaluation:
         """Evaluate a field of this placement and its surface (`surface_of`), whose file has `size` bytes."""
-        return self.compare(lambda points: field.evaluate(points) > 0, surface, size, field.parameters_count)
+        return self.compare(lambda points: occupied(field, points), surface, size, field.parameters_count)
 
     def of_mesh(self, mesh: "trimesh.Trimesh", size: int) -> Evaluation:
         """Evaluate another mesh, whose file has `size` bytes."""
@@ -149,25 +157,23 @@ class Truth:
         )
 
 
-def surface_of(field: "OccupancyField", resolution: int = 256) -> "trimesh.Trimesh | None":
+def surface_of(field: OccupancyField, resolution: int = 256) -> "trimesh.Trimesh | None":
     """The surface that is compared with the truth's; None where the field has none, or is noise."""
-    from sinenerf.occupancy.surface import LevelError, extract
-
     try:
-        return extract(field, resolution, 0.5).mesh
+        return field.mesh(resolution)
     except LevelError:
         return None
 
 
 def evaluate(
-    field: "OccupancyField",
+    field: OccupancyField,
     mesh: "trimesh.Trimesh",
     size: int,
     points: int = 1_000_000,
     resolution: int = 256,
     seed: int = 0,
 ) -> Evaluation:
-    """Compare a field with the mesh that it stands for, which must be prepared (`shapes.prepare_shape`).
+    """Compare a field with the mesh that it stands for, which must be prepared (`mesh_input.prepare_mesh`).
 
     Args:
         size: of the field's file, in bytes.
@@ -175,3 +181,17 @@ def evaluate(
         resolution: of the marching cubes for the surface metrics.
     """
     return Truth(mesh, field.placement, points, seed).of_field(field, surface_of(field, resolution), size)
+
+
+def check_placement(mesh: "trimesh.Trimesh", placement: Placement, path: Path) -> None:
+    """Raise ValueError unless a mesh lies in a field's cube and fills at least half of what its own mesh filled.
+
+    Args:
+        path: of the mesh, for the message.
+    """
+    cube = placement.to_cube(mesh.bounds)
+    if abs(cube).max() > 1 or (cube[1] - cube[0]).max() < HALF_EXTENT:
+        raise ValueError(
+            f"{path}: reaches from {cube.min():.4g} to {cube.max():.4g} in the field's cube, which its own mesh filled "
+            f"from {-HALF_EXTENT} to {HALF_EXTENT}. Give that mesh, in the same place and unit"
+        )

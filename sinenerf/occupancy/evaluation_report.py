@@ -3,16 +3,11 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sinenerf.common.checks import check_seed
-from sinenerf.occupancy.evaluate import Evaluation, evaluate
+from sinenerf.occupancy.evaluate import Evaluation, check_placement, evaluate
 from sinenerf.occupancy.field import OccupancyField
-from sinenerf.occupancy.mesh_input import read_shape
-from sinenerf.occupancy.solid import HALF_EXTENT, Placement
-
-if TYPE_CHECKING:
-    import trimesh
+from sinenerf.occupancy.mesh_input import read_mesh
 
 
 def print_evaluation(
@@ -27,8 +22,8 @@ def print_evaluation(
     from rich.table import Table
 
     check_seed(seed)
-    truth, _ = read_shape(mesh)
-    check_fills(truth, field.placement, mesh)
+    truth, _ = read_mesh(mesh)
+    check_placement(truth, field.placement, mesh)
     result = evaluate(field, truth, path.stat().st_size, points, resolution, seed)
     if as_json:
         print(json.dumps(asdict(result), indent=2))
@@ -54,13 +49,3 @@ def _rows(result: Evaluation) -> dict[str, str]:
         "bytes": f"{result.bytes:,}",
         "parameters": f"{result.parameters or 0:,}",
     }
-
-
-def check_fills(truth: "trimesh.Trimesh", placement: Placement, path: Path) -> None:
-    """Raise ValueError unless a mesh lies in a field's cube and fills at least half of what its own mesh did."""
-    cube = placement.to_cube(truth.bounds)
-    if abs(cube).max() > 1 or (cube[1] - cube[0]).max() < HALF_EXTENT:
-        raise ValueError(
-            f"{path}: reaches from {cube.min():.4g} to {cube.max():.4g} in the field's cube, which its own mesh filled "
-            f"from {-HALF_EXTENT} to {HALF_EXTENT}. Give that mesh, in the same place and unit"
-        )

@@ -7,7 +7,7 @@ from sinenerf.common.checks import check_positive
 from sinenerf.common.files import check_folder
 from sinenerf.common.mesh_files import Z_UP_TO_Y_UP, check_format, save_mesh
 from sinenerf.occupancy.field import OccupancyField
-from sinenerf.occupancy.surface import Extraction, extract
+from sinenerf.occupancy.surface import Extraction, extract_surface
 
 
 def export_mesh(
@@ -34,7 +34,8 @@ def export_mesh(
         )
     check_folder(output)
     check_positive("metres per unit", metres_per_unit)
-    made = extract(OccupancyField.load(path), resolution, level, largest_component)
+    field = OccupancyField.load(path)
+    made = extract_surface(field.logits, field.placement, resolution, level, largest_component)
     shown = made.mesh
     if glb:
         shown = shown.copy()

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -19,17 +19,18 @@ from sinenerf.occupancy.architecture import build_network, shapes_of, tensors_of
 from sinenerf.occupancy.config import OccupancyConfig
 from sinenerf.occupancy.header import header_of, read_header
 from sinenerf.occupancy.solid import Placement
+from sinenerf.occupancy.surface import extract_surface
 
 if TYPE_CHECKING:
     import trimesh
 
-CHUNK = 2**15  # points at once: their activations stay within a processor's cache
+CHUNK = 2**15  # points evaluated at once: their activations stay within a processor's cache
 
 
 class OccupancyField(nn.Module):
     """Occupancy of any point, in the coordinates of the mesh that it was fitted to.
 
-    field = OccupancyField.fit(mesh, minutes=2)
+    field = sinenerf.fit_mesh(mesh, minutes=2)
     inside = field(points) > 0.5
     field.mesh(256).export("out.ply")
     """
@@ -43,55 +44,40 @@ class OccupancyField(nn.Module):
         self.complete = True  # False after a fit that was interrupted
         self.coded: dict[str, QuantisedTensor] = {}  # the integers behind the numbers, after training with quantisation
 
-    @classmethod
-    def fit(
-        cls, mesh: "trimesh.Trimesh | trimesh.Scene | str | Path", *, progress: bool = False, **settings: Any
-    ) -> "OccupancyField":
-        """A field of a mesh. Settings are those of `OccupancyConfig` and `FitConfig` in `sinenerf.occupancy.config`.
-
-        With `bytes`, those that are not given are chosen for that size, which is 3,000 where neither a size nor a
-        network is given.
-
-        Args:
-            mesh: or a scene, whose geometries are merged, or the path of a PLY, OBJ, STL, GLB or OFF file.
-            progress: show what the mesh is like and a bar, as the command does.
-
-        Raises:
-            FileNotFoundError: no such file.
-            TypeError: something else than a mesh, a scene or a path.
-            ValueError: a mesh that is empty, flat, not finite or without volume, or an unknown or impossible setting.
-        """
-        from sinenerf.occupancy.fit import fit
-        from sinenerf.occupancy.mesh_input import prepare_shape, read_shape
-        from sinenerf.occupancy.sizing import split_settings
-
-        architecture, config = split_settings(settings)
-        config.check()  # before any work
-        prepared, report = read_shape(mesh) if isinstance(mesh, str | Path) else prepare_shape(mesh)
-        return fit(prepared, architecture, config, progress=progress, report=report)
-
     @property
     def parameters_count(self) -> int:
         """Trainable numbers."""
         return count_parameters(self)
 
     def logits(self, cube: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch"]:
-        """log(p / (1 - p)) of the occupancy p, at points of the cube [-1, 1]^3."""
-        return self.network(cube)[..., 0]
+        """log(p / (1 - p)) of the occupancy p at points of the cube [-1, 1]^3.
+
+        The result has the network's type and device. It has gradients if the points require them or in training mode;
+        otherwise the points are evaluated in chunks, so that memory does not grow with their number.
+        """
+        like = next(self.parameters())
+        if torch.is_grad_enabled() and (self.training or cube.requires_grad):
+            return self.network(cube.to(like))[..., 0]
+        with torch.no_grad():
+            chunks = [self.network(chunk.to(like))[..., 0] for chunk in cube.reshape(-1, 3).split(CHUNK)]
+        return torch.cat(chunks).reshape(cube.shape[:-1])
 
     def forward(self, points: Float[Tensor, "*batch 3"] | Float[np.ndarray, "*batch 3"]) -> Float[Tensor, "*batch"]:
-        """Occupancy from 0 (outside) to 1 (inside), at points in the mesh's own coordinates; outside the cube 0.
+        """Occupancy from 0 (outside) to 1 (inside) at points in the mesh's own coordinates; 0 outside the cube.
 
-        The result is a tensor of the network's type, on its device, whatever the points are. It has gradients where the
-        points require them, or in training mode; else any number of points takes the memory of a few.
+        The result has the type, the device and the gradients of `logits`.
         """
         points = points if isinstance(points, Tensor) else torch.from_numpy(np.array(points))
         cube = self._to_cube(points)
         outside = (cube.abs() > 1).any(-1)
-        cube = cube.masked_fill(outside[..., None], 0)  # the network would make NaN of infinity
-        differentiable = torch.is_grad_enabled() and (self.training or cube.requires_grad)
-        logits = self.logits(cube.to(next(self.parameters()))) if differentiable else self._in_chunks(cube)
+        cube = cube.masked_fill(outside[..., None], 0)  # the network would turn infinity into NaN
+        logits = self.logits(cube)
         return torch.sigmoid(logits).masked_fill(outside.to(logits.device), 0)
+
+    @torch.no_grad()
+    def evaluate(self, points: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch"]:
+        """Occupancy from 0 to 1, as `forward` gives it, as a float32 array without gradients."""
+        return self(points).float().cpu().numpy()
 
     def _to_cube(self, points: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
         """In two steps, as exact as with float64, which Apple's GPUs do not have."""
@@ -100,23 +86,9 @@ class OccupancyField(nn.Module):
         near, rest = (torch.from_numpy(part).to(points.device) for part in parts)
         return (points - near - rest) / self.placement.scale
 
-    @torch.no_grad()
-    def _in_chunks(self, cube: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch"]:
-        """Logits at points of the cube, of the network's type and on its device, without gradients."""
-        like = next(self.parameters())
-        chunks = [self.logits(chunk.to(like)) for chunk in cube.reshape(-1, 3).split(CHUNK)]
-        return torch.cat(chunks).reshape(cube.shape[:-1])
-
-    def evaluate(self, cube: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
-        """Logits in float32 of many points of the cube, in chunks. `keep_weights` first for speed."""
-        points = torch.from_numpy(np.ascontiguousarray(cube, dtype=np.float32))
-        return self._in_chunks(points).float().cpu().numpy()
-
     def mesh(self, resolution: int = 512, level: float = 0.5, largest_component: bool = False) -> "trimesh.Trimesh":
-        """The surface where the occupancy passes `level`; see `sinenerf.occupancy.surface.extract`."""
-        from sinenerf.occupancy.surface import extract
-
-        return extract(self, resolution, level, largest_component).mesh
+        """The surface where the occupancy passes `level`; see `sinenerf.occupancy.surface.extract_surface`."""
+        return extract_surface(self.logits, self.placement, resolution, level, largest_component).mesh
 
     def linear_layers(self) -> dict[str, nn.Linear | FactoredLinear]:
         """Linear and factored layers, named as in the file."""

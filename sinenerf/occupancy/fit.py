@@ -1,32 +1,67 @@
-"""Fitting a field to a mesh: what is done survives a kill."""
+"""Fitting an occupancy field to a mesh. A fit that was interrupted or killed is resumed by the same call."""
 
 import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from sinenerf.common import checkpoint
 from sinenerf.common.console import interruptible
-from sinenerf.common.files import check_folder
+from sinenerf.common.files import check_folder, check_not_an_input
 from sinenerf.common.hardware import best_device
 from sinenerf.occupancy.config import FitConfig, OccupancyConfig
 from sinenerf.occupancy.field import OccupancyField
-from sinenerf.occupancy.fit_progress import FitProgress
 from sinenerf.occupancy.header import check_writable, overhead
-from sinenerf.occupancy.mesh_input import ShapeReport, prepare_shape
+from sinenerf.occupancy.mesh_input import MeshReport, prepare_mesh, read_mesh
+from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import Placement, Solid
-from sinenerf.occupancy.training import Training
+from sinenerf.occupancy.training import ProgressBar, Training
 
 if TYPE_CHECKING:
     import trimesh
 
 
-STATE = "rounded by curvature, with history and what is spared"
-"""What a checkpoint holds: those that older versions left are not gone on with."""
+def fit_mesh(
+    mesh: "trimesh.Trimesh | trimesh.Scene | str | Path",
+    output: str | Path | None = None,
+    *,
+    progress: bool = False,
+    **settings: Any,
+) -> OccupancyField:
+    """Fit a field to any mesh. The settings are those of `OccupancyConfig` and `FitConfig`.
+
+    If `bytes` is given, the settings that are not are chosen to suit that size. If neither a size nor a network is
+    given, `bytes` is 3,000.
+
+    Args:
+        mesh: a mesh; a scene, whose geometries are merged; or the path of a PLY, OBJ, STL, GLB or OFF file.
+        output: file to write, as in `fit`.
+        progress: show a description of the mesh and a progress bar.
+
+    Returns:
+        the field, as in `fit`.
+
+    Raises:
+        FileNotFoundError: the mesh or the output's folder does not exist.
+        TypeError: `mesh` is neither a mesh nor a scene nor a path.
+        ValueError: the mesh is empty, flat, not finite or without volume; a setting is unknown or impossible; or the
+            output is the mesh itself.
+        RuntimeError: the loss is not finite.
+    """
+    architecture, config = split_settings(settings)
+    config.check()  # before any work
+    output = None if output is None else Path(output)
+    if isinstance(mesh, str | Path):
+        if output is not None:
+            check_not_an_input(output, Path(mesh))
+        prepared, report = read_mesh(mesh)
+    else:
+        prepared, report = prepare_mesh(mesh)
+    return fit(prepared, architecture, config, output, progress=progress, report=report)
 
 
 def fit(
@@ -38,26 +73,27 @@ def fit(
     history: list[dict[str, float]] | None = None,
     start: OccupancyField | None = None,
     solid: Solid | None = None,
-    report: ShapeReport | None = None,
+    report: MeshReport | None = None,
 ) -> OccupancyField:
-    """Fit a field to a mesh.
+    """Fit a field to a prepared mesh (`mesh_input.prepare_mesh`).
 
     Args:
-        output: write the field there. Beside it a checkpoint is kept while training, and found again by the same call.
-        progress: show what the mesh is like, and a bar with the time left and the IoU of held-out points.
-        start: go on from this field's numbers, in its placement.
-        solid: of the mesh, which is prepared (`shapes.prepare_shape`): then its labelled points are kept from fit to
-            fit. Else it is made here.
-        report: of the mesh, which is prepared: both by `shapes.read_shape`. Else it is prepared here.
-        history: takes {step, seconds, loss, iou} of every look at the held-out points, those before a kill too.
+        output: write the field to this file. While training, a checkpoint is kept beside it; the same call resumes
+            from it.
+        progress: show the report and a bar with the remaining time and the IoU on held-out points.
+        history: is extended by {step, seconds, loss, iou} of each evaluation on the held-out points, including those
+            before an interruption.
+        start: begin with this field's parameters and placement.
+        solid: of the mesh, in the field's placement. Fits that share one share its labelled points.
+        report: of the mesh, for the user.
 
     Returns:
-        the field, every W kept. After Ctrl-C, as far as it got; the checkpoint stays, and so does what was at the
-        output before this training began.
+        the field, every W kept. After Ctrl-C it is incomplete (`complete` is False), the checkpoint stays, and an
+        output that existed before the training is left as it was.
 
     Raises:
-        ValueError: a bad mesh or setting.
-        FileNotFoundError: the output's folder is not there.
+        ValueError: a setting is impossible, or the mesh encloses no volume.
+        FileNotFoundError: the output's folder does not exist.
         RuntimeError: the loss is not finite; the last checkpoint stays.
     """
     config.check()
@@ -65,34 +101,33 @@ def fit(
     if output is not None:
         check_folder(output)
     check_writable(architecture)
-    if solid is None and report is None:
-        mesh, report = prepare_shape(mesh)
-    field = _beginning(mesh, architecture, config, start)  # impossible settings are refused before any work
+    field = _initial_field(mesh, architecture, config, start)  # impossible settings are refused before any work
     solid = Solid(mesh, field.placement) if solid is None else solid
-    view = FitProgress(progress)
-    found = f"{100 * solid.ambiguous_fraction:.2g} % of the points near the surface are ambiguous"
-    view.say(f"{report}; {found}" if report else found)
+    bar = ProgressBar(progress)
+    ambiguous = f"{100 * solid.ambiguous_fraction:.2g} % of the points near the surface are ambiguous"
+    bar.say(f"{report}; {ambiguous}" if report else ambiguous)
     device = best_device() if config.device == "auto" else config.device
-    training = Training(field.to(device), solid, config, view)
-    kept = None if output is None else checkpoint.path_for(output)
-    if output is not None and kept is not None:
-        training.keeps_existing = output.exists()
-        training.resume(kept, _fingerprint(mesh, architecture, config, start))
-    _train(training, kept)
+    training = Training(field.to(device), solid, config, bar)
+    saved = None if output is None else checkpoint.path_for(output)
+    if output is not None and saved is not None:
+        training.output_existed = output.exists()
+        training.resume(saved, _fingerprint(mesh, architecture, config, start))
+    _train(training, saved)
     field.complete = training.finished
     if history is not None:
         history.extend(training.history)
-    at = f" at step {training.step}"
-    written = output is not None and checkpoint.save_finished(field, output, training.keeps_existing, view.say, at)
+    written = output is not None and checkpoint.save_result(field, output, training.output_existed)
+    if output is not None and not field.complete:
+        bar.say(checkpoint.interruption_message(output, written, f" at step {training.step}"))
     training.announce(output if written else None)
     return field
 
 
-def _beginning(
+def _initial_field(
     mesh: "trimesh.Trimesh", architecture: OccupancyConfig, config: FitConfig, start: OccupancyField | None
 ) -> OccupancyField:
-    """The field at the start of a training: new, or with another's numbers in its place."""
-    with torch.random.fork_rng(devices=[]):  # the caller draws on as if nothing had happened
+    """The field before training: new, or a copy of `start`."""
+    with torch.random.fork_rng(devices=[]):  # leaves the caller's random numbers as they are
         torch.default_generator.manual_seed(int(config.seed))
         field = OccupancyField(architecture, Placement.of(mesh) if start is None else start.placement)
     check_file_size(field, config)
@@ -101,19 +136,19 @@ def _beginning(
     return field
 
 
-def _train(training: Training, kept: Path | None) -> None:
-    """To the end, or to Ctrl-C, with a checkpoint kept at a path."""
-    with interruptible() as stop, training.view:
+def _train(training: Training, saved: Path | None) -> None:
+    """Train to the end or to Ctrl-C, with a checkpoint at `saved`."""
+    with interruptible() as stop, training.bar:
         for _ in training.run(stop):
-            if kept is not None and training.save_is_due:
-                training.save(kept)
-    if kept is not None and not training.finished:
-        training.save(kept)
+            if saved is not None and training.save_is_due:
+                training.save(saved)
+    if saved is not None and not training.finished:
+        training.save(saved)
     training.finish()
 
 
 def check_file_size(field: OccupancyField, config: FitConfig) -> None:
-    """Raise ValueError where not even one bit a number fits the budget."""
+    """Raise ValueError if the budget is less than one bit per parameter."""
     size = config.file_size(field.parameters_count)
     smallest = overhead(field.config, field.placement) + field.parameters_count // 8
     if size is not None and size < smallest:
@@ -126,9 +161,8 @@ def check_file_size(field: OccupancyField, config: FitConfig) -> None:
 def _fingerprint(
     mesh: "trimesh.Trimesh", architecture: OccupancyConfig, config: FitConfig, start: OccupancyField | None
 ) -> str:
-    """What must agree for a checkpoint to be gone on with."""
-    digest = hashlib.sha256(STATE.encode())
-    digest.update(np.ascontiguousarray(mesh.triangles, dtype=np.float64).tobytes())
+    """Identifies the input and the settings of a training: a checkpoint with another fingerprint is not resumed."""
+    digest = hashlib.sha256(np.ascontiguousarray(mesh.triangles, dtype=np.float64).tobytes())
     settings = [asdict(architecture), asdict(config)]
     digest.update(json.dumps(settings, sort_keys=True, default=np.generic.item).encode())
     if start is not None:

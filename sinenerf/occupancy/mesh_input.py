@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ShapeReport:
+class MeshReport:
     """What was found when a mesh was read."""
 
     vertices: int
@@ -37,12 +37,12 @@ class ShapeReport:
         return f"{self.vertices:,} vertices, {self.faces:,} faces{merged}; {closed}{flipped}"
 
 
-def read_shape(path: str | Path) -> tuple["trimesh.Trimesh", ShapeReport]:
-    """Read a mesh file and make what is in it ready for labels, as `prepare_shape` does.
+def read_mesh(path: str | Path) -> tuple["trimesh.Trimesh", MeshReport]:
+    """Read a mesh file and make what is in it ready for labels, as `prepare_mesh` does.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it cannot be read as a mesh, or is one that `prepare_shape` refuses.
+        ValueError: it cannot be read as a mesh, or is one that `prepare_mesh` refuses.
     """
     import trimesh
 
@@ -59,9 +59,9 @@ def read_shape(path: str | Path) -> tuple["trimesh.Trimesh", ShapeReport]:
     return _prepare(meshes, str(path))
 
 
-def prepare_shape(
+def prepare_mesh(
     shape: "trimesh.Trimesh | trimesh.Scene", name: str = "the mesh"
-) -> tuple["trimesh.Trimesh", ShapeReport]:
+) -> tuple["trimesh.Trimesh", MeshReport]:
     """Check a mesh and make it ready for labels: geometries and equal vertices merged, degenerate faces dropped, faces
     oriented (`orientation.orient`).
 
@@ -76,7 +76,7 @@ def prepare_shape(
     return _prepare(_meshes(shape) if isinstance(shape, trimesh.Scene) else [shape], name)
 
 
-def _prepare(meshes: list["trimesh.Trimesh"], name: str) -> tuple["trimesh.Trimesh", ShapeReport]:
+def _prepare(meshes: list["trimesh.Trimesh"], name: str) -> tuple["trimesh.Trimesh", MeshReport]:
     """One mesh of several, ready for labels."""
     import trimesh
 
@@ -99,7 +99,7 @@ def _prepare(meshes: list["trimesh.Trimesh"], name: str) -> tuple["trimesh.Trime
     faces, flipped = orient(np.array(mesh.vertices), np.array(mesh.faces))
     mesh = trimesh.Trimesh(mesh.vertices * unit, faces, process=False)
     _, uses = np.unique(mesh.edges_sorted, axis=0, return_counts=True)
-    report = ShapeReport(
+    report = MeshReport(
         len(mesh.vertices),
         len(faces),
         len(meshes),

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Int
 
-from sinenerf.occupancy.surface_grid import Grid, LevelError
+from sinenerf.occupancy.solid import Placement
+from sinenerf.occupancy.surface_grid import Grid, LevelError, Logits
 
 if TYPE_CHECKING:
     import trimesh
-
-    from sinenerf.occupancy.field import OccupancyField
 
 SMALLEST = 1e-3
 """Least distance of a grid value from the level, in logits."""
@@ -45,13 +44,15 @@ class Surface:
     evaluations: int
 
 
-def extract(
-    field: "OccupancyField", resolution: int = 512, level: float = 0.5, largest_component: bool = False
+def extract_surface(
+    logits: Logits, placement: Placement, resolution: int = 512, level: float = 0.5, largest_component: bool = False
 ) -> Extraction:
     """The closed surface where the occupancy passes a level; what is solid at the cube's wall is capped there.
 
     Args:
-        field: with its weights kept, for speed (`OccupancyField.load` and `fit` return it so).
+        logits: of the occupancy, such as `OccupancyField.logits`; fast if the field keeps its weights, as `load` and
+            `fit` return it.
+        placement: of the cube, in the coordinates of the mesh to return.
         resolution: cells along a side of the cube.
         level: occupancy between 0 and 1.
         largest_component: keep only the connected piece with the most faces, so that nothing floats.
@@ -62,7 +63,7 @@ def extract(
     """
     import trimesh
 
-    made = find_surface(field, resolution, level)
+    made = find_surface(logits, placement, resolution, level)
     faces = made.faces
     if largest_component:
         piece = trimesh.graph.connected_component_labels(trimesh.graph.face_adjacency(faces), node_count=len(faces))
@@ -73,13 +74,14 @@ def extract(
 
 
 def find_surface(
-    field: "OccupancyField",
+    logits: Logits,
+    placement: Placement,
     resolution: int,
     level: float = 0.5,
     quick: bool = False,
     watch: Callable[[int], None] | None = None,
 ) -> Surface:
-    """What `extract` makes a mesh of.
+    """The bare arrays that `extract_surface` makes a mesh of.
 
     Args:
         quick: start coarser and split cells by their corners alone, not by the slope, at a third of the evaluations:
@@ -87,7 +89,7 @@ def find_surface(
         watch: called with the number of evaluations so far, now and then; what it raises ends the search.
 
     Raises:
-        LevelError, ValueError: as `extract`.
+        LevelError, ValueError: as `extract_surface`.
     """
     import igl
 
@@ -95,11 +97,11 @@ def find_surface(
         raise ValueError(f"resolution is {resolution}: use 2 or more")
     if not 0 < level < 1:
         raise LevelError(f"level is {level:g}: occupancy lies between 0 and 1. Try --level 0.5")
-    grid = Grid(field, resolution, math.log(level / (1 - level)), watch)
+    grid = Grid(logits, resolution, math.log(level / (1 - level)), watch)
     keys, index = np.unique(grid.corners(grid.search(quick)), return_inverse=True)
     vertices, values = grid.points(keys), grid.values(keys)
     # no vertex may lie on another in a file's float32: a reader that merges them would see holes
     values = np.where(values > 0, np.maximum(values, SMALLEST), np.minimum(values, -SMALLEST))
     # libigl calls what is below the level inside
     surface, faces, _ = igl.marching_cubes(-values.astype(np.float64), vertices, index.reshape(-1, 8), 0.0)
-    return Surface(field.placement.from_cube(surface), faces.astype(np.int64), grid.evaluations)
+    return Surface(placement.from_cube(surface), faces.astype(np.int64), grid.evaluations)

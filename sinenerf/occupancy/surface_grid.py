@@ -2,14 +2,11 @@
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-
-if TYPE_CHECKING:
-    from sinenerf.occupancy.field import OccupancyField
+from torch import Tensor
 
 COARSE = 64
 """Cells a side where the search starts, or up to twice as many."""
@@ -22,6 +19,8 @@ FACES = np.array([[0, 3, 4, 7], [1, 2, 5, 6], [0, 1, 4, 5], [2, 3, 6, 7], [0, 1,
 BEHIND = np.array([[-1, 0, 0], [1, 0, 0], [0, -1, 0], [0, 1, 0], [0, 0, -1], [0, 0, 1]])
 
 Cells = Int[np.ndarray, "_ 3"]
+Logits = Callable[[Float[Tensor, "n 3"]], Float[Tensor, " n"]]
+"""A field as a function: logits of the occupancy at points of the cube [-1, 1]^3, differentiable by the points."""
 
 
 class LevelError(ValueError):
@@ -37,12 +36,12 @@ class Grid:
 
     def __init__(
         self,
-        field: "OccupancyField",
+        logits: Logits,
         resolution: int,
         threshold: float,
         watch: Callable[[int], None] | None = None,
     ) -> None:
-        self.field, self.resolution, self.threshold = field, resolution, threshold
+        self.logits, self.resolution, self.threshold = logits, resolution, threshold
         self.watch, self.evaluations = watch, 0
         self.low, self.high = math.inf, -math.inf  # of the field's own logits over the threshold
         self._known = np.zeros((resolution + 1) ** 3, dtype=bool)
@@ -66,7 +65,9 @@ class Grid:
         missing = self._distinct(keys[~self._known[keys]])
         if len(missing):
             points = self.points(missing)
-            values = self.field.evaluate(points) - np.float32(self.threshold)
+            with torch.no_grad():
+                logits = self.logits(torch.from_numpy(points).float()).float().cpu().numpy()
+            values = logits - np.float32(self.threshold)
             self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
             outside = (abs(points) >= 1).any(1)
             self._values[missing] = np.where(outside, np.minimum(values, np.float32(-1e-3)), values)
@@ -114,13 +115,12 @@ class Grid:
 
     def _slopes(self, keys: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """Length of the field's gradient, in logits per cube unit."""
-        device = next(self.field.parameters()).device
         slopes = np.empty(len(keys), dtype=np.float32)
         for start in range(0, len(keys), 2**14):
-            points = torch.from_numpy(self.points(keys[start : start + 2**14])).float().to(device).requires_grad_()
+            points = torch.from_numpy(self.points(keys[start : start + 2**14])).float().requires_grad_()
             with torch.enable_grad():
-                (gradient,) = torch.autograd.grad(self.field.logits(points).sum(), points)
-            slopes[start : start + 2**14] = gradient.norm(dim=1).cpu().numpy()
+                (gradient,) = torch.autograd.grad(self.logits(points).sum(), points)
+            slopes[start : start + 2**14] = gradient.norm(dim=1).numpy()
         return slopes
 
     def _follow(self, cells: Cells) -> Cells:

@@ -1,6 +1,7 @@
-"""One training of a field: the cross-entropy of labelled points, rounding in its last third, checkpoints."""
+"""Training of an occupancy field: loss on labelled points, rounding in the last third, progress, checkpoints."""
 
 import math
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,49 +9,84 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from torch import Tensor
 
 from sinenerf.codec.container import OCCUPANCY, pack
 from sinenerf.codec.tensors import load_tensors
 from sinenerf.common import checkpoint
-from sinenerf.common.console import Stop
+from sinenerf.common.console import Stop, say
 from sinenerf.common.hardware import multiplies_bfloat16
 from sinenerf.common.optimization import make_optimizer, warm_cosine
 from sinenerf.factored import keep_weights
 from sinenerf.occupancy.config import FitConfig
-from sinenerf.occupancy.evaluate import iou
+from sinenerf.occupancy.evaluate import iou, occupied
 from sinenerf.occupancy.field import OccupancyField
-from sinenerf.occupancy.fit_progress import FitProgress
 from sinenerf.occupancy.header import header_of
 from sinenerf.occupancy.sampling import make_sampler
 from sinenerf.occupancy.solid import Solid
 from sinenerf.rounding.by_curvature import WINDOW, CurvatureRounding
 from sinenerf.rounding.curvature import draw_points, gauss_newton
 
-HELD_OUT = 100_000  # uniform points of the cube whose IoU the progress bar shows
-CANDIDATES, CURVATURE_POINTS = 2**15, 2**12  # of so many points so many are drawn for the curvature
+HELD_OUT = 100_000  # uniform points of the cube for the IoU in the progress bar
+CANDIDATES, CURVATURE_POINTS = 2**15, 2**12  # the curvature is taken at the second number of points, out of the first
 SAVE_EVERY = 20.0  # seconds of training between two checkpoints
-SCORE_EVERY = 5.0  # seconds of training between two looks at the held-out points
+SCORE_EVERY = 5.0  # seconds of training between two evaluations of the held-out points
+
+
+class ProgressBar:
+    """A bar with the remaining time and the IoU, and messages above it, on standard error; or nothing at all."""
+
+    def __init__(self, shown: bool) -> None:
+        self.shown = shown
+        self._bar = Progress(
+            TextColumn("Fitting"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=Console(file=sys.stderr),
+            disable=not shown,
+        )
+        self._task = self._bar.add_task("fit", total=1.0, note="")
+
+    def __enter__(self) -> "ProgressBar":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def say(self, message: str) -> None:
+        """Print a message of one line, unless nothing is shown."""
+        if self.shown:
+            say(message)
+
+    def update(self, done: float, seconds: float, step: int, iou: float) -> None:
+        """Move the bar to the fraction of the budget that is used, and estimate the remaining time from it."""
+        left = seconds * (1 - done) / done if done else 0.0
+        note = f"{int(left // 60)}:{int(left % 60):02d} left, step {step:,}" + (f", IoU {iou:.4f}" if iou else "")
+        self._bar.update(self._task, completed=done, note=note)
 
 
 class Training:
     """The state of a fit: network, optimiser, step, seconds spent."""
 
-    def __init__(self, field: OccupancyField, solid: Solid, config: FitConfig, view: FitProgress) -> None:
-        self.field, self.config, self.view = field, config, view
+    def __init__(self, field: OccupancyField, solid: Solid, config: FitConfig, bar: ProgressBar) -> None:
+        self.field, self.config, self.bar = field, config, bar
         self.device = next(field.parameters()).device
         self.max_seconds, self.max_steps = config.budget()
         self.step, self.seconds, self.saved_at, self.iou = 0, 0.0, 0.0, 0.0
         self.loss: float | Tensor = math.nan
         self.history: list[dict[str, float]] = []
         self.fingerprint = ""
-        self.keeps_existing = False  # the output was there before this training began
-        self.sampler = make_sampler(config.sampler, solid, config.seed, config.pool, config.resolution, view.shown)
+        self.output_existed = False  # before this training began
+        self.sampler = make_sampler(config.sampler, solid, config.seed, config.pool, config.resolution, bar.shown)
         fast = multiplies_bfloat16(self.device.type) if config.precision == "auto" else config.precision == "bfloat16"
         self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=fast)
         self.optimizer = make_optimizer(config.optimizer, field.parameters(), config.learning_rate)
         self.rounding = self._rounding()
-        self._curvature_points: tuple[int, Tensor] | None = None  # points of the curvature, and the step that drew them
+        self._curvature_points: tuple[int, Tensor] | None = None  # with the step at which they were drawn
         points = np.random.default_rng(config.seed + 1).uniform(-1, 1, (HELD_OUT, 3))
         self.held_out = points, solid.contains(points)
 
@@ -64,10 +100,11 @@ class Training:
         )
 
     def _curvature(self, start: int, stop: int) -> Tensor:
-        """Of the loss now, at points that depend on the step alone."""
+        """Curvature of the current loss over parameters `start` to `stop`, at points that depend only on the step."""
         if self._curvature_points is None or self._curvature_points[0] != self.step:
-            many = torch.cat([self.sampler.batch(self.step + i, CANDIDATES // 4)[0] for i in range(4)]).to(self.device)
-            points = draw_points(self.field.network, many, CURVATURE_POINTS, self.config.loss)
+            batches = [self.sampler.batch(self.step + i, CANDIDATES // 4)[0] for i in range(4)]
+            candidates = torch.cat(batches).to(self.device)
+            points = draw_points(self.field.network, candidates, CURVATURE_POINTS, self.config.loss)
             self._curvature_points = self.step, points
         curvature = gauss_newton(self.field.network, self._curvature_points[1], start, stop)
         self._check_finite(float(curvature.sum()))
@@ -75,7 +112,7 @@ class Training:
 
     @property
     def done_fraction(self) -> float:
-        """How much of the budget is spent, from 0 to 1."""
+        """Fraction of the budget that is used, from 0 to 1."""
         return min(1.0, max(self.step / self.max_steps, self.seconds / self.max_seconds))
 
     @property
@@ -84,26 +121,26 @@ class Training:
 
     @property
     def save_is_due(self) -> bool:
-        """Whether a kill would lose too much."""
+        """Whether the last checkpoint is too old."""
         return self.seconds - self.saved_at > SAVE_EVERY
 
     def learning_rate(self) -> float:
-        """The optimiser's, now."""
+        """Learning rate of the current step."""
         return self.config.learning_rate * warm_cosine(self.done_fraction)
 
     def run(self, stop: Stop) -> Iterator[None]:
-        """Train until the budget is spent or `stop` is set; yields after every look at the held-out points."""
-        looked = self.seconds
+        """Train until the budget is used up or `stop` is set. Yields after each evaluation of the held-out points."""
+        scored = self.seconds
         before = time.monotonic()
         while not (self.finished or stop.wanted):
             self.loss = self._train_step()
             now = time.monotonic()
             self.seconds, before = self.seconds + now - before, now
-            if self.seconds - looked > SCORE_EVERY or self.finished:
-                self._look()
+            if self.seconds - scored > SCORE_EVERY or self.finished:
+                self._record()
                 yield
-                looked, before = self.seconds, time.monotonic()
-            self.view.update(self.done_fraction, self.seconds, self.step, self.iou)
+                scored, before = self.seconds, time.monotonic()
+            self.bar.update(self.done_fraction, self.seconds, self.step, self.iou)
 
     def _train_step(self) -> Tensor:
         if self.rounding is not None:
@@ -129,7 +166,7 @@ class Training:
         if not math.isfinite(loss):
             raise RuntimeError(f"the loss is {loss} at step {self.step}: lower the learning rate, or omega")
 
-    def _look(self) -> None:
+    def _record(self) -> None:
         loss = float(self.loss)
         self._check_finite(loss)
         self._score()
@@ -139,23 +176,23 @@ class Training:
 
     def _score(self) -> None:
         points, inside = self.held_out
-        self.iou = iou(self.field.evaluate(points) > 0, inside)
+        self.iou = iou(occupied(self.field, points), inside)
 
     def finish(self) -> None:
-        """The field as it is now, every W kept, on the CPU."""
+        """Round what is not rounded yet, and move the field to the CPU, every W kept."""
         if self.rounding is not None:
             if (left := self.rounding.count - self.rounding.rounded) > WINDOW:  # a large network, or Ctrl-C
-                self.view.say(f"rounding the {left:,} numbers that are left")
+                self.bar.say(f"rounding the remaining {left:,} parameters")
             self.field.coded = load_tensors(self.field.network, self.rounding.finish())
             self.rounding = None
         keep_weights(self.field.cpu().eval())
-        self._score()  # rounding what was left has changed it, after Ctrl-C by much
+        self._score()  # the rounding has changed the field, after Ctrl-C by much
 
     def save(self, path: Path) -> None:
-        """A checkpoint, whole or not at all."""
+        """Write a checkpoint, whole or not at all."""
         state = {
             "fingerprint": self.fingerprint,
-            "keeps_existing": self.keeps_existing,
+            "output_existed": self.output_existed,
             "step": self.step,
             "seconds": self.seconds,
             "loss": float(self.loss),
@@ -168,9 +205,9 @@ class Training:
         self.saved_at = self.seconds
 
     def resume(self, path: Path, fingerprint: str) -> None:
-        """Go on from a checkpoint, if there is one of the same mesh and settings."""
+        """Resume from the checkpoint at a path, if there is one for the same mesh and settings."""
         self.fingerprint = fingerprint
-        state = checkpoint.read(path, self.view.say, fingerprint)
+        state = checkpoint.load(path, self.bar.say, fingerprint)
         if state is None:
             return
         self.field.load_state_dict(state["network"])
@@ -178,13 +215,13 @@ class Training:
         if self.rounding is not None:
             self.rounding.load_state(state["rounding"])
         self.step, self.seconds, self.saved_at = state["step"], state["seconds"], state["seconds"]
-        self.loss, self.history, self.keeps_existing = state["loss"], state["history"], state["keeps_existing"]
-        self.view.say(f"going on from step {self.step}")
+        self.loss, self.history, self.output_existed = state["loss"], state["history"], state["output_existed"]
+        self.bar.say(f"resuming from step {self.step}")
 
     def announce(self, output: Path | None) -> None:
-        """The last line, of a field that was written, or was not."""
+        """Report the result; `output` is None if the field was not written."""
         size = f"{output}: {output.stat().st_size:,} bytes, " if output is not None else ""
-        self.view.say(
+        self.bar.say(
             f"{size}{self.field.parameters_count:,} parameters, IoU {self.iou:.4f} on {HELD_OUT:,} held-out points, "
             f"{self.step:,} steps in {self.seconds:.0f} s"
         )

@@ -67,7 +67,7 @@ class BudgetedTraining(ABC):
 
     def resume(self) -> bool:
         """Load the checkpoint. Returns False where there is none that can be read and has this fingerprint."""
-        state = None if self.checkpoint is None else checkpoint.read(self.checkpoint, say, self.fingerprint)
+        state = None if self.checkpoint is None else checkpoint.load(self.checkpoint, say, self.fingerprint)
         if state is None:
             return False
         self.step, self.seconds = state["step"], state["seconds"]

@@ -86,7 +86,9 @@ def compress_run(
     complete = tuning.run()
     field = field_of(pipeline)
     field.complete = complete
-    checkpoint.save_finished(field, output, tuning.keeps_existing, say)
+    written = checkpoint.save_result(field, output, tuning.keeps_existing)
+    if not complete:
+        say(checkpoint.interruption_message(output, written))
     return field
 
 
@@ -139,7 +141,7 @@ class FineTuning(BudgetedTraining):
     def resume(self) -> bool:
         resumed = super().resume()
         if resumed:
-            say(f"going on from step {self.step}")
+            say(f"resuming from step {self.step}")
         return resumed
 
     def _train_step(self) -> None:

@@ -63,17 +63,17 @@ class Asset:
     @cached_property
     def mesh(self) -> "trimesh.Trimesh":
         """The mesh in the file, with consistently oriented faces."""
-        from sinenerf.occupancy.mesh_input import prepare_shape, read_shape
+        from sinenerf.occupancy.mesh_input import prepare_mesh, read_mesh
 
         if self.path.suffix.lower() != ".drc":
-            return read_shape(self.path)[0]
+            return read_mesh(self.path)[0]
         from sinenerf.common.mesh_files import undraco
 
         try:
             decoded = undraco(self.path.read_bytes())
         except Exception as error:  # whatever the decoder raises
             raise ValueError(f"{self.path}: cannot be read as a Draco mesh ({error})") from None
-        return prepare_shape(decoded, str(self.path))[0]
+        return prepare_mesh(decoded, str(self.path))[0]
 
     @cached_property
     def placement(self) -> "Placement":

@@ -87,7 +87,8 @@ class Surfaces:
                 update(f"{evaluations:,} points")
 
             check()
-            surface = find_surface(asset.field, resolution, level, quick, watch)  # type: ignore[arg-type]
+            field: OccupancyField = asset.field  # type: ignore[assignment]
+            surface = find_surface(field.logits, field.placement, resolution, level, quick, watch)
         return surface.vertices, surface.faces
 
     def mesh_packet(

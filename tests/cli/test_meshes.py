@@ -71,17 +71,17 @@ def test_killed_and_interrupted_fits_go_on(torus_file, tmp_path):
             lambda before=before: checkpoint.exists() and checkpoint.stat().st_mtime > before, line, sent=sent
         )
         assert stopped.returncode == code, stopped.stderr
-    assert "going on from step" in stopped.stderr and "the same command goes on" in stopped.stderr
+    assert "resuming from step" in stopped.stderr and "run the same command to resume" in stopped.stderr
     OccupancyField.load(field)
     done = subprocess.run(line, capture_output=True, text=True, timeout=200, check=False)
-    assert done.returncode == 0 and "going on from step" in done.stderr
+    assert done.returncode == 0 and "resuming from step" in done.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["torus.sine"]
 
 
 @pytest.mark.slow
 def test_killed_compression_goes_on(tmp_path):
     line = [sys.executable, "-c", "import sinenerf.occupancy.training as t; t.SAVE_EVERY = t.SCORE_EVERY = 0.1; "
-            "import sinenerf.occupancy.compress_field as c; c.TEACHER_RESOLUTION = 48; "
+            "import sinenerf.occupancy.compress as c; c.TEACHER_RESOLUTION = 48; "
             "from sinenerf.cli import main; main()"]  # fmt: skip
     golden, small = str(GOLDEN / "sine.sine"), str(tmp_path / "small.sine")
     line += ["compress", golden, "--output", small, "--bits", "12", "--minutes", "0.1"]
@@ -112,7 +112,7 @@ def test_bad_input_is_one_line(torus_file, tmp_path):
         (("compress", field, "--output", tmp_path / "no" / "x.sine", "--bytes", 400), "is not there"),
         (("compress", field, "--output", tmp_path / "x.sine", "--bytes", 40), "40 bytes are too few"),
         (("compress", field, "--output", field, "--bytes", 400), "is read, and would be replaced"),
-        (("compress", field, "--output", tmp_path / "x.sine"), "is rounded already"),
+        (("compress", field, "--output", tmp_path / "x.sine"), "is already rounded"),
         (("fit", torus_file, "--output", tmp_path), "is a folder"),
         (("eval", field, torus_file, "--points", 4), "points is 4: at least 5 are needed"),
         (("eval", field, torus_file, "--seed", -1), "seed is -1: it must be 0 or more"),
@@ -134,7 +134,7 @@ def chosen(monkeypatch):
         calls.append((architecture, config))
         return Namespace(complete=True)
 
-    monkeypatch.setattr("sinenerf.occupancy.mesh_input.read_shape", lambda path: (None, None))
+    monkeypatch.setattr("sinenerf.occupancy.mesh_input.read_mesh", lambda path: (None, None))
     monkeypatch.setattr("sinenerf.occupancy.fit.fit", fit)
     return calls
 

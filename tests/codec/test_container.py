@@ -103,10 +103,10 @@ def test_damaged_files_are_refused():
                 Container.parse(data)
 
 
-def read_shape(container):
+def read_mesh(container):
     field = OccupancyField.of_container(container)
     assert sum(p.numel() for p in field.parameters()) < 2**22
-    assert field.evaluate(np.zeros((3, 3))).shape == (3,)
+    assert field.logits(torch.zeros(3, 3)).shape == (3,)
 
 
 def read_scene(container):
@@ -122,7 +122,7 @@ def read_adapter(container):
 
 @pytest.mark.parametrize(
     ("folder", "read", "cases"),
-    [(".", read_shape, 18_700), ("scenes", read_scene, 300), ("adapters", read_adapter, 1_000)],
+    [(".", read_mesh, 18_700), ("scenes", read_scene, 300), ("adapters", read_adapter, 1_000)],
 )
 def test_damaged_files_with_a_right_checksum_are_refused_or_valid(folder, read, cases):
     """In 20,000 cases the decoder raises its own error, or reads finite values. Nothing else happens."""

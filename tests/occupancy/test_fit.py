@@ -11,10 +11,10 @@ import trimesh
 from support.no_float64 import NoFloat64
 
 from sinenerf.occupancy.config import FitConfig
-from sinenerf.occupancy.evaluate import evaluate, iou, surface_distance
+from sinenerf.occupancy.evaluate import evaluate, iou, occupied, surface_distance
 from sinenerf.occupancy.field import OccupancyConfig, OccupancyField
-from sinenerf.occupancy.fit import fit
-from sinenerf.occupancy.mesh_input import prepare_shape, read_shape
+from sinenerf.occupancy.fit import fit, fit_mesh
+from sinenerf.occupancy.mesh_input import prepare_mesh, read_mesh
 from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import Placement, Solid
 from sinenerf.occupancy.training import Training
@@ -63,7 +63,7 @@ def whole_way(mesh):
 
 
 def test_a_broken_mesh_goes_the_whole_way():
-    mesh, report = prepare_shape(a_broken_mesh())
+    mesh, report = prepare_mesh(a_broken_mesh())
     assert not report.watertight and report.flipped_faces > len(mesh.faces) / 2
     whole_way(mesh)
 
@@ -71,14 +71,14 @@ def test_a_broken_mesh_goes_the_whole_way():
 @pytest.mark.skipif(not BROKEN.is_dir(), reason="needs ../shared/data")
 @pytest.mark.parametrize("name", ["bunny_open", "dragon_1473_pieces", "igea_tristrips"])
 def test_a_real_broken_mesh_goes_the_whole_way(name):
-    mesh, _ = read_shape(BROKEN / f"{name}.ply")
+    mesh, _ = read_mesh(BROKEN / f"{name}.ply")
     whole_way(mesh)
 
 
 @pytest.mark.parametrize("layer", ["sine", "low-rank", "dense"])
 @pytest.mark.parametrize("extra", [{"loss": "mse", "sampler": "grid", "resolution": 16}, {"activation": "sine"}])
 def test_every_layer_sampler_and_loss_trains(layer, extra, torus):
-    field = OccupancyField.fit(torus, layer=layer, steps=3, **SMALL, **extra)
+    field = fit_mesh(torus, layer=layer, steps=3, **SMALL, **extra)
     assert torch.isfinite(field(torch.rand(10, 3) + 5)).all()
 
 
@@ -108,7 +108,7 @@ def test_metrics_of_known_shapes():
 
 
 def test_saved_field_is_the_same_field(torus, tmp_path):
-    field = OccupancyField.fit(torus, steps=3, **SMALL)
+    field = fit_mesh(torus, steps=3, **SMALL)
     field.save(tmp_path / "torus.sine")
     loaded = OccupancyField.load(tmp_path / "torus.sine")
     points = torch.rand(100, 3) * 3 + 4
@@ -129,7 +129,7 @@ def test_points_far_from_the_origin_need_no_float64():
 
 
 def test_numbers_changed_after_training_are_kept(torus, tmp_path):
-    field = OccupancyField.fit(torus, steps=3, **SMALL)
+    field = fit_mesh(torus, steps=3, **SMALL)
     with torch.no_grad():
         field.network.head.bias += 1.0
     field.save(tmp_path / "torus.sine")
@@ -139,14 +139,14 @@ def test_numbers_changed_after_training_are_kept(torus, tmp_path):
 @pytest.mark.parametrize("budget", [{"bytes": 700}, {"bits": 6.0}, {"bits": 9.5}])
 @pytest.mark.parametrize("steps", [3, 300])
 def test_a_budget_holds(budget, steps, torus):
-    field = OccupancyField.fit(torus, steps=steps, **{**SMALL, "width": 64}, **budget)
+    field = fit_mesh(torus, steps=steps, **{**SMALL, "width": 64}, **budget)
     size = len(field.to_bytes())
     assert size <= budget.get("bytes", budget.get("bits", 0) * field.parameters_count / 8)
     assert steps < 300 or size > 0.9 * budget.get("bytes", budget.get("bits", 0) * field.parameters_count / 8)
 
 
 def test_bytes_alone_choose_network_and_training(torus):
-    field = OccupancyField.fit(torus, bytes=900, steps=20, pool=20_000)
+    field = fit_mesh(torus, bytes=900, steps=20, pool=20_000)
     assert 850 < len(field.to_bytes()) <= 900 and field.config.width == 40
 
 
@@ -158,11 +158,11 @@ def test_numbers_of_numpy_are_whole_too(torus, tmp_path, unchecked):
 
 def test_a_budget_that_is_too_small(torus):
     with pytest.raises(ValueError, match=r"120 bytes are too few for 953 parameters: at least \d+, or"):
-        OccupancyField.fit(torus, bytes=120, steps=3, width=64, rank=2)
+        fit_mesh(torus, bytes=120, steps=3, width=64, rank=2)
 
 
 def test_32_bits_are_exact(torus):
-    field = OccupancyField.fit(torus, bits=32.0, steps=3, **SMALL)
+    field = fit_mesh(torus, bits=32.0, steps=3, **SMALL)
     assert not field.coded and len(field.to_bytes()) > 4 * field.parameters_count
 
 
@@ -189,7 +189,7 @@ def test_32_bits_are_exact(torus):
 )
 def test_impossible_settings(settings, message, torus):
     with pytest.raises(ValueError, match=message):
-        OccupancyField.fit(torus, **{**SMALL, **settings})
+        fit_mesh(torus, **{**SMALL, **settings})
 
 
 @pytest.mark.parametrize("bytes", [{}, {"bytes": 900}])
@@ -204,7 +204,7 @@ def test_impossible_settings(settings, message, torus):
 )
 def test_settings_of_another_kind(settings, message, bytes, torus, unchecked):
     with pytest.raises(ValueError, match=message):
-        OccupancyField.fit(torus, **{**SMALL, **bytes, **settings})
+        fit_mesh(torus, **{**SMALL, **bytes, **settings})
 
 
 def test_a_loss_that_is_no_number_stops(torus, tmp_path):
@@ -238,12 +238,12 @@ def test_a_finished_file_stays_until_another_is_finished(torus, tmp_path, monkey
     architecture, config = split_settings({"steps": 9, **SMALL})
     assert fit(torus, *split_settings({"steps": 3, **SMALL}), output).complete
     before = output.read_bytes()
-    for step in (2, 5):  # what goes on from a checkpoint keeps_existing it too
+    for step in (2, 5):  # what resumes from a checkpoint keeps it too
         with monkeypatch.context() as patch:
             patch.setattr(Training, "_train_step", interrupt_at(step, Training._train_step))
             assert not fit(torus, architecture, config, output, progress=True).complete
         said = " ".join(capsys.readouterr().err.split())
-        assert f"{output} is as it was; the same command goes on" in said and "bytes" not in said
+        assert f"{output} is unchanged; run the same command to resume" in said and "bytes" not in said
         assert output.read_bytes() == before and kept.is_file()
     assert fit(torus, architecture, config, output).complete
     assert output.read_bytes() != before and not kept.exists()
@@ -258,7 +258,7 @@ def test_history_and_iou_are_those_of_the_whole_training_and_of_its_file(torus, 
         patch.setattr(Training, "_train_step", interrupt_at(4, Training._train_step))
         assert not fit(torus, *settings, output).complete
     told, points, inside = announced[0]
-    assert told == iou(load(output).evaluate(points) > 0, inside)  # rounded at once, and not as good as before
+    assert told == iou(occupied(load(output), points), inside)  # all rounded at once, so worse than before
     assert fit(torus, *settings, output, history=history).complete
     assert [look["step"] for look in history] == list(range(1, 9))
 

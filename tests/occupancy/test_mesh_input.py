@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from sinenerf.occupancy.mesh_input import prepare_shape, read_shape
+from sinenerf.occupancy.mesh_input import prepare_mesh, read_mesh
 from sinenerf.occupancy.orientation import orient
 from sinenerf.occupancy.solid import Placement, Solid
 
@@ -30,7 +30,7 @@ def turned(mesh):
 
 
 def inside(mesh, *points):
-    mesh, _ = prepare_shape(mesh)
+    mesh, _ = prepare_mesh(mesh)
     placement = Placement.of(mesh)
     return Solid(mesh, placement).contains(placement.to_cube(np.array(points, dtype=float))).tolist()
 
@@ -41,7 +41,7 @@ def write(path, text):
 
 
 def test_a_good_mesh_stays_as_it_is():
-    mesh, report = prepare_shape(ball())
+    mesh, report = prepare_mesh(ball())
     assert report.watertight and report.flipped_faces == 0 and report.boundary_edges == 0
     assert mesh.volume == pytest.approx(ball().volume)
 
@@ -51,7 +51,7 @@ def test_faces_that_disagree_are_turned():
     faces = np.array(mesh.faces)
     wrong = np.random.default_rng(0).permutation(len(faces))[: len(faces) // 3]
     faces[wrong] = faces[wrong, ::-1]
-    mended, report = prepare_shape(trimesh.Trimesh(mesh.vertices, faces, process=False))
+    mended, report = prepare_mesh(trimesh.Trimesh(mesh.vertices, faces, process=False))
     assert report.watertight and report.flipped_faces == len(wrong)
     assert mended.volume == pytest.approx(mesh.volume)
 
@@ -89,7 +89,7 @@ def test_a_hollow_body_inside_out_keeps_its_cavity():
 def test_a_holed_mesh_inside_out_is_turned():
     mesh = turned(kept(ball(), lambda z: z < 0.9))
     assert inside(mesh, (0, 0, 0), (0, 0, 0.5), (1.04, 0, 0)) == [True, True, False]
-    assert prepare_shape(mesh)[1].flipped_faces == len(mesh.faces)
+    assert prepare_mesh(mesh)[1].flipped_faces == len(mesh.faces)
     assert orient(np.array(mesh.vertices), np.array(mesh.faces[:, ::-1]))[1] == 0
 
 
@@ -111,7 +111,7 @@ def test_a_sheet_stays_as_it_is():
     sheet = kept(trimesh.creation.box((2, 2, 2)).subdivide().subdivide(), lambda z: z > 0.99)
     sheet.vertices += np.random.default_rng(0).normal(0, 0.02, sheet.vertices.shape)
     for mesh in (sheet, turned(sheet)):
-        assert prepare_shape(mesh)[1].flipped_faces == 0
+        assert prepare_mesh(mesh)[1].flipped_faces == 0
 
 
 @pytest.mark.parametrize("size", [1e-5, 1.0, 1e5])
@@ -119,13 +119,13 @@ def test_nothing_depends_on_the_unit(size):
     mesh = ball()
     soup = trimesh.Trimesh(size * mesh.triangles.reshape(-1, 3), np.arange(3 * len(mesh.faces)).reshape(-1, 3),
                            process=False)  # fmt: skip
-    mended, report = prepare_shape(soup)
+    mended, report = prepare_mesh(soup)
     assert report.watertight and (len(mended.vertices), len(mended.faces)) == (len(mesh.vertices), len(mesh.faces))
     assert np.array_equal(mended.triangles, soup.triangles)
 
 
 def test_a_hole_and_a_self_intersection_do_no_harm():
-    opened, report = prepare_shape(kept(ball(), lambda z: z < 0.9))
+    opened, report = prepare_mesh(kept(ball(), lambda z: z < 0.9))
     assert not report.watertight and report.boundary_edges > 0
     placement = Placement.of(opened)
     solid = Solid(opened, placement)
@@ -147,13 +147,13 @@ def test_orientation_of_loose_triangles_is_left_alone():
 
 def test_unmerged_vertices_are_merged(tmp_path):
     ball().export(tmp_path / "ball.stl")
-    mesh, report = read_shape(tmp_path / "ball.stl")
+    mesh, report = read_mesh(tmp_path / "ball.stl")
     assert report.watertight and len(mesh.vertices) == len(ball().vertices)
 
 
 def test_a_scene_of_several_geometries_is_merged(tmp_path):
     trimesh.Scene([ball(), ball(1, (3, 0, 0))]).export(tmp_path / "two.glb")
-    mesh, report = read_shape(tmp_path / "two.glb")
+    mesh, report = read_mesh(tmp_path / "two.glb")
     assert report.geometries == 2 and mesh.body_count == 2
     assert "2 geometries, merged" in str(report)
 
@@ -161,21 +161,21 @@ def test_a_scene_of_several_geometries_is_merged(tmp_path):
 def test_a_scene_in_memory_is_merged_too():
     scene = trimesh.Scene([ball(), ball()])
     scene.graph.update(next(iter(scene.graph.nodes_geometry)), matrix=np.diag([2.0, 2, 2, 1]))
-    mesh, report = prepare_shape(scene)
+    mesh, report = prepare_mesh(scene)
     assert report.geometries == 2 and mesh.volume == pytest.approx(9 * ball().volume)
     with pytest.raises(ValueError, match="the mesh: has no faces"):
-        prepare_shape(trimesh.Scene())
+        prepare_mesh(trimesh.Scene())
 
 
 def test_what_is_no_mesh_is_refused(unchecked):
     with pytest.raises(TypeError, match=r"the mesh: is a PointCloud\. Give a trimesh"):
-        prepare_shape(trimesh.PointCloud(np.eye(3)))
+        prepare_mesh(trimesh.PointCloud(np.eye(3)))
 
 
 def test_edges_of_more_than_two_faces_are_reported():
     """No edge is a hole's, and yet it is not watertight: two boxes that share an edge."""
     box = trimesh.creation.box((1, 1, 1))
-    _, report = prepare_shape(joined(box, box.copy().apply_translation([1, 1, 0])))
+    _, report = prepare_mesh(joined(box, box.copy().apply_translation([1, 1, 0])))
     assert "not watertight, 0 boundary edges, 1 edges of more than two faces" in str(report)
 
 
@@ -199,7 +199,7 @@ def test_placement_goes_there_and_back():
 )
 def test_refused_with_the_reason(text, message, tmp_path):
     with pytest.raises(ValueError, match=message) as error:
-        read_shape(write(tmp_path / "mesh.obj", text))
+        read_mesh(write(tmp_path / "mesh.obj", text))
     assert str(tmp_path / "mesh.obj") in str(error.value) and "\n" not in str(error.value)
 
 
@@ -213,29 +213,29 @@ def test_faces_of_vertices_that_are_not_there(wrong, tmp_path):
     )
     path = write(tmp_path / "box.ply", header + "\n".join([*rows, f"3 0 1 {wrong}"]) + "\n")
     with pytest.raises(ValueError, match=r"box.ply: face 11 has a vertex that is not there \(1 such in all\)") as error:
-        read_shape(path)
+        read_mesh(path)
     assert "\n" not in str(error.value)
     faces = np.array([*mesh.faces[:-1], [0, 1, wrong]])
     with pytest.raises(ValueError, match="the mesh: face 11 has a vertex that is not there"):
-        prepare_shape(trimesh.Trimesh(mesh.vertices, faces, process=False))
+        prepare_mesh(trimesh.Trimesh(mesh.vertices, faces, process=False))
 
 
 def test_no_volume_is_refused():
     sheet = trimesh.creation.box((1, 1, 1))
     sheet.update_faces([0])
     sheet = trimesh.Trimesh(sheet.vertices + np.arange(24).reshape(8, 3) * 1e-3, sheet.faces)
-    mesh, _ = prepare_shape(sheet)
+    mesh, _ = prepare_mesh(sheet)
     with pytest.raises(ValueError, match="encloses no volume"):
         _ = Solid(mesh, Placement.of(mesh)).ambiguous_fraction
 
 
 def test_missing_and_unreadable_files(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nothing\.ply: no such file"):
-        read_shape(tmp_path / "nothing.ply")
+        read_mesh(tmp_path / "nothing.ply")
     with pytest.raises(ValueError, match="cannot be read as a mesh"):
-        read_shape(write(tmp_path / "mesh.ply", "this is no mesh"))
+        read_mesh(write(tmp_path / "mesh.ply", "this is no mesh"))
     with pytest.raises(ValueError, match="cannot be read as a mesh"):
-        read_shape(write(tmp_path / "mesh.xyzzy", "this is no mesh"))
+        read_mesh(write(tmp_path / "mesh.xyzzy", "this is no mesh"))
 
 
 @pytest.mark.parametrize("text", [False, True])
@@ -253,5 +253,5 @@ def test_triangle_strips_are_read(text, split, tmp_path):
     body = mesh.vertices.astype("<f4").tobytes() + rows.tobytes()
     lines = "".join(" ".join(map(str, row)) + "\n" for row in (*mesh.vertices, *rows))
     (tmp_path / "strips.ply").write_bytes(header.encode() + (lines.encode() if text else body))
-    read, report = read_shape(tmp_path / "strips.ply")
+    read, report = read_mesh(tmp_path / "strips.ply")
     assert report.watertight and read.volume == pytest.approx(1)

@@ -10,20 +10,14 @@ import trimesh
 
 from sinenerf.occupancy.architecture import build_network
 from sinenerf.occupancy.config import OccupancyConfig
-from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.solid import Placement
-from sinenerf.occupancy.surface import SMALLEST, LevelError, extract
+from sinenerf.occupancy.surface import SMALLEST, LevelError, extract_surface
+
+PLACEMENT = Placement((0.0, 0.0, 0.0), 1.0)
 
 
-class Analytic(OccupancyField):
-    """A field whose logit is a formula of the points of the cube."""
-
-    def __init__(self, function, placement=None):
-        super().__init__(OccupancyConfig(width=4, rank=1), placement or Placement((0.0, 0.0, 0.0), 1.0))
-        self.function = function
-
-    def logits(self, cube):
-        return self.function(cube)
+def extract(logits, *settings, placement=PLACEMENT):
+    return extract_surface(logits, placement, *settings)
 
 
 def ball_and_thin_parts(p):
@@ -36,11 +30,11 @@ def ball_and_thin_parts(p):
     return 40 * torch.stack([ball, plate, rod, small]).amax(0)
 
 
-def dense(field, resolution, level=0.5):
+def dense(logits, resolution, level=0.5):
     """Marching cubes of every vertex of the grid."""
     axis = 2 * np.arange(resolution + 1) / resolution - 1
     points = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
-    values = field.evaluate(points) - np.float32(math.log(level / (1 - level)))
+    values = logits(torch.from_numpy(points).float()).detach().numpy() - np.float32(math.log(level / (1 - level)))
     wall = (abs(points) >= 1).any(1)
     values[wall] = np.minimum(values[wall], np.float32(-1e-3))
     values = np.where(values > 0, np.maximum(values, SMALLEST), np.minimum(values, -SMALLEST))
@@ -63,18 +57,22 @@ def triangles(vertices, faces):
 
 def test_no_two_vertices_coincide_in_a_file():
     """A surface through grid points: its triangles there shrink to nothing, and a reader would merge their corners."""
-    field = Analytic(lambda p: 1e-7 * (p[..., 0] + p[..., 1] + p[..., 2]) + 50 * (0.5 - abs(p).amax(-1)).clamp(max=0))
-    mesh = extract(field, 32).mesh
+
+    def logits(p):
+        return 1e-7 * (p[..., 0] + p[..., 1] + p[..., 2]) + 50 * (0.5 - abs(p).amax(-1)).clamp(max=0)
+
+    mesh = extract(logits, 32).mesh
     assert trimesh.Trimesh(np.asarray(mesh.vertices, dtype=np.float32), mesh.faces).is_watertight
 
 
 @pytest.mark.parametrize("level", [0.5, 0.3])
 def test_equals_dense_evaluation_at_128(level):
-    field = Analytic(ball_and_thin_parts)
-    found = extract(field, 128, level)
+    found = extract(ball_and_thin_parts, 128, level)
     assert found.mesh.is_watertight and found.mesh.body_count == 2 and found.mesh.volume > 0
     np.testing.assert_allclose(
-        triangles(np.asarray(found.mesh.vertices), found.mesh.faces), triangles(*dense(field, 128, level)), atol=1e-9
+        triangles(np.asarray(found.mesh.vertices), found.mesh.faces),
+        triangles(*dense(ball_and_thin_parts, 128, level)),
+        atol=1e-9,
     )
     assert found.evaluations < 0.35 * 129**3  # 65^3 are 13 % of them already
 
@@ -84,16 +82,19 @@ def test_a_network_is_meshed_as_densely_evaluated():
     network = network.double()  # no rounding may depend on the chunk
     with torch.no_grad():
         network.head.bias -= network(torch.rand(1000, 3).double() * 2 - 1).quantile(0.8)
-    field = Analytic(lambda p: network(p.double())[..., 0].float())
-    found = extract(field, 130)  # no multiple of the coarse cells
+
+    def logits(p):
+        return network(p.double())[..., 0].float()
+
+    found = extract(logits, 130)  # no multiple of the coarse cells
     np.testing.assert_allclose(
-        triangles(np.asarray(found.mesh.vertices), found.mesh.faces), triangles(*dense(field, 130)), atol=1e-6
+        triangles(np.asarray(found.mesh.vertices), found.mesh.faces), triangles(*dense(logits, 130)), atol=1e-6
     )
     assert found.mesh.is_watertight  # closed at the walls of the cube too
 
 
 def test_a_fine_grid_evaluates_few_of_its_points():
-    found = extract(Analytic(lambda p: 20 * (0.6 - p.norm(dim=-1))), 512)
+    found = extract(lambda p: 20 * (0.6 - p.norm(dim=-1)), 512)
     assert found.evaluations < 0.05 * 513**3
     radius = np.linalg.norm(found.mesh.vertices, axis=1)
     assert abs(radius - 0.6).max() < 1e-4
@@ -101,7 +102,7 @@ def test_a_fine_grid_evaluates_few_of_its_points():
 
 
 def test_the_mesh_lies_where_the_shape_lay():
-    found = extract(Analytic(lambda p: 20 * (0.5 - p.norm(dim=-1)), Placement((10.0, 20.0, 30.0), 4.0)), 64)
+    found = extract(lambda p: 20 * (0.5 - p.norm(dim=-1)), 64, placement=Placement((10.0, 20.0, 30.0), 4.0))
     np.testing.assert_allclose(found.mesh.bounds, [[8, 18, 28], [12, 22, 32]], atol=0.01)
 
 
@@ -110,39 +111,46 @@ def test_a_shape_between_all_coarse_vertices_is_found():
         x, y, z = (p - torch.tensor([0.0, 0.0, 1 / 64])).unbind(-1)
         return 40 * (0.004 - torch.maximum(abs(z), torch.maximum(abs(x), abs(y)) - 0.5))
 
-    found = extract(Analytic(plate), 128)
+    found = extract(plate, 128)
     assert found.mesh.is_watertight and abs(found.mesh.extents[:2] - 1).max() < 0.05
     with pytest.raises(LevelError, match=r"no surface at level 0.9: .* Try --level 0"):
-        extract(Analytic(plate), 128, 0.9)
+        extract(plate, 128, 0.9)
 
 
 def test_noise_is_refused_before_it_fills_the_memory(monkeypatch):
-    field = Analytic(lambda p: torch.sin(1e6 * p).prod(-1))
+    def logits(p):
+        return torch.sin(1e6 * p).prod(-1)
+
     with pytest.raises(LevelError, match=r"is noise: .* 1,\d{3},\d{3} of 1,728,000 cells. Try --resolution 64"):
-        extract(field, 120)
+        extract(logits, 120)
     monkeypatch.setattr("sinenerf.occupancy.surface_grid.COARSE", 8)
     monkeypatch.setattr("sinenerf.occupancy.surface_grid.LARGEST", 8)
-    assert extract(field, 8).mesh.is_watertight
+    assert extract(logits, 8).mesh.is_watertight
     with pytest.raises(LevelError, match=r"may pass 4,096 of 4,096 cells. Try --resolution 8"):
-        extract(field, 1024)  # by its coarse cells
+        extract(logits, 1024)  # by its coarse cells
 
 
 def test_a_level_below_the_field_gives_no_box():
     """The cube's wall counts as outside, and would close a surface around all of it."""
-    field = Analytic(lambda p: 1 - p.square().sum(-1))
+
+    def logits(p):
+        return 1 - p.square().sum(-1)
+
     with pytest.raises(LevelError, match=r"no surface at level 0.1: .* from 0.119 to 0.731\. Try --level 0.425"):
-        extract(field, 16, 0.1)
-    assert extract(field, 16, 0.425).mesh.is_watertight
+        extract(logits, 16, 0.1)
+    assert extract(logits, 16, 0.425).mesh.is_watertight
 
 
 def test_no_surface_names_the_range_and_a_level():
-    field = Analytic(lambda p: -1 - p.square().sum(-1))
+    def logits(p):
+        return -1 - p.square().sum(-1)
+
     with pytest.raises(LevelError, match=r"no surface at level 0.5: .* from 0.018 to 0.269\. Try --level 0.14"):
-        extract(field, 16)
-    assert extract(field, 16, 0.14).mesh.is_watertight
+        extract(logits, 16)
+    assert extract(logits, 16, 0.14).mesh.is_watertight
     with pytest.raises(LevelError, match="between 0 and 1"):
-        extract(field, 16, 1.5)
+        extract(logits, 16, 1.5)
     with pytest.raises(ValueError, match="resolution is 1"):
-        extract(field, 1)
+        extract(logits, 1)
     with pytest.raises(LevelError, match="not a number"):
-        extract(Analytic(lambda p: p[..., 0] * math.nan), 16)
+        extract(lambda p: p[..., 0] * math.nan, 16)

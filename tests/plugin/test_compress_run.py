@@ -124,7 +124,8 @@ def test_interrupted_compression_goes_on(before, run, tmp_path, monkeypatch, cap
         path.write_bytes(before)
     assert not compress_run(run, path, bytes=4500, steps=12).complete
     said = capsys.readouterr().err
-    assert ("is as it was" if before else "holds the field so far") in said and "the same command goes on" in said
+    assert ("is unchanged" if before else "holds the field in its current state") in said
+    assert "run the same command to resume" in said
     assert (path.read_bytes() == before) if before else sinenerf.load(path)
     assert compress_run(run, path, bytes=4500, steps=12).complete and steps == list(range(12))
     assert [p.name for p in tmp_path.iterdir()] == ["small.sine"]

@@ -39,4 +39,4 @@ def kill_and_run_again(command: Sequence, checkpoint: Path) -> None:
     stop_when(checkpoint.exists, command)
     step = torch.load(checkpoint, weights_only=True)["step"]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=200, check=False)
-    assert done.returncode == 0 and f"going on from step {step}\n" in done.stderr, done.stderr
+    assert done.returncode == 0 and f"resuming from step {step}\n" in done.stderr, done.stderr

@@ -8,14 +8,15 @@ import trimesh
 from support.viewer_server import respond
 
 from sinenerf.occupancy.field import OccupancyField
-from sinenerf.occupancy.surface import extract, find_surface
+from sinenerf.occupancy.surface import extract_surface, find_surface
 from sinenerf.viewer.array_packets import unpack
 from sinenerf.viewer.launch import open_api
 
 
 def test_the_quick_surface_differs_from_the_exact_one_by_specks_alone(shape):
     field = OccupancyField.load(shape[0])
-    quick, exact = find_surface(field, 96, quick=True), extract(field, 96)
+    quick = find_surface(field.logits, field.placement, 96, quick=True)
+    exact = extract_surface(field.logits, field.placement, 96)
     assert quick.evaluations < 0.8 * exact.evaluations
     assert 0.97 * len(exact.mesh.faces) < len(quick.faces) <= len(exact.mesh.faces)
 
@@ -26,7 +27,7 @@ def test_the_quick_surface_differs_from_the_exact_one_by_specks_alone(shape):
         raise Stop
 
     with pytest.raises(Stop):
-        find_surface(field, 96, watch=watch)
+        find_surface(field.logits, field.placement, 96, watch=watch)
 
 
 def test_meshes_distances_and_quality(shape):

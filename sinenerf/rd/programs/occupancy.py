@@ -17,7 +17,7 @@ from sinenerf.occupancy.config import FitConfig, OccupancyConfig
 from sinenerf.occupancy.evaluate import Evaluation, Truth, surface_of
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.fit import fit
-from sinenerf.occupancy.mesh_input import read_shape
+from sinenerf.occupancy.mesh_input import read_mesh
 from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import Placement
 from sinenerf.rd.results import Measurement, Settings, bytes_by_part, working_folder
@@ -39,7 +39,7 @@ def find_mesh(folder: Path, name: str) -> Path:
 @lru_cache(maxsize=1)  # jobs come scene by scene
 def load_truth(path: Path, points: int) -> Truth:
     """A scene's mesh with labelled points."""
-    mesh, _ = read_shape(path)
+    mesh, _ = read_mesh(path)
     return Truth(mesh, Placement.of(mesh), points)
 
 
@@ -111,7 +111,7 @@ def _trained_history(trained: Path, scene: Path, artefact: Path) -> list[dict[st
 
     Its checkpoint is removed by then, and scoring takes seconds, training minutes.
     """
-    state = checkpoint.read(trained, print, _fingerprint(scene, artefact)) if artefact.is_file() else None
+    state = checkpoint.load(trained, print, _fingerprint(scene, artefact)) if artefact.is_file() else None
     return [] if state is None else state["history"]
 
 

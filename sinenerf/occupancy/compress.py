@@ -1,0 +1,57 @@
+"""Compressing a finished occupancy field: it is trained again while its parameters are rounded to fit a budget."""
+
+from pathlib import Path
+
+from sinenerf.common.files import check_folder, check_not_an_input
+from sinenerf.occupancy.config import FitConfig
+from sinenerf.occupancy.evaluate import check_placement
+from sinenerf.occupancy.field import OccupancyField
+from sinenerf.occupancy.fit import check_file_size, fit
+from sinenerf.occupancy.mesh_input import prepare_mesh, read_mesh
+
+TEACHER_RESOLUTION = 256
+"""Cells along a side of the field's own surface, used if no mesh is given: a cell is 1/128 of a cube unit."""
+LEARNING_RATE = 3e-3
+"""Lower than that of a fit, since the field is already trained."""
+
+
+def compress(
+    path: Path,
+    output: Path,
+    bits: float | None = None,
+    bytes: int | None = None,
+    mesh: Path | None = None,
+    minutes: float | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+) -> OccupancyField:
+    """Train the field of a file within a smaller budget, and write it.
+
+    Args:
+        bits, bytes: the budget, as in `FitConfig`.
+        mesh: the mesh to train on; by default the field's own surface.
+        minutes, steps: length of the training, as in `FitConfig`; by default one minute.
+
+    Raises:
+        FileNotFoundError: the field, the mesh or the output's folder does not exist.
+        ValueError: the file holds no field; the mesh is invalid, or lies elsewhere or has another unit; the budget is
+            too small; the output is the field or the mesh itself.
+    """
+    check_folder(output)
+    check_not_an_input(output, path, mesh)
+    field = OccupancyField.load(path)
+    if field.coded and bits is None and bytes is None:
+        raise ValueError(
+            f"{path}: is already rounded, to {path.stat().st_size:,} bytes. Give the new size: --bytes or --bits"
+        )
+    if minutes is None and steps is None:
+        minutes = 1.0
+    config = FitConfig(minutes, steps, learning_rate=LEARNING_RATE, seed=seed, bits=bits, bytes=bytes)
+    config.check()
+    check_file_size(field, config)  # before the surface is extracted, which may take a minute
+    if mesh is None:
+        truth, report = prepare_mesh(field.mesh(TEACHER_RESOLUTION))
+    else:
+        truth, report = read_mesh(mesh)
+        check_placement(truth, field.placement, mesh)
+    return fit(truth, field.config, config, output, progress=True, start=field, report=report)
