@@ -4,6 +4,7 @@ import pytest
 import trimesh
 from support.viewer_server import respond
 
+from sinenerf.common.mesh_files import draco
 from sinenerf.viewer.array_packets import unpack
 from sinenerf.viewer.assets import Asset, display_frame, identify_assets
 from sinenerf.viewer.launch import open_api
@@ -22,8 +23,6 @@ def test_files_of_one_shape_share_a_frame_and_others_do_not(shape, tmp_path):
 
 
 def test_a_draco_mesh_is_viewed(shape, tmp_path):
-    from sinenerf.rd.programs.occupancy import draco
-
     path = tmp_path / "torus.drc"
     path.write_bytes(draco(trimesh.load(shape[1]), 400, 10))
     api = open_api([path])
