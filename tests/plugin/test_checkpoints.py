@@ -1,4 +1,4 @@
-"""Which checkpoint a run goes on from, whether it may, and where it then ends."""
+"""Which checkpoint a run resumes from, whether its settings allow that, and where it then ends."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ pytest.importorskip("nerfstudio", reason="needs nerfstudio")
 from sinenerf.plugin.checkpoints import first_counted_step
 
 
-def test_a_run_with_bits_goes_on_from_its_checkpoint(scene, tmp_path):
+def test_a_run_with_bits_resumes_from_its_checkpoint(scene, tmp_path):
     first = make_trainer("sine-nerf-small", scene, tmp_path / "a", bits=10.0)
     first.pipeline.model.quantiser.load_state({"multiplier": -2.5, "rate": 1e6})
     first.save_checkpoint(3)
@@ -22,7 +22,7 @@ def test_a_run_with_bits_goes_on_from_its_checkpoint(scene, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"spread": 1.0}, "is of a run with another spread"),
         ({"omega": 4.0, "spread": 1.0}, "another omega, which is 3 there, and another spread"),
@@ -33,19 +33,19 @@ def test_a_run_with_bits_goes_on_from_its_checkpoint(scene, tmp_path):
         ({"bits": 8.0}, "is of a run with another network"),
     ],
 )
-def test_a_run_goes_on_with_its_own_settings_alone(changes, said, small, scene, tmp_path):
-    """As ns-train has it, which writes a run's config.yml first of all: in a folder of its own, or in the run's own."""
-    begun = begin(small)
+def test_a_run_resumes_only_with_its_own_settings(changes, message, small, scene, tmp_path):
+    """As under ns-train, which writes config.yml before anything else: in another folder, or in the run's own."""
+    unchanged = begin(small)
     for output, config in elsewhere_and_in_place(small, scene, tmp_path, **changes):
         config.save_config()
-        with pytest.raises(SystemExit, match=said) as stop:
+        with pytest.raises(SystemExit, match=message) as stop:
             set_up(config)
         assert "\n" not in str(stop.value)
-        assert begun() and (output == tmp_path or not list(output.iterdir()))
+        assert unchanged() and (output == tmp_path or not list(output.iterdir()))
 
 
 def begin(trainer):
-    """Train a step, as ns-train has it; returns a function that says whether all that was left is as it was."""
+    """Train one step, as ns-train does; returns a function that tells whether the files are still the same."""
     trainer.config.save_config()
     trainer.train_iteration(0)
     trainer.save_checkpoint(0)
@@ -54,7 +54,7 @@ def begin(trainer):
 
 
 def elsewhere_and_in_place(trainer, scene, tmp_path, **changes):
-    """(folder, configuration) of a run of this kind that goes on from a trainer's checkpoints."""
+    """(folder, configuration) of a run of this kind that resumes from a trainer's checkpoints."""
     for output in (tmp_path / "other", tmp_path):
         config = tiny_config("sine-nerf-small", scene, output, load_dir=trainer.checkpoint_dir, **changes)
         if output == tmp_path:
@@ -62,20 +62,20 @@ def elsewhere_and_in_place(trainer, scene, tmp_path, **changes):
         yield output, config
 
 
-def test_a_run_goes_on_with_its_own_settings(small, scene, tmp_path):
-    begun = begin(small)
+def test_a_run_resumes_with_its_own_settings(small, scene, tmp_path):
+    unchanged = begin(small)
     for _, config in elsewhere_and_in_place(small, scene, tmp_path, eval_num_rays_per_chunk=99):
         config.save_config()
-        assert begun()
+        assert unchanged()
         trainer = set_up(config)
         written = (trainer.base_dir / "config.yml").read_text()
         assert trainer._start_step == 1 and "eval_num_rays_per_chunk: 99" in written
-        assert "load_step: null" in written  # not the step that setting up has found
+        assert "load_step: null" in written  # not the step that was found in setting up
     assert trainer.base_dir == small.base_dir and not list(small.base_dir.glob(".partial*"))
 
 
 @pytest.mark.parametrize(
-    ("setting", "value", "said"),
+    ("setting", "value", "message"),
     [
         ("spherify", True, r"another spherify, which is False there\. Give"),
         ("hold_every", 2, r"another hold-every, which is 8 there\. Give"),
@@ -83,21 +83,21 @@ def test_a_run_goes_on_with_its_own_settings(small, scene, tmp_path):
         ("widest", 99, None),
     ],
 )
-def test_a_run_goes_on_with_its_own_views_alone(setting, value, said, small, scene, tmp_path):
-    """In another warp a network's numbers mean something else, and views that were held out would be trained on."""
-    begun = begin(small)
+def test_a_run_resumes_only_with_its_own_views(setting, value, message, small, scene, tmp_path):
+    """In another warp the parameters mean something else, and views that were held out would be trained on."""
+    unchanged = begin(small)
     for _, config in elsewhere_and_in_place(small, scene, tmp_path):
         setattr(config.pipeline.datamanager.dataparser, setting, value)
         config.save_config()
-        if said is None:
+        if message is None:
             assert set_up(config)._start_step == 1
             continue
-        with pytest.raises(SystemExit, match=said):
+        with pytest.raises(SystemExit, match=message):
             set_up(config)
-        assert begun()
+        assert unchanged()
 
 
-def test_a_run_goes_on_with_its_own_parser_alone(small, scene, tmp_path):
+def test_a_run_resumes_only_with_its_own_parser(small, scene, tmp_path):
     begin(small)
     written = small.base_dir / "config.yml"
     written.write_text(written.read_text().replace("dataparser.LLFFDataParserConfig", "other.BlenderDataParserConfig"))
@@ -107,34 +107,37 @@ def test_a_run_goes_on_with_its_own_parser_alone(small, scene, tmp_path):
     assert make_trainer("sine-nerf-small", scene, tmp_path / "other", load_dir=small.checkpoint_dir)._start_step == 1
 
 
-def test_a_run_goes_on_with_its_own_optimizer_alone(small, scene, tmp_path):
-    begun = begin(small)
+def test_a_run_resumes_only_with_its_own_optimizer(small, scene, tmp_path):
+    unchanged = begin(small)
     for output, config in elsewhere_and_in_place(small, scene, tmp_path):
         config.optimizers["fields"]["optimizer"].kind = "adam"
         config.save_config()
         with pytest.raises(SystemExit, match=r"is of a run with another optimizer\. Give its settings"):
             set_up(config)
-        assert begun() and (output == tmp_path or not list(output.iterdir()))
+        assert unchanged() and (output == tmp_path or not list(output.iterdir()))
 
 
-def test_learned_omegas_and_gains_go_on_from_their_own_start(scene, tmp_path):
-    """Which anchored rows follow from, though no checkpoint holds them."""
+def test_learned_omegas_and_gains_resume_only_with_their_initial_values(scene, tmp_path):
+    """Anchored rows follow from the initial values, which no checkpoint holds."""
     learned = {"learn_omega": True, "learn_gain": True}
     begin(first := make_trainer("sine-nerf-small", scene, tmp_path / "a", **learned))
-    for changes, said in (({"omega": 4.0}, "omega, which is 3 there"), ({"spread": 1.0}, "spread, which is 0.3 there")):
-        with pytest.raises(SystemExit, match=said):
+    for changes, message in (
+        ({"omega": 4.0}, "omega, which is 3 there"),
+        ({"spread": 1.0}, "spread, which is 0.3 there"),
+    ):
+        with pytest.raises(SystemExit, match=message):
             make_trainer("sine-nerf-small", scene, tmp_path / "b", load_dir=first.checkpoint_dir, **learned, **changes)
     first.base_dir.joinpath("config.yml").unlink()  # moved away from its run
     again = make_trainer("sine-nerf-small", scene, tmp_path / "c", load_dir=first.checkpoint_dir, **learned)
     assert again._start_step == 1
 
 
-def test_a_checkpoint_that_is_not_there_or_damaged(small, scene, tmp_path):
+def test_a_missing_or_damaged_checkpoint(small, scene, tmp_path):
     small.save_checkpoint(7)
-    kept, broken = small.checkpoint_dir / "step-000000007.ckpt", tmp_path / "broken.ckpt"
-    broken.write_bytes(kept.read_bytes()[:-99])
+    whole, broken = small.checkpoint_dir / "step-000000007.ckpt", tmp_path / "broken.ckpt"
+    broken.write_bytes(whole.read_bytes()[:-99])
     torch.save({"weights": torch.zeros(3)}, foreign := tmp_path / "foreign.ckpt")
-    for name, value, said in (
+    for name, value, message in (
         ("load_step", 5, "step-000000005.ckpt: no such checkpoint. There are: step-000000007.ckpt"),
         ("load_checkpoint", tmp_path / "absent.ckpt", "absent.ckpt: no such checkpoint. There are: none"),
         ("load_checkpoint", broken, "broken.ckpt: is damaged, or no checkpoint of a run"),
@@ -144,14 +147,14 @@ def test_a_checkpoint_that_is_not_there_or_damaged(small, scene, tmp_path):
         config.load_dir = small.checkpoint_dir if name == "load_step" else None
         setattr(config, name, value)
         config.save_config()
-        with pytest.raises(SystemExit, match=said) as stop:
+        with pytest.raises(SystemExit, match=message) as stop:
             set_up(config)
         assert str(stop.value).startswith("sinenerf: ") and "\n" not in str(stop.value)
         assert not list((tmp_path / "new").iterdir())
 
 
 @pytest.mark.parametrize(
-    ("kept", "made", "steps", "end"),
+    ("saved", "made", "steps", "end"),
     [
         ({"begin": 0, "end": 6000}, 3000, 6000, 6000),  # stopped: the same command
         ({"begin": 0, "end": 6000}, 3000, 9000, 9000),
@@ -159,41 +162,41 @@ def test_a_checkpoint_that_is_not_there_or_damaged(small, scene, tmp_path):
         ({"begin": 0, "end": 6000}, 3000, 2, 3002),
         ({"begin": 0, "end": 150}, 150, 5, 155),  # ended
         ({"begin": 0, "end": 150}, 150, 200, 350),
-        ({"begin": 150, "end": 155}, 153, 5, 155),  # stopped while it went on
+        ({"begin": 150, "end": 155}, 153, 5, 155),  # stopped after it was resumed
         ({"begin": 150, "end": 155}, 155, 5, 160),
     ],
 )
-def test_where_a_run_that_goes_on_ends(kept, made, steps, end):
-    assert first_counted_step({**kept, "step": made - 1}, steps) + steps == end
+def test_where_a_resumed_run_ends(saved, made, steps, end):
+    assert first_counted_step({**saved, "step": made - 1}, steps) + steps == end
 
 
 def test_a_stopped_run_ends_where_it_would_have(small, scene, tmp_path):
-    """Again and again, by the schedule of before; one that had ended makes as many steps as are asked for."""
+    """Repeatedly, by the same schedule; one that had ended makes as many further steps as are asked for."""
 
     def stop(trainer):
-        """After one step."""
+        """Save a checkpoint after one step."""
         trainer.train_iteration(trainer._start_step)
         trainer.save_checkpoint(trainer._start_step)
         return trainer.checkpoint_dir
 
-    def go_on(name, folder, steps):
+    def resume(name, folder, steps):
         return make_trainer("sine-nerf-small", scene, tmp_path / name, steps=steps, load_dir=folder)
 
     rate = small.config.optimizers["fields"]["optimizer"].lr
     factor = small.optimizers.schedulers["fields"].lr_lambdas[0]
-    second = go_on("second", stop(small), 4)
-    third = go_on("third", stop(second), 4)
+    second = resume("second", stop(small), 4)
+    third = resume("third", stop(second), 4)
     assert third.optimizers.optimizers["fields"].param_groups[0]["lr"] == pytest.approx(rate * factor(2))
     third.train()
     assert [path.name for path in third.checkpoint_dir.iterdir()] == ["step-000000003.ckpt"]
-    longer = go_on("longer", third.checkpoint_dir, 3)
+    longer = resume("longer", third.checkpoint_dir, 3)
     assert (longer._start_step, longer.end) == (4, 7)
-    again = go_on("again", stop(longer), 3)
+    again = resume("again", stop(longer), 3)
     assert (again._start_step, again.end) == (5, 7)
 
 
 def test_a_checkpoint_is_read_twice_at_most(small, scene, tmp_path, monkeypatch):
-    """Once for whether it is whole, and once for what it holds."""
+    """Once to check that it is whole, and once to load it."""
     small.save_checkpoint(0)
     load, read = torch.load, []
     monkeypatch.setattr(torch, "load", lambda path, **options: read.append(path) or load(path, **options))
@@ -201,33 +204,8 @@ def test_a_checkpoint_is_read_twice_at_most(small, scene, tmp_path, monkeypatch)
     assert len(read) == 2
 
 
-def test_a_run_that_goes_on_keeps_to_its_schedule(small, scene, tmp_path):
-    """nerfstudio's max_num_iterations are further steps; the learning rate was at its floor for all of them."""
-    small.save_checkpoint(5)
-    again = make_trainer("sine-nerf-small", scene, tmp_path, steps=6, load_dir=small.checkpoint_dir)
-    (schedule,) = again.optimizers.schedulers.values()
-    assert [small.optimizers.schedulers["fields"].lr_lambdas[0](step) for step in (0, 2, 4)] == pytest.approx(
-        [1, 0.05**0.5, 0.05]
-    )
-    assert schedule.lr_lambdas[0](6) == pytest.approx(0.05**0.5) and schedule.lr_lambdas[0](12) == pytest.approx(0.05)
-
-
-def test_a_run_goes_on_with_the_learning_rate_that_is_given(small, scene, tmp_path):
-    """As the message says after a loss that is no number."""
-    small.train_iteration(0)
-    small.save_checkpoint(0)
-    config = tiny_config("sine-nerf-small", scene, tmp_path / "again", load_dir=small.checkpoint_dir)
-    config.optimizers["fields"]["optimizer"].lr = 1e-4
-    again = set_up(config)
-    optimizer = again.optimizers.optimizers["fields"]
-    factor = again.optimizers.schedulers["fields"].lr_lambdas[0]
-    assert optimizer.param_groups[0]["lr"] == pytest.approx(1e-4 * factor(1))
-    again.train_iteration(1)
-    assert optimizer.param_groups[0]["lr"] == pytest.approx(1e-4 * factor(2))
-
-
-def test_a_run_of_another_version_of_torch_goes_on(scene, tmp_path):
-    """Settings of Adam come and go."""
+def test_a_run_of_another_version_of_torch_resumes(scene, tmp_path):
+    """Keys of Adam's groups differ between versions."""
     first = make_trainer("sine-nerf", scene, tmp_path / "a")
     first.train_iteration(0)
     first.save_checkpoint(0)

@@ -1,4 +1,4 @@
-"""A run made into a file, and what is done with that file, by the real commands."""
+"""Runs compressed to .sine files, and what the real commands do with the files."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def run(scene, tmp_path_factory):
     return next(output.rglob("config.yml")).parent
 
 
-def test_a_run_leaves_a_file_that_shows_what_it_shows(run, scene, tmp_path):
+def test_the_file_of_a_run_renders_the_same(run, scene, tmp_path):
     from sinenerf.plugin.runs import field_of, open_run
     from sinenerf.plugin.scoring import model_renderer, score_held_out
 
@@ -49,8 +49,8 @@ def test_a_run_leaves_a_file_that_shows_what_it_shows(run, scene, tmp_path):
     assert field_of(pipeline).to_bytes() == path.read_bytes()  # rounds the run's own numbers to the budget, too
     field.precision = pipeline.model.field.precision = "float32"
     views = read_views(scene / "poses_bounds.npy", field.capture)
-    kept = [i for i in range(len(views)) if i % 8]
-    for index, wanted in enumerate(kept[:2]):
+    trained = [i for i in range(len(views)) if i % 8]
+    for index, wanted in enumerate(trained[:2]):
         camera = pipeline.datamanager.train_dataset.cameras[index : index + 1]
         with torch.no_grad():
             truth = pipeline.model.get_outputs_for_camera(camera)
@@ -86,7 +86,7 @@ def test_a_run_is_compressed_within_a_budget(run, tmp_path):
 
 
 def test_a_run_that_stopped_before_it_rounded_keeps_its_bits(run, tmp_path):
-    """It was compressed to the default of 8."""
+    """It used to be compressed to the default of 8."""
     stopped = shutil.copytree(run, tmp_path / "stopped")
     last = max((stopped / "nerfstudio_models").iterdir())
     last.unlink()
@@ -96,7 +96,7 @@ def test_a_run_that_stopped_before_it_rounded_keeps_its_bits(run, tmp_path):
     assert 9 < json.loads(call_sinenerf("info", path, "--json").stdout)["bits_per_parameter"] <= 10
 
 
-def test_killed_compression_goes_on(run, tmp_path):
+def test_killed_compression_resumes(run, tmp_path):
     program = "import sinenerf.plugin.budgeted_training as b; b.SAVE_EVERY = 0.2; from sinenerf.cli import main; main()"
     line = [sys.executable, "-c", program, "compress", str(run), "--output", str(tmp_path / "small.sine")]
     line += ["--bytes", "4500", "--minutes", "0.05"]
@@ -106,8 +106,8 @@ def test_killed_compression_goes_on(run, tmp_path):
 
 
 @pytest.mark.parametrize("before", [None, b"what took an hour"])
-def test_interrupted_compression_goes_on(before, run, tmp_path, monkeypatch, capsys):
-    """A file of before stays until another is finished."""
+def test_interrupted_compression_resumes(before, run, tmp_path, monkeypatch, capsys):
+    """An existing file stays until another is finished."""
     from sinenerf.plugin.compress_run import FineTuning, compress_run
 
     steps, train_step = [], FineTuning._train_step
@@ -123,16 +123,16 @@ def test_interrupted_compression_goes_on(before, run, tmp_path, monkeypatch, cap
     if before is not None:
         path.write_bytes(before)
     assert not compress_run(run, path, bytes=4500, steps=12).complete
-    said = capsys.readouterr().err
-    assert ("is unchanged" if before else "holds the field in its current state") in said
-    assert "run the same command to resume" in said
+    message = capsys.readouterr().err
+    assert ("is unchanged" if before else "holds the field in its current state") in message
+    assert "run the same command to resume" in message
     assert (path.read_bytes() == before) if before else sinenerf.load(path)
     assert compress_run(run, path, bytes=4500, steps=12).complete and steps == list(range(12))
     assert [p.name for p in tmp_path.iterdir()] == ["small.sine"]
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (("--steps", 0), "steps is 0: it must be positive"),
         (("--steps", -5), "steps is -5: it must be positive"),
@@ -143,14 +143,14 @@ def test_interrupted_compression_goes_on(before, run, tmp_path, monkeypatch, cap
         (("--mesh", "shape.ply"), "--mesh"),
     ],
 )
-def test_a_budget_is_checked_before_a_run_is_opened(options, said, tmp_path, monkeypatch):
+def test_a_budget_is_checked_before_a_run_is_opened(options, message, tmp_path, monkeypatch):
     monkeypatch.setattr("sinenerf.plugin.compress_run.open_run", lambda run: pytest.fail("it was opened"))
     refused = call_sinenerf("compress", tmp_path, "--output", tmp_path / "x.sine", *options)
-    assert refused.returncode == 1 and said in refused.stderr and refused.stderr.count("\n") == 1, refused.stderr
+    assert refused.returncode == 1 and message in refused.stderr and refused.stderr.count("\n") == 1, refused.stderr
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("compress", "{run}", "--output", "{tmp}/x.sine", "--bytes", "300"), "300 bytes: too few for"),
         (("compress", "{tmp}", "--output", "{tmp}/x.sine"), "no run there"),
@@ -160,10 +160,10 @@ def test_a_budget_is_checked_before_a_run_is_opened(options, said, tmp_path, mon
         (("render", "{run}/scene.sine", "--output", "{tmp}/x", "--cameras", "{golden}"), "cameras are read from"),
     ],
 )
-def test_bad_input_is_one_line(run, tmp_path, arguments, said):
+def test_bad_input_is_one_line(run, tmp_path, arguments, message):
     golden = Path(__file__).parents[1] / "golden" / "sine.sine"
     made = call_sinenerf(*(a.format(run=run, tmp=tmp_path, golden=golden) for a in arguments))
-    assert made.returncode == 1 and said in made.stderr, made.stderr
+    assert made.returncode == 1 and message in made.stderr, made.stderr
     assert made.stderr.count("\n") == 1 and not (tmp_path / "x.sine").exists()
 
 

@@ -1,4 +1,4 @@
-"""Blender, nerfstudio and COLMAP data through nerfstudio's own parsers: a scene box stands in for NDC."""
+"""Blender, nerfstudio and COLMAP data through nerfstudio's own parsers, with a scene box instead of NDC."""
 
 import json
 import shutil
@@ -125,8 +125,8 @@ def edit_frame(data, change, frame=4):
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf])
-def test_a_camera_that_is_no_number(scene, tmp_path, number):
-    """nerfstudio subtracts the mean of all, so that none is any more."""
+def test_an_invalid_camera(scene, tmp_path, number):
+    """nerfstudio subtracts the mean of all poses, so that none is finite any more."""
     config = parsed_by_nerfstudio(scene, tmp_path)
     edit_frame(tmp_path, lambda frame: frame["transform_matrix"][1].__setitem__(3, number))
     refused(config, "transforms.json: images/image004.png", "NaN or infinite")
@@ -134,7 +134,7 @@ def test_a_camera_that_is_no_number(scene, tmp_path, number):
     refused(config, "transforms.json: images/image004.png")
 
 
-def test_a_camera_that_is_no_number_beside_others_that_are(scene, tmp_path):
+def test_one_invalid_camera_among_valid_ones(scene, tmp_path):
     config = parsed_by_nerfstudio(
         scene, tmp_path, center_method="none", orientation_method="none", auto_scale_poses=False
     )
@@ -150,14 +150,14 @@ def test_a_photograph_that_cannot_be_decoded(scene, tmp_path, photograph):
     refused(config, str(path), "cannot be decoded")
 
 
-@pytest.mark.parametrize("mode, said", [("P", "its pixels are P"), ("RGBA", "must have an alpha channel, or none")])
-def test_pixels_that_nerfstudio_misreads(scene, tmp_path, mode, said):
-    """A palette, and alpha in one photograph alone."""
+@pytest.mark.parametrize("mode, message", [("P", "its pixels are P"), ("RGBA", "must have an alpha channel, or none")])
+def test_pixels_that_nerfstudio_misreads(scene, tmp_path, mode, message):
+    """A palette, and alpha in only one photograph."""
     config = parsed_by_nerfstudio(scene, tmp_path)
     path = tmp_path / "images" / "image004.png"
     with Image.open(path) as image:
         image.convert(mode).save(path)
-    refused(config, str(path), said)
+    refused(config, str(path), message)
 
 
 def test_a_folder_that_the_parser_cannot_open(scene, tmp_path):
@@ -166,7 +166,7 @@ def test_a_folder_that_the_parser_cannot_open(scene, tmp_path):
     refused(config, f"{tmp_path}: its data parser cannot read it", "transforms.json")
 
 
-def test_a_folder_that_is_not_there(scene, tmp_path):
+def test_a_missing_folder(scene, tmp_path):
     config = parsed_by_nerfstudio(scene, tmp_path)
     config.data = config.pipeline.datamanager.data = tmp_path / "elsewhere"
     refused(config, f"{tmp_path}/elsewhere: ", "does not exist")
@@ -182,7 +182,7 @@ def test_a_folder_that_is_not_there(scene, tmp_path):
         ('{"frames": 3}', "not iterable"),
     ],
 )
-def test_a_transforms_json_that_is_none(scene, tmp_path, content, reason):
+def test_an_invalid_transforms_json(scene, tmp_path, content, reason):
     config = parsed_by_nerfstudio(scene, tmp_path)
     (tmp_path / "transforms.json").write_text(content)
     refused(config, f"{tmp_path}: its data parser cannot read it", reason)
@@ -210,7 +210,7 @@ def test_a_box_that_ends_with_the_cameras_is_named(scene, tmp_path, capsys):
 
 
 def test_a_scene_that_nerfstudio_has_parsed_is_learnt(scene, tmp_path):
-    """In the box of the cameras alone it comes to 11 dB, and the photographs' mean colour to 16.4."""
+    """In a box around the cameras alone it reaches 11 dB; the mean colour of the photographs reaches 16.4."""
     config = parsed_by_nerfstudio(scene, tmp_path, scene_scale=16.0)
     config.pipeline.datamanager.train_num_rays_per_batch = 256
     config.max_num_iterations, config.pipeline.model.rank = 100, 8

@@ -1,4 +1,4 @@
-"""The `llff-data` parser: what nerfstudio gets to see of a scene."""
+"""The `llff-data` parser: the cameras, box and transform it makes of a scene, and what it refuses."""
 
 import shutil
 
@@ -35,7 +35,7 @@ def test_focal_length_scales_with_the_photographs(scene, tmp_path):
 
 
 def test_the_transform_undoes_itself(scene):
-    """Points of the capture's own coordinates, moved as the parser says, project where the capture has them."""
+    """A camera in the capture's own coordinates, moved by the parser's transform, is the parser's camera."""
     parsed = parse(scene)
     table = np.load(scene / "poses_bounds.npy")[1, :15].reshape(3, 5)  # the first training view
     position = torch.from_numpy(table[:, 3]).float()
@@ -66,7 +66,7 @@ def test_spherified_scenes_have_a_box_in_place_of_ndc(scene):
     assert (low <= -1).all() and (high >= 1).all()
 
 
-def test_a_far_bound_that_is_far_off_does_not_empty_the_box(scene, tmp_path):
+def test_one_very_far_bound_does_not_enlarge_the_box_without_limit(scene, tmp_path):
     copy = shutil.copytree(scene, tmp_path / "scene")
     table = np.load(copy / "poses_bounds.npy")
     table[3, 16] = 1e6
@@ -84,7 +84,7 @@ def turned(scene, degrees, view=5):
     np.save(scene / "poses_bounds.npy", table)
 
 
-def test_views_of_all_sides_are_not_taken_for_a_forward_facing_capture(scene, tmp_path):
+def test_a_capture_from_all_sides_is_not_forward_facing(scene, tmp_path):
     copy = shutil.copytree(scene, tmp_path / "scene")
     turned(copy, 40)
     parse(copy)
@@ -95,7 +95,7 @@ def test_views_of_all_sides_are_not_taken_for_a_forward_facing_capture(scene, tm
     parse(copy, spherify=True)
 
 
-def test_a_ring_around_an_object_is_not_taken_for_one_that_looks_down(scene, tmp_path):
+def test_a_ring_around_an_object_is_not_forward_facing(scene, tmp_path):
     copy = shutil.copytree(scene, tmp_path / "scene")
     table = np.load(copy / "poses_bounds.npy")
     for view, row in enumerate(table):
@@ -125,7 +125,7 @@ def test_photographs_that_would_have_no_pixels_left(scene, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("there", "parser"),
+    ("name", "parser"),
     [
         ("transforms.json", "nerfstudio-data"),
         ("transforms_train.json", "blender-data"),
@@ -133,9 +133,9 @@ def test_photographs_that_would_have_no_pixels_left(scene, tmp_path):
         ("sparse/0", "colmap --colmap-path sparse/0"),
     ],
 )
-def test_a_folder_of_another_kind_is_told_its_parser(tmp_path, there, parser):
-    (tmp_path / there).mkdir(parents=True)
-    with pytest.raises(SystemExit, match=f"has {there} .* --data {tmp_path} {parser}$"):
+def test_a_folder_of_another_kind_is_told_its_parser(tmp_path, name, parser):
+    (tmp_path / name).mkdir(parents=True)
+    with pytest.raises(SystemExit, match=f"has {name} .* --data {tmp_path} {parser}$"):
         parse(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""The demo's own bookkeeping; test_commands runs all of it."""
+"""The checks and the report of the demo; tests/cli runs all of it."""
 
 import json
 from types import SimpleNamespace
@@ -13,7 +13,7 @@ from sinenerf.plugin import demo
 
 @pytest.mark.parametrize("option", ["frames", "minutes", "steps"])
 @pytest.mark.parametrize("value", [0, -1])
-def test_what_is_not_positive_is_refused_before_training(option, value, tmp_path, monkeypatch):
+def test_settings_that_are_not_positive_are_refused_before_training(option, value, tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "make_trainer", lambda *arguments: pytest.fail("it began"))
     refused = call_sinenerf("demo", "--scene", tmp_path, "--output", tmp_path / "demo", f"--{option}", value)
     assert refused.returncode == 1 and refused.stderr.startswith(f"sinenerf: {option} is {value}"), refused.stderr
@@ -22,7 +22,7 @@ def test_what_is_not_positive_is_refused_before_training(option, value, tmp_path
 
 @pytest.mark.parametrize(("steps", "planned", "made"), [(40, [], 40), (30, [], 40), (60, [35], 40), (60, [50], 50)])
 def test_a_resumed_demo_reports_the_steps_that_were_made(steps, planned, made, tmp_path, monkeypatch, capsys):
-    """Killed at step 40. Nothing is timed where nothing is left to train."""
+    """Killed at step 40. The speed is not measured where no training is left."""
     stand_ins = {
         "make_trainer": lambda *arguments: SimpleNamespace(
             _start_step=40, device="cpu", pipeline=SimpleNamespace(model=SimpleNamespace(eval=lambda: None))
@@ -52,7 +52,10 @@ def test_another_scene_of_the_same_name_replaces_nothing(scene, tmp_path, monkey
     for path in (model, target / "result.json"):
         path.write_text("{}")
     (target / "scene.txt").write_text("/elsewhere/fern")
-    for other, said in ((scene, "holds the demo of /elsewhere/fern"), (tmp_path / "gone" / scene.name, "no such file")):
+    for other, message in (
+        (scene, "holds the demo of /elsewhere/fern"),
+        (tmp_path / "gone" / scene.name, "no such file"),
+    ):
         refused = call_sinenerf("demo", "--scene", other, "--output", tmp_path / "demo")
-        assert refused.returncode == 1 and said in refused.stderr, refused.stderr
+        assert refused.returncode == 1 and message in refused.stderr, refused.stderr
         assert model.exists() and (target / "result.json").exists()

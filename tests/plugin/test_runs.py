@@ -1,4 +1,4 @@
-"""Finding and opening a run of nerfstudio's."""
+"""Finding and opening a run that nerfstudio wrote."""
 
 import shutil
 
@@ -11,7 +11,7 @@ from sinenerf.plugin.runs import open_run
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "message"),
     [
         (lambda run: shutil.rmtree(run / "nerfstudio_models"), "no checkpoint there"),
         (lambda run: next(run.glob("nerfstudio_models/*")).write_bytes(b"broken"), "no checkpoint that can be read"),
@@ -19,12 +19,12 @@ from sinenerf.plugin.runs import open_run
         (lambda run: (run / "config.yml").write_text("{"), "config.yml: cannot be opened (ParserError"),
     ],
 )
-def test_a_run_that_cannot_be_opened_is_one_line(small, tmp_path, spoil, said):
+def test_a_run_that_cannot_be_opened_is_one_line(small, tmp_path, spoil, message):
     small.config.save_config()
     small.save_checkpoint(0)
     spoil(small.base_dir)
     refused = call_sinenerf("compress", small.base_dir, "--output", tmp_path / "x.sine")
-    assert refused.returncode == 1 and said in refused.stderr.splitlines()[-1], refused.stderr
+    assert refused.returncode == 1 and message in refused.stderr.splitlines()[-1], refused.stderr
     assert refused.stderr.splitlines()[-1].startswith("sinenerf: ")
 
 

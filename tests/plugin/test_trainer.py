@@ -1,4 +1,4 @@
-"""Training that survives: what checkpoints hold, interruptions, and what is refused before it begins."""
+"""Checkpoints, interruptions, and what is refused before a training begins."""
 
 from copy import deepcopy
 
@@ -70,8 +70,8 @@ def test_nan_before_the_first_checkpoint(spoiled):
 
 
 @pytest.mark.parametrize("interrupted", [False, True])
-def test_a_checkpoint_of_nan_replaces_none(small, monkeypatch, interrupted):
-    """A gradient may be NaN where the loss is not; at Ctrl-C, too."""
+def test_a_checkpoint_with_nan_replaces_no_other(small, monkeypatch, interrupted):
+    """A gradient may be NaN where the loss is not; also at Ctrl-C."""
     small.save_checkpoint(0)
 
     def spoil(step):
@@ -114,7 +114,7 @@ def test_ctrl_c_after_the_last_step_loses_nothing(scene, tmp_path, monkeypatch):
 
 
 def test_the_scene_is_written_before_the_viewer_is_waited_for(scene, tmp_path, monkeypatch):
-    """With a viewer nerfstudio ends by Ctrl-C alone, which is then no interruption."""
+    """With a viewer only Ctrl-C ends nerfstudio, and does not count as an interruption."""
     trainer = make_trainer("sine-nerf-small", scene, tmp_path, bits=10.0)
 
     def wait():
@@ -146,7 +146,7 @@ def test_several_devices_are_refused(small):
         deepcopy(small.config).setup(local_rank=0, world_size=2).setup()
 
 
-def test_what_no_reader_opens_is_refused_before_training(scene, tmp_path):
+def test_networks_that_no_file_holds_are_refused_before_training(scene, tmp_path):
     with pytest.raises(SystemExit, match="sinenerf: depth is 17: a file holds 1 to 16"):
         make_trainer("sine-nerf-small", scene, tmp_path / "a", depth=17, bits=8.0)
     trained = make_trainer("sine-nerf-small", scene, tmp_path / "b", depth=17)  # a run without a file may be deeper
@@ -164,15 +164,15 @@ def test_photographs_that_no_file_holds_are_refused_before_training(scene, tmp_p
     make_trainer("sine-nerf-small", scene, tmp_path)
 
 
-@pytest.mark.parametrize(("setting", "value", "said"), [("rank", 17, "rank 17"), ("omega", 0.0, "omega is 0")])
-def test_settings_that_fit_no_layer_stop_with_one_line(scene, tmp_path, setting, value, said):
-    with pytest.raises(SystemExit, match=said) as stop:
+@pytest.mark.parametrize(("setting", "value", "message"), [("rank", 17, "rank 17"), ("omega", 0.0, "omega is 0")])
+def test_settings_that_fit_no_layer_stop_with_one_line(scene, tmp_path, setting, value, message):
+    with pytest.raises(SystemExit, match=message) as stop:
         make_trainer("sine-nerf", scene, tmp_path, **{setting: value})
     assert "\n" not in str(stop.value)
 
 
 def test_bad_input_removes_nothing_of_other_runs(small, scene, tmp_path):
-    """A run whose name holds those of others: ns-train --timestamp ''."""
+    """Of a run whose folder contains those of others: ns-train --timestamp ''."""
     other = tmp_path / "scene" / "sine-nerf-small" / "yesterday" / "nerfstudio_models"
     other.mkdir(parents=True)
     small.base_dir = other.parents[1]
@@ -187,8 +187,8 @@ def test_bad_input_removes_nothing_of_other_runs(small, scene, tmp_path):
     assert not small.base_dir.exists() and other.is_dir()
 
 
-@pytest.mark.parametrize(("bias", "said"), [(-100.0, "nothing"), (100.0, "fills everything")])
-def test_a_collapsed_density_is_seeded_again_once(small, monkeypatch, capsys, bias, said):
+@pytest.mark.parametrize(("bias", "message"), [(-100.0, "nothing"), (100.0, "fills everything")])
+def test_a_collapsed_density_is_seeded_again_once(small, monkeypatch, capsys, bias, message):
     monkeypatch.setattr("sinenerf.plugin.model.COLLAPSE_CHECKS", range(0, 3))
     model = small.pipeline.model
     for network in (model.field.coarse, model.field.fine):
@@ -196,5 +196,5 @@ def test_a_collapsed_density_is_seeded_again_once(small, monkeypatch, capsys, bi
         head.bias.data.fill_(bias)
     small.train()
     printed = capsys.readouterr().err
-    assert said in printed and printed.count("starting again from another seed") == 1
+    assert message in printed and printed.count("starting again from another seed") == 1
     assert model.reseeded and float(model.field.fine.density.bias.abs().max()) < 1

@@ -38,7 +38,7 @@ def train_command(scene, folder, *options, method="sine-nerf-small", steps=150):
 
 
 def tiny_config(name, scene, output, steps=4, load_dir=None, **model):
-    """A preset's configuration, tiny but for the model's settings that are given."""
+    """A preset's configuration with a tiny network; `model` overrides settings of the model."""
     from sinenerf.plugin import methods
 
     presets = {"sine-nerf": methods.sine_nerf, "sine-nerf-small": methods.sine_nerf_small}
@@ -65,12 +65,23 @@ def set_up(config):
 
 
 def make_trainer(*arguments, **settings):
-    """The trainer of a `tiny_config`, with its data read."""
+    """The trainer of a `tiny_config`, set up."""
     return set_up(tiny_config(*arguments, **settings))
 
 
+def budgeted_training(method, options, scene, folder, steps):
+    """A training of one of nerfstudio's methods within a number of steps, with a checkpoint in a folder."""
+    from sinenerf.plugin.budgeted_training import TimedTraining
+    from sinenerf.plugin.nerfstudio_methods import build, configure
+
+    config = configure(method, scene, folder, options, {"downscale_factor": 1})
+    return TimedTraining(
+        build(config), max_seconds=None, max_steps=steps, checkpoint=folder / "checkpoint.pt", look_stride=6
+    )
+
+
 def contents(folder):
-    """Of a run's settings and checkpoints."""
+    """Bytes of a run's config.yml and checkpoints, by path."""
     return {path: path.read_bytes() for path in (folder / "config.yml", *folder.rglob("step-*"))}
 
 

@@ -1,14 +1,10 @@
 """Sweeps over photographs: our presets and nerfstudio's own methods, killed and gone on with."""
 
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 from support.commands import call_sinenerf, run_sinenerf
@@ -20,7 +16,6 @@ from sinenerf.datasets.synthetic_capture import generate_scene
 from sinenerf.plugin.budgeted_training import TimedTraining
 from sinenerf.plugin.dataparser import LLFFDataParserConfig
 from sinenerf.plugin.nerfstudio_methods import build, configure
-from sinenerf.plugin.scoring import model_renderer, score_held_out
 from sinenerf.rd.plan import read_plan
 from sinenerf.rd.programs.nerfstudio import pack_weights, rendering_weights, unpack_weights
 from sinenerf.rd.programs.radiance import fingerprint, parser_settings
@@ -71,12 +66,6 @@ stride = 3
 "pipeline.model.implementation" = "torch"
 "pipeline.model.log2_hashmap_size" = 10
 """
-TENSORF = {
-    "pipeline.datamanager.train_num_rays_per_batch": 16,
-    "pipeline.model.init_resolution": 16,
-    "pipeline.model.final_resolution": 24,
-    "pipeline.model.upsampling_iters": [4, 8],
-}
 
 
 def sweep(*arguments, **options):
@@ -210,49 +199,6 @@ def test_a_job_keeps_its_checkpoint_until_its_result_is_written(method, scene, t
     assert seen == list(range(steps, 12)) and not kept.parent.exists()
 
 
-def a_training(method, options, scene, folder, steps):
-    config = configure(method, scene, folder, options, {"downscale_factor": 1})
-    return TimedTraining(
-        build(config), max_seconds=None, max_steps=steps, checkpoint=folder / "checkpoint.pt", look_stride=6
-    )
-
-
-@pytest.mark.parametrize(
-    ("method", "options"),
-    [
-        ("tensorf", TENSORF),  # whose parameters are replaced as its grids grow
-        ("sine-nerf-small", {"pipeline.model.width": 16, "pipeline.model.rank": 2, "pipeline.model.bits": 10}),
-    ],
-)
-def test_interrupted_training_goes_on(method, options, scene, tmp_path):
-    first = a_training(method, options, scene, tmp_path, 16)
-    interrupt, count = first.trainer.train_iteration, []
-
-    def at_step_ten(step):
-        if step == 9:
-            os.kill(os.getpid(), signal.SIGINT)
-        count.append(step)
-        return interrupt(step)
-
-    first.trainer.train_iteration = at_step_ten
-    assert not first.run()
-    assert count == list(range(10))
-    again = a_training(method, options, scene, tmp_path, 16)
-    steps, going = [], again.trainer.train_iteration
-    again.trainer.train_iteration = lambda step: (steps.append(step), going(step))[1]
-    before = {name: p.detach().clone() for name, p in first.trainer.pipeline.model.named_parameters()}
-    again.resume()
-    for name, parameter in again.trainer.pipeline.model.named_parameters():
-        torch.testing.assert_close(parameter.detach(), before[name])
-    assert again.run() and steps == list(range(10, 16)) and again.seconds > first.seconds
-    moved = [n for n, p in again.trainer.pipeline.model.named_parameters() if not torch.equal(p.detach(), before[n])]
-    learning = [n for n in before if "log_" not in n]  # what rounding learns stays once numbers settle
-    assert len(moved) > len(learning) / 2  # the optimisers hold the parameters that the model has now
-    (tmp_path / "checkpoint.pt").write_bytes(b"broken")
-    fresh = a_training(method, options, scene, tmp_path, 2)
-    assert fresh.run() and fresh.step == 2
-
-
 def test_weights_survive_their_file(scene, tmp_path):
     """8 bits keep every number to half a step of its tensor; 32 keep all; cameras and metrics are not counted."""
     options = {"pipeline.model.implementation": "torch", "pipeline.model.log2_hashmap_size": 4}
@@ -326,22 +272,6 @@ def test_photographs_are_trained_on_at_an_eighth_unless_a_plan_says_otherwise(tm
         assert int(parser.get_dataparser_outputs().cameras.width[0]) == width
 
 
-def test_looks_see_what_the_score_sees(scene, tmp_path):
-    """Every pixel's score, of the model's own pictures, is that of the metrics on whole pictures."""
-    training = a_training("sine-nerf-small", {"pipeline.model.width": 16, "pipeline.model.rank": 2}, scene, tmp_path, 2)
-    pipeline = training.trainer.pipeline
-    whole = score_held_out(pipeline, model_renderer(pipeline))
-    assert set(whole.metrics) >= {"psnr", "ssim"}
-    strided = score_held_out(pipeline, model_renderer(pipeline), 3)
-    assert set(strided.metrics) == {"psnr"}
-    for full, part in zip(whole.images, strided.images, strict=True):
-        np.testing.assert_allclose(full[::3, ::3], part, atol=1e-2)
-    errors = [
-        -10 * np.log10(((image - truth) ** 2).mean()) for image, truth in zip(whole.images, whole.truths, strict=True)
-    ]
-    assert whole.metrics["psnr"] == pytest.approx(float(np.mean(errors)), abs=1e-3)
-
-
 def test_file_of_a_sweep_opens(scene, tmp_path):
     path = tmp_path / "plan.toml"
     path.write_text(with_methods(PLAN, "sine"))
@@ -351,17 +281,3 @@ def test_file_of_a_sweep_opens(scene, tmp_path):
     assert (
         made.bytes["total"] == artefact.stat().st_size and sinenerf.load(artefact).parameters_count == made.parameters
     )
-
-
-def test_transparent_photographs_are_laid_upon_the_background():
-    """As the model's own loss and the other scores have it."""
-    behind = SimpleNamespace(blend_background=lambda image: image[..., :3] * image[..., 3:] + 1 - image[..., 3:])
-    truth = torch.cat([torch.zeros(12, 12, 3), torch.full((12, 12, 1), 0.25)], dim=-1)
-    pipeline = SimpleNamespace(
-        eval=lambda: None,
-        device="cpu",
-        model=SimpleNamespace(renderer_rgb=behind),
-        datamanager=SimpleNamespace(fixed_indices_eval_dataloader=[(None, {"image": truth})]),
-    )
-    score = score_held_out(pipeline, lambda camera, stride: torch.full((12, 12, 3), 0.75)[::stride, ::stride], 2)
-    assert score.metrics["psnr"] == pytest.approx(100)

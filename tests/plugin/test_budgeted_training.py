@@ -1,0 +1,53 @@
+"""Training within a budget, interrupted and resumed."""
+
+import os
+import signal
+
+import pytest
+import torch
+from support.tiny_runs import budgeted_training
+
+pytest.importorskip("nerfstudio", reason="needs nerfstudio")
+
+TENSORF = {
+    "pipeline.datamanager.train_num_rays_per_batch": 16,
+    "pipeline.model.init_resolution": 16,
+    "pipeline.model.final_resolution": 24,
+    "pipeline.model.upsampling_iters": [4, 8],
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("tensorf", TENSORF),  # whose parameters are replaced as its grids grow
+        ("sine-nerf-small", {"pipeline.model.width": 16, "pipeline.model.rank": 2, "pipeline.model.bits": 10}),
+    ],
+)
+def test_an_interrupted_training_resumes(method, options, scene, tmp_path):
+    first = budgeted_training(method, options, scene, tmp_path, 16)
+    interrupt, count = first.trainer.train_iteration, []
+
+    def at_step_ten(step):
+        if step == 9:
+            os.kill(os.getpid(), signal.SIGINT)
+        count.append(step)
+        return interrupt(step)
+
+    first.trainer.train_iteration = at_step_ten
+    assert not first.run()
+    assert count == list(range(10))
+    again = budgeted_training(method, options, scene, tmp_path, 16)
+    steps, going = [], again.trainer.train_iteration
+    again.trainer.train_iteration = lambda step: (steps.append(step), going(step))[1]
+    before = {name: p.detach().clone() for name, p in first.trainer.pipeline.model.named_parameters()}
+    again.resume()
+    for name, parameter in again.trainer.pipeline.model.named_parameters():
+        torch.testing.assert_close(parameter.detach(), before[name])
+    assert again.run() and steps == list(range(10, 16)) and again.seconds > first.seconds
+    moved = [n for n, p in again.trainer.pipeline.model.named_parameters() if not torch.equal(p.detach(), before[n])]
+    learning = [n for n in before if "log_" not in n]  # what rounding learns stays once numbers settle
+    assert len(moved) > len(learning) / 2  # the optimisers hold the parameters that the model has now
+    (tmp_path / "checkpoint.pt").write_bytes(b"broken")
+    fresh = budgeted_training(method, options, scene, tmp_path, 2)
+    assert fresh.run() and fresh.step == 2

@@ -1,0 +1,44 @@
+"""Trainers of nerfstudio's own methods."""
+
+import os
+import warnings
+
+import pytest
+import torch
+
+pytest.importorskip("nerfstudio", reason="needs nerfstudio")
+from sinenerf.plugin.nerfstudio_methods import build, configure, largest_model
+
+SMALL = {"pipeline.model.implementation": "torch", "pipeline.model.log2_hashmap_size": 4}
+
+
+def test_unknown_methods_and_options_are_named(scene, tmp_path):
+    with pytest.raises(ValueError, match="nerfstudio has no method 'nerfakto'"):
+        configure("nerfakto", scene, tmp_path, {}, {})
+    with pytest.raises(ValueError, match=r"no option of nerfacto is called 'pipeline\.model\.hashmap'"):
+        configure("nerfacto", scene, tmp_path, {"pipeline.model.hashmap": 4}, {})
+
+
+def test_a_bad_scene_is_an_exception(tmp_path):
+    config = configure("nerfacto", tmp_path / "nowhere", tmp_path, SMALL, {})
+    with pytest.raises(ValueError, match=r"^[^:]*nowhere: no such folder"):
+        build(config)
+
+
+def test_models_are_built_without_the_network_weights_of_lpips(scene, tmp_path, monkeypatch):
+    """nerfstudio would download them; torch's cache folder is used as before afterwards."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("torch.hub.download_url_to_file", lambda *arguments, **options: pytest.fail("a download"))
+    filters = list(warnings.filters)
+    model = build(configure("nerfacto", scene, tmp_path, SMALL, {"downscale_factor": 1})).pipeline.model
+    assert not any("lpips" in name for name in model.state_dict())
+    assert os.environ["TORCH_HOME"] == str(tmp_path / "cache") and not (tmp_path / "cache").exists()
+    assert warnings.filters == filters
+
+
+def test_the_largest_model_has_no_values(scene, tmp_path):
+    options = {"pipeline.model.init_resolution": 16, "pipeline.model.final_resolution": 24}
+    model = largest_model(configure("tensorf", scene, tmp_path, options, {}))
+    grids = [values for values in model.parameters() if 24 in values.shape]
+    assert grids and all(values.is_meta for values in grids)
+    assert torch.get_default_device().type == "cpu"

@@ -1,0 +1,31 @@
+"""Learning rates of a run that resumes."""
+
+import pytest
+from support.tiny_runs import make_trainer, set_up, tiny_config
+
+pytest.importorskip("nerfstudio", reason="needs nerfstudio")
+
+
+def test_a_resumed_run_keeps_to_its_schedule(small, scene, tmp_path):
+    """nerfstudio's max_num_iterations are further steps; the learning rate used to be at its floor for all of them."""
+    small.save_checkpoint(5)
+    again = make_trainer("sine-nerf-small", scene, tmp_path, steps=6, load_dir=small.checkpoint_dir)
+    (schedule,) = again.optimizers.schedulers.values()
+    assert [small.optimizers.schedulers["fields"].lr_lambdas[0](step) for step in (0, 2, 4)] == pytest.approx(
+        [1, 0.05**0.5, 0.05]
+    )
+    assert schedule.lr_lambdas[0](6) == pytest.approx(0.05**0.5) and schedule.lr_lambdas[0](12) == pytest.approx(0.05)
+
+
+def test_a_resumed_run_uses_the_given_learning_rate(small, scene, tmp_path):
+    """As the message after a loss that is not finite advises."""
+    small.train_iteration(0)
+    small.save_checkpoint(0)
+    config = tiny_config("sine-nerf-small", scene, tmp_path / "again", load_dir=small.checkpoint_dir)
+    config.optimizers["fields"]["optimizer"].lr = 1e-4
+    again = set_up(config)
+    optimizer = again.optimizers.optimizers["fields"]
+    factor = again.optimizers.schedulers["fields"].lr_lambdas[0]
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(1e-4 * factor(1))
+    again.train_iteration(1)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(1e-4 * factor(2))
