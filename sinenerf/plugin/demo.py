@@ -14,6 +14,7 @@ from sinenerf.common.checks import check_positive
 from sinenerf.common.files import replacing
 from sinenerf.networks import count_parameters
 from sinenerf.plugin.demo_training import make_trainer, plan_steps, train
+from sinenerf.plugin.edge import ignore_warnings
 from sinenerf.plugin.flythrough import cameras_of, film
 from sinenerf.plugin.runs import capture_of_run
 from sinenerf.radiance.llff import read_poses_bounds
@@ -24,6 +25,7 @@ FILM_WIDTH = 252
 """Pixels: a frame renders in a fraction of a second."""
 
 
+@ignore_warnings()
 def run_demo(scene: Path | None, output: Path, steps: int, minutes: float, frames: int) -> dict:
     """Train, score, render; see `sinenerf demo`. Returns what result.json holds.
 

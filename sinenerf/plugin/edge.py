@@ -24,10 +24,17 @@ def exit_on(*errors: type[Exception]) -> Iterator[None]:
 
 
 @contextmanager
-def silence() -> Iterator[None]:
-    """For calls of nerfstudio: what it prints, and its warnings and those of the libraries it imports, are dropped."""
-    with warnings.catch_warnings(), redirect_stdout(StringIO()):
+def ignore_warnings() -> Iterator[None]:
+    """For calls of nerfstudio: its warnings, and those of the libraries it imports, are dropped."""
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """`ignore_warnings`, and what is printed to standard output is dropped too."""
+    with ignore_warnings(), redirect_stdout(StringIO()):
         yield
 
 

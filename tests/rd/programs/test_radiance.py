@@ -1,4 +1,4 @@
-"""Sweeps over photographs: our presets and nerfstudio's own methods, killed and gone on with."""
+"""Sweeps over photographs: our presets and nerfstudio's own methods, killed and resumed."""
 
 import json
 import shutil
