@@ -1,11 +1,12 @@
-"""What stands between the layers of a coordinate network.
+"""Activations of a coordinate network.
 
     relu        max(0, z)
     gaussian    exp(-(b z)^2 / 2)      Ramasinghe and Lucey 2022, "Beyond Periodicity", with b = 1 / sigma
     sine        sin(b z)               Sitzmann et al. 2020, SIREN, with b = omega_0
 
-b, the bandwidth, says how fine a detail one layer can draw. Each backward pass is written out, since these run over
-every sample of every layer: two sweeps through memory each way, where autograd would make four or five.
+b, the bandwidth, determines the finest detail that one layer can represent. The backward passes are written by hand,
+since these functions run on every sample of every layer: two passes over memory each way instead of autograd's four or
+five.
 """
 
 import math
@@ -19,7 +20,7 @@ from torch import Tensor
 from sinenerf.common.settings import Activation
 
 PHASE = {"gaussian": 3.0, "sine": 1.0}
-"""Standard deviation of b z between two layers at the start."""
+"""Initial standard deviation of b z between two layers."""
 
 
 class _Gaussian(torch.autograd.Function):
@@ -53,10 +54,10 @@ class _Sine(torch.autograd.Function):
 def activate(
     z: Float[Tensor, "*batch width"], activation: Activation, bandwidth: float = 1.0
 ) -> Float[Tensor, "*batch width"]:
-    """The activation of z, which relu overwrites.
+    """Apply an activation to z. relu works in place.
 
     Raises:
-        ValueError: no activation has that name.
+        ValueError: unknown activation.
     """
     if activation == "relu":
         return F.relu_(z)
@@ -68,9 +69,9 @@ def activate(
 
 
 def hidden_gain(activation: Activation, bandwidth: float = 1.0) -> float:
-    """a of Var W = a^2 / in_features between two layers of an activation, so that b z keeps its standard deviation t.
+    """The gain a in Var W = a^2 / in_features of a hidden layer, such that b z keeps its standard deviation t.
 
-    relu: sqrt 2, for any t (He et al. 2015). The others: a = t / (b sqrt E[h^2]), with h the activation of such a z:
+    relu: sqrt 2, for any t (He et al. 2015). The others: a = t / (b sqrt E[h^2]), where h is the activation of z:
     E[h^2] = E[exp(-z^2)] = (1 + 2 t^2)^(-1/2) for the Gaussian, E[sin^2 z] = (1 - exp(-2 t^2)) / 2 for the sine. t is 1
     for the sine, as in SIREN, and 3 for the Gaussian: measured, see docs/experiments.md.
     """

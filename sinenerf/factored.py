@@ -1,6 +1,6 @@
-"""What layers made of two factors have in common: anchored rows, and when their weight is built.
+"""The base class of layers with a factored weight: anchored rows, and when the weight is built.
 
-U: (m, k)   V: (n, k)   W: (m, n), made of U V^T by `FactoredLinear.build`: see `sinenerf.layers`
+U: (m, k)   V: (n, k)   W: (m, n), computed from U V^T by `FactoredLinear.build` (see `sinenerf.layers`)
 """
 
 import math
@@ -14,24 +14,24 @@ from torch import Tensor, nn
 
 
 def anchored_rows(rank: int, in_features: int) -> int:
-    """How many rows of V an anchored layer fixes: k, or none where that would be all of them."""
+    """Number of rows of V that an anchored layer fixes: k, or none if that would be all rows."""
     return rank if rank < in_features else 0
 
 
 class FactoredLinear(nn.Module):
-    """A linear layer whose (out, in) weight is made from factors U (out, rank) and V (in, rank).
+    """A linear layer whose (out, in) weight is computed from factors U (out, rank) and V (in, rank).
 
-    U V^T = (U A)(V A^-T)^T for any invertible A, so k^2 of the numbers say nothing. An `anchored` layer is without
-    them: the first k rows of its V are c I with a constant c, and the parameter V has the other in - k rows. Every
-    U V^T has such factors if the first k rows of V are independent.
+    U V^T = (U A)(V A^-T)^T for any invertible A, so k^2 of the parameters are redundant. An `anchored` layer omits
+    them: the first k rows of its V are c I with a constant c, and the parameter V holds the other in - k rows. Every
+    U V^T has such factors if the first k rows of V are linearly independent.
 
-    `weight` builds W each time it is read. `built_once` shares one build within a step, `keep_weight` keeps one for
-    inference with the factors still there; `sinenerf.bake` puts an nn.Linear in the layer's place.
+    `weight` builds W each time it is read. `built_once` shares one W within a step; `keep_weight` keeps one for
+    inference without dropping the factors; `sinenerf.bake` replaces the layer by an nn.Linear.
     """
 
     anchor: float
-    """c, as large as makes the anchored rows of V as long as the others at the start. It follows from the settings that
-    the layer is made with, and is in no state dict."""
+    """c, chosen so that the anchored rows of V are initially as long as the others. It follows from the layer's
+    settings, and is not part of the state dict."""
 
     def __init__(
         self, in_features: int, out_features: int, rank: int, bias: bool = True, anchored: bool = False
@@ -54,7 +54,7 @@ class FactoredLinear(nn.Module):
     @property
     def factors(self) -> tuple[Float[Tensor, "out rank"], Float[Tensor, "in rank"]]:
         """U and the whole V."""
-        U, V = self.U, self.V  # read once: while training with quantisation each reading rounds
+        U, V = self.U, self.V  # read once: in training with quantisation, each access rounds
         if not self.anchored:
             return U, V
         return U, torch.cat([self.anchor * torch.eye(self.rank, dtype=V.dtype, device=V.device), V])
@@ -69,9 +69,9 @@ class FactoredLinear(nn.Module):
 
     @property
     def weight(self) -> Float[Tensor, "out in"]:
-        """W, kept, shared or built anew."""
-        weight = self._built  # read once: a second viewer's thread may end its block meanwhile
-        if weight is None or (self._kept and self.training):  # U and V would learn nothing from a kept one
+        """W: the kept one, the shared one, or a new one."""
+        weight = self._built  # read once: another thread may leave `built_once` meanwhile
+        if weight is None or (self._kept and self.training):  # a kept W passes no gradient to U and V
             weight = self.build()
             if self._sharing:
                 self._built = weight
@@ -89,22 +89,22 @@ class FactoredLinear(nn.Module):
             nn.init.zeros_(self.bias)
 
     def keep_weight(self) -> None:
-        """Keep W for evaluation mode, where the layer then runs as fast as a dense one. Training mode, new factors, a
-        loaded state, and a move to another device or type forget it."""
+        """Keep W for evaluation mode, so that the layer is as fast as a dense one. Training mode, new factors, a loaded
+        state, and a move to another device or type discard it."""
         self._built, self._kept = self.build().detach(), True
 
     def forget_weight(self) -> None:
-        """Forget the kept W: the factors speak again."""
+        """Discard the kept W; it is built from the factors again."""
         self._built, self._kept = None, False
 
     def train(self, mode: bool = True) -> "FactoredLinear":
-        if mode:  # else it would train on a weight, kept or left by an interrupted picture, that no longer follows
+        if mode:  # do not train on an old W, whether kept or left behind by an interrupted rendering
             self.forget_weight()
             self._sharing = False
         return super().train(mode)
 
     def _apply(self, fn, recurse=True):
-        self.forget_weight()  # the kept W is no parameter: it would stay behind on a move to another device or type
+        self.forget_weight()  # the kept W is not a parameter, so nn.Module would not move it
         return super()._apply(fn, recurse)
 
     def _load_from_state_dict(self, *args, **kwargs) -> None:
@@ -117,7 +117,7 @@ class FactoredLinear(nn.Module):
 
 
 def factored_layers(module: nn.Module) -> Iterator[FactoredLinear]:
-    """The factored layers inside a module, itself included."""
+    """The factored layers of a module, including itself."""
     return (m for m in module.modules() if isinstance(m, FactoredLinear))
 
 
@@ -128,7 +128,7 @@ def linear_layers(module: nn.Module) -> dict[str, nn.Linear | FactoredLinear]:
 
 @contextmanager
 def built_once(module: nn.Module) -> Iterator[None]:
-    """Within the block, each factored layer builds W at most once, gradients included, however many chunks pass."""
+    """Within the block, each factored layer builds W at most once, gradients included, however often it runs."""
     layers = [layer for layer in factored_layers(module) if not (layer._kept or layer._sharing)]
     try:
         for layer in layers:
@@ -140,7 +140,7 @@ def built_once(module: nn.Module) -> Iterator[None]:
 
 
 def keep_weights(module: nn.Module) -> nn.Module:
-    """Have every factored layer of a module keep its W, and return the module. Its parameters stay the factors."""
+    """Make every factored layer of a module keep its W, and return the module. Its parameters remain the factors."""
     for layer in factored_layers(module):
         layer.keep_weight()
     return module

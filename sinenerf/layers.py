@@ -2,7 +2,7 @@
 
     y = W x + b,        W = sin(omega U V^T) / g,        U: (m, k),  V: (n, k),  W: (m, n)
 
-k(m + n) + m numbers stand for m n + m, or k^2 fewer (`anchored`). The sine acts on the weight, never on the activation:
+k(m + n) + m parameters replace m n + m, or k^2 fewer if `anchored`. The sine acts on the weight, not on the activation:
 for omega large enough, rank(sin(omega U V^T)) > rank(U V^T) (Ji, Saratchandran, Gordon, Zhang, Lucey, "Efficient
 Learning with Sine-Activated Low-Rank Matrices", ICLR 2025). `LowRankLinear` (W = U V^T) and `nn.Linear` (W itself) are
 its two baselines.
@@ -28,22 +28,23 @@ class SineLowRankLinear(FactoredLinear):
     Args:
         rank: k, the width of the factors.
         omega: frequency; fixed as in the paper unless `learn_omega`.
-        gain: g. By default what gives W the variance that `activation` needs; the authors' LoRA code has sqrt(in).
+        gain: g. By default it gives W the variance that `activation` needs; the authors' LoRA code uses sqrt(in).
         activation: what follows the layer ("relu", "linear", "tanh", ...: the names of `torch.nn.init.calculate_gain`),
             or the factor a itself, for Var W = a^2 / in_features.
-        spread: standard deviation of the phase omega U V^T at the start, in radians. It sets the factors' size, and so
-            how many periods of the sine the first W covers, independently of omega and rank.
+        spread: initial standard deviation of the phase omega U V^T, in radians. It sets the size of the factors, and
+            so how many periods of the sine the initial W covers, independently of omega and rank.
         learn_omega, learn_gain: make the scalar trainable.
         anchored: fix k rows of V (see `FactoredLinear`).
 
     Initialisation. The factors are N(0, s^2), omega s^2 sqrt(k) = spread. Given V the phase z is normal; over both,
-    E[cos 2z] = (1 + 4 omega^2 s^4)^(-k/2), so that exactly, for any k and omega,
+    E[cos 2z] = (1 + 4 omega^2 s^4)^(-k/2). So for any k and omega, exactly,
 
         Var W = E[sin^2 z] / g^2 = (1 - (1 + 4 spread^2 / k)^(-k/2)) / (2 g^2).
 
     Entries of a row share U but not V, and the sine is odd, so they are uncorrelated: the pre-activation's variance is
     that of a dense layer. g is solved from Var W = a^2 / in_features with a the activation's gain (He et al. 2015).
-    Where V is anchored, z is as large but itself normal: E[sin^2 z] = (1 - exp(-2 spread^2)) / 2 in k columns of W.
+    In the k columns of W that belong to anchored rows of V, z has the same variance but is normal:
+    E[sin^2 z] = (1 - exp(-2 spread^2)) / 2.
 
     Raises:
         ValueError: rank outside 1..min(in, out); omega, gain or spread not positive and finite.
@@ -90,7 +91,7 @@ class SineLowRankLinear(FactoredLinear):
         self._draw(math.sqrt(self.spread / (self.omega.item() * math.sqrt(self.rank))))
 
     def build(self) -> Float[Tensor, "out in"]:
-        # omega amplifies rounding, so the phase keeps the factors' own precision under autocast
+        # omega amplifies rounding errors, so autocast must not lower the precision of the phase
         U, V = self.factors
         with torch.autocast(U.device.type, enabled=False):
             return torch.sin((self.omega * U) @ V.T) / self.gain
@@ -133,14 +134,14 @@ class LowRankLinear(FactoredLinear):
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
         if self._kept:
             return super().forward(x)
-        # one thin product after the other: k(m + n) multiplications a row where W costs m n
+        # two thin products: k(m + n) multiplications per row, where W would cost m n
         U, V = self.factors
         return F.linear(x @ V, U, self.bias)
 
 
 @dataclass(frozen=True)
 class LayerSpec:
-    """Which linear layer a network is made of."""
+    """The kind of linear layer in a network, and its settings."""
 
     kind: LayerKind = "sine"
     """sine: sin(omega U V^T) / g; low-rank: U V^T; dense: nn.Linear."""
@@ -149,19 +150,19 @@ class LayerSpec:
     omega: float = 100.0
     """Frequency of the sine."""
     spread: float = 0.3
-    """Standard deviation, in radians, of the phase omega U V^T at the start."""
+    """Initial standard deviation of the phase omega U V^T, in radians."""
     learn_omega: bool = False
-    """Train omega too, one for each layer."""
+    """Train omega too, one per layer."""
     learn_gain: bool = False
-    """Train the gain too, one for each layer."""
+    """Train the gain too, one per layer."""
     anchored: bool = False
-    """Fix k rows of each V: k^2 numbers fewer for the same matrices."""
+    """Fix k rows of each V: the same matrices from k^2 fewer parameters."""
 
 
 def make_linear(
     spec: LayerSpec, in_features: int, out_features: int, activation: str | float = "relu"
 ) -> nn.Linear | FactoredLinear:
-    """The layer that `spec` names, with the initialisation that `activation` needs.
+    """A new layer of the kind `spec.kind`, initialised for the activation that follows it.
 
     Raises:
         ValueError: the rank does not fit the layer, or omega is not positive.

@@ -1,4 +1,4 @@
-"""Coordinate networks made of the layers: what maps a point to a feature, a density, a colour or an occupancy."""
+"""Coordinate networks: they map a point to features, a density, a colour or an occupancy."""
 
 import math
 from contextlib import nullcontext
@@ -32,7 +32,7 @@ class PositionalEncoding(nn.Module):
             sine, cosine = torch.sin(x), torch.cos(x)
             parts += [sine, cosine]
             for _ in range(1, self.frequencies):
-                # the double angle costs two products where sine and cosine cost dozens; ten octaves lose 1e-4 at most
+                # doubling the angle is far cheaper than sin and cos; over ten octaves its error is at most 1e-4
                 sine, cosine = 2 * sine * cosine, 1 - 2 * sine * sine
                 parts += [sine, cosine]
         return torch.cat(parts, dim=-1)
@@ -43,23 +43,23 @@ class Trunk:
     """Shape of a coordinate MLP."""
 
     width: int = 256
-    """Neurons of each hidden layer."""
+    """Neurons per hidden layer."""
     depth: int = 8
-    """Hidden layers."""
+    """Number of hidden layers."""
     skips: tuple[int, ...] = (4,)
-    """After these layers (from 0) the input joins the features again."""
+    """Indices of the hidden layers after which the input is concatenated to the features."""
     factored: tuple[Role, ...] = ("input", "hidden", "head")
-    """Which layers the layer spec applies to; the others are dense. input: the first; head: what leaves the trunk."""
+    """Layers that the layer spec applies to; the others are dense. input: the first; head: those after the trunk."""
     activation: Activation = "relu"
-    """What stands between the layers."""
+    """Activation of the hidden layers."""
     bandwidth: float = 10.0
-    """b of gaussian, exp(-(b z)^2 / 2), and of sine, sin(b z): larger draws finer detail. relu has none."""
+    """b of gaussian, exp(-(b z)^2 / 2), and of sine, sin(b z): larger values represent finer detail. Unused by relu."""
 
 
 def role_linear(
     spec: LayerSpec, trunk: Trunk, role: Role, in_features: int, out_features: int, activation: str | float
 ) -> nn.Linear | FactoredLinear:
-    """The layer of one role: dense where the trunk says so, or where factors would be larger than the matrix itself."""
+    """The layer of a role: dense if the trunk says so, or for a head whose factors would be larger than its matrix."""
     larger = spec.rank * (in_features + out_features) >= in_features * out_features
     if role not in trunk.factored or (role == "head" and larger):
         spec = replace(spec, kind="dense")
@@ -85,10 +85,10 @@ class CoordinateMLP(nn.Module):
 
     @torch.no_grad()
     def _spread_over_cube(self) -> None:
-        """Each neuron of the first layer draws one wave or ridge: of any direction, somewhere in the cube.
+        """Initialise the first layer so that its neurons are waves or ridges of all directions, spread over the cube.
 
-        U(-1, 1) / sqrt(in_features) for weights and biases, as PyTorch's own layers start and the Gaussian and SIREN
-        papers have it for coordinates in [-1, 1]; the bandwidth makes it fine or coarse.
+        Weights and biases are U(-1, 1) / sqrt(in_features), as in PyTorch's own layers and in the Gaussian and SIREN
+        papers for coordinates in [-1, 1]; the bandwidth sets the scale.
         """
         first = self.layers[0]
         assert isinstance(first, nn.Linear | FactoredLinear)
@@ -100,12 +100,12 @@ class CoordinateMLP(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch features"]) -> Float[Tensor, "*batch width"]:
         batch = x.shape[:-1]
-        x = x.reshape(-1, x.shape[-1])  # linear layers hand out views of more dimensions, which relu_ would copy
+        x = x.reshape(-1, x.shape[-1])  # linear layers return views for more dimensions, which relu_ would copy
         if torch.is_autocast_enabled(x.device.type) and self.activation == "relu":
-            x = x.to(torch.get_autocast_dtype(x.device.type))  # once, and the skips join numbers of one type
+            x = x.to(torch.get_autocast_dtype(x.device.type))  # once, so that the skips concatenate tensors of one type
         h = x
         for index, layer in enumerate(self.layers):
-            # bare coordinates keep their precision under autocast: bfloat16 would round them to a grid of 1/256
+            # raw coordinates need full precision: bfloat16 would round them to a grid of 1/256
             exact = index == 0 and self.activation != "relu"
             with torch.autocast(x.device.type, enabled=False) if exact else nullcontext():
                 h = layer(h)
@@ -116,7 +116,7 @@ class CoordinateMLP(nn.Module):
 
 
 class RadianceMLP(nn.Module):
-    """NeRF's network (Mildenhall et al. 2020, figure 7): a trunk, a density head, and a colour that sees the direction.
+    """NeRF's network (Mildenhall et al. 2020, figure 7): a trunk, a density head, a view-dependent colour head.
 
     8 layers of 256, a skip after the fifth, 10 and 4 frequencies give the paper's 595,844 parameters when dense.
     """
@@ -145,8 +145,9 @@ class RadianceMLP(nn.Module):
     ) -> Float[Tensor, "rays samples 3"]:
         """Colour before its sigmoid, of samples along rays with unit directions.
 
-        No activation stands between the feature and the view layer, so their product is formed once a step instead of
-        once a sample, and the direction's share once a ray: the same function for a tenth fewer multiplications.
+        There is no activation between the feature and the view layer, so the product of their weights is computed once
+        per step instead of once per sample, and the part of the direction once per ray: the same function with a tenth
+        fewer multiplications.
         """
         of_feature, of_direction = self.view.weight.split(
             [self.feature.out_features, self.encode_direction.out_features], dim=1
@@ -159,7 +160,7 @@ class RadianceMLP(nn.Module):
 
 
 class ScalarMLP(nn.Module):
-    """One number for a point: the density of proposal sampling (Barron et al. 2022, mip-NeRF 360), or an occupancy."""
+    """A scalar per point: the density of proposal sampling (Barron et al. 2022, mip-NeRF 360), or an occupancy."""
 
     def __init__(self, trunk: Trunk, spec: LayerSpec, frequencies: int) -> None:
         super().__init__()
@@ -168,10 +169,10 @@ class ScalarMLP(nn.Module):
         self.head = role_linear(spec, trunk, "head", self.trunk.out_features, 1, "linear")
 
     def forward(self, positions: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 1"]:
-        """The number before its activation, of points in the cube [-1, 1]^3."""
+        """The scalar before its activation, at points of the cube [-1, 1]^3."""
         return self.head(self.trunk(self.encode_position(positions)))
 
 
 def count_parameters(module: nn.Module) -> int:
-    """Trainable numbers of a module."""
+    """Number of trainable parameters of a module."""
     return sum(p.numel() for p in module.parameters() if p.requires_grad)

@@ -49,7 +49,6 @@ KNOWN_NAMES: set[str] = {"export_mesh.py"}
 KNOWN_SIZES: set[str] = {
     "common/films.py",
     "plugin/flythrough.py",
-    "theory.py",
 }
 
 

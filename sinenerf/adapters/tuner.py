@@ -14,7 +14,7 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from sinenerf.adapters.peft_layers import SineEmbedding, SineLinear
-from sinenerf.conversion.layer_selection import PLAIN, parameter_users, storage_of
+from sinenerf.conversion.layer_selection import PLAIN_TYPES, parameter_names_by_storage, storage_of
 from sinenerf.factored import FactoredLinear
 
 PEFT_TYPE = "SINE_LORA"
@@ -86,7 +86,7 @@ class SineLoraModel(LoraModel):
 
     def _untie(self) -> None:
         """Copy the weights that adapted layers share with other modules: merging into a shared one changes both."""
-        users = parameter_users(self.model)
+        users = parameter_names_by_storage(self.model)
         for name, layer in self.model.named_modules():
             if not isinstance(layer, SineLinear | SineEmbedding):
                 continue
@@ -118,7 +118,7 @@ def _check_layer(name: str, target: nn.Module, rank: int) -> None:
     kind = type(base)
     if isinstance(base, FactoredLinear):
         raise ValueError(f"{name}: is already factored. Leave it out of target_modules, or bake the model first")
-    if kind not in (*PLAIN, Conv1D) and not isinstance(base, nn.Embedding):
+    if kind not in (*PLAIN_TYPES, Conv1D) and not isinstance(base, nn.Embedding):
         raise ValueError(
             f"{name}: is a {kind.__module__}.{kind.__qualname__}. Sine-LoRA adapts plain nn.Linear, nn.Embedding and "
             "transformers' Conv1D: leave it out of target_modules"

@@ -1,4 +1,4 @@
-"""Messages on standard error, and Ctrl-C heard between two training steps."""
+"""The terminal of a long command: messages on standard error, and Ctrl-C between two training steps."""
 
 import signal
 import sys
@@ -9,22 +9,22 @@ from dataclasses import dataclass
 
 
 def say(message: str) -> None:
-    """One line, on standard error, where no tool's own output hides it."""
+    """Print one line on standard error, apart from a command's output."""
     print(f"sinenerf: {message}", file=sys.stderr, flush=True)
 
 
 @dataclass
 class Stop:
-    """Whether training is to end after the step that runs."""
+    """Whether training should end after the current step."""
 
     wanted: bool = False
 
 
 @contextmanager
 def interruptible() -> Iterator[Stop]:
-    """Within the block the first Ctrl-C sets the flag, so that no step is torn; a second one interrupts at once."""
+    """Within the block the first Ctrl-C sets the flag, so that the step is completed; a second interrupts at once."""
     stop = Stop()
-    if threading.current_thread() is not threading.main_thread():  # only there are signals heard
+    if threading.current_thread() is not threading.main_thread():  # signals reach only the main thread
         yield stop
         return
 

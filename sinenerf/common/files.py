@@ -1,4 +1,4 @@
-"""Files are written whole or not at all."""
+"""Writing files whole or not at all, and checking output paths before any work."""
 
 import os
 import shutil
@@ -10,22 +10,22 @@ from tempfile import TemporaryFile
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path of the same extension beside `path`. When the block ends well it takes its name, else it goes.
+    """A temporary path of the same extension beside `path`, renamed to it if the block succeeds, otherwise deleted.
 
-    Where `path` is a link, that is done with the file it points to. A file that is replaced hands on its permissions.
-    Each process has its own temporary path. One that a kill leaves behind may be deleted.
+    If `path` is a link, the file it points to is replaced. A replaced file passes on its permissions. Each process has
+    its own temporary path; one left behind by a kill may be deleted.
 
     Raises:
-        FileNotFoundError: the folder is not there.
+        FileNotFoundError: the folder does not exist.
         FileExistsError: `path` is a device, a pipe or a socket.
-        OSError: the file cannot be written; what was there before stays.
+        OSError: the file cannot be written; an existing file is unchanged.
     """
     check_folder(path)
     target = path.resolve()
     partial = target.with_name(f".partial-{os.getpid()}-{path.name}")
     try:
         yield partial
-        with partial.open("r+b") as file:  # Windows syncs no file that is open for reading alone
+        with partial.open("r+b") as file:  # Windows cannot sync a file that is open only for reading
             os.fsync(file.fileno())
         if target.exists():
             shutil.copymode(target, partial)
@@ -35,13 +35,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def check_folder(path: Path) -> None:
-    """Refuse a path where no file can be written, before any work is done for it.
+    """Refuse a path where no file can be written, before any work.
 
     Raises:
-        FileNotFoundError: the folder that it, or the file that it links to, lies in is not there.
-        IsADirectoryError: it is a folder itself.
-        FileExistsError: it is a device, a pipe or a socket, whose place a file would take.
-        PermissionError: no file can be made in the folder.
+        FileNotFoundError: its folder, or that of the file it links to, does not exist.
+        IsADirectoryError: it is a folder.
+        FileExistsError: it is a device, a pipe or a socket, which a file would replace.
+        PermissionError: no file can be created in the folder.
     """
     if path.is_dir():
         raise IsADirectoryError(f"{path}: is a folder. Give the file to write, in it or elsewhere")
@@ -59,6 +59,6 @@ def check_folder(path: Path) -> None:
 
 
 def check_not_an_input(output: Path, *inputs: Path | None) -> None:
-    """Raise ValueError where a file that is to be written is one of those that are read."""
+    """Raise ValueError if the file to write is one of the files to read."""
     if output.exists() and any(path and path.exists() and output.samefile(path) for path in inputs):
         raise ValueError(f"{output}: is read, and would be replaced by what is made of it. Give another name")

@@ -1,4 +1,4 @@
-"""The optimisers of fields, and their learning rate over a training."""
+"""Optimisers for training a field, and the schedule of their learning rate."""
 
 import math
 from collections.abc import Iterable
@@ -10,9 +10,9 @@ from sinenerf.common.checks import check_choice
 from sinenerf.common.settings import OptimizerKind
 
 BETAS = 0.9, 0.99
-"""A shorter memory of squares than the usual 0.999: 0.001 to 0.003 of IoU."""
+"""Of Adam and SOAP. The second is shorter than the usual 0.999, which gains 0.001 to 0.003 of IoU."""
 SHAMPOO_BETA = 0.95
-"""Of SOAP: how long the averages of G G^T and G^T G remember, to whose eigenvectors it turns a matrix's gradient G."""
+"""Of SOAP: decay of the averages of G G^T and G^T G, whose eigenvectors are the basis for a matrix's gradient G."""
 
 
 def make_optimizer(
@@ -20,10 +20,10 @@ def make_optimizer(
 ) -> torch.optim.Optimizer:
     """adam: Kingma and Ba 2015. soap: Adam in the eigenbasis of each matrix's gradients, Vyas et al. 2024.
 
-    A Mac's GPU lacks the decompositions that SOAP needs, and gets Adam.
+    On a Mac's GPU, which lacks the decompositions that SOAP needs, Adam is used instead.
 
     Raises:
-        ValueError: no optimiser has that name.
+        ValueError: unknown optimiser.
     """
     check_choice("optimizer", kind, OptimizerKind)
     parameters = list(parameters)
@@ -43,5 +43,8 @@ def make_optimizer(
 
 
 def warm_cosine(done: float) -> float:
-    """Factor of the peak rate at a share of a training: a warm-up over 2 %, half a cosine to zero (Loshchilov 2017)."""
+    """Learning rate relative to its peak when a fraction `done` of the training is over.
+
+    A warm-up over the first 2 %, then half a cosine to zero (Loshchilov and Hutter 2017).
+    """
     return min(1.0, done / 0.02 + 0.01) * 0.5 * (1 + math.cos(math.pi * done))

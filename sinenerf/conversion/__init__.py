@@ -1,1 +1,1 @@
-"""Any torch model with factored layers: which layers are replaced, how a given weight is fitted, and back again."""
+"""Converting any torch model to factored layers and back: which layers to replace, and how to fit a given weight."""

@@ -1,11 +1,11 @@
-"""Any torch model, compressed: nn.Linear modules become factored layers, and plain nn.Linear again for deployment.
+"""Factorising any torch model: its nn.Linear modules become factored layers, and nn.Linear again for deployment.
 
-    factorize(model, rank=16, include=r"blocks.*mlp.*")      # trains from now on with k(m + n) numbers a layer
+    factorize(model, rank=16, include=r"blocks.*mlp.*")      # trains k(m + n) parameters per layer from now on
     bake(model)                                              # nn.Linear modules again: export, quantise, serve
-    unbake(model)                                            # the factors are back
+    unbake(model)                                            # factored layers again
 
-`bake` is for a whole model that leaves training: what remains is an ordinary network that knows nothing of this
-package. Within a running program `keep_weights` of `sinenerf.factored` has the factored layers build their W only once.
+`bake` is for a model whose training is finished: the result is an ordinary network, independent of this package. Within
+a running program, `sinenerf.factored.keep_weights` makes the factored layers build their W only once.
 """
 
 import math
@@ -17,7 +17,7 @@ from typing import Literal, TypeVar
 import torch
 from torch import nn
 
-from sinenerf.conversion.layer_selection import matching
+from sinenerf.conversion.layer_selection import select_layers
 from sinenerf.conversion.weight_fitting import fit_weight
 from sinenerf.factored import FactoredLinear
 from sinenerf.layers import LowRankLinear, SineLowRankLinear
@@ -27,8 +27,8 @@ _ORIGIN = "_sinenerf_baked_from"
 
 
 @dataclass(frozen=True)
-class Row:
-    """What became of one layer."""
+class LayerReport:
+    """How one layer was replaced."""
 
     name: str
     shape: tuple[int, int]
@@ -41,10 +41,10 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Report:
-    """What `factorize` did. Its string is a table."""
+class FactorizationReport:
+    """What `factorize` did; `str` gives a table."""
 
-    rows: list[Row]
+    rows: list[LayerReport]
     before: int
     """Parameters of the whole model."""
     after: int
@@ -72,74 +72,74 @@ def factorize(
     spread: float = 0.3,
     start: Literal["fresh", "fit"] = "fresh",
     inplace: bool = True,
-    report: Callable[[Report], object] | None = print,
+    report: Callable[[FactorizationReport], object] | None = print,
 ) -> Model:
-    """Put factored layers in the place of a model's nn.Linear modules.
+    """Replace nn.Linear modules of a model by factored layers.
 
-    Each new layer keeps its bias, its device, its type, and whether it is frozen and in training.
+    Each new layer keeps the bias, the device, the type, and whether the layer is frozen and in training mode.
 
     Args:
         rank: k, the width of the factors.
         layer: "sine": sin(omega U V^T) / g; "low-rank": U V^T.
         include: regular expression that a module's whole dotted name must match, as in PEFT's target_modules.
         omega, spread: as in `SineLowRankLinear`.
-        start: "fresh": new random factors, W as large as the weight that was there, whatever rule the model's author
-            initialised it by; "fit": the factors nearest to the weight that is there (`weight_fitting`).
-        inplace: change the model itself; else a deep copy.
-        report: what to do with the table of layers; None for nothing.
+        start: "fresh": new random factors whose W has the mean square of the weight it replaces; "fit": the factors
+            nearest to that weight (`weight_fitting`).
+        inplace: change the model itself, not a deep copy.
+        report: is called with the table of layers; None for no report.
 
     Returns:
         The changed model. If the model itself is a nn.Linear, the new layer, whether in place or not.
 
     Raises:
-        ValueError: nothing matches; rank outside 1..min(out, in); omega or spread not positive; a matching layer is
-            factored already, quantised, no plain nn.Linear, on the meta device, not of floating point, or tied: shared
-            with another part of the model. The message names the module, and nothing has been changed.
+        ValueError: no layer matches; rank outside 1..min(out, in); omega or spread not positive; a matching layer is
+            already factored, quantised, not a plain nn.Linear, on the meta device, not floating point, or tied (shared
+            with another part of the model). The message names the module, and the model is unchanged.
     """
     if layer not in ("sine", "low-rank"):
         raise ValueError(f"no factored layer is called {layer!r}: choose sine or low-rank")
     if start not in ("fresh", "fit"):
         raise ValueError(f"no start is called {start!r}: choose fresh or fit")
     model = model if inplace else deepcopy(model)
-    made, rows = {}, []
-    before = _count(model)
-    for name, linear in list(matching(model, include)):
+    layers, rows = {}, []
+    before = _count_parameters(model)
+    for name, linear in list(select_layers(model, include)):
         try:
-            new = _like(linear, rank, layer, omega, spread)
+            new = _factored_layer(linear, rank, layer, omega, spread)
         except ValueError as error:
             raise ValueError(f"{name or 'the model'}: {error}") from None
         residual = fit_weight(new, linear.weight) if start == "fit" else None
-        made[name] = new
+        layers[name] = new
         shape = (linear.out_features, linear.in_features)
-        rows.append(Row(name, shape, _count(linear), _count(new), residual))
-    for name, new in made.items():
-        model = _put(model, name, new)
+        rows.append(LayerReport(name, shape, _count_parameters(linear), _count_parameters(new), residual))
+    for name, new in layers.items():
+        model = _replace_module(model, name, new)
     if report is not None:
-        report(Report(rows, before, _count(model)))
+        report(FactorizationReport(rows, before, _count_parameters(model)))
     return model
 
 
 def bake(model: Model) -> Model:
-    """Turn every factored layer of a model into the plain nn.Linear that it stands for, in place, and return the model.
+    """Replace every factored layer of a model by the equivalent nn.Linear, in place, and return the model.
 
-    The state dict has `weight` and `bias` from now on, as before `factorize`. Each nn.Linear remembers its factors, no
-    part of its state, so that `unbake` can return to them; a copy that went through `state_dict` has forgotten them.
-    If the model itself is a factored layer, the nn.Linear is returned.
+    The state dict then has `weight` and `bias`, as before `factorize`. Each nn.Linear keeps its factors outside its
+    state for `unbake`, so a copy made through `state_dict` loses them. If the model itself is a factored layer, the
+    nn.Linear is returned.
     """
-    made: dict[FactoredLinear, nn.Linear] = {}
+    layers: dict[FactoredLinear, nn.Linear] = {}
     for name, layer in list(model.named_modules(remove_duplicate=False)):
         if isinstance(layer, FactoredLinear):
-            if layer not in made:
-                made[layer] = _baked(layer)
-            model = _put(model, name, made[layer])
+            if layer not in layers:
+                layers[layer] = _dense_layer(layer)
+            model = _replace_module(model, name, layers[layer])
     return model
 
 
 def unbake(model: Model) -> Model:
-    """Undo `bake`, in place, wherever the model was moved since; and return it. The bias stays as it is now.
+    """Undo `bake` in place and return the model, also if it was moved since. The current bias is kept.
 
     Raises:
-        ValueError: a weight was changed after `bake`: the factors no longer stand for it. Its layer is named.
+        ValueError: a weight was changed after `bake`, so the factors no longer match. The message names the layer.
     """
     modules = model.named_modules(remove_duplicate=False)
     found = [(name, m, m.__dict__[_ORIGIN]) for name, m in modules if _ORIGIN in m.__dict__]
@@ -154,23 +154,23 @@ def unbake(model: Model) -> Model:
     for name, linear, layer in found:
         layer.to(device=linear.weight.device, dtype=linear.weight.dtype).train(linear.training)
         layer.bias = linear.bias
-        model = _put(model, name, layer)
+        model = _replace_module(model, name, layer)
     return model
 
 
-def _baked(layer: FactoredLinear) -> nn.Linear:
+def _dense_layer(layer: FactoredLinear) -> nn.Linear:
     linear = nn.Linear(layer.in_features, layer.out_features, layer.bias is not None, device="meta")
     linear.weight = nn.Parameter(layer.build().detach(), requires_grad=layer.U.requires_grad)
     linear.bias = layer.bias  # type: ignore[assignment]
-    linear.__dict__[_ORIGIN] = layer  # not through nn.Module, which would make it a part of the state
+    linear.__dict__[_ORIGIN] = layer  # not through nn.Module, which would add it to the state
     return linear.train(layer.training)
 
 
-def _like(linear: nn.Linear, rank: int, kind: str, omega: float, spread: float) -> FactoredLinear:
-    """A factored layer in a linear layer's place: its W has the same mean square, its bias is the same parameter."""
+def _factored_layer(linear: nn.Linear, rank: int, kind: str, omega: float, spread: float) -> FactoredLinear:
+    """A factored layer to replace a linear layer: W has the same mean square, the bias is the same parameter."""
     fan_out, fan_in = linear.weight.shape
     size = float(linear.weight.detach().float().square().mean().sqrt())
-    # Var W = a^2 / in; a weight of zeros, which a factored layer cannot start from, gives way to the default a = 1
+    # Var W = a^2 / in; a factored layer cannot start from zeros, so a weight of zeros gets the default a = 1
     activation = size * math.sqrt(fan_in) if size > 0 else 1.0
     new: FactoredLinear
     if kind == "sine":
@@ -184,11 +184,11 @@ def _like(linear: nn.Linear, rank: int, kind: str, omega: float, spread: float) 
     return new.train(linear.training)
 
 
-def _count(module: nn.Module) -> int:
+def _count_parameters(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
 
 
-def _put(model: Model, name: str, module: nn.Module) -> Model:
+def _replace_module(model: Model, name: str, module: nn.Module) -> Model:
     if not name:
         return module  # type: ignore[return-value]
     parent, _, leaf = name.rpartition(".")

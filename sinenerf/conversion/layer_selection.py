@@ -1,4 +1,4 @@
-"""Which linear layers of a model can be replaced."""
+"""Selecting the linear layers of a model to replace, and checking that they can be replaced."""
 
 import re
 from collections.abc import Iterator
@@ -8,41 +8,45 @@ from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
 from sinenerf.factored import FactoredLinear
 
-PLAIN = (nn.Linear, NonDynamicallyQuantizableLinear)
-"""Exactly these types hold their weight as it is; their subclasses quantise, parametrise or adapt it."""
+PLAIN_TYPES = (nn.Linear, NonDynamicallyQuantizableLinear)
+"""Only these types use their weight as it is; subclasses quantise, parametrise or adapt it."""
 
 
-def matching(model: nn.Module, include: str) -> Iterator[tuple[str, nn.Linear]]:
-    """(name, layer) of the linear layers to replace, checked."""
+def select_layers(model: nn.Module, include: str) -> Iterator[tuple[str, nn.Linear]]:
+    """Yield (name, layer) of each linear layer whose name matches `include`, checked.
+
+    Raises:
+        ValueError: as `factorization.factorize`.
+    """
     try:
         pattern = re.compile(include)
     except re.error as error:
         raise ValueError(f"include is no regular expression: {include!r}: {error}") from None
-    users = parameter_users(model)
+    names_of = parameter_names_by_storage(model)
     matched = [(n, m) for n, m in model.named_modules() if pattern.fullmatch(n) and _is_linear(m)]
     if not matched:
-        names = [name for name, m in model.named_modules() if type(m) in PLAIN]
+        names = [name for name, m in model.named_modules() if type(m) in PLAIN_TYPES]
         listed = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
         raise ValueError(
             f"no linear layer's name matches {include!r}. "
             + (f"The model has these: {listed}" if names else "The model has no nn.Linear at all")
         )
     for name, module in matched:
-        _check(name, module, users)
+        _check(name, module, names_of)
         yield name, module  # type: ignore[misc]
 
 
 def _is_linear(module: nn.Module) -> bool:
-    """Whether a module is a linear layer of any kind: quantised ones need not descend from nn.Linear."""
+    """Whether a module is a linear layer of any kind: quantised ones need not derive from nn.Linear."""
     return isinstance(module, nn.Linear) or (hasattr(module, "in_features") and hasattr(module, "out_features"))
 
 
-def _check(path: str, module: nn.Module, users: dict[int, list[str]]) -> None:
+def _check(path: str, module: nn.Module, names_of: dict[int, list[str]]) -> None:
     """Raise ValueError unless a layer can be replaced."""
     kind, name = type(module), path or "the model"
     if isinstance(module, FactoredLinear):
         raise ValueError(f"{name}: is factored already. Leave it out of include, or bake it first")
-    if kind not in PLAIN:
+    if kind not in PLAIN_TYPES:
         raise ValueError(
             f"{name}: is a {kind.__module__}.{kind.__qualname__}, quantised or otherwise no plain nn.Linear. "
             "Leave it out of include, or factorize before it is made so"
@@ -53,7 +57,7 @@ def _check(path: str, module: nn.Module, users: dict[int, list[str]]) -> None:
         if not parameter.is_floating_point():
             raise ValueError(f"{name}: its {leaf} is of type {parameter.dtype}; only floating point can be factored")
         own = f"{path}.{leaf}" if path else leaf
-        shared = [other for other in users[storage_of(parameter)] if other != own]
+        shared = [other for other in names_of[storage_of(parameter)] if other != own]
         if shared:
             raise ValueError(
                 f"{name}: its {leaf} is tied to {' and '.join(shared)}. Factoring one would untie them: leave it out "
@@ -61,14 +65,14 @@ def _check(path: str, module: nn.Module, users: dict[int, list[str]]) -> None:
             )
 
 
-def parameter_users(model: nn.Module) -> dict[int, list[str]]:
-    """Every name that each storage of parameters goes by, also that of a module which sits at two places."""
-    users: dict[int, list[str]] = {}
+def parameter_names_by_storage(model: nn.Module) -> dict[int, list[str]]:
+    """All names of the parameters that share each storage, including those of a module used in two places."""
+    names_of: dict[int, list[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
-        users.setdefault(storage_of(parameter), []).append(name)
-    return users
+        names_of.setdefault(storage_of(parameter), []).append(name)
+    return names_of
 
 
 def storage_of(parameter: Tensor) -> int:
-    """What tells tensors apart that are views of the same numbers; meta tensors have no numbers."""
+    """Identifies the storage of a tensor, which views share; meta tensors have none."""
     return id(parameter) if parameter.is_meta else parameter.untyped_storage().data_ptr()

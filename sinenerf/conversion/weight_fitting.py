@@ -1,4 +1,4 @@
-"""The factored layer that is nearest to a given weight in the Frobenius norm: how a pretrained matrix is taken over."""
+"""Fitting the factors of a layer to a given weight, such as a pretrained one, in the Frobenius norm."""
 
 import math
 
@@ -11,18 +11,18 @@ from sinenerf.layers import SineLowRankLinear
 
 
 def fit_weight(layer: FactoredLinear, weight: Float[Tensor, "out in"], steps: int = 60) -> float:
-    """Move a layer's factors (and a sine layer's gain) towards a weight.
+    """Fit a layer's factors, and a sine layer's gain, to a weight.
 
-    Low rank: the truncated singular value decomposition, which is the best there is (Eckart, Young 1936), found by
+    Low rank: the truncated singular value decomposition, which is optimal (Eckart, Young 1936), computed by
     power iteration (Halko, Martinsson, Tropp 2011). Sine: the same decomposition, at phases of the layer's `spread`
-    where sin z is nearly z, and from there L-BFGS on ||sin(omega U V^T) / g - W||^2 over U, V and g. So it starts about
-    as near as low rank is, and ends where the sine helps, if it does.
+    where sin z is nearly z, then L-BFGS on ||sin(omega U V^T) / g - W||^2 over U, V and g. So it starts about as close
+    as low rank, and any further decrease is due to the sine.
 
     Args:
-        steps: iterations of L-BFGS, each of a few builds of W. Plain low rank needs none.
+        steps: iterations of L-BFGS, each of which builds W a few times. Low rank needs none.
 
     Returns:
-        The residual ||W_layer - W|| / ||W||. 0 for a weight of zeros, which any layer can only approach.
+        The residual ||W_layer - W|| / ||W||. 0 for a weight of zeros, which a layer can only approach.
 
     Raises:
         ValueError: the layer is anchored: a fit moves all rows of V.
@@ -45,7 +45,7 @@ def fit_weight(layer: FactoredLinear, weight: Float[Tensor, "out in"], steps: in
 
 
 def _truncated(weight: Tensor, rank: int) -> tuple[Tensor, Tensor]:
-    """Factors of the nearest matrix of a rank, sharing the singular values' roots."""
+    """Factors of the nearest matrix of a given rank; each takes the square roots of the singular values."""
     u, s, v = torch.svd_lowrank(weight, q=min(rank + 16, *weight.shape), niter=8)
     root = s[:rank].sqrt()
     return u[:, :rank] * root, v[:, :rank] * root
@@ -55,7 +55,7 @@ def _truncated(weight: Tensor, rank: int) -> tuple[Tensor, Tensor]:
 def _fit_sine(u: Tensor, v: Tensor, weight: Tensor, spread: float, steps: int) -> tuple[Tensor, Tensor, float]:
     """(u, v, g) for sin(u v^T) / g, from factors of a plain low-rank matrix."""
     low = (u @ v.T).detach()
-    # where a few numbers are far larger than the others, their phase too has to start within the sine's first rise
+    # even the largest entries must start on the first rising part of the sine
     gain = min(spread / float(low.square().mean().sqrt()), 1 / float(low.abs().max()))
     u, v = (factor.mul(math.sqrt(gain)).requires_grad_() for factor in (u, v))
     log_gain = torch.tensor(math.log(gain), device=u.device, requires_grad=True)
