@@ -42,10 +42,8 @@ PAIRS = {"architecture.py", "config.py", "field.py", "header.py", "surface.py", 
 """The same things in radiance/ and occupancy/: they have the same names there."""
 
 # What issue 25 has yet to bring about. Delete an entry when it is done; all three must be empty at the end.
-KNOWN_CIRCLES: list[set[str]] = [
-    {"sinenerf.radiance.field", "sinenerf.radiance.surface"},
-]
-KNOWN_NAMES: set[str] = {"export_mesh.py"}
+KNOWN_CIRCLES: list[set[str]] = []
+KNOWN_NAMES: set[str] = set()
 KNOWN_SIZES: set[str] = {
     "common/films.py",
     "plugin/flythrough.py",

@@ -10,7 +10,7 @@ from sinenerf.cli import datasets, doctor, meshes, photographs, plots, sine_file
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "demo": photographs.demo,
-    "export-mesh": photographs.export_mesh,
+    "export-mesh": meshes.mesh,
     "fit": meshes.fit,
     "mesh": meshes.mesh,
     "eval": sine_files.evaluate,

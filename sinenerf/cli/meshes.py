@@ -1,13 +1,16 @@
-"""Commands from a mesh to an occupancy field and back."""
+"""Commands from a mesh to an occupancy field, and from any field to a mesh."""
 
 import sys
 from dataclasses import Field, fields, make_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 from sinenerf.occupancy.config import FitConfig, OccupancyConfig
+
+if TYPE_CHECKING:
+    import trimesh
 
 
 def _options(config: type) -> type:
@@ -52,32 +55,102 @@ def fit(
 
 
 def mesh(
-    field: Annotated[Path, tyro.conf.Positional],
+    source: Annotated[Path, tyro.conf.Positional],
     /,
     output: Path,
-    resolution: int = 512,
-    level: float = 0.5,
+    resolution: int | None = None,
+    level: float | None = None,
+    largest_component: bool = False,
     up: Literal["y", "z"] = "y",
     metres_per_unit: float = 1.0,
-    largest_component: bool = False,
+    min_faces: int | None = None,
+    box: tuple[float, float, float, float, float, float] | None = None,
+    frame: Literal["scene", "capture"] = "scene",
+    seen_only: bool = True,
 ) -> None:
-    """Write the surface of an occupancy field as a closed mesh, where the fitted mesh lay.
+    """Write the surface of a shape as a closed mesh, or that of a scene or a run as a coloured mesh.
+
+    sinenerf export-mesh is the same command. Open only runs of your own: nerfstudio's config.yml can execute code. A
+    .sine file is safe.
 
     Args:
-        field: what sinenerf fit wrote.
-        output: file to write; the extension says what: .glb .ply .obj .stl .off.
-        resolution: cells along a side of the cube around the shape.
-        level: occupancy of the surface, between 0 and 1.
-        up: axis that points up in the fitted mesh. Only for .glb, which is turned so that y is up.
-        metres_per_unit: length of the fitted mesh's unit. Only for .glb, which is in metres.
+        source: a .sine file of a shape or a scene, or the folder of a run of ns-train or sinenerf demo.
+        output: file to write; the extension chooses the format: .glb .ply .obj .stl .off.
+        resolution: cells along a side of the cube around a shape (512 by default); grid samples along the longest side
+            of a scene or run (256 by default).
+        level: a shape's occupancy at the surface, between 0 and 1 (0.5 by default); the density at the surface of a
+            scene or run (by default between empty and solid).
         largest_component: keep only the connected piece with the most faces.
+        up: for a shape as .glb, which is turned so that y is up: the axis that points up in the fitted mesh.
+        metres_per_unit: for a shape as .glb, which is in metres: the length of the fitted mesh's unit.
+        min_faces: for a scene or run: drop connected pieces with fewer faces (100 by default).
+        box: for a scene or run: keep only what lies inside x0 y0 z0 x1 y1 z1, in nerfstudio's scene coordinates.
+        frame: for a scene or run: coordinates of the mesh: nerfstudio's scene, or the capture's own poses.
+        seen_only: for a run: drop surfaces that no training view sees.
     """
-    from sinenerf.occupancy.export_mesh import export_mesh as export
+    from sinenerf.common.files import check_folder
+    from sinenerf.common.mesh_files import check_format, check_units, save_mesh
+    from sinenerf.sine_file import load
 
-    extracted = export(field, output, resolution, level, up, metres_per_unit, largest_component)
-    surface, size = extracted.mesh, output.stat().st_size
-    print(
-        f"{output}: {len(surface.vertices):,} vertices, {len(surface.faces):,} faces, {size:,} bytes; the field was "
-        f"evaluated at {extracted.evaluations:,} points, {100 * extracted.evaluations / (resolution + 1) ** 3:.2g} % "
-        f"of the grid"
+    check_format(output)
+    check_folder(output)
+    own = {
+        "shape": {"up": up != "y", "metres-per-unit": metres_per_unit != 1.0},
+        "scene": {"min-faces": min_faces is not None, "box": box is not None, "frame": frame != "scene"},
+        "run": {"seen-only": not seen_only},
+    }
+
+    def refuse(kind: str, *others: str) -> None:
+        for option in (name for other in others for name, given in own[other].items() if given):
+            raise ValueError(f"{source}: is a {kind}, for which --{option} does nothing: leave it out")
+
+    if _is_run(source):
+        from sinenerf.plugin.export_mesh import field_and_visibility
+        from sinenerf.radiance.surface import check_box
+
+        refuse("run", "shape")
+        check_box(box)
+        scene, visible = field_and_visibility(source)
+    else:
+        field = load(source)
+        if field.kind == "shape":
+            from sinenerf.occupancy.surface import extract_surface
+
+            refuse("shape", "scene", "run")
+            check_units(output, up, metres_per_unit)
+            cells = 512 if resolution is None else resolution
+            at = 0.5 if level is None else level
+            extracted = extract_surface(field.logits, field.placement, cells, at, largest_component)
+            save_mesh(extracted.mesh, output, up, metres_per_unit)
+            percent = 100 * extracted.evaluations / (cells + 1) ** 3
+            share = f"{percent:.0f}" if percent >= 10 else f"{percent:.2g}"
+            points = f"{extracted.evaluations:,} points, {share} % of the grid"
+            _print_mesh(extracted.mesh, output, f"; the field was evaluated at {points}")
+            return
+        refuse("scene", "shape", "run")
+        scene, visible = field.on_best_device(), None
+    surface = scene.mesh(
+        256 if resolution is None else resolution,
+        level,
+        largest_component,
+        100 if min_faces is None else min_faces,
+        box,
+        visible if seen_only else None,
+        progress=True,
     )
+    if frame == "capture":
+        assert scene.capture is not None
+        surface.apply_transform(scene.capture.from_scene())
+    turned = frame == "scene" and output.suffix.lower() == ".glb"
+    save_mesh(surface, output, scene.warp.up if turned else "y")
+    _print_mesh(surface, output)
+
+
+def _is_run(source: Path) -> bool:
+    """Whether a path is nerfstudio's: the folder of a run, or its config.yml."""
+    return source.is_dir() or source.suffix == ".yml"
+
+
+def _print_mesh(surface: "trimesh.Trimesh", output: Path, more: str = "") -> None:
+    size = output.stat().st_size
+    print(f"{output}: {len(surface.vertices):,} vertices, {len(surface.faces):,} faces, {size:,} bytes{more}")

@@ -2,6 +2,7 @@
 
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,8 @@ import tyro
 
 if TYPE_CHECKING:
     from sinenerf.codec.file_info import FileInfo
+    from sinenerf.occupancy.evaluate import Evaluation as ShapeEvaluation
+    from sinenerf.radiance.evaluate import Evaluation as SceneEvaluation
 
 
 def info(path: Annotated[Path, tyro.conf.Positional], /, json: bool = False) -> None:
@@ -38,10 +41,10 @@ def compress(
     steps: int | None = None,
     seed: int = 0,
 ) -> None:
-    """Make a small file of a trained scene or shape: its numbers are rounded while it is trained on, within a budget.
+    """Make a small file of a trained scene or shape: training continues while the parameters are quantised.
 
-    Ctrl-C writes the file as far as it is, but not over a file of before; after that, and after a crash, the same
-    command goes on. Open only runs of your own: nerfstudio's config.yml can execute code. A .sine file is safe.
+    Ctrl-C writes the file in its current state, but not over an existing file; after that, and after a crash, the same
+    command resumes. Open only runs of your own: nerfstudio's config.yml can execute code. A .sine file is safe.
 
     Args:
         source: a .sine file of a shape, or the folder of a run of ns-train.
@@ -50,18 +53,18 @@ def compress(
             run's float32.
         bytes: size of the new file.
         mesh: the mesh that a shape was fitted to; without it, the field's own surface is the truth.
-        minutes: train for so long; 1 if no steps are given.
-        steps: train for so many steps instead.
-        seed: of the training points.
+        minutes: training time; 1 if no steps are given.
+        steps: number of training steps instead.
+        seed: seed of the training points.
     """
     if source.is_dir() or source.suffix == ".yml":
         if mesh is not None:
             raise ValueError(f"{source}: is a run, for which --mesh does nothing: leave it out")
         from sinenerf.plugin.compress_run import compress_run
 
-        made = compress_run(source, output, bits, bytes, minutes, steps, seed)
-        print(f"{output}: {output.stat().st_size:,} bytes, {made.parameters_count:,} parameters")
-        if not made.complete:
+        field = compress_run(source, output, bits, bytes, minutes, steps, seed)
+        print(f"{output}: {output.stat().st_size:,} bytes, {field.parameters_count:,} parameters")
+        if not field.complete:
             sys.exit(130)
         return
     from sinenerf.occupancy.compress import compress as compress_field
@@ -90,27 +93,74 @@ def evaluate(
         file: a .sine file of a shape or of a scene.
         truth: a shape's mesh, in the same coordinates; a scene's LLFF folder, or a transforms.json of test views alone,
             since all of its frames are scored.
-        json: print JSON in place of a table.
-        points: of a shape: uniform points of the cube for the IoU.
-        resolution: of a shape: of the mesh that is made of the field for the surface metrics.
-        seed: of a shape: of all points.
-        hold_every: of a scene's LLFF folder: every so many views were held out, the first one too.
-        picture: of a scene: write truth and rendering side by side there, a row a view (.png, .jpg).
+        json: print JSON instead of a table.
+        points: for a shape: uniform points of the cube for the IoU.
+        resolution: for a shape: resolution of the field's mesh for the surface metrics.
+        seed: for a shape: seed of all points.
+        hold_every: for a scene's LLFF folder: every N-th view was held out, starting with the first.
+        picture: for a scene: write truth and rendering side by side to this file, a row for each view (.png, .jpg).
     """
-    from sinenerf.radiance.field import RadianceField
     from sinenerf.sine_file import load
 
-    field = load(file)
-    if isinstance(field, RadianceField):
-        from sinenerf.radiance.evaluate import print_evaluation as of_scene
+    field, size = load(file), file.stat().st_size
+    result: Any
+    rows: Callable[[Any], dict[str, str]]
+    if field.kind == "scene":
+        from sinenerf.radiance.evaluate import evaluate as evaluate_scene
 
-        of_scene(field, file, truth, json, hold_every, picture)
+        result = evaluate_scene(field.on_best_device(), size, truth, hold_every, picture)
+        rows = _scene_rows
     elif picture is not None:
-        raise ValueError(f"{file}: holds a shape, for which --picture does nothing. For it: sinenerf snapshot")
+        raise ValueError(f"{file}: holds a shape, for which --picture does nothing. Use sinenerf snapshot")
     else:
-        from sinenerf.occupancy.evaluation_report import print_evaluation as of_shape
+        from sinenerf.common.checks import check_seed
+        from sinenerf.occupancy.evaluate import check_placement
+        from sinenerf.occupancy.evaluate import evaluate as evaluate_shape
+        from sinenerf.occupancy.mesh_input import read_mesh
 
-        of_shape(field, file, truth, json, points, resolution, seed)
+        check_seed(seed)
+        mesh, _ = read_mesh(truth)
+        check_placement(mesh, field.placement, truth)
+        result = evaluate_shape(field, mesh, size, points, resolution, seed)
+        rows = _shape_rows
+    if json:
+        _print_json(result)
+    else:
+        _print_rows(f"{file} against {truth}", rows(result))
+
+
+def _scene_rows(result: "SceneEvaluation") -> dict[str, str]:
+    rows = {"PSNR": f"{result.psnr:.2f} dB over {result.views} views", "SSIM": f"{result.ssim:.4f}"}
+    if result.lpips is not None:
+        rows["LPIPS (VGG)"] = f"{result.lpips:.4f}"
+    return {**rows, "bytes": f"{result.bytes:,}", "parameters": f"{result.parameters:,}"}
+
+
+def _shape_rows(result: "ShapeEvaluation") -> dict[str, str]:
+    def number(value: float | None) -> str:
+        return "no surface" if value is None else f"{value:.4f}"
+
+    chamfer = "no surface" if result.chamfer_l1 is None else f"{100 * result.chamfer_l1:.4f} % of the diagonal"
+    return {
+        "IoU, uniform in the cube": number(result.iou),
+        "IoU, near the surface": number(result.iou_near),
+        "Chamfer-L1": chamfer,
+        "normal consistency": number(result.normal_consistency),
+        "F-score at 0.5 % of the diagonal": number(result.f_score_half_percent),
+        "F-score at 1 % of the diagonal": number(result.f_score_one_percent),
+        "bytes": f"{result.bytes:,}",
+        "parameters": f"{result.parameters or 0:,}",
+    }
+
+
+def _print_rows(title: str, rows: dict[str, str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(show_header=False, title=title)
+    for name, text in rows.items():
+        table.add_row(name, text)
+    Console(markup=False, emoji=False).print(table)
 
 
 def _print_json(result: Any) -> None:

@@ -1,11 +1,12 @@
-"""Meshes as files that other programs show as they look here."""
+"""Mesh files that other programs show as this one does, and Draco."""
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from sinenerf.common.checks import check_positive
 from sinenerf.common.files import replacing
 
 if TYPE_CHECKING:
@@ -14,11 +15,11 @@ if TYPE_CHECKING:
 FORMATS = (".glb", ".ply", ".obj", ".stl", ".off")
 """What `save_mesh` can write."""
 BINARY = (".glb", ".ply", ".stl")
-"""Of these: those that hold float32."""
+"""The formats of these that hold float32."""
 COARSEST = 1e-4
-"""Share of a mesh's longest side that float32 may round a vertex by: a twentieth of a cell of a 512-cell grid."""
+"""Largest rounding of a vertex by float32, in longest sides of the mesh: a twentieth of a cell of a 512-cell grid."""
 Z_UP_TO_Y_UP = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
-"""glTF is y up."""
+"""Rotation (4, 4) from a z-up mesh to glTF's y up."""
 
 
 def check_format(path: Path) -> None:
@@ -27,19 +28,36 @@ def check_format(path: Path) -> None:
         raise ValueError(f"{path}: cannot write '{path.suffix}'. Use one of {', '.join(FORMATS)}")
 
 
-def save_mesh(mesh: "trimesh.Trimesh", path: Path) -> None:
-    """Write a mesh, by the extension of its path: whole, or not at all.
+def check_units(path: Path, up: Literal["y", "z"], metres_per_unit: float) -> None:
+    """Raise ValueError where a mesh is to be turned or scaled for a format other than GLB, or by no positive factor."""
+    if path.suffix.lower() != ".glb" and (up, metres_per_unit) != ("y", 1.0):
+        raise ValueError(f"{path}: only .glb is turned and scaled. Leave --up and --metres-per-unit out, or write .glb")
+    check_positive("metres per unit", metres_per_unit)
+
+
+def save_mesh(mesh: "trimesh.Trimesh", path: Path, up: Literal["y", "z"] = "y", metres_per_unit: float = 1.0) -> None:
+    """Write a mesh in the format of its path's extension, whole or not at all.
+
+    Only GLB is turned and scaled, since glTF is y up and in metres: `up` is the axis of the mesh that points up and
+    `metres_per_unit` the length of its unit.
 
     GLB and PLY keep RGBA vertex colours and OBJ keeps RGB; STL and, as trimesh writes it, OFF have none. In GLB the
     colours are linear, as glTF wants them, and unlit, since a radiance field's colours hold the scene's light already;
     a mesh without colours is lit, with smooth normals.
 
     Raises:
-        ValueError: the extension is none of `FORMATS`, or float32 is too coarse so far from the origin.
-        OSError: the folder is not there, or the disk is full.
+        ValueError: the extension is none of `FORMATS`, float32 is too coarse so far from the origin, or a mesh of
+            another format than GLB is to be turned or scaled.
+        OSError: the folder does not exist, or the disk is full.
     """
     check_format(path)
+    check_units(path, up, metres_per_unit)
     suffix = path.suffix.lower()
+    if suffix == ".glb":
+        mesh = mesh.copy()
+        mesh.apply_scale(metres_per_unit)
+        if up == "z":
+            mesh.apply_transform(Z_UP_TO_Y_UP)
     if suffix in BINARY:
         _check_near(mesh, path)
     if suffix == ".glb":
@@ -83,7 +101,7 @@ def _unlit_glb(mesh: "trimesh.Trimesh") -> bytes:
 
 
 def draco(mesh: "trimesh.Trimesh", faces: int, bits: int) -> bytes:
-    """A mesh decimated by quadrics to so many faces, as a Draco file with positions of so many bits."""
+    """A Draco file of a mesh, decimated by quadrics to `faces` faces, with positions of `bits` bits."""
     import DracoPy
     import fast_simplification
 

@@ -19,7 +19,7 @@ PLACEMENT, FAR_PLACEMENT = struct.Struct("<3ff"), struct.Struct("<3df")
 LARGEST_BAKED = 2**24
 """Bound on width^2 depth: the weights that a decoder builds."""
 OTHERS = {
-    RADIANCE: "holds a scene, not a shape. Compress its run instead; for a mesh: sinenerf export-mesh RUN",
+    RADIANCE: "holds a scene, not a shape. Compress its run instead; for a mesh: sinenerf mesh FILE",
     ADAPTER: "holds an adapter, not a shape. It needs its model: sinenerf.adapters.load_adapter",
 }
 """Messages for files of another kind."""

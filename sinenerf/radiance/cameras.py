@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sinenerf.radiance.poses import meeting_point, unit
+from sinenerf.radiance.poses import homogeneous, meeting_point, unit
 
 Pose = Float[np.ndarray, "3 4"]
 """Camera to world, in OpenGL axes: x right, y up, z backwards."""
@@ -71,7 +71,7 @@ class Capture:
     """How far in front of it the scene's middle lies."""
 
     def spiral(self, frames: int, turns: int = 1, reach: float = 0.7) -> list[Camera]:
-        """PosedViews on an ellipse around the middle, all looking at one point, after NeRF's published code; closed."""
+        """Cameras on a closed ellipse around home, all looking at one point, after NeRF's published code."""
         right, up, back, middle = self.home.pose.T
         target = middle - self.focus * back
         path: list[Camera] = []
@@ -88,6 +88,10 @@ class Capture:
         moved = np.concatenate([rotation @ poses[:, :, :3], rotation @ poses[:, :, 3:] + shift], axis=2)
         moved[:, :, 3] *= self.scale
         return moved
+
+    def from_scene(self) -> Float[np.ndarray, "4 4"]:
+        """Affine map from scene coordinates to the capture's; inverse of x_scene = scale * (motion @ [x, 1])."""
+        return np.linalg.inv(homogeneous(self.motion)) @ np.diag([1 / self.scale] * 3 + [1.0])
 
 
 def capture_of(

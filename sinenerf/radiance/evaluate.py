@@ -1,8 +1,8 @@
-"""What the command `sinenerf eval` does with a scene: its file against photographs, without nerfstudio."""
+"""Scoring of held-out views: a scene's file, or any renderer, against photographs; without nerfstudio."""
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +24,8 @@ BEHIND = {"white": 1.0, "black": 0.0}
 
 
 @dataclass(frozen=True)
-class SceneEvaluation:
-    """What `sinenerf eval` prints of a scene; means over the views."""
+class Evaluation:
+    """Quality and size of a scene's file; means over the views."""
 
     psnr: float
     """dB."""
@@ -40,7 +40,7 @@ class SceneEvaluation:
 
 def evaluate(
     field: RadianceField, size: int, capture: Path, hold_every: int = 8, picture: Path | None = None
-) -> SceneEvaluation:
+) -> Evaluation:
     """Compare a scene's file with photographs of its capture.
 
     Args:
@@ -72,7 +72,7 @@ def evaluate(
     if picture is not None:
         _write(rows, picture)
     mean = {name: float(np.mean([m[name] for m in metrics])) for name in metrics[0]}
-    return SceneEvaluation(mean["psnr"], mean["ssim"], mean.get("lpips"), len(metrics), size, field.parameters_count)
+    return Evaluation(mean["psnr"], mean["ssim"], mean.get("lpips"), len(metrics), size, field.parameters_count)
 
 
 def _held_out(field: RadianceField, scene: Path, every: int) -> Iterator[tuple[Path, Camera]]:
@@ -122,24 +122,3 @@ def _write(rows: list[np.ndarray], picture: Path) -> None:
     padded = [np.pad(row, ((0, 0), (0, widest - row.shape[1]), (0, 0))) for row in rows]
     with replacing(picture) as partial:
         Image.fromarray(np.concatenate(padded)).save(partial)
-
-
-def print_evaluation(
-    field: RadianceField, path: Path, capture: Path, as_json: bool, hold_every: int, picture: Path | None
-) -> None:
-    """Evaluate a scene's file and print a table, or JSON."""
-    from rich.console import Console
-    from rich.table import Table
-
-    result = evaluate(field.on_best_device(), path.stat().st_size, capture, hold_every, picture)
-    if as_json:
-        print(json.dumps(asdict(result), indent=2))
-        return
-    table = Table(show_header=False, title=f"{path} against {capture}")
-    table.add_row("PSNR", f"{result.psnr:.2f} dB over {result.views} views")
-    table.add_row("SSIM", f"{result.ssim:.4f}")
-    if result.lpips is not None:
-        table.add_row("LPIPS (VGG)", f"{result.lpips:.4f}")
-    table.add_row("bytes", f"{result.bytes:,}")
-    table.add_row("parameters", f"{result.parameters:,}")
-    Console(markup=False, emoji=False).print(table)

@@ -16,12 +16,13 @@ from sinenerf.codec.tensors import QuantisedTensor, load_tensors, stored_tensors
 from sinenerf.common.files import replacing
 from sinenerf.common.hardware import best_device, multiplies_bfloat16
 from sinenerf.common.settings import Precision
-from sinenerf.factored import FactoredLinear, keep_weights, linear_layers
+from sinenerf.factored import FactoredLinear, built_once, keep_weights, linear_layers
 from sinenerf.networks import RadianceMLP, ScalarMLP, count_parameters
 from sinenerf.radiance.architecture import build_networks, tensors_of
 from sinenerf.radiance.cameras import Camera, Capture
 from sinenerf.radiance.config import RadianceConfig
 from sinenerf.radiance.header import check_writable, header_of, read_header
+from sinenerf.radiance.surface import SceneBox, Visible, extract_surface
 from sinenerf.radiance.volume_rendering import Samples, composite, histogram_samples, median, uniform_bins, weights_of
 from sinenerf.radiance.warps import CubeRays, Points, Warp
 
@@ -29,10 +30,8 @@ if TYPE_CHECKING:
     import trimesh
 
 Rays = Float[Tensor, "rays 3"]
-CHUNK = 4096
-"""Rays at once, at most."""
-LARGEST_CHUNK = 2**28
-"""Numbers of one layer's features for all samples of the rays at once, at most."""
+CHUNK, LARGEST_CHUNK = 4096, 2**28
+"""Bounds on the rays of one chunk, and on the values of one layer's features for all of its samples."""
 
 
 class RadianceField(nn.Module):
@@ -173,12 +172,18 @@ class RadianceField(nn.Module):
         return {name: torch.cat([part[name] for part in parts]).cpu().view(*shape) for name in parts[0]}
 
     def mesh(
-        self, resolution: int = 256, level: float | None = None, largest_component: bool = False, min_faces: int = 100
+        self,
+        resolution: int = 256,
+        level: float | None = None,
+        largest_component: bool = False,
+        min_faces: int = 100,
+        box: SceneBox | None = None,
+        visible: Visible | None = None,
+        progress: bool = False,
     ) -> "trimesh.Trimesh":
-        """The coloured surface where the density passes `level`, in scene coordinates: `radiance.surface`."""
-        from sinenerf.radiance.surface import extract_surface
-
-        return extract_surface(self, resolution, level, largest_component, min_faces)
+        """The coloured surface in scene coordinates; arguments and errors as of `radiance.surface.extract_surface`."""
+        with built_once(self):
+            return extract_surface(self, resolution, level, largest_component, min_faces, box, visible, progress)
 
     def on_best_device(self) -> "RadianceField":
         """This field, moved to a GPU if there is one, every W kept."""
@@ -216,9 +221,8 @@ class RadianceField(nn.Module):
         Raises:
             OSError: the folder is not there, or the disk is full.
         """
-        data = self.to_bytes()
         with replacing(Path(path)) as partial:
-            partial.write_bytes(data)
+            partial.write_bytes(self.to_bytes())
 
     @classmethod
     def load(cls, path: str | Path) -> "RadianceField":

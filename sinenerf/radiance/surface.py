@@ -1,63 +1,113 @@
-"""The coloured surface of a radiance field: marching cubes of its density inside the cube, then back to the world."""
+"""The coloured surface of a radiance field: marching cubes of its density in the cube, mapped back to the world."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
 
-from sinenerf.factored import built_once
-from sinenerf.radiance import marching_cubes as meshing
-from sinenerf.radiance.warps import NDC
+from sinenerf.radiance.marching_cubes import (
+    EmptySurface,
+    clean,
+    density_grid,
+    map_vertices,
+    marching_cubes,
+    suggest_level,
+)
+from sinenerf.radiance.warps import NDC, Points, Warp
 
 if TYPE_CHECKING:
     import trimesh
 
-    from sinenerf.radiance.field import RadianceField
+SceneBox = tuple[float, float, float, float, float, float]
+"""x0, y0, z0, x1, y1, z1 in scene coordinates."""
+Visible = Callable[[Float[np.ndarray, "n 3"]], Bool[np.ndarray, " n"]]
+"""Tells which points in scene coordinates a camera sees."""
 
 
-def raw_surface(
-    field: "RadianceField", resolution: int, level: float | None, progress: bool = False
+@runtime_checkable
+class Volume(Protocol):
+    """Density and colour in the cube, and the warp that leads there."""
+
+    warp: Warp
+    far: float
+    """z of the cube beyond which only background lies."""
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """The trainable tensors, all on one device."""
+
+    def density(self, points: Points) -> Float[Tensor, "*batch 1"]:
+        """Density at points of the cube, in 1 / cube unit."""
+
+    def colour(self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
+        """Colour in [0, 1] at points of the cube, seen along unit directions of the world."""
+
+
+def check_box(box: SceneBox | None) -> None:
+    """Raise ValueError unless the first corner of a box is the smaller one."""
+    if box is not None and not np.less(box[:3], box[3:]).all():
+        raise ValueError(f"box {box}: give the smaller corner first, then the larger: x0 y0 z0 x1 y1 z1")
+
+
+@torch.no_grad()
+def extract_surface(
+    volume: Volume,
+    resolution: int,
+    level: float | None,
+    largest_component: bool,
+    min_faces: int,
+    box: SceneBox | None = None,
+    visible: Visible | None = None,
+    progress: bool = False,
 ) -> "trimesh.Trimesh":
-    """The surface in scene coordinates, with vertex colours and with all its floaters.
+    """The surface where the density passes a level, in scene coordinates, with vertex colours.
 
     Args:
+        volume: a radiance field.
         resolution: grid samples along the longest side of the cube.
-        level: density of the surface, in 1 / cube unit; by default between empty and solid.
+        level: density of the surface, in 1 / cube unit; None chooses one between empty and solid.
+        largest_component: keep only the connected piece with the most faces.
+        min_faces: drop connected pieces with fewer faces.
+        box: keep only the faces inside it.
+        visible: keep only faces with a vertex that it reports as seen, such as by the training cameras.
+        progress: show a bar with the time left.
 
     Raises:
-        EmptySurface: a ValueError: no surface at this level.
+        ValueError: a bad box, no surface (the message names a level to try), or no component that large.
     """
-    device = next(field.parameters()).device
+    check_box(box)
+    device = next(volume.parameters()).device
     # beyond the far bound of a forward-facing scene lies only background
-    corners = [-1.0] * 3, [1.0, 1.0, field.far]
-    with built_once(field), torch.no_grad():
-        grid = meshing.density_grid(lambda p: field.density(p)[:, 0], resolution, corners, device, progress)
-        mesh = meshing.marching_cubes(grid, meshing.suggest_level(grid) if level is None else level, corners)
-        colours = _vertex_colours(field, mesh, (corners[1][0] - corners[0][0]) / resolution)
-        mesh.visual.vertex_colors = colours
-        return meshing.map_vertices(mesh, lambda v: field.warp.unwarp_points(torch.from_numpy(v)).numpy())
+    corners = [-1.0] * 3, [1.0, 1.0, volume.far]
+    grid = density_grid(lambda p: volume.density(p)[:, 0], resolution, corners, device, progress)
+    mesh = marching_cubes(grid, suggest_level(grid) if level is None else level, corners)
+    mesh.visual.vertex_colors = _vertex_colours(volume, mesh, (corners[1][0] - corners[0][0]) / resolution, device)
+    mesh = map_vertices(mesh, lambda v: volume.warp.unwarp_points(torch.from_numpy(v)).numpy())
+    if visible is not None:
+        _keep_faces(mesh, visible(mesh.vertices)[mesh.faces].any(1), "no view saw the surface")
+    if box is not None:
+        inside = ((mesh.vertices >= box[:3]) & (mesh.vertices <= box[3:])).all(1)
+        _keep_faces(mesh, inside[mesh.faces].all(1), f"no surface inside the box {box}")
+    return clean(mesh, largest_component, min_faces)
 
 
-def extract_surface(
-    field: "RadianceField", resolution: int, level: float | None, largest_component: bool, min_faces: int
-) -> "trimesh.Trimesh":
-    """`raw_surface` without components of fewer than `min_faces` faces.
-
-    Raises:
-        ValueError: no surface, or no component that large.
-    """
-    return meshing.clean(raw_surface(field, resolution, level), largest_component, min_faces)
+def _keep_faces(mesh: "trimesh.Trimesh", keep: Bool[np.ndarray, " f"], otherwise: str) -> None:
+    if not keep.any():
+        raise EmptySurface(f"{otherwise}: nothing is left to write")
+    mesh.update_faces(keep)
+    mesh.remove_unreferenced_vertices()
 
 
-def _vertex_colours(field: "RadianceField", mesh: "trimesh.Trimesh", cell: float) -> np.ndarray:
+def _vertex_colours(volume: Volume, mesh: "trimesh.Trimesh", cell: float, device: torch.device) -> np.ndarray:
     """(n, 4) uint8: each vertex as seen head-on, half a cell inside, where the colour is that of the surface."""
-    device = next(field.parameters()).device
     normals = torch.from_numpy(np.array(mesh.vertex_normals)).float()
     points = torch.from_numpy(np.array(mesh.vertices)).float() - 0.5 * cell * normals
-    world = field.warp.unwarp_points(points)
+    world = volume.warp.unwarp_points(points)
     # the mean camera of a forward-facing scene is at the origin; around an object, look against the normal
-    directions = F.normalize(world if isinstance(field.warp, NDC) else -normals, dim=-1)
+    directions = F.normalize(world if isinstance(volume.warp, NDC) else -normals, dim=-1)
     chunks = zip(points.split(2**16), directions.split(2**16), strict=True)
-    colours = torch.cat([field.colour(p.to(device), d.to(device)).cpu() for p, d in chunks])
+    colours = torch.cat([volume.colour(p.to(device), d.to(device)).cpu() for p, d in chunks])
     return (F.pad(colours, (0, 1), value=1.0) * 255).round().byte().numpy()

@@ -5,7 +5,7 @@ to know which one a scene has. World means the space of nerfstudio's cameras.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -40,6 +40,8 @@ class NDC:
     """Half the image's height over its focal length, H / 2f."""
     near: float = 1.0
     """Distance of the near plane, in world units."""
+    up: ClassVar[Literal["y"]] = "y"
+    """Axis of the world that points up."""
 
     def warp_points(self, points: Points) -> Points:
         """World points with z < 0 to the cube (equation 25)."""
@@ -86,6 +88,8 @@ class Box:
     """Half the box's sides."""
     near: float = 0.05
     """Where rays that start inside the box begin, in world units."""
+    up: ClassVar[Literal["z"]] = "z"
+    """Axis of the world that points up."""
 
     @classmethod
     def from_aabb(cls, aabb: Float[Tensor, "2 3"]) -> "Box":

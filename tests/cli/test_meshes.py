@@ -14,6 +14,7 @@ import trimesh
 from support.commands import call_sinenerf, run_sinenerf
 from support.golden_files import GOLDEN
 from support.kill_loop import kill_and_run_again, stop_when
+from support.radiance_fields import a_field
 
 from sinenerf.occupancy.config import FitConfig, OccupancyConfig
 from sinenerf.occupancy.field import OccupancyField
@@ -218,17 +219,69 @@ def test_a_mesh_of_another_unit_is_no_truth(scale, torus, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("folder", "said"),
+    ("folder", "message"),
     [
-        ("scenes", "holds a scene, not a shape. Compress its run instead; for a mesh: sinenerf export-mesh RUN"),
+        ("scenes", "holds a scene, not a shape. Compress its run instead; for a mesh: sinenerf mesh FILE"),
         ("adapters", "holds an adapter, not a shape. It needs its model: sinenerf.adapters.load_adapter"),
     ],
 )
-@pytest.mark.parametrize("command", [("compress", "x.sine"), ("mesh", "x.ply")])
-def test_what_is_no_shape(folder, said, command, tmp_path):
+def test_compressing_another_kind_of_file_is_refused(folder, message, tmp_path):
     path = next((GOLDEN / folder).rglob("*.sine"))
-    done = call_sinenerf(command[0], path, "--output", tmp_path / command[1])
-    assert done.returncode == 1 and done.stderr == f"sinenerf: {path}: {said}\n"
+    done = call_sinenerf("compress", path, "--output", tmp_path / "x.sine")
+    assert done.returncode == 1 and done.stderr == f"sinenerf: {path}: {message}\n"
+
+
+def test_an_adapter_has_no_mesh(tmp_path):
+    path = next((GOLDEN / "adapters").rglob("*.sine"))
+    done = call_sinenerf("mesh", path, "--output", tmp_path / "x.ply")
+    message = f"holds an adapter, which needs its model: sinenerf.adapters.load_adapter(model, {str(path)!r})"
+    assert done.returncode == 1 and done.stderr == f"sinenerf: {path}: {message}\n"
+
+
+@pytest.mark.parametrize("command", ["mesh", "export-mesh"])
+@pytest.mark.parametrize("frame", ["scene", "capture"])
+def test_a_scene_becomes_a_coloured_mesh(command, frame, tmp_path):
+    field = a_field()
+    field.save(tmp_path / "scene.sine")
+    output = tmp_path / "scene.ply"
+    options = "--resolution", 12, "--min-faces", 1, "--frame", frame
+    done = call_sinenerf(command, tmp_path / "scene.sine", "--output", output, *options)
+    made = trimesh.load(output, process=False)
+    assert done.returncode == 0 and f"{len(made.faces):,} faces" in done.stdout, done.stderr
+    assert made.visual.kind == "vertex"
+    vertices = np.array(field.mesh(12, min_faces=1).vertices)
+    if frame == "capture":
+        motion = field.capture.motion
+        vertices = (vertices / field.capture.scale - motion[:, 3]) @ motion[:, :3]
+    assert np.allclose(made.vertices, vertices, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "option"),
+    [
+        ("shape", ("--min-faces", 3)),
+        ("shape", ("--box", 0, 0, 0, 1, 1, 1)),
+        ("shape", ("--frame", "capture")),
+        ("shape", ("--no-seen-only",)),
+        ("scene", ("--up", "z")),
+        ("scene", ("--metres-per-unit", 2)),
+        ("scene", ("--no-seen-only",)),
+        ("run", ("--up", "z")),
+    ],
+)
+def test_options_of_another_kind_are_refused(kind, option, torus, tmp_path):
+    path = tmp_path / "source"
+    if kind == "run":
+        path.mkdir()
+    elif kind == "scene":
+        a_field().save(path)
+    else:
+        OccupancyField(OccupancyConfig(width=16, rank=2), Placement.of(torus)).save(path)
+    done = call_sinenerf("mesh", path, "--output", tmp_path / "x.glb", *option)
+    name = option[0].replace("--no-", "--")
+    message = f"sinenerf: {path}: is a {kind}, for which {name} does nothing: leave it out\n"
+    assert (done.returncode, done.stderr) == (1, message)
+    assert not (tmp_path / "x.glb").exists()
 
 
 @pytest.mark.slow
