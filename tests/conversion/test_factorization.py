@@ -8,48 +8,13 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.token_nets import MLP, TOKENS, Net, factored, train_in_parallel
 from torch import nn
 
 from sinenerf import bake, factorize, stable_rank, unbake
 from sinenerf.conversion.weight_fitting import fit_weight
 from sinenerf.factored import FactoredLinear, factored_layers
 from sinenerf.layers import LowRankLinear, SineLowRankLinear
-
-
-class Block(nn.Module):
-    def __init__(self, width=24):
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.attention = nn.Linear(width, width)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width, bias=False))
-
-    def forward(self, x):
-        x = x + self.attention(self.norm(x))
-        return x + self.mlp(x)
-
-
-class Net(nn.Module):
-    def __init__(self, tied=False):
-        super().__init__()
-        self.embed = nn.Embedding(11, 24)
-        self.blocks = nn.ModuleList([Block(), Block()])
-        self.head = nn.Linear(24, 11, bias=False)
-        if tied:
-            self.head.weight = self.embed.weight
-
-    def forward(self, tokens):
-        x = self.embed(tokens)
-        for block in self.blocks:
-            x = block(x)
-        return self.head(x)
-
-
-TOKENS = torch.arange(10).reshape(2, 5)
-MLP = r"blocks.*mlp.*"
-
-
-def factored(**settings):
-    return factorize(Net(), **{"rank": 3, "include": MLP, "report": None, **settings})
 
 
 @pytest.mark.parametrize("kind", [SineLowRankLinear, LowRankLinear])
@@ -267,45 +232,8 @@ def test_onnx(tmp_path):
     torch.testing.assert_close(torch.from_numpy(made), expected, atol=1e-5, rtol=1e-4)
 
 
-def ranks(rank, folder):
-    """One of two processes: DDP; sharded training with FSDP2; a sharded checkpoint, saved and loaded."""
-    import torch.distributed as dist
-    import torch.distributed.checkpoint as checkpoint
-    from torch.distributed.checkpoint.state_dict import get_model_state_dict, set_model_state_dict
-    from torch.distributed.fsdp import fully_shard
-    from torch.nn.parallel import DistributedDataParallel
-
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
-    mesh = dist.init_device_mesh("cpu", (2,))
-    tokens = TOKENS[rank : rank + 1]
-    torch.manual_seed(0)
-    net = factored()
-    whole = [g.clone() for g in torch.autograd.grad(net(TOKENS).square().mean(), list(net.parameters()))]
-    parallel = DistributedDataParallel(net)
-    parallel(tokens).square().mean().backward()
-    for parameter, gradient in zip(net.parameters(), whole, strict=True):
-        torch.testing.assert_close(parameter.grad, gradient, atol=1e-6, rtol=1e-4)
-    expected = net(TOKENS)
-
-    for block in net.blocks:
-        fully_shard(block, mesh=mesh)
-    fully_shard(net, mesh=mesh)
-    assert net.blocks[0].mlp[0].U.to_local().shape == (48, 3)
-    torch.testing.assert_close(net(TOKENS), expected)
-    net(tokens).square().mean().backward()
-    checkpoint.save(get_model_state_dict(net), checkpoint_id=f"{folder}/saved")
-    other = factored()
-    assert not torch.allclose(other(TOKENS), expected)
-    state = get_model_state_dict(other)
-    checkpoint.load(state, checkpoint_id=f"{folder}/saved")
-    set_model_state_dict(other, state)
-    torch.testing.assert_close(other(TOKENS), expected)
-    dist.destroy_process_group()
-
-
 def test_two_processes(tmp_path):
-    torch.multiprocessing.spawn(ranks, (str(tmp_path),), nprocs=2)
+    torch.multiprocessing.spawn(train_in_parallel, (str(tmp_path),), nprocs=2)
 
 
 def test_rank_and_stable_rank_rise_with_omega():
