@@ -67,6 +67,9 @@ def figure(results: list[Result], measure: str, axis: Axis) -> tuple["Figure", M
             curves.append(curve)
         if panels > len(scenes):
             _draw_mean(axes[len(scenes)], index, curves)
+    x = [value for panel in axes for line in panel.lines for value in line.get_xdata()]
+    if x and max(x) < 1.001 * min(x):  # no range that a logarithmic axis could show
+        axes[0].set_xlim(min(x) / 2, 2 * max(x))
     for panel, name in zip(axes, [*scenes, f"mean of {len(scenes)} scenes"], strict=False):
         _style_panel(panel, name, measure, axis)
     if marks and measure in NEAR_ONE:  # Draco alone has no points over parameters

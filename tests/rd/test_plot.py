@@ -35,6 +35,22 @@ def test_what_took_no_time_is_not_drawn_against_time():
     assert len(keys) == 1 and svg.count('<use id="marks-') == 1
 
 
+def test_results_of_one_size_are_drawn():
+    """As of a plan with float32 files alone: an axis of one value has no range of its own."""
+    svg, keys = draw_svg([result(1000, 0.9), result(1000, 0.8, "other")], "iou", "bytes")
+    assert len(keys) == 2 and svg.count('<use id="marks-') == 2
+
+
+def test_an_unknown_size_is_drawn_over_the_other_axes(tmp_path):
+    save_results(tmp_path, *(replace(result(size), bytes={"total": None}) for size in (1000, 2000)))
+    drawn = call_sinenerf("plot", tmp_path, "--html", tmp_path / "page.html")
+    assert drawn.returncode == 0 and drawn.stderr == "", drawn.stderr
+    header, *rows = (tmp_path / "iou.csv").read_text().splitlines()
+    assert all(dict(zip(header.split(","), row.split(","), strict=True))["bytes"] == "" for row in rows)
+    found = call_sinenerf("find", tmp_path, "--bytes", 5000)
+    assert found.returncode == 1 and "nothing meets bytes 5000" in found.stdout, found.stderr
+
+
 @pytest.mark.parametrize("measure", ["iou", "chamfer_l1"])
 def test_an_axis_without_points_leaves_the_other_plots(tmp_path, measure):
     """Draco's meshes have no parameters."""

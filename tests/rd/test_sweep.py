@@ -5,7 +5,6 @@ import signal
 import sys
 
 import pytest
-import trimesh
 from support.commands import call_sinenerf, run_sinenerf
 from support.kill_loop import stop_when
 from support.sweep_results import PLAN, with_methods
@@ -13,7 +12,7 @@ from support.sweep_results import PLAN, with_methods
 from sinenerf.occupancy.training import Training
 from sinenerf.rd.plan import read_plan
 from sinenerf.rd.results import read_results
-from sinenerf.rd.sweep import lock_results, run_job, run_sweep
+from sinenerf.rd.sweep import lock_results, run_sweep
 
 
 def test_sweep_plots_and_delta_from_the_command_line(plan, data, tmp_path):
@@ -63,47 +62,6 @@ def test_killed_sweep_goes_on(plan, data, tmp_path):
     assert run.returncode == 0, run.stderr
     assert len(list(output.glob("shapes/box/*.json"))) == 5
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
-
-
-@pytest.mark.parametrize("stopping", ["sinenerf.rd.programs.occupancy.surface_of", "sinenerf.rd.sweep.measured_on"])
-def test_a_field_that_was_stopped_before_its_result_is_not_trained_again(plan, data, tmp_path, monkeypatch, stopping):
-    read = read_plan(plan, data)
-    job, output = read.jobs[0], tmp_path / "results"
-
-    def stopped(*arguments):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(stopping, stopped)
-        with pytest.raises(KeyboardInterrupt):
-            run_job(job, read.scenes["box"], output)
-    with monkeypatch.context() as patch:
-        patch.setattr("sinenerf.rd.programs.occupancy.fit", stopped)
-        scored = run_job(job, read.scenes["box"], output)
-    assert scored.history and scored.history[-1]["step"] == 20 and scored.seconds == scored.history[-1]["seconds"]
-    assert scored.size == job.path(output).with_suffix(".sine").stat().st_size and 0 < scored.quality["iou"] <= 1
-    assert len(list((output / "shapes" / "box").glob(".*"))) == 0
-    job.path(output).unlink()  # what was scored is made anew
-    assert run_job(job, read.scenes["box"], output).quality == scored.quality
-
-
-def test_a_field_of_another_mesh_is_trained_again(plan, data, tmp_path, monkeypatch):
-    read = read_plan(plan, data)
-    with monkeypatch.context() as patch:
-        patch.setattr("sinenerf.rd.programs.occupancy.surface_of", lambda *arguments: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            run_job(read.jobs[0], read.scenes["box"], tmp_path)
-    trimesh.creation.icosphere(subdivisions=2).export(read.scenes["box"])
-    monkeypatch.setattr("sinenerf.rd.programs.occupancy.fit", lambda *arguments, **named: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        run_job(read.jobs[0], read.scenes["box"], tmp_path)
-
-
-def test_what_the_machine_chooses_is_of_the_job_where_it_is_given(plan, data):
-    assert not {"device", "precision"} & set(read_plan(plan, data).jobs[0].settings)
-    plan.write_text(PLAN.replace("steps = 20", 'steps = 20\nprecision = "float32"'))
-    given = read_plan(plan, data).jobs[0].settings
-    assert given["precision"] == "float32" and "device" not in given
 
 
 def test_an_unexpected_error_leaves_the_other_jobs(plan, data, tmp_path, monkeypatch):

@@ -15,9 +15,7 @@ import sinenerf
 from sinenerf.datasets.synthetic_capture import generate_scene
 from sinenerf.plugin.budgeted_training import TimedTraining
 from sinenerf.plugin.dataparser import LLFFDataParserConfig
-from sinenerf.plugin.nerfstudio_methods import build, configure
 from sinenerf.rd.plan import read_plan
-from sinenerf.rd.programs.nerfstudio import pack_weights, rendering_weights, unpack_weights
 from sinenerf.rd.programs.radiance import fingerprint, parser_settings
 from sinenerf.rd.programs.registry import PROGRAMS
 from sinenerf.rd.results import read_results
@@ -141,21 +139,6 @@ def test_a_choice_that_is_none_is_refused(tmp_path):
     ]
 
 
-def test_options_must_be_a_table():
-    with pytest.raises(ValueError, match=r"^options is 'x': it must be a table$"):
-        PROGRAMS["nerfstudio"].resolve({"method": "nerfacto", "steps": 9, "options": "x"})
-
-
-def test_whether_a_methods_weights_fit_a_file_is_known_before_it_is_trained():
-    settings = {"method": "tensorf", "bits": 8, "steps": 9}
-    with pytest.raises(
-        ValueError, match=r"tensorf has up to 17,.* parameters, and an 8-bit file holds at most 4,194,304"
-    ):
-        PROGRAMS["nerfstudio"].resolve(settings)
-    for changes in ({"bits": 32}, {"options": {"pipeline.model.final_resolution": 128}}, {"method": "vanilla-nerf"}):
-        assert PROGRAMS["nerfstudio"].resolve(settings | changes)["method"]
-
-
 def test_missing_scene_fails_alone(scene, tmp_path):
     path = tmp_path / "plan.toml"
     path.write_text(with_methods(PLAN, "sine", "thin dense").replace('["scene"]', '["scene", "absent"]'))
@@ -197,25 +180,6 @@ def test_a_job_keeps_its_checkpoint_until_its_result_is_written(method, scene, t
         patch.setattr(TimedTraining, "_train_step", lambda training: (seen.append(training.step), iterate(training)))
         assert run_job(job, scene, output).history
     assert seen == list(range(steps, 12)) and not kept.parent.exists()
-
-
-def test_weights_survive_their_file(scene, tmp_path):
-    """8 bits keep every number to half a step of its tensor; 32 keep all; cameras and metrics are not counted."""
-    options = {"pipeline.model.implementation": "torch", "pipeline.model.log2_hashmap_size": 4}
-    model = build(configure("nerfacto", scene, tmp_path, options, {"downscale_factor": 1})).pipeline.model
-    assert any("camera_optimizer" in name for name, _ in model.named_parameters())
-    weights = {name: values.clone() for name, values in rendering_weights(model).items()}
-    assert weights and not any("camera_optimizer" in name or "lpips" in name for name in weights)
-    for bits in (32, 8):
-        data = pack_weights(model, bits)
-        with torch.no_grad():
-            for parameter in model.parameters():
-                parameter.zero_()
-        unpack_weights(model, data, bits)
-        for name, values in rendering_weights(model).items():
-            half = 0 if bits == 32 else 0.51 * float(weights[name].abs().max()) / 126
-            assert float((values - weights[name]).abs().max()) <= half, name
-            values.copy_(weights[name])
 
 
 def test_a_job_on_other_photographs_starts_anew(scene, tmp_path, monkeypatch):
