@@ -38,7 +38,7 @@ A mesh: sinenerf make-shape knot.ply (or a mesh of your own), sinenerf fit knot.
 mesh knot.sine --output knot.glb and sinenerf eval knot.sine knot.ply.
 
 Photographs: ns-train sine-nerf-small --data SCENE, sinenerf compress RUN --output scene.sine, then sinenerf eval
-scene.sine SCENE, sinenerf render scene.sine --output film.mp4 and sinenerf export-mesh RUN --output scene.glb.
+scene.sine SCENE, sinenerf render scene.sine --output film.mp4 and sinenerf mesh RUN --output scene.glb.
 
 Any of these files can be viewed by sinenerf view FILE."""
 
