@@ -11,7 +11,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 import trimesh
-from support.commands import call_sinenerf, run_sinenerf
+from support.commands import call_command, call_sinenerf, run_sinenerf
 from support.golden_files import GOLDEN
 from support.kill_loop import kill_and_run_again, stop_when
 from support.radiance_fields import a_field
@@ -293,3 +293,48 @@ def test_no_disk_space(torus_file, tmp_path):
     assert done.returncode == 1 and "File too large" in done.stderr.splitlines()[-1]
     assert [p.name for p in tmp_path.iterdir()] == ["x.sine"]
     assert (tmp_path / "x.sine").read_bytes() == b"old"
+
+
+@pytest.mark.slow
+def test_a_run_becomes_a_coloured_mesh(trained, tmp_path):
+    output = tmp_path / "scene.glb"
+    printed = call_command(
+        "sinenerf", "export-mesh", trained.parent, "--output", output, "--resolution", 48, "--min-faces", 1
+    )
+    (mesh,) = trimesh.load(output).geometry.values()
+    assert f"{len(mesh.faces):,} faces" in printed
+    assert mesh.visual.vertex_attributes["color"][:, :3].std() > 1
+    assert (mesh.vertices[:, 2] < 0).all()  # in front of the cameras, y up
+
+
+@pytest.mark.slow
+def test_a_run_without_surface_at_a_level_is_refused_with_a_level_to_try(trained, tmp_path):
+    command = ["sinenerf", "export-mesh", trained.parent, "--output", tmp_path / "x.ply", "--resolution", 24]
+    refusal = call_command(*command, "--level", 1e9, ok=False)
+    line = refusal.strip().splitlines()[-1]
+    assert line.startswith("sinenerf: no surface at level") and "Try --level" in line
+    level = line.rsplit(" ", 1)[1]
+    call_command(*command, "--level", level, "--min-faces", 1)
+    assert not [p for p in tmp_path.iterdir() if "partial" in p.name]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--output", "x.fbx"], "cannot write '.fbx'"),
+        (["--output", "x.glb", "--box", "1", "0", "0", "0", "1", "1"], "smaller corner first"),
+    ],
+)
+def test_bad_options_for_the_mesh_of_a_run_are_refused(trained, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    refused = call_sinenerf("export-mesh", trained.parent, *arguments)
+    assert refused.returncode == 1 and message in refused.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_a_folder_without_a_run_has_no_mesh(tmp_path):
+    pytest.importorskip("nerfstudio", reason="needs nerfstudio")
+    refused = call_sinenerf("export-mesh", tmp_path, "--output", tmp_path / "x.glb")
+    assert refused.returncode == 1 and refused.stderr.startswith(f"sinenerf: {tmp_path}: no run there")

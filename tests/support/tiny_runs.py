@@ -1,8 +1,11 @@
-"""Trainings of tiny networks by nerfstudio's trainer, as objects and as command lines."""
+"""Training of tiny networks by nerfstudio: as command lines, as trainer objects, and one finished run."""
 
+import fcntl
+import os
 from copy import deepcopy
 
 import pytest
+from support.commands import run_command
 
 TINY = {
     "sine-nerf": dict(width=16, depth=6, coarse_samples=8, fine_samples=8, rank=4),
@@ -83,6 +86,19 @@ def budgeted_training(method, options, scene, folder, steps):
 def contents(folder):
     """Bytes of a run's config.yml and checkpoints, by path."""
     return {path: path.read_bytes() for path in (folder / "config.yml", *folder.rglob("step-*"))}
+
+
+@pytest.fixture(scope="session")
+def trained(scene, tmp_path_factory):
+    """The config.yml of a tiny run of 150 steps. The processes of pytest-xdist share one run: the first trains it."""
+    pytest.importorskip("nerfstudio", reason="needs nerfstudio")
+    root = tmp_path_factory.getbasetemp()
+    folder = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "trained"
+    with open(f"{folder}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not any(folder.rglob("step-000000149.ckpt")):
+            run_command(*train_command(scene, folder))
+    return next(folder.rglob("config.yml"))
 
 
 @pytest.fixture(params=TINY)
