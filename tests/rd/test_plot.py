@@ -51,6 +51,7 @@ def test_an_unknown_size_is_drawn_over_the_other_axes(tmp_path):
     assert found.returncode == 1 and "nothing meets bytes 5000" in found.stdout, found.stderr
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("measure", ["iou", "chamfer_l1"])
 def test_an_axis_without_points_leaves_the_other_plots(tmp_path, measure):
     """Draco's meshes have no parameters."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sinenerf.common import checkpoint
+from sinenerf.common.console import say
 from sinenerf.common.files import replacing
 from sinenerf.common.mesh_files import FORMATS
 from sinenerf.occupancy.architecture import build_network
@@ -111,7 +112,7 @@ def _trained_history(trained: Path, scene: Path, artefact: Path) -> list[dict[st
 
     Its checkpoint is removed by then, and scoring takes seconds, training minutes.
     """
-    state = checkpoint.load(trained, print, _fingerprint(scene, artefact)) if artefact.is_file() else None
+    state = checkpoint.load(trained, say, _fingerprint(scene, artefact)) if artefact.is_file() else None
     return [] if state is None else state["history"]
 
 

@@ -30,7 +30,7 @@ def test_a_field_that_was_stopped_before_its_result_is_not_trained_again(plan, d
     assert run_job(job, read.scenes["box"], output).quality == scored.quality
 
 
-def test_a_field_of_another_mesh_is_trained_again(plan, data, tmp_path, monkeypatch):
+def test_a_field_of_another_mesh_is_trained_again(plan, data, tmp_path, monkeypatch, capsys):
     read = read_plan(plan, data)
     with monkeypatch.context() as patch:
         patch.setattr("sinenerf.rd.programs.occupancy.surface_of", lambda *arguments: 1 / 0)
@@ -38,8 +38,11 @@ def test_a_field_of_another_mesh_is_trained_again(plan, data, tmp_path, monkeypa
             run_job(read.jobs[0], read.scenes["box"], tmp_path)
     trimesh.creation.icosphere(subdivisions=2).export(read.scenes["box"])
     monkeypatch.setattr("sinenerf.rd.programs.occupancy.fit", lambda *arguments, **named: 1 / 0)
+    capsys.readouterr()
     with pytest.raises(ZeroDivisionError):
         run_job(read.jobs[0], read.scenes["box"], tmp_path)
+    output = capsys.readouterr()
+    assert output.out == "" and output.err.startswith("sinenerf: ignoring ") and "other input" in output.err
 
 
 def test_what_the_machine_chooses_is_of_the_job_where_it_is_given(plan, data):
