@@ -118,7 +118,7 @@ class SineNeRFModel(Model):
         """Rays with bounds of their own, in the world: those of a viewer's crop, or the short ones of exporters."""
         rays = CubeRays(bundle.origins, bundle.directions, bundle.nears, bundle.fars)
         _, fine = self.field.sample(rays, bundle.directions, in_world=True)
-        depth = median(fine.middles, fine.weights)
+        depth = median(fine.midpoints, fine.weights)
         return {
             "rgb": self._composite(fine.colour, fine.weights),
             "depth": depth,

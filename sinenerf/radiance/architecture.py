@@ -1,4 +1,4 @@
-"""The networks of a radiance field, built from its settings."""
+"""Building the networks of a radiance field from its settings."""
 
 from dataclasses import replace
 
@@ -10,14 +10,14 @@ from sinenerf.networks import RadianceMLP, ScalarMLP, Trunk
 from sinenerf.radiance.config import RadianceConfig
 
 Networks = tuple[RadianceMLP | ScalarMLP, RadianceMLP]
-"""(the network that places the samples, the network that gives density and colour)."""
+"""(the network that places the samples, the network that renders)."""
 
 
 def build_networks(config: RadianceConfig) -> Networks:
-    """New networks, with parameters drawn from torch's generator.
+    """Build networks with initial parameters drawn from torch's generator.
 
     Raises:
-        ValueError: a setting out of its bounds, or a rank that does not fit.
+        ValueError: a setting is out of bounds, or the rank does not fit a layer.
     """
     config.check()
     spec = LayerSpec(
@@ -36,19 +36,19 @@ def build_networks(config: RadianceConfig) -> Networks:
 
     if config.sampling == "coarse-fine":
         return radiance(), radiance()
-    # beyond a quarter of the width factors save nothing
+    # factors save nothing beyond a quarter of the width
     narrow = replace(spec, rank=min(config.rank, max(1, config.proposal_width // 4)))
     proposal = Trunk(config.proposal_width, config.proposal_depth, (), config.factored)
     return ScalarMLP(proposal, narrow, config.proposal_frequencies), radiance()
 
 
 def tensors_of(config: RadianceConfig) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of all trainable tensors, in the order in which a file has them.
+    """Names and shapes of all trainable tensors, in their order in a file.
 
     Raises:
         ValueError: as `build_networks`.
     """
-    with torch.random.fork_rng(devices=[]):  # the caller's random numbers do not depend on this
+    with torch.random.fork_rng(devices=[]):  # leaves the caller's random numbers unchanged
         coarse, fine = build_networks(config)
     module = nn.ModuleDict({"coarse": coarse, "fine": fine})
     return {name: tuple(parameter.shape) for name, parameter in module.named_parameters()}

@@ -1,4 +1,4 @@
-"""Cameras without nerfstudio: their rays, and what a .sine file keeps of a capture."""
+"""Cameras without nerfstudio: their rays, and what a .sine file stores about a capture."""
 
 import math
 from dataclasses import dataclass, replace
@@ -13,8 +13,8 @@ from sinenerf.radiance.poses import homogeneous, meeting_point, unit
 Pose = Float[np.ndarray, "3 4"]
 """Camera to world, in OpenGL axes: x right, y up, z backwards."""
 
-AROUND = np.array([0.7, 0.35, 0.35])
-"""Bound on how far the path of a scene with an object strays from home, in distances to the object."""
+LARGEST_RADII = np.array([0.7, 0.35, 0.35])
+"""Bound on the radii of a path around an object, as multiples of home's distance from the object."""
 
 
 @dataclass(frozen=True)
@@ -24,22 +24,22 @@ class Camera:
     pose: Pose
     """Camera to world."""
     fx: float
-    """Focal length across, in pixels."""
+    """Horizontal focal length, in pixels."""
     fy: float
-    """Focal length down, in pixels."""
+    """Vertical focal length, in pixels."""
     cx: float
-    """Where the axis meets the picture, in pixels from its left edge."""
+    """Principal point, in pixels from the image's left edge."""
     cy: float
-    """The same from its upper edge."""
+    """Principal point, in pixels from the image's upper edge."""
     width: int
-    """Pixels across."""
+    """Width of the image, in pixels."""
     height: int
-    """Pixels down."""
+    """Height of the image, in pixels."""
     name: str = ""
-    """Of the file that its picture is written to."""
+    """Name of the rendered image's file, without extension."""
 
     def rays(self, start: int = 0, stop: int | None = None) -> tuple[Float[Tensor, "rays 3"], Float[Tensor, "rays 3"]]:
-        """(origins, unit directions) through the middles of the pixels from `start` to `stop`, counted row by row."""
+        """(origins, unit directions) of rays through the centres of pixels `start` to `stop`, in row-major order."""
         pixels = np.arange(start, self.width * self.height if stop is None else stop)
         x, y = pixels % self.width + 0.5, pixels // self.width + 0.5
         local = np.stack([(x - self.cx) / self.fx, -(y - self.cy) / self.fy, -np.ones_like(x)], -1)
@@ -49,7 +49,7 @@ class Camera:
         return torch.from_numpy(origins.astype(np.float32)), torch.from_numpy(directions.astype(np.float32))
 
     def resized(self, factor: float) -> "Camera":
-        """The same view in factor times as many pixels across and down."""
+        """The same camera with its width and height multiplied by a factor."""
         width, height = max(1, round(self.width * factor)), max(1, round(self.height * factor))
         x, y = width / self.width, height / self.height
         return Camera(self.pose, self.fx * x, self.fy * y, self.cx * x, self.cy * y, width, height, self.name)
@@ -57,21 +57,21 @@ class Camera:
 
 @dataclass(frozen=True)
 class Capture:
-    """What is kept of the photographs' cameras: where the scene lies in the capture's coordinates, and a place to look
-    from."""
+    """What a field stores about the photographs' cameras: the scene's place in the capture's coordinates, and a
+    viewpoint."""
 
     motion: Pose
     """From the capture's coordinates to the scene's: x_scene = scale * (motion @ [x, 1])."""
     scale: float
     home: Camera
-    """The middle of the cameras, or one of those around an object; with the first one's lens."""
+    """The mean camera, or for a capture around an object one of its cameras; with the first camera's intrinsics."""
     radii: Float[np.ndarray, "3"]
-    """How far a path around it may stray along its axes."""
+    """How far a path may move from home along each of home's axes, in scene units."""
     focus: float
-    """How far in front of it the scene's middle lies."""
+    """Distance from home to the point its path looks at, in scene units."""
 
     def spiral(self, frames: int, turns: int = 1, reach: float = 0.7) -> list[Camera]:
-        """Cameras on a closed ellipse around home, all looking at one point, after NeRF's published code."""
+        """Cameras on a closed path around home, all looking at one point, as in NeRF's published code."""
         right, up, back, middle = self.home.pose.T
         target = middle - self.focus * back
         path: list[Camera] = []
@@ -83,24 +83,28 @@ class Capture:
         return path
 
     def to_scene(self, poses: Float[np.ndarray, "n 3 4"]) -> Float[np.ndarray, "n 3 4"]:
-        """Poses of the capture in scene coordinates."""
+        """Convert poses from the capture's coordinates to the scene's."""
         rotation, shift = self.motion[:, :3], self.motion[:, 3:]
         moved = np.concatenate([rotation @ poses[:, :, :3], rotation @ poses[:, :, 3:] + shift], axis=2)
         moved[:, :, 3] *= self.scale
         return moved
 
     def from_scene(self) -> Float[np.ndarray, "4 4"]:
-        """Affine map from scene coordinates to the capture's; inverse of x_scene = scale * (motion @ [x, 1])."""
+        """The affine map from scene coordinates to the capture's, inverse of x_scene = scale * (motion @ [x, 1])."""
         return np.linalg.inv(homogeneous(self.motion)) @ np.diag([1 / self.scale] * 3 + [1.0])
 
 
 def capture_of(
     poses: Float[np.ndarray, "n 3 4"], lens: Camera, motion: Pose, scale: float, forward_facing: bool
 ) -> Capture:
-    """What to keep of cameras in scene coordinates.
+    """The capture of cameras whose poses are given in scene coordinates.
 
-    Home is the middle of cameras that face one way. Of those around an object, whose middle may lie within it, home is
-    a photograph of middling height, and what is looked at is the point that is nearest to all viewing axes.
+    Args:
+        lens: a camera with the intrinsics of home.
+        motion: from the capture's coordinates to the scene's, as `Capture.motion`.
+        scale: as `Capture.scale`.
+        forward_facing: home is the mean camera. Otherwise the mean position may lie inside the object: home is then the
+            camera of median height, and its path looks at the point nearest to all viewing axes.
     """
     if forward_facing:
         middle = poses[:, :, 3].mean(0)
@@ -108,17 +112,17 @@ def capture_of(
         right = unit(np.cross(up, back))
         home = np.stack([right, np.cross(back, right), back, middle], axis=1)
         radii = np.abs((poses[:, :, 3] - middle) @ home[:, :3]).max(0)
-        return Capture(motion, scale, replace(lens, pose=home), radii, focus=4.0)  # its nearest point is at 4/3
+        return Capture(motion, scale, replace(lens, pose=home), radii, focus=4.0)  # the nearest scene point is at 4/3
     heights = poses[:, :, 3] @ poses[:, :, 1].mean(0)
     home = poses[np.argsort(heights)[len(heights) // 2]]
     ahead = float((home[:, 3] - meeting_point(poses)) @ home[:, 2])
     focus = ahead if ahead > 1e-2 else 1.0  # in a scene box of about [-1, 1]^3
     reach = np.abs((poses[:, :, 3] - home[:, 3]) @ home[:, :3]).max(0)
-    return Capture(motion, scale, replace(lens, pose=home), np.minimum(reach, focus * AROUND), focus)
+    return Capture(motion, scale, replace(lens, pose=home), np.minimum(reach, focus * LARGEST_RADII), focus)
 
 
 def look_at(position: np.ndarray, target: np.ndarray, up: np.ndarray) -> Pose:
-    """The pose of a camera at a position that looks at a target."""
+    """The pose of a camera at `position` that looks at `target`, with `up` upwards in its image."""
     z = unit(position - target)
     x = unit(np.cross(up, z))
     return np.stack([x, np.cross(z, x), z, position], axis=1)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sinenerf.common.files import check_folder, replacing
 from sinenerf.radiance import llff
-from sinenerf.radiance.camera_files import read_views
+from sinenerf.radiance.camera_files import read_cameras
 from sinenerf.radiance.cameras import Camera
 from sinenerf.radiance.field import RadianceField
 from sinenerf.radiance.image_metrics import image_metrics
@@ -82,7 +82,7 @@ def _held_out(field: RadianceField, scene: Path, every: int) -> Iterator[tuple[P
     read = llff.read_poses_bounds(table)
     paths = _photographs(scene, field.capture.home.width)
     llff.check_images(paths, read, table)
-    views = read_views(table, field.capture)
+    views = read_cameras(table, field.capture)
     for index in llff.hold_out(len(paths), every)[1]:
         yield paths[index], views[index]
 
@@ -101,7 +101,7 @@ def _photographs(scene: Path, width: int) -> list[Path]:
 def _frames(field: RadianceField, path: Path) -> Iterator[tuple[Path, Camera]]:
     """Photographs of a transforms.json and their views. Blender's leave out the extension .png."""
     assert field.capture is not None
-    views, content = read_views(path, field.capture), json.loads(path.read_text())
+    views, content = read_cameras(path, field.capture), json.loads(path.read_text())
     for frame, view in zip(content["frames"], views, strict=True):
         name = frame.get("file_path")
         if not isinstance(name, str):

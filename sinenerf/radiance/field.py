@@ -1,4 +1,4 @@
-"""A radiance field that renders by itself: all of a trained scene but nerfstudio. What a .sine file of a NeRF holds."""
+"""A radiance field that renders without nerfstudio: the contents of a scene's .sine file."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -31,18 +31,18 @@ if TYPE_CHECKING:
 
 Rays = Float[Tensor, "rays 3"]
 CHUNK, LARGEST_CHUNK = 4096, 2**28
-"""Bounds on the rays of one chunk, and on the values of one layer's features for all of its samples."""
+"""Bounds on the rays in one chunk, and on the values in one layer's features for all samples of these rays."""
 
 
 class RadianceField(nn.Module):
-    """Colour and density of any point of one scene.
+    """The colour and density of a scene at any point.
 
     field = sinenerf.load("scene.sine")
     image = field.render(field.capture.home)["rgb"]
 
     Args:
-        far: z of the cube beyond which only background lies; 1 but for forward-facing scenes.
-        capture: where the photographs were taken from. None while the field is in training.
+        far: z in the cube beyond which there is only background; less than 1 only in forward-facing scenes.
+        capture: where the photographs were taken from; None during training.
     """
 
     kind: ClassVar[Literal["scene"]] = "scene"
@@ -53,22 +53,22 @@ class RadianceField(nn.Module):
         self.coarse, self.fine = build_networks(config)
         self.precision: Precision = "auto"
         self.complete = True  # False where fine-tuning was interrupted
-        self.coded: dict[str, QuantisedTensor] = {}  # the integers behind the numbers, after training with quantisation
+        self.coded: dict[str, QuantisedTensor] = {}  # the parameters as integers, after training with quantisation
 
     @property
     def parameters_count(self) -> int:
-        """Trainable numbers."""
+        """Number of trainable parameters."""
         return count_parameters(self)
 
     def _autocast(self, kind: str) -> torch.autocast:
-        """bfloat16 for what lies between the encodings and the raw outputs; all else stays in float32."""
+        """bfloat16 between the encodings and the raw outputs; everything else is in float32."""
         half = multiplies_bfloat16(kind) if self.precision == "auto" else self.precision == "bfloat16"
         return torch.autocast(kind, dtype=torch.bfloat16, enabled=half)
 
     def query(
         self, network: RadianceMLP | ScalarMLP, positions: Float[Tensor, "rays samples 3"], directions: Rays
     ) -> tuple[Float[Tensor, "rays samples 1"], Float[Tensor, "rays samples 3"] | None]:
-        """(density in 1 / cube units; colour in [0, 1], or None where the network has none) at points of the cube."""
+        """(density per cube unit; colour in [0, 1], or None for a network without colour) at points of the cube."""
         if isinstance(network, ScalarMLP):
             with self._autocast(positions.device.type):
                 raw = network(positions)
@@ -81,18 +81,18 @@ class RadianceField(nn.Module):
     def _density(self, raw: Tensor) -> Tensor:
         if self.config.density_activation == "softplus":
             return F.softplus(raw)
-        return torch.exp(raw.clamp(max=12.0))  # a density of exp(12) is a wall already
+        return torch.exp(raw.clamp(max=12.0))  # a density of exp(12) is opaque
 
     def density(self, points: Points) -> Float[Tensor, "*batch 1"]:
-        """Density of the fine network at points of the cube, in 1 / cube units."""
+        """Density of the fine network at points of the cube, per cube unit."""
         return self._density(self.fine.raw_density(self.fine.embed(points)))
 
     def colour(self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
-        """Colour in [0, 1] at points of the cube, seen along unit directions of the world."""
+        """Colour in [0, 1] at points of the cube, seen along unit directions in the world."""
         return torch.sigmoid(self.fine.raw_colour(self.fine.embed(points[:, None]), directions))[:, 0]
 
     def normals(self, points: Points) -> Points:
-        """Outward unit normals at points of the world, in world axes."""
+        """Outward unit normals at world points, in world axes."""
         with torch.enable_grad():
             points = points.detach().requires_grad_()
             raw = self.fine.raw_density(self.fine.embed(self.warp.warp_points(points)))
@@ -101,16 +101,16 @@ class RadianceField(nn.Module):
 
     @torch.no_grad()
     def render_rays(self, origins: Rays, directions: Rays, normals: bool = False) -> dict[str, Tensor]:
-        """What rays of the world see.
+        """Render world rays.
 
         Returns:
             rgb (rays, 3) in [0, 1]; depth (rays, 1), the world distance at which half of the accumulation is reached;
-            accumulation (rays, 1); and, if wanted, normals (rays, 3) at that depth, unit vectors.
+            accumulation (rays, 1); and, if requested, normals (rays, 3), unit vectors at that depth.
         """
         rays = self.warp.warp_rays(origins, directions)
-        _, (_, middles, weights, colour) = self.sample(rays, directions)
+        _, (_, midpoints, weights, colour) = self.sample(rays, directions)
         assert colour is not None
-        depth = self.warp.world_distance(origins, directions, median(middles, weights), rays)
+        depth = self.warp.world_distance(origins, directions, median(midpoints, weights), rays)
         rgb = composite(colour, weights, self.config.background)
         outputs = {"rgb": rgb, "depth": depth, "accumulation": weights.sum(-2)}
         if normals:
@@ -120,13 +120,13 @@ class RadianceField(nn.Module):
     def sample(
         self, rays: CubeRays, directions: Rays, jitter: bool = False, in_world: bool = False
     ) -> tuple[Samples, Samples]:
-        """Samples of the coarse network along rays, and those of the fine one, which follow the coarse weights.
+        """(samples of the coarse network, samples of the fine network) along rays; coarse weights place the fine ones.
 
         Args:
-            rays: in the cube. With in_world, rays of the world with bounds of their own, which may start anywhere: each
-                sample is warped by itself, and its density scaled by how far the warp stretches its part of the ray.
-            directions: of the rays in the world.
-            jitter: stratified random sampling, for training.
+            rays: in the cube. With in_world, world rays with their own bounds, which may start anywhere: each sample is
+                warped separately, and its density scaled by how much the warp stretches its interval of the ray.
+            directions: of the rays, in the world.
+            jitter: use stratified random sampling, for training.
         """
         config, count = self.config, len(directions)
         merge = config.sampling == "coarse-fine"
@@ -144,31 +144,31 @@ class RadianceField(nn.Module):
         self, network: RadianceMLP | ScalarMLP, rays: CubeRays, bins: Tensor, directions: Rays, in_world: bool
     ) -> Samples:
         edges = rays.near + bins * (rays.far - rays.near)
-        middles = ((edges[:, 1:] + edges[:, :-1]) / 2)[..., None]
-        positions = rays.origins[:, None] + rays.directions[:, None] * middles
+        midpoints = ((edges[:, 1:] + edges[:, :-1]) / 2)[..., None]
+        positions = rays.origins[:, None] + rays.directions[:, None] * midpoints
         if in_world:
             positions = self.warp.warp_points(positions)
         density, colour = self.query(network, positions, directions)
-        if in_world:  # densities are per unit of the cube
+        if in_world:  # densities are per cube unit
             ends = self.warp.warp_points(rays.origins[:, None] + rays.directions[:, None] * edges[..., None])
             density = density * (ends.diff(dim=1).norm(dim=-1) / edges.diff().clamp(min=1e-9))[..., None]
-        return Samples(bins, middles, weights_of(density, edges), colour)
+        return Samples(bins, midpoints, weights_of(density, edges), colour)
 
     def render(
-        self, view: Camera, normals: bool = False, check: Callable[[], None] = lambda: None
+        self, camera: Camera, normals: bool = False, check: Callable[[], None] = lambda: None
     ) -> dict[str, Float[Tensor, "height width _"]]:
-        """A whole picture, on the CPU: `render_rays` of each pixel.
+        """Render the whole image of a camera: the outputs of `render_rays` at each pixel, on the CPU.
 
-        `check` is called before each chunk of rays; what it raises ends the rendering.
+        `check` is called before each chunk of rays; an exception it raises stops the rendering.
         """
         device = next(self.parameters()).device
-        parts, count = [], view.width * view.height
+        parts, count = [], camera.width * camera.height
         chunk = max(1, min(CHUNK, LARGEST_CHUNK // self.config.features_per_ray))
         for start in range(0, count, chunk):
             check()
-            o, d = view.rays(start, min(start + chunk, count))
+            o, d = camera.rays(start, min(start + chunk, count))
             parts.append(self.render_rays(o.to(device), d.to(device), normals))
-        shape = view.height, view.width, -1
+        shape = camera.height, camera.width, -1
         return {name: torch.cat([part[name] for part in parts]).cpu().view(*shape) for name in parts[0]}
 
     def mesh(
@@ -181,67 +181,68 @@ class RadianceField(nn.Module):
         visible: Visible | None = None,
         progress: bool = False,
     ) -> "trimesh.Trimesh":
-        """The coloured surface in scene coordinates; arguments and errors as of `radiance.surface.extract_surface`."""
+        """The coloured surface in scene coordinates. Arguments and errors as of `radiance.surface.extract_surface`."""
         with built_once(self):
             return extract_surface(self, resolution, level, largest_component, min_faces, box, visible, progress)
 
     def on_best_device(self) -> "RadianceField":
-        """This field, moved to a GPU if there is one, every W kept."""
+        """This field, moved to a GPU if one is available, with every W built and kept."""
         return keep_weights(self.to(best_device()))  # type: ignore[return-value]
 
     def check_writable(self) -> None:
-        """Raise CodecError, a ValueError, where no reader would open the file of this field, whatever its numbers."""
+        """Raise CodecError, a ValueError, if no reader would open this field's file, whatever its parameters."""
         check_writable(self.config)
         check_count(RADIANCE, self.parameters_count)
 
     def linear_layers(self) -> dict[str, nn.Linear | FactoredLinear]:
-        """Linear and factored layers, named as in the file."""
+        """The linear and factored layers, by their names in the file."""
         return linear_layers(self)
 
     def describe(self) -> FileInfo:
-        """What the field's file holds, and what its bytes are spent on."""
+        """The contents of the field's file, and how its bytes are spent."""
         return self.describe_container(Container.parse(self.to_bytes()))
 
     @classmethod
     def describe_container(cls, container: Container) -> FileInfo:
-        """The same of a file that was opened."""
+        """The contents of an opened file, and how its bytes are spent."""
         config, *_ = read_header(container)
         return file_info(container, "radiance field", asdict(config), tensors_of(config))
 
     def to_bytes(self) -> bytes:
-        """The field as a .sine file: entropy-coded integers where it was trained with quantisation, else float32."""
+        """The field's .sine file: entropy-coded integers if it was trained with quantisation, else float32. Raises
+        ValueError if the field has no capture, or if the format cannot hold it."""
         if self.capture is None:
-            raise ValueError("a radiance field without its capture cannot be written")
+            raise ValueError("a radiance field without a capture cannot be written")
         stored = stored_tensors(self, tensors_of(self.config), self.coded)
         return pack(RADIANCE, header_of(self.config, self.warp, self.far, self.capture), stored)
 
     def save(self, path: str | Path) -> None:
-        """Write the field, whole or not at all.
+        """Write the field to a .sine file atomically.
 
         Raises:
-            OSError: the folder is not there, or the disk is full.
+            OSError: the folder does not exist, or the disk is full.
         """
         with replacing(Path(path)) as partial:
             partial.write_bytes(self.to_bytes())
 
     @classmethod
     def load(cls, path: str | Path) -> "RadianceField":
-        """Read what `save` wrote, every W built and kept. Nothing in the file is executed.
+        """Read a field that `save` wrote, with every W built and kept. Nothing in the file is executed.
 
         Raises:
-            FileNotFoundError: no such file.
-            CodecError: a ValueError: the file holds no radiance field, is damaged, or comes from a newer version.
+            FileNotFoundError: the file does not exist.
+            CodecError: a ValueError: the file holds no radiance field, is damaged, or was written by a newer version.
         """
         return read(Path(path), cls.of_container)
 
     @classmethod
     def of_container(cls, container: Container) -> "RadianceField":
-        """The field in a .sine file that was opened, every W kept.
+        """The field in an opened .sine file, with every W built and kept.
 
         Raises:
-            CodecError: it holds no radiance field, or is damaged.
+            CodecError: the file holds no radiance field, or is damaged.
         """
-        with torch.random.fork_rng(devices=[]):  # initial numbers are drawn, and replaced
+        with torch.random.fork_rng(devices=[]):  # the initial parameters are drawn at random, then replaced
             field = cls(*read_header(container))
         shapes = {name: tuple(parameter.shape) for name, parameter in field.named_parameters()}
         tensors = dict(zip(shapes, container.tensors(list(shapes.values())), strict=True))

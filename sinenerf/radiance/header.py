@@ -17,33 +17,33 @@ from sinenerf.radiance.config import RadianceConfig
 from sinenerf.radiance.warps import NDC, Box, Warp
 
 SETTINGS_BYTES = 27
-"""Bytes of the settings, whose bits `RadianceConfig` declares."""
+"""Bytes of the settings. `RadianceConfig` declares the position of each setting's bits."""
 BOX = 1 << 11
-"""The one bit among them that is no setting: the warp is a box, not NDC."""
-NUMBERS = struct.Struct("<36f2H")
-"""warp (7), far, motion (12), scale, the home view's pose (7), radii (3), focus and lens (4), its width and height."""
+"""The bit among those of the settings that marks a box warp rather than NDC."""
+GEOMETRY = struct.Struct("<36f2H")
+"""warp (7), far, motion (12), scale; home's pose (7), radii (3), focus, intrinsics (4); home's width and height."""
 LARGEST_BAKED = 2**24
-"""Bound on the weights that a decoder builds."""
-LARGEST_PICTURE = 2**14
-"""Bound on the width and height of the camera's picture."""
+"""Bound on the number of weights that a decoder builds."""
+LARGEST_IMAGE = 2**14
+"""Bound on the width and height of home's image, in pixels."""
 
 
 def check_writable(config: RadianceConfig) -> None:
-    """Raise CodecError where no reader would open a field of this architecture. A rank that does not fit is found when
-    the networks are built."""
+    """Raise CodecError if no reader would open a field of this architecture. `build_networks` checks that the rank
+    fits."""
     check_storable(config)
     if config.baked_size > LARGEST_BAKED:
         raise CodecError(
-            f"baked, the networks hold up to {config.baked_size:,} weights: a file at most {LARGEST_BAKED:,}. "
+            f"baked, the networks hold up to {config.baked_size:,} weights: a file holds at most {LARGEST_BAKED:,}. "
             f"Choose a smaller width or depth"
         )
 
 
 def header_of(config: RadianceConfig, warp: Warp, far: float, capture: Capture) -> bytes:
-    """What a decoder needs besides the tensors.
+    """The header of a field's file: everything that a decoder needs besides the tensors.
 
     Raises:
-        CodecError: the format cannot hold these settings, or this camera.
+        CodecError: the format cannot hold these settings or this camera.
     """
     check_writable(config)
     packed = pack_settings(replace(config, skips=tuple(index for index in config.skips if index < config.depth)))
@@ -53,29 +53,29 @@ def header_of(config: RadianceConfig, warp: Warp, far: float, capture: Capture) 
     else:
         box = [warp.tan_x, warp.tan_y, warp.near, 0.0, 0.0, 0.0, 0.0]
     home = capture.home
-    if max(home.width, home.height) > LARGEST_PICTURE:
+    if max(home.width, home.height) > LARGEST_IMAGE:
         raise CodecError(
-            f"photographs of {home.width} x {home.height}: a file holds cameras of at most {LARGEST_PICTURE:,} pixels "
-            f"across and down. Train on smaller ones"
+            f"photographs of {home.width} x {home.height}: a file holds cameras of at most {LARGEST_IMAGE:,} pixels "
+            f"in width and height. Train on smaller ones"
         )
-    lens = [home.fx, home.fy, home.cx, home.cy]
+    intrinsics = [home.fx, home.fy, home.cx, home.cy]
     place = [*capture.motion.ravel(), capture.scale, *_compact(home.pose), *capture.radii, capture.focus]
-    return settings + NUMBERS.pack(*box, far, *place, *lens, home.width, home.height)
+    return settings + GEOMETRY.pack(*box, far, *place, *intrinsics, home.width, home.height)
 
 
 def read_header(container: Container) -> tuple[RadianceConfig, Warp, float, Capture]:
-    """Settings, warp, far bound and capture, all within the format's bounds.
+    """Read the settings, warp, far bound and capture of a field's file.
 
     Raises:
-        CodecError: an invalid header, or one out of bounds.
+        CodecError: the header is invalid, or a value in it is out of the format's bounds.
     """
     if container.kind != RADIANCE:
         raise CodecError("holds no radiance field")
-    if len(container.header) != SETTINGS_BYTES + NUMBERS.size:
+    if len(container.header) != SETTINGS_BYTES + GEOMETRY.size:
         raise CodecError("is damaged: its header has the wrong length")
-    *numbers, width, height = NUMBERS.unpack_from(container.header, SETTINGS_BYTES)
+    *numbers, width, height = GEOMETRY.unpack_from(container.header, SETTINGS_BYTES)
     if not all(map(math.isfinite, numbers)) or max(map(abs, numbers)) > 1e9:
-        raise CodecError("is damaged: its header holds a number that is not finite")
+        raise CodecError("is damaged: its header holds a number that is not finite, or too large")
     config, box = _read_settings(int.from_bytes(container.header[:SETTINGS_BYTES], "little"))
     return config, _warp(box, numbers[:7]), shortest_decimal(numbers[7]), _capture(numbers[8:], width, height)
 
@@ -107,7 +107,7 @@ def _warp(box: bool, numbers: list[float]) -> Warp:
 def _capture(numbers: list[float], width: int, height: int) -> Capture:
     motion, scale, pose = np.reshape(numbers[:12], (3, 4)), numbers[12], _expand(numbers[13:20])
     fx, fy, cx, cy = numbers[24:28]
-    if not (min(scale, fx, fy) > 0 and 0 < width <= LARGEST_PICTURE and 0 < height <= LARGEST_PICTURE):
+    if not (min(scale, fx, fy) > 0 and 0 < width <= LARGEST_IMAGE and 0 < height <= LARGEST_IMAGE):
         raise CodecError("is damaged: its camera is invalid")
     return Capture(motion, scale, Camera(pose, fx, fy, cx, cy, width, height), np.array(numbers[20:23]), numbers[23])
 
@@ -131,11 +131,11 @@ def _expand(numbers: list[float]) -> np.ndarray:
 
 
 def overhead(config: RadianceConfig) -> int:
-    """Bytes of a file besides the coded integers: frame, header, table, and at most what the coder rounds up."""
+    """Upper bound on a file's bytes besides the coded integers: frame, header, table, and the coder's rounding."""
     frame, entry, coder = 12, 6, 6
-    return frame + SETTINGS_BYTES + NUMBERS.size + entry * len(tensors_of(config)) + coder
+    return frame + SETTINGS_BYTES + GEOMETRY.size + entry * len(tensors_of(config)) + coder
 
 
 def file_length(tensors: Sequence[StoredTensor]) -> int:
-    """Bytes of the file that these tensors make: all headers have the same length."""
-    return len(pack(RADIANCE, bytes(SETTINGS_BYTES + NUMBERS.size), tensors))
+    """Bytes of a file with these tensors; all headers have the same length."""
+    return len(pack(RADIANCE, bytes(SETTINGS_BYTES + GEOMETRY.size), tensors))

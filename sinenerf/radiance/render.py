@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sinenerf.common.files import check_folder, replacing
 from sinenerf.common.films import FILMS, open_film
-from sinenerf.radiance.camera_files import read_views
+from sinenerf.radiance.camera_files import read_cameras
 from sinenerf.radiance.cameras import Camera
 from sinenerf.radiance.field import RadianceField
 
@@ -31,7 +31,7 @@ def render_views(
 
     Args:
         field: of a .sine file.
-        output: a folder for one PNG a view, named as `read_views` names it or by its number, or a film: .mp4, .gif.
+        output: a folder for one PNG a view, named as `read_cameras` names it or by its number, or a film: .mp4, .gif.
         cameras: transforms.json or poses_bounds.npy of the capture; the path where it is None.
         frames: of the path.
         scale: size of the pictures, 1 for that of the photographs.
@@ -46,7 +46,7 @@ def render_views(
     if not (scale > 0 and frames > 0):
         raise ValueError(f"scale is {scale} and frames {frames}: both must be positive")
     assert field.capture is not None
-    views = field.capture.spiral(frames) if cameras is None else read_views(cameras, field.capture)
+    views = field.capture.spiral(frames) if cameras is None else read_cameras(cameras, field.capture)
     views = [view.resized(scale) for view in views]
     field = field.on_best_device()
     if output.suffix.lower() in FILMS:

@@ -13,39 +13,40 @@ Noise = Float[Tensor, "rays _"]
 """Uniform random numbers in [0, 1), one per new edge or one per ray, for stratified sampling in training."""
 Weights = Float[Tensor, "rays samples 1"]
 PADDING = 0.01
-"""Added to each weight of a histogram, so that no part of a ray is never sampled (as nerfstudio has it)."""
+"""Added to each weight of a histogram, so that every part of a ray may be sampled (nerfstudio's value)."""
 
 
 class Samples(NamedTuple):
-    """What one network yields along rays."""
+    """The samples of one network along rays."""
 
     bins: Bins
-    """Edges of the samples, from 0 at a ray's near bound to 1 at its far bound."""
-    middles: Weights
+    """Edges between the samples, from 0 at a ray's near bound to 1 at its far bound."""
+    midpoints: Weights
     """Distance of each sample along its ray."""
     weights: Weights
     colour: Float[Tensor, "rays samples 3"] | None
-    """In [0, 1]; None where the network has density alone."""
+    """In [0, 1]; None for a network without colour."""
 
 
 def uniform_bins(samples: int, rays: int, noise: Noise | None = None) -> Bins:
-    """Edges of equal bins from 0 to 1. With noise, each edge moves within its own share of the ray."""
+    """Edges of equal bins from 0 to 1. With noise, each edge is jittered between its neighbouring bins' midpoints."""
     edges = torch.linspace(0, 1, samples + 1, device=None if noise is None else noise.device).expand(rays, -1)
     if noise is None:
         return edges
-    middles = (edges[:, 1:] + edges[:, :-1]) / 2
-    lower, upper = torch.cat([edges[:, :1], middles], dim=-1), torch.cat([middles, edges[:, -1:]], dim=-1)
+    midpoints = (edges[:, 1:] + edges[:, :-1]) / 2
+    lower, upper = torch.cat([edges[:, :1], midpoints], dim=-1), torch.cat([midpoints, edges[:, -1:]], dim=-1)
     return lower + (upper - lower) * noise
 
 
 def histogram_samples(
     bins: Bins, weights: Weights, samples: int, merge: bool, noise: Noise | None = None
 ) -> Float[Tensor, "rays finer"]:
-    """Edges drawn evenly from the histogram of weights over bins (inverse transform sampling).
+    """Edges of new samples, drawn from the histogram of weights over bins by stratified inverse transform sampling.
 
     Args:
-        merge: keep the old edges too.
-        noise: where in its share of the histogram each edge lies; by default in the middle.
+        samples: number of new samples, one fewer than new edges.
+        merge: also keep the old edges.
+        noise: the position of each edge within its stratum; by default the middle.
     """
     padded = weights[..., 0] + PADDING
     probability = padded / padded.sum(-1, keepdim=True)
@@ -69,17 +70,17 @@ def weights_of(density: Weights, edges: Bins) -> Weights:
     return (-torch.expm1(-thickness) * torch.exp(-before)).nan_to_num(0)
 
 
-def median(middles: Weights, weights: Weights) -> Float[Tensor, "rays 1"]:
-    """Where along each ray half of its accumulation is reached."""
+def median(midpoints: Weights, weights: Weights) -> Float[Tensor, "rays 1"]:
+    """The distance along each ray at which half of its accumulation is reached."""
     cumulative = weights[..., 0].cumsum(-1)
     half = torch.searchsorted(cumulative, cumulative[..., -1:] / 2).clamp(max=cumulative.shape[-1] - 1)
-    return middles[..., 0].gather(-1, half)
+    return midpoints[..., 0].gather(-1, half)
 
 
 def composite(
     colour: Float[Tensor, "rays samples 3"], weights: Weights, background: Background
 ) -> Float[Tensor, "rays 3"]:
-    """The colour of each ray over its background, in [0, 1]."""
+    """The colour of each ray, composited over the background, in [0, 1]."""
     last = colour[:, -1]
     behind = {"last_sample": last, "white": torch.ones_like(last), "black": torch.zeros_like(last)}[background]
     return ((weights * colour).sum(-2) + behind * (1 - weights.sum(-2))).clamp(0, 1)

@@ -1,7 +1,7 @@
-"""Where a network looks: every scene is warped into the cube [-1, 1]^3, by NDC or by its bounding box.
+"""Warps of a scene into the cube [-1, 1]^3 in which its networks are evaluated: NDC, or the scene's bounding box.
 
-Both warps send straight rays to straight rays and offer the same four methods, so that nothing else in the plugin needs
-to know which one a scene has. World means the space of nerfstudio's cameras.
+Both warps map straight rays to straight rays and have the same four methods, so that rendering works with either.
+"World" is the space of nerfstudio's cameras.
 """
 
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from torch import Tensor
 Points = Float[Tensor, "*batch 3"]
 Distances = Float[Tensor, "*batch 1"]
 
-_FORWARD = 1e-3  # least -z part of a direction: rays that look sideways or back have no place in the frustum
-_FAR_FACE = 1 - 1e-4  # infinity is drawn at ten thousand near distances
+_FORWARD = 1e-3  # smallest -z component of a direction: the frustum cannot represent rays that point sideways or back
+_FAR_FACE = 1 - 1e-4  # keeps infinity at a finite distance, about ten thousand times the near plane's
 
 
 class CubeRays(NamedTuple):
@@ -31,32 +31,32 @@ class CubeRays(NamedTuple):
 class NDC:
     """Normalised device coordinates: a forward-facing camera's frustum as a cube (Mildenhall et al. 2020, appendix C).
 
-    Cameras look along -z. A ray runs from the near plane, z' = -1, to infinity, z' = 1, evenly in disparity.
+    Cameras look along -z. A ray runs from the near plane, z' = -1, to infinity, z' = 1, linearly in disparity.
     """
 
     tan_x: float
-    """Half the image's width over its focal length, W / 2f."""
+    """Half the image's width divided by its focal length, W / 2f."""
     tan_y: float
-    """Half the image's height over its focal length, H / 2f."""
+    """Half the image's height divided by its focal length, H / 2f."""
     near: float = 1.0
     """Distance of the near plane, in world units."""
     up: ClassVar[Literal["y"]] = "y"
     """Axis of the world that points up."""
 
     def warp_points(self, points: Points) -> Points:
-        """World points with z < 0 to the cube (equation 25)."""
+        """Map world points with z < 0 to the cube (equation 25)."""
         x, y, z = points.unbind(-1)
         z = z.clamp(max=-1e-6)
         return torch.stack([-x / (self.tan_x * z), -y / (self.tan_y * z), 1 + 2 * self.near / z], dim=-1)
 
     def unwarp_points(self, points: Points) -> Points:
-        """The inverse of `warp_points`; points on the far face are drawn just short of infinity."""
+        """The inverse of `warp_points`; points on the far face stay at a finite distance."""
         x, y, z = points.unbind(-1)
         z = 2 * self.near / (z.clamp(max=_FAR_FACE) - 1)
         return torch.stack([-x * self.tan_x * z, -y * self.tan_y * z, z], dim=-1)
 
     def warp_rays(self, origins: Points, directions: Points) -> CubeRays:
-        """World rays, first moved to the near plane, to rays in the cube (equations 25 and 26)."""
+        """Map world rays to the cube, after moving their origins to the near plane (equations 25 and 26)."""
         start, forward = self._from_near_plane(origins, directions)
         cube_start = self.warp_points(start)
         slope = forward / forward[..., 2:] - start / start[..., 2:]
@@ -81,24 +81,24 @@ class NDC:
 
 @dataclass(frozen=True)
 class Box:
-    """A bounding box, its longest side scaled to the cube's."""
+    """A bounding box, scaled uniformly so that its longest side fits the cube's."""
 
     centre: tuple[float, float, float]
     half: tuple[float, float, float]
-    """Half the box's sides."""
+    """Half the lengths of the box's sides, in world units."""
     near: float = 0.05
-    """Where rays that start inside the box begin, in world units."""
+    """Smallest distance from a ray's origin at which it is sampled, in world units."""
     up: ClassVar[Literal["z"]] = "z"
     """Axis of the world that points up."""
 
     @classmethod
     def from_aabb(cls, aabb: Float[Tensor, "2 3"]) -> "Box":
-        """From the corners of nerfstudio's `SceneBox`."""
+        """The box between the corners of nerfstudio's `SceneBox`."""
         aabb = aabb.double()
         return cls(tuple(((aabb[1] + aabb[0]) / 2).tolist()), tuple(((aabb[1] - aabb[0]) / 2).tolist()))
 
     def warp_points(self, points: Points) -> Points:
-        """World points to the cube."""
+        """Map world points to the cube."""
         return (points - points.new_tensor(self.centre)) / max(self.half)
 
     def unwarp_points(self, points: Points) -> Points:
@@ -106,7 +106,7 @@ class Box:
         return points * max(self.half) + points.new_tensor(self.centre)
 
     def warp_rays(self, origins: Points, directions: Points) -> CubeRays:
-        """World rays to the part of them inside the box; a ray that misses it is empty (near = far)."""
+        """Map world rays to the cube, bounded by the box; a ray that misses the box is empty (near = far)."""
         start = self.warp_points(origins)
         limit = start.new_tensor(self.half) / max(self.half)
         safe = torch.where(directions.abs() < 1e-9, torch.full_like(directions, 1e-9), directions)

@@ -14,7 +14,7 @@ from support.commands import call_sinenerf, run_sinenerf
 from support.kill_loop import kill_and_run_again
 
 import sinenerf
-from sinenerf.radiance.camera_files import read_views
+from sinenerf.radiance.camera_files import read_cameras
 
 TRAIN = """
 ns-train sine-nerf-small --vis tensorboard --max-num-iterations 40 --steps-per-eval-image 0 --steps-per-eval-batch 0
@@ -48,7 +48,7 @@ def test_the_file_of_a_run_renders_the_same(run, scene, tmp_path):
     assert pipeline.model.quantiser.active
     assert field_of(pipeline).to_bytes() == path.read_bytes()  # rounds the run's own numbers to the budget, too
     field.precision = pipeline.model.field.precision = "float32"
-    views = read_views(scene / "poses_bounds.npy", field.capture)
+    views = read_cameras(scene / "poses_bounds.npy", field.capture)
     trained = [i for i in range(len(views)) if i % 8]
     for index, wanted in enumerate(trained[:2]):
         camera = pipeline.datamanager.train_dataset.cameras[index : index + 1]
@@ -157,7 +157,7 @@ def test_a_budget_is_checked_before_a_run_is_opened(options, message, tmp_path, 
         (("compress", "{run}", "--output", "{tmp}/no/x.sine"), "the folder"),
         (("render", "{run}/scene.sine", "--output", "{tmp}/x.mp4", "--scale", "0"), "must be positive"),
         (("render", "{golden}", "--output", "{tmp}/x.mp4"), "holds a shape, not a radiance field"),
-        (("render", "{run}/scene.sine", "--output", "{tmp}/x", "--cameras", "{golden}"), "cameras are read from"),
+        (("render", "{run}/scene.sine", "--output", "{tmp}/x", "--cameras", "{golden}"), "not a camera file"),
     ],
 )
 def test_bad_input_is_one_line(run, tmp_path, arguments, message):

@@ -119,7 +119,7 @@ def test_settings_that_are_not_positive(scene, setting):
 
 def test_photographs_that_would_have_no_pixels_left(scene, tmp_path):
     copy = shutil.copytree(scene, tmp_path / "scene")
-    with pytest.raises(SystemExit, match=r"image000.png: 48x36 pixels leave none at 1/1000 of it"):
+    with pytest.raises(SystemExit, match=r"image000.png: 48x36 pixels are too few for 1/1000 of the size"):
         parse(copy, downscale_factor=1000)
     assert not (copy / "images_1000").exists()
 

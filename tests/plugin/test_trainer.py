@@ -158,7 +158,7 @@ def test_networks_that_no_file_holds_are_refused_before_training(scene, tmp_path
 
 
 def test_photographs_that_no_file_holds_are_refused_before_training(scene, tmp_path, monkeypatch):
-    monkeypatch.setattr("sinenerf.radiance.header.LARGEST_PICTURE", 40)
+    monkeypatch.setattr("sinenerf.radiance.header.LARGEST_IMAGE", 40)
     with pytest.raises(SystemExit, match="photographs of 48 x 36: a file holds cameras of at most 40 pixels"):
         make_trainer("sine-nerf-small", scene, tmp_path, bits=8.0)
     make_trainer("sine-nerf-small", scene, tmp_path)

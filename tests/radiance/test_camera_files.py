@@ -1,28 +1,29 @@
-"""Cameras of files, to be rendered."""
+"""Reading cameras from transforms.json and poses_bounds.npy."""
 
 import json
 import math
 
 import numpy as np
 import pytest
+from support.capture_layouts import nerfstudio_data
 from support.radiance_fields import a_capture, a_field
 
-from sinenerf.radiance.camera_files import PINHOLES, read_views
+from sinenerf.radiance.camera_files import PINHOLES, read_cameras
 from sinenerf.radiance.cameras import Capture
 from sinenerf.radiance.evaluate import evaluate
 from sinenerf.radiance.render import render_views
 
-HERE = {"transform_matrix": np.eye(4).tolist()}
+FRAME = {"transform_matrix": np.eye(4).tolist()}
 
 
 @pytest.fixture
 def read(tmp_path):
-    """Reads the views of a transforms.json with these keys and frames."""
+    """A function that reads the cameras of a transforms.json with the given frames and keys."""
 
     def read(*frames, **keys):
         path = tmp_path / "transforms.json"
         path.write_text(json.dumps({**keys, "frames": frames}))
-        return read_views(path, a_capture())
+        return read_cameras(path, a_capture())
 
     return read
 
@@ -31,10 +32,9 @@ def read(tmp_path):
 @pytest.mark.parametrize("scale", [None, 0.25])
 def test_transforms_are_read_as_nerfstudio_reads_them(keys, scale, scene, tmp_path):
     from nerfstudio.data.dataparsers.nerfstudio_dataparser import NerfstudioDataParserConfig
-    from test_nerf_other_data import nerfstudio_data
 
     nerfstudio_data(scene, tmp_path)
-    if keys == "colmap":  # an early ns-process-data, which turned the axes and did not say so
+    if keys == "colmap":  # an old ns-process-data, which rotated the axes without recording it
         (tmp_path / "colmap/sparse/0").mkdir(parents=True)
         keys = {}
     path = tmp_path / "transforms.json"
@@ -44,13 +44,13 @@ def test_transforms_are_read_as_nerfstudio_reads_them(keys, scale, scene, tmp_pa
     parsed = config.setup().get_dataparser_outputs("train")
     motion, cameras = parsed.dataparser_transform.double().numpy(), parsed.cameras
     capture = Capture(motion, float(parsed.dataparser_scale), a_capture().home, np.ones(3), 1.0)
-    views = read_views(path, capture)
+    ours = read_cameras(path, capture)
     poses = cameras.camera_to_worlds.double().numpy()
-    np.testing.assert_allclose(np.stack([view.pose for view in views]), poses, atol=1e-5)
-    assert views[0].fx == pytest.approx(float(cameras.fx[0])) and views[0].width == 48
+    np.testing.assert_allclose(np.stack([camera.pose for camera in ours]), poses, atol=1e-5)
+    assert ours[0].fx == pytest.approx(float(cameras.fx[0])) and ours[0].width == 48
 
 
-def test_transforms_json(read):
+def test_poses_and_intrinsics_of_a_transforms_json(read):
     capture = a_capture()
     pose = np.eye(4)
     pose[:3, 3] = [1, 2, 3]
@@ -62,23 +62,23 @@ def test_transforms_json(read):
     assert (second.fx, second.width, second.cx) == (7.0, 10, 5.0)
 
 
-def test_what_is_no_transforms_json(read, tmp_path):
+def test_an_invalid_transforms_json_is_refused(read, tmp_path):
     path = tmp_path / "transforms.json"
     with pytest.raises(FileNotFoundError, match="no such file"):
-        read_views(path, a_capture())
+        read_cameras(path, a_capture())
     for text in ("{", "[]", "{}", '{"frames": 1}', '{"frames": [1]}'):
         path.write_text(text)
-        with pytest.raises(ValueError, match=r"transforms.json: is no transforms.json \("):
-            read_views(path, a_capture())
+        with pytest.raises(ValueError, match=r"transforms.json: not a valid transforms.json \("):
+            read_cameras(path, a_capture())
     with pytest.raises(ValueError, match="has no frames"):
         read()
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
-    ("keys", "line"),
+    ("keys", "message"),
     [
-        ({"fl_x": 0}, "fl_x is 0, where a number from 1e-08 "),
+        ({"fl_x": 0}, "fl_x is 0, but must be a number from 1e-08 "),
         ({"fl_x": math.nan}, "fl_x is nan"),
         ({"fl_x": -20}, "fl_x is -20"),
         ({"fl_x": None}, "fl_x is None"),
@@ -87,21 +87,21 @@ def test_what_is_no_transforms_json(read, tmp_path):
         ({"camera_angle_y": 3.2}, "camera_angle_y is 3.2"),
         ({"cx": math.inf}, "cx is inf"),
         ({"cy": "middle"}, "cy is middle"),
-        ({"w": 0}, "w is 0, where a number from 1 to 16384"),
+        ({"w": 0}, "w is 0, but must be a number from 1 to 16384"),
         ({"h": 10**400}, "h is 1000"),
         ({"transform_matrix": None}, "transform_matrix is missing, or not 4 x 4"),
         ({"transform_matrix": np.eye(3).tolist()}, "transform_matrix is missing, or not 4 x 4"),
         ({"transform_matrix": (math.inf * np.ones((4, 4))).tolist()}, "not 4 x 4 finite"),
         ({"transform_matrix": np.zeros((4, 4)).tolist()}, "transform_matrix cannot be inverted"),
         ({"transform_matrix": np.diag([1.0, 1, 0, 1]).tolist()}, "transform_matrix cannot be inverted"),
-        ({"camera_model": "OPENCV_FISHEYE"}, "camera_model is OPENCV_FISHEYE, and only SIMPLE_PINHOLE, "),
+        ({"camera_model": "OPENCV_FISHEYE"}, "camera_model is OPENCV_FISHEYE, but only SIMPLE_PINHOLE, "),
         ({"camera_model": "EQUIRECTANGULAR"}, "camera_model is EQUIRECTANGULAR"),
         ({"is_fisheye": True}, "camera_model is OPENCV_FISHEYE"),
     ],
 )
-def test_cameras_that_cannot_be_rendered_are_named(keys, line, read):
-    with pytest.raises(ValueError, match=rf"transforms.json: frame 1: .*{line}") as error:
-        read(HERE, {**HERE, **keys})
+def test_error_names_the_camera_that_cannot_be_rendered(keys, message, read):
+    with pytest.raises(ValueError, match=rf"transforms.json: frame 1: .*{message}") as error:
+        read(FRAME, {**FRAME, **keys})
     assert "\n" not in str(error.value)
 
 
@@ -109,17 +109,17 @@ def test_cameras_that_cannot_be_rendered_are_named(keys, line, read):
 @pytest.mark.parametrize(
     "keys", [{"applied_scale": 0}, {"applied_transform": np.zeros((3, 4)).tolist()}, {"applied_transform": [1]}]
 )
-def test_coordinates_that_cannot_be_undone_are_named(keys, read):
+def test_error_names_the_transform_that_cannot_be_inverted(keys, read):
     with pytest.raises(ValueError, match=rf"transforms.json: .*{next(iter(keys))} "):
-        read(HERE, **keys)
+        read(FRAME, **keys)
 
 
-def test_pinholes_are_those_of_nerfstudio(read):
+def test_pinholes_are_nerfstudios_perspective_models(read):
     from nerfstudio.cameras.cameras import CAMERA_MODEL_TO_TYPE, CameraType
 
     perspective = {name for name, kind in CAMERA_MODEL_TO_TYPE.items() if kind == CameraType.PERSPECTIVE}
     assert set(PINHOLES) == perspective
-    assert len(read(*({**HERE, "camera_model": model} for model in PINHOLES))) == len(PINHOLES)
+    assert len(read(*({**FRAME, "camera_model": model} for model in PINHOLES))) == len(PINHOLES)
 
 
 @pytest.mark.parametrize(
@@ -135,8 +135,8 @@ def test_pinholes_are_those_of_nerfstudio(read):
     ],
 )
 def test_focal_lengths(keys, focal, read):
-    (view,) = read(HERE, **keys)
-    assert (view.fx, view.fy) == pytest.approx(focal)
+    (camera,) = read(FRAME, **keys)
+    assert (camera.fx, camera.fy) == pytest.approx(focal)
 
 
 @pytest.mark.parametrize(
@@ -144,27 +144,27 @@ def test_focal_lengths(keys, focal, read):
     [
         (("images/IMG_2.jpg", "./test/r_0"), ["IMG_2", "r_0"]),
         (("a/1.png", "b/1.png"), ["00000", "00001"]),
-        (("a.png", "A.jpg"), ["00000", "00001"]),  # one file where the disk ignores the case
+        (("a.png", "A.jpg"), ["00000", "00001"]),  # the same file if the file system ignores case
         (("a.png", None), ["00000", "00001"]),
         (("a.png", ""), ["00000", "00001"]),
     ],
 )
-def test_pictures_are_named_after_photographs(paths, names, tmp_path):
+def test_images_are_named_after_photographs(paths, names, tmp_path):
     path = tmp_path / "transforms.json"
-    frames = [{**HERE, "file_path": name} for name in paths]
+    frames = [{**FRAME, "file_path": name} for name in paths]
     path.write_text(json.dumps({"w": 4, "h": 3, "frames": frames}))
-    made = render_views(a_field(), tmp_path / "out", path, 1, 1.0)
-    assert [file.stem for file in made] == names and all(file.parent == tmp_path / "out" for file in made)
+    images = render_views(a_field(), tmp_path / "out", path, 1, 1.0)
+    assert [image.stem for image in images] == names and all(image.parent == tmp_path / "out" for image in images)
 
 
 @pytest.mark.parametrize("keys", [{"k1": 0.1}, {"p2": -0.1}, {"distortion_params": [0, 0, 0.1, 0, 0, 0]}])
-def test_both_commands_say_that_distortion_is_left_out(keys, tmp_path, capsys):
+def test_render_and_evaluate_warn_that_distortion_is_ignored(keys, tmp_path, capsys):
     path, field = tmp_path / "transforms.json", a_field()
-    frame = {**HERE, "file_path": "view.png"}
+    frame = {**FRAME, "file_path": "view.png"}
     path.write_text(json.dumps({"frames": [{**frame, "k1": 0.0, "distortion_params": [0.0] * 6}]}))
     render_views(field, tmp_path, path, 1, 1.0)
     assert not capsys.readouterr().err
     path.write_text(json.dumps({"frames": [{**frame, **keys}]}))
     for command in (lambda: render_views(field, tmp_path, path, 1, 1.0), lambda: evaluate(field, 1, path)):
         command()
-        assert capsys.readouterr().err.count("lens distortion, which is not rendered") == 1
+        assert capsys.readouterr().err.count("lens distortion, which is ignored") == 1

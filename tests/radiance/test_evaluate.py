@@ -101,7 +101,7 @@ def test_pictures_of_two_widths_and_a_distorted_lens(field, frames, tmp_path, ca
         image.resize((24, 18)).save(tmp_path / "00001.png")
     frames.write_text(json.dumps({**content, "k1": 0.1}))
     evaluate(field, 1, frames, picture=tmp_path / "rows.png")
-    assert "lens distortion, which is not rendered" in capsys.readouterr().err
+    assert "lens distortion, which is ignored" in capsys.readouterr().err
     with Image.open(tmp_path / "rows.png") as image:
         assert image.size == (96, 36 + 18 + 36)
 

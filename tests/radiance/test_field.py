@@ -1,4 +1,4 @@
-"""The field that renders without nerfstudio: to bytes and back, from a run to a file, to pictures."""
+"""Radiance fields: writing and reading files, rendering, and sampling along rays."""
 
 import subprocess
 import sys
@@ -37,24 +37,24 @@ CASES = [
 
 @pytest.mark.parametrize("changes", CASES)
 @pytest.mark.parametrize("warp", [NDC(0.6, 0.45), Box((0.1, 0.2, 0.3), (1.0, 0.8, 0.6), 0.1)])
-def test_to_bytes_and_back(changes, warp, tmp_path):
+def test_a_saved_field_loads_unchanged(changes, warp, tmp_path):
     field = a_field(warp, **changes)
     field.precision = "float32"
     field.save(tmp_path / "scene.sine")
-    read = sinenerf.load(tmp_path / "scene.sine")
-    assert isinstance(read, RadianceField)
-    read.precision = "float32"
-    assert read.config == field.config and read.warp == warp and read.far == 0.9
+    loaded = sinenerf.load(tmp_path / "scene.sine")
+    assert isinstance(loaded, RadianceField)
+    loaded.precision = "float32"
+    assert loaded.config == field.config and loaded.warp == warp and loaded.far == 0.9
     for name, value in field.state_dict().items():
-        torch.testing.assert_close(read.state_dict()[name], value, rtol=0, atol=0)
-    np.testing.assert_allclose(read.capture.home.pose, field.capture.home.pose, atol=1e-6)
-    np.testing.assert_allclose(read.capture.motion, field.capture.motion, atol=1e-6)
-    view = field.capture.home.resized(0.5)
-    for name, picture in field.render(view, normals=True).items():
-        again = read.render(
-            Camera(view.pose, *(getattr(view, k) for k in ("fx", "fy", "cx", "cy", "width", "height"))), True
+        torch.testing.assert_close(loaded.state_dict()[name], value, rtol=0, atol=0)
+    np.testing.assert_allclose(loaded.capture.home.pose, field.capture.home.pose, atol=1e-6)
+    np.testing.assert_allclose(loaded.capture.motion, field.capture.motion, atol=1e-6)
+    camera = field.capture.home.resized(0.5)
+    for name, image in field.render(camera, normals=True).items():
+        again = loaded.render(
+            Camera(camera.pose, *(getattr(camera, k) for k in ("fx", "fy", "cx", "cy", "width", "height"))), True
         )
-        torch.testing.assert_close(again[name], picture, rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(again[name], image, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("path", golden("scenes"), ids=name_of)
@@ -68,17 +68,17 @@ def test_golden_scenes_decode_to_the_same_integers(path):
 
 
 @pytest.mark.parametrize("path", golden("scenes"), ids=name_of)
-def test_golden_scenes_show_the_same_picture(path):
+def test_golden_scenes_render_the_same_image(path):
     field, (config, tensors) = sinenerf.load(path), independent_reader.read(path.read_bytes())
     field.precision = "float32"
-    shown = field.render(field.capture.home)["rgb"].reshape(-1, 3).numpy()
-    assert shown.std(0).min() > 0.01
-    np.testing.assert_allclose(Renderer(config, tensors).pixels(*home_rays(config)), shown, atol=1e-4)
+    image = field.render(field.capture.home)["rgb"].reshape(-1, 3).numpy()
+    assert image.std(0).min() > 0.01
+    np.testing.assert_allclose(Renderer(config, tensors).pixels(*home_rays(config)), image, atol=1e-4)
 
 
 @pytest.mark.parametrize("changes", CASES)
-def test_second_reader_finds_the_same_field(changes):
-    """A reader that is made from docs/format.md alone: the same numbers, the same density, the same picture."""
+def test_independent_reader_reads_the_same_field(changes):
+    """The reader is written from docs/format.md alone: parameters, density and image must agree."""
     for warp in (NDC(0.6, 0.45), Box((0.1, 0.2, 0.3), (1.0, 0.8, 0.6), 0.1)):
         ours = a_field(warp, **changes)
         ours.precision = "float32"
@@ -110,11 +110,11 @@ def test_second_reader_finds_the_same_field(changes):
         assert config["pixels"] == (capture.home.width, capture.home.height)
         points = np.random.default_rng(0).uniform(-1, 1, (50, 3))
         with torch.no_grad():
-            wanted = ours.density(torch.from_numpy(points).float())[:, 0].numpy()
+            density = ours.density(torch.from_numpy(points).float())[:, 0].numpy()
         renderer = Renderer(config, tensors)
-        np.testing.assert_allclose(renderer.density(1, points)[0], wanted, rtol=5e-3, atol=1e-4)
-        shown = ours.render(capture.home)["rgb"].reshape(-1, 3).numpy()
-        np.testing.assert_allclose(renderer.pixels(*home_rays(config)), shown, atol=2e-3)
+        np.testing.assert_allclose(renderer.density(1, points)[0], density, rtol=5e-3, atol=1e-4)
+        image = ours.render(capture.home)["rgb"].reshape(-1, 3).numpy()
+        np.testing.assert_allclose(renderer.pixels(*home_rays(config)), image, atol=2e-3)
 
 
 def test_renders_without_nerfstudio(tmp_path):
@@ -127,23 +127,23 @@ import sinenerf
 field = sinenerf.load(sys.argv[1])
 print(field.render(field.capture.home)["rgb"].shape)
 """
-    made = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "scene.sine")], capture_output=True, text=True, check=False
     )
-    assert "torch.Size([18, 24, 3])" in made.stdout, made.stderr
+    assert "torch.Size([18, 24, 3])" in process.stdout, process.stderr
 
 
-def test_many_samples_are_rendered_a_few_rays_at_once(monkeypatch):
-    """A file of a stranger may ask for so many samples a ray that a usual number of rays would fill the memory."""
-    field, seen = a_field(), []
+def test_chunks_shrink_for_fields_with_many_samples_per_ray(monkeypatch):
+    """An untrusted file may ask for so many samples per ray that the usual chunk of rays would exhaust memory."""
+    field, chunks = a_field(), []
     whole, render_rays = field.render(field.capture.home)["rgb"], field.render_rays
     monkeypatch.setattr("sinenerf.radiance.field.LARGEST_CHUNK", 100 * field.config.features_per_ray)
-    monkeypatch.setattr(field, "render_rays", lambda o, d, normals: seen.append(len(o)) or render_rays(o, d, normals))
+    monkeypatch.setattr(field, "render_rays", lambda o, d, normals: chunks.append(len(o)) or render_rays(o, d, normals))
     torch.testing.assert_close(field.render(field.capture.home)["rgb"], whole)
-    assert max(seen) == 100 and sum(seen) == 24 * 18
+    assert max(chunks) == 100 and sum(chunks) == 24 * 18
 
 
-def test_other_kinds_are_refused(tmp_path):
+def test_the_file_of_a_scene_does_not_load_as_a_shape(tmp_path):
     from sinenerf.occupancy.field import OccupancyField
 
     a_field().save(tmp_path / "scene.sine")
@@ -154,7 +154,7 @@ def test_other_kinds_are_refused(tmp_path):
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=30, deadline=None)
 def test_sampling_follows_the_histogram(seed):
-    """Half of a ray's samples lie where half of its weight is, up to the padding."""
+    """Each bin receives a share of the samples equal to its share of the weight, up to the padding."""
     random = torch.Generator().manual_seed(seed)
     weights = torch.rand(3, 16, 1, generator=random) * 10
     bins = uniform_bins(16, 3)
@@ -167,20 +167,20 @@ def test_sampling_follows_the_histogram(seed):
     assert merged.shape == (3, 28) and (merged.diff() >= 0).all()
 
 
-def test_weights_and_median_of_a_wall():
+def test_weights_and_median_distance_of_a_wall():
     edges = uniform_bins(10, 2)
     density = torch.zeros(2, 10, 1)
     density[:, 4] = 1e4
     weights = weights_of(density, edges)
     torch.testing.assert_close(weights.sum(-2), torch.ones(2, 1))
-    middles = ((edges[:, 1:] + edges[:, :-1]) / 2)[..., None]
-    torch.testing.assert_close(median(middles, weights), torch.full((2, 1), 0.45))
+    midpoints = ((edges[:, 1:] + edges[:, :-1]) / 2)[..., None]
+    torch.testing.assert_close(median(midpoints, weights), torch.full((2, 1), 0.45))
     grey = torch.full((2, 10, 3), 0.5)
     torch.testing.assert_close(composite(grey, weights, "white"), torch.full((2, 3), 0.5))
     torch.testing.assert_close(composite(grey, 0 * weights, "white"), torch.ones(2, 3))
 
 
-def test_values_of_files_are_finite():
+def test_decoded_values_are_finite():
     container = Container.parse(a_field().to_bytes())
     shapes = list(tensors_of(RadianceConfig(**SMALL)).values())
     assert all(np.isfinite(values_of(tensor)).all() for tensor in container.tensors(shapes))

@@ -17,7 +17,7 @@ from sinenerf.codec.entropy import CodecError
 from sinenerf.radiance.architecture import tensors_of
 from sinenerf.radiance.config import RadianceConfig
 from sinenerf.radiance.field import RadianceField
-from sinenerf.radiance.header import NUMBERS, SETTINGS_BYTES, header_of, overhead, read_header
+from sinenerf.radiance.header import GEOMETRY, SETTINGS_BYTES, header_of, overhead, read_header
 from sinenerf.radiance.warps import NDC, Box
 
 WARPS = [NDC(0.6, 0.45), Box((0.1, 0.2, 0.3), (1.0, 0.8, 0.6), 0.1)]
@@ -38,10 +38,10 @@ def read(header):
 @given(stored_values(RadianceConfig, **SIZES), st.sampled_from(WARPS))
 @settings(max_examples=200, deadline=None)
 def test_every_config_within_bounds_is_read_as_written(values, warp):
-    """Of skips, those that the depth has; only a rank that does not fit is refused."""
+    """Except that skips beyond the depth are dropped, and a rank that does not fit its layers is refused."""
     config = RadianceConfig(**values)
     header = header_of(config, warp, 0.75, a_capture(isinstance(warp, NDC)))
-    assert len(header) == SETTINGS_BYTES + NUMBERS.size == 175
+    assert len(header) == SETTINGS_BYTES + GEOMETRY.size == 175
     try:
         tensors_of(config)
     except ValueError as error:
@@ -54,7 +54,7 @@ def test_every_config_within_bounds_is_read_as_written(values, warp):
 
 
 @pytest.mark.parametrize("path", golden("scenes"), ids=lambda path: path.stem)
-def test_golden_files_have_their_settings_written_again_byte_for_byte(path):
+def test_settings_of_golden_files_are_rewritten_byte_for_byte(path):
     header = Container.open(path).header
     field = sinenerf.load(path)
     again = header_of(field.config, field.warp, field.far, field.capture)
@@ -62,7 +62,7 @@ def test_golden_files_have_their_settings_written_again_byte_for_byte(path):
 
 
 @pytest.mark.parametrize(
-    ("place", "value", "message"),
+    ("offset", "value", "message"),
     [
         (0, 0b11, "the format knows no layer of number 3"),
         (0, 0b110000, "the format knows no background of number 3"),
@@ -71,14 +71,14 @@ def test_golden_files_have_their_settings_written_again_byte_for_byte(path):
         (4, 17, "depth is 17: a file holds 1 to 16"),
     ],
 )
-def test_a_damaged_header_is_refused(place, value, message):
+def test_a_damaged_header_is_refused(offset, value, message):
     header = bytearray(header_of(RadianceConfig(**SMALL), WARPS[0], 1.0, a_capture()))
-    header[place] = value
+    header[offset] = value
     with pytest.raises(CodecError, match=f"is damaged: .*{message}"):
         read(bytes(header))
 
 
-def test_every_damaged_header_is_an_error_or_a_field():
+def test_a_damaged_header_raises_or_gives_a_valid_field():
     data = a_field().to_bytes()
     container = Container.parse(data)
     stored = container.tensors(list(tensors_of(RadianceConfig(**SMALL)).values()))
@@ -86,8 +86,8 @@ def test_every_damaged_header_is_an_error_or_a_field():
     errors = 0
     for _ in range(400):
         header = bytearray(container.header)
-        for place in random.integers(len(header), size=random.integers(1, 4)):
-            header[place] = random.integers(256)
+        for offset in random.integers(len(header), size=random.integers(1, 4)):
+            header[offset] = random.integers(256)
         try:
             field = RadianceField.of_container(Container.parse(pack(RADIANCE, bytes(header), stored)))
         except CodecError:
@@ -97,13 +97,13 @@ def test_every_damaged_header_is_an_error_or_a_field():
     assert errors > 100
 
 
-def test_skips_beyond_the_depth_are_none(tmp_path):
-    """The presets' skip after the fifth layer, in a network of four."""
+def test_skips_beyond_the_depth_are_dropped(tmp_path):
+    """The presets have a skip after the fifth layer, this network only four layers."""
     field = a_field(depth=4, skips=(1, 4))
     field.save(tmp_path / "scene.sine")
-    read = sinenerf.load(tmp_path / "scene.sine")
-    assert read.config.skips == (1,)
-    torch.testing.assert_close(read.state_dict(), field.state_dict(), rtol=0, atol=0)
+    loaded = sinenerf.load(tmp_path / "scene.sine")
+    assert loaded.config.skips == (1,)
+    torch.testing.assert_close(loaded.state_dict(), field.state_dict(), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(
@@ -111,14 +111,17 @@ def test_skips_beyond_the_depth_are_none(tmp_path):
     [
         ({"depth": 18}, "depth is 18: a file holds 1 to 16"),
         ({"spread": 5e-4}, "spread is 0.0005: a file holds 0.001 to"),
-        ({"width": 1024, "depth": 16}, r"baked, the networks hold up to [\d,]+ weights: a file at most 16,777,216"),
+        (
+            {"width": 1024, "depth": 16},
+            r"baked, the networks hold up to [\d,]+ weights: a file holds at most 16,777,216",
+        ),
         (
             {"width": 512, "depth": 8, "layer": "dense", "sampling": "coarse-fine"},
             "4,504,072 values are beyond the format's bound of",
         ),
     ],
 )
-def test_what_no_reader_opens_is_not_written(changes, message, tmp_path):
+def test_a_field_that_no_reader_would_open_is_not_written(changes, message, tmp_path):
     field = a_field(**changes)
     for write in (field.check_writable, lambda: field.save(tmp_path / "x.sine")):
         with pytest.raises(ValueError, match=message):
@@ -133,8 +136,8 @@ def test_a_camera_beyond_the_formats_bound_is_refused():
         field.to_bytes()
 
 
-def test_overhead_counts_every_byte():
+def test_overhead_is_an_upper_bound():
     field = a_field()
     size = len(field.to_bytes()) - 4 * field.parameters_count
     assert size <= overhead(field.config)
-    assert SETTINGS_BYTES + NUMBERS.size < 200
+    assert SETTINGS_BYTES + GEOMETRY.size < 200

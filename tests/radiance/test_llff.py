@@ -1,4 +1,4 @@
-"""Reading LLFF scenes, and every way in which one can be broken: each stops with one line that names the culprit."""
+"""Reading LLFF scenes. Each fault in a scene raises an error whose message, one line, names the culprit."""
 
 import shutil
 
@@ -10,14 +10,13 @@ from sinenerf.radiance import llff
 
 
 @pytest.fixture
-def copy(scene, tmp_path):
+def scene_copy(scene, tmp_path):
     return shutil.copytree(scene, tmp_path / "scene")
 
 
-def edit(scene, change):
+def edit_table(scene, change):
     table = np.load(scene / "poses_bounds.npy")
-    table = change(table)
-    np.save(scene / "poses_bounds.npy", table)
+    np.save(scene / "poses_bounds.npy", change(table))
 
 
 def load(scene, factor=1, every=8):
@@ -27,7 +26,7 @@ def load(scene, factor=1, every=8):
     return views, paths, size, llff.hold_out(len(paths), every)
 
 
-def refused(scene, *words, **options):
+def assert_refused(scene, *words, **options):
     with pytest.raises(llff.SceneError) as caught:
         load(scene, **options)
     message = str(caught.value)
@@ -36,7 +35,7 @@ def refused(scene, *words, **options):
         assert word in message, message
 
 
-def put(view, column, value):
+def set_value(view, column, value):
     def change(table):
         table[view, column] = value
         return table
@@ -56,195 +55,197 @@ def test_a_good_scene_loads(scene):
     np.testing.assert_allclose(views.camera_to_world[0, :, 2], table[:, 2])  # backwards
 
 
-def test_no_table(copy):
-    (copy / "poses_bounds.npy").unlink()
-    refused(copy, "poses_bounds.npy", "no such file")
+def test_missing_table(scene_copy):
+    (scene_copy / "poses_bounds.npy").unlink()
+    assert_refused(scene_copy, "poses_bounds.npy", "no such file")
 
 
-def test_pickles_are_not_opened(copy):
-    np.save(copy / "poses_bounds.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    refused(copy, "poses_bounds.npy", "not a readable")
+def test_pickles_are_not_opened(scene_copy):
+    np.save(scene_copy / "poses_bounds.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    assert_refused(scene_copy, "poses_bounds.npy", "not a readable")
 
 
-def test_wrong_shape(copy):
-    edit(copy, lambda t: t[:, :16])
-    refused(copy, "poses_bounds.npy", "(9, 16)", "(views, 17)")
+def test_wrong_shape(scene_copy):
+    edit_table(scene_copy, lambda t: t[:, :16])
+    assert_refused(scene_copy, "poses_bounds.npy", "(9, 16)", "(views, 17)")
 
 
 @pytest.mark.parametrize("column", [0, 3, 15])
-def test_nan(copy, column):
-    edit(copy, put(4, column, np.nan))
-    refused(copy, "view 4", "NaN")
+def test_nan(scene_copy, column):
+    edit_table(scene_copy, set_value(4, column, np.nan))
+    assert_refused(scene_copy, "view 4", "NaN")
 
 
-def test_not_orthonormal(copy):
-    edit(copy, put(2, 0, 1.5))
-    refused(copy, "view 2", "orthonormal")
+def test_not_orthonormal(scene_copy):
+    edit_table(scene_copy, set_value(2, 0, 1.5))
+    assert_refused(scene_copy, "view 2", "orthonormal")
 
 
-def test_mirrored(copy):
+def test_mirrored(scene_copy):
     def mirror(table):
         table[3, 0:15:5] *= -1
         return table
 
-    edit(copy, mirror)
-    refused(copy, "view 3", "mirror")
+    edit_table(scene_copy, mirror)
+    assert_refused(scene_copy, "view 3", "mirror")
 
 
-def test_near_beyond_far(copy):
-    edit(copy, put(5, 15, 100.0))
-    refused(copy, "view 5", "near", "far")
+def test_near_beyond_far(scene_copy):
+    edit_table(scene_copy, set_value(5, 15, 100.0))
+    assert_refused(scene_copy, "view 5", "near", "far")
 
 
-def test_no_focal_length(copy):
-    edit(copy, put(1, 14, 0.0))
-    refused(copy, "view 1", "positive")
+def test_no_focal_length(scene_copy):
+    edit_table(scene_copy, set_value(1, 14, 0.0))
+    assert_refused(scene_copy, "view 1", "positive")
 
 
-def test_fewer_images(copy):
-    next((copy / "images").iterdir()).unlink()
-    refused(copy, "images", "8 photographs", "9 views")
+def test_fewer_images(scene_copy):
+    next((scene_copy / "images").iterdir()).unlink()
+    assert_refused(scene_copy, "images", "8 photographs", "9 views")
 
 
-def test_more_images(copy):
-    first = llff.list_images(copy / "images")[0]
-    shutil.copy(first, copy / "images" / "zzz.png")
-    refused(copy, "10 photographs", "9 views")
+def test_more_images(scene_copy):
+    first = llff.list_images(scene_copy / "images")[0]
+    shutil.copy(first, scene_copy / "images" / "zzz.png")
+    assert_refused(scene_copy, "10 photographs", "9 views")
 
 
-def test_truncated_image(copy):
-    path = llff.list_images(copy / "images")[6]
+def test_truncated_image(scene_copy):
+    path = llff.list_images(scene_copy / "images")[6]
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    refused(copy, path.name, "cannot be decoded")
+    assert_refused(scene_copy, path.name, "cannot be decoded")
 
 
-def test_pixels_are_taken_as_they_lie(copy):
-    """As COLMAP and nerfstudio take them, whatever EXIF says of turning."""
-    for path in llff.list_images(copy / "images"):
+def test_exif_orientation_is_ignored(scene_copy):
+    """As in COLMAP and nerfstudio."""
+    for path in llff.list_images(scene_copy / "images"):
         with Image.open(path) as image:
             tags = image.getexif()
             tags[0x0112] = 6  # a quarter turn
             image.convert("RGB").save(path.with_suffix(".jpg"), exif=tags)
         path.unlink()
-    assert load(copy)[2] == (36, 48)
-    with Image.open(llff.find_images(copy, 2)[0]) as small:
+    assert load(scene_copy)[2] == (36, 48)
+    with Image.open(llff.find_images(scene_copy, 2)[0]) as small:
         assert small.size == (24, 18)
 
 
-def test_mixed_sizes(copy):
-    path = llff.list_images(copy / "images")[7]
+def test_mixed_sizes(scene_copy):
+    path = llff.list_images(scene_copy / "images")[7]
     with Image.open(path) as image:
         smaller = image.resize((24, 18))
     smaller.save(path)
-    refused(copy, path.name, "view 7", "24x18", "48x36")
+    assert_refused(scene_copy, path.name, "view 7", "24x18", "48x36")
 
 
-def test_other_proportions(copy):
-    for path in llff.list_images(copy / "images"):
+def test_other_proportions(scene_copy):
+    for path in llff.list_images(scene_copy / "images"):
         with Image.open(path) as image:
             square = image.resize((48, 48))
         square.save(path)
-    refused(copy, "view 0", "48x48", "48x36")
+    assert_refused(scene_copy, "view 0", "48x48", "48x36")
 
 
 @pytest.mark.parametrize("mode", ["P", "1", "LA", "I;16", "CMYK"])
 @pytest.mark.parametrize("factor", [1, 2])
-def test_pixels_that_nerfstudio_misreads(copy, mode, factor):
-    """Palette indices, bits and inks would be taken for colours."""
-    path = llff.list_images(copy / "images")[5]
+def test_pixel_formats_that_nerfstudio_misreads(scene_copy, mode, factor):
+    """It would take palette indices, bits and inks for colours."""
+    path = llff.list_images(scene_copy / "images")[5]
     with Image.open(path) as image:
         grey = np.asarray(image.convert("L"), np.uint16)
         other = Image.fromarray(257 * grey) if mode == "I;16" else image.convert(mode)
     path.unlink()
     path = path.with_suffix(".jpg" if mode == "CMYK" else ".png")
     other.save(path)
-    refused(copy, path.name, f"its pixels are {mode}", "save it as 8-bit RGB", factor=factor)
-    assert not (copy / "images_2").exists()
+    assert_refused(scene_copy, path.name, f"its pixels are {mode}", "save it as 8-bit RGB", factor=factor)
+    assert not (scene_copy / "images_2").exists()
 
 
 @pytest.mark.parametrize("factor", [1, 2])
-def test_transparent_photographs_beside_others(copy, factor):
-    path = llff.list_images(copy / "images")[5]
+def test_mixed_alpha_channels(scene_copy, factor):
+    path = llff.list_images(scene_copy / "images")[5]
     with Image.open(path) as image:
         image.convert("RGBA").save(path)
-    refused(copy, path.name, "is RGBA, the first photograph RGB", "an alpha channel, or none", factor=factor)
-    assert not (copy / "images_2").exists()
+    assert_refused(
+        scene_copy, path.name, "is RGBA, but the first photograph is RGB", "an alpha channel, or none", factor=factor
+    )
+    assert not (scene_copy / "images_2").exists()
 
 
-def test_grey_photographs_and_colour(copy):
-    path = llff.list_images(copy / "images")[5]
+def test_grey_and_colour_photographs_may_be_mixed(scene_copy):
+    path = llff.list_images(scene_copy / "images")[5]
     with Image.open(path) as image:
         image.convert("L").save(path)
-    assert load(copy)[2] == (36, 48)
+    assert load(scene_copy)[2] == (36, 48)
 
 
-def test_single_view(copy):
-    for path in llff.list_images(copy / "images")[1:]:
+def test_single_view(scene_copy):
+    for path in llff.list_images(scene_copy / "images")[1:]:
         path.unlink()
-    edit(copy, lambda t: t[:1])
-    refused(copy, "single view")
+    edit_table(scene_copy, lambda t: t[:1])
+    assert_refused(scene_copy, "single view")
 
 
 @pytest.mark.parametrize("every", [0, 1])
 def test_empty_hold_out(scene, every):
-    refused(scene, "hold-out", "2 or more", every=every)
+    assert_refused(scene, "hold-out", "2 or more", every=every)
 
 
-def test_no_images_at_all(copy):
-    shutil.rmtree(copy / "images")
-    refused(copy, "images_4", "no photographs", factor=4)
+def test_no_photographs(scene_copy):
+    shutil.rmtree(scene_copy / "images")
+    assert_refused(scene_copy, "images_4", "no photographs", factor=4)
 
 
-def test_missing_sizes_are_made_once_and_whole(copy, monkeypatch):
-    paths = llff.find_images(copy, 4)
+def test_a_missing_size_is_made_once_and_completely(scene_copy, monkeypatch):
+    paths = llff.find_images(scene_copy, 4)
     assert [p.parent.name for p in paths] == ["images_4"] * 9
     with Image.open(paths[0]) as image:
         assert image.size == (12, 9)
     monkeypatch.setattr(llff, "shrink_images", None)  # a second call would fail
-    assert llff.find_images(copy, 4) == paths
+    assert llff.find_images(scene_copy, 4) == paths
 
 
-def test_a_failed_shrink_leaves_nothing(copy):
-    path = llff.list_images(copy / "images")[6]
+def test_a_failed_shrink_leaves_nothing(scene_copy):
+    path = llff.list_images(scene_copy / "images")[6]
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(llff.SceneError, match=path.name):
-        llff.find_images(copy, 4)
-    assert {p.name for p in copy.iterdir()} == {"images", "poses_bounds.npy", "scene.json"}
+        llff.find_images(scene_copy, 4)
+    assert {p.name for p in scene_copy.iterdir()} == {"images", "poses_bounds.npy", "scene.json"}
 
 
-def test_two_photographs_of_one_name_cannot_both_be_shrunk(copy):
-    path = llff.list_images(copy / "images")[3]
+def test_two_photographs_of_the_same_name_cannot_both_be_shrunk(scene_copy):
+    path = llff.list_images(scene_copy / "images")[3]
     with Image.open(path) as image:
         image.save(path.with_suffix(".jpg"))
-    refused(copy, "image003.png", "image003.jpg", "images_2", "rename one of them", factor=2)
-    assert not (copy / "images_2").exists()
+    assert_refused(scene_copy, "image003.png", "image003.jpg", "images_2", "rename one of them", factor=2)
+    assert not (scene_copy / "images_2").exists()
 
 
-def test_default_factor(copy):
-    assert llff.default_factor(copy, 48, 1100) == 1
-    assert llff.default_factor(copy.parent, 4032, 1100) == 4
-    (copy / "images").rename(copy / "images_8")
-    assert llff.default_factor(copy, 4032, 1100) == 8
+def test_default_factor(scene_copy):
+    assert llff.default_factor(scene_copy, 48, 1100) == 1
+    assert llff.default_factor(scene_copy.parent, 4032, 1100) == 4
+    (scene_copy / "images").rename(scene_copy / "images_8")
+    assert llff.default_factor(scene_copy, 4032, 1100) == 8
 
 
-def test_an_empty_table(copy):
-    edit(copy, lambda table: table[:0])
-    refused(copy, "poses_bounds.npy", "shape (0, 17)")
+def test_empty_table(scene_copy):
+    edit_table(scene_copy, lambda table: table[:0])
+    assert_refused(scene_copy, "poses_bounds.npy", "shape (0, 17)")
 
 
-def test_a_photograph_larger_than_any_memory(copy, monkeypatch):
+def test_a_photograph_too_large_to_decode(scene_copy, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    refused(copy, "cannot be decoded", "decompression bomb")
+    assert_refused(scene_copy, "cannot be decoded", "decompression bomb")
 
 
-def test_two_trainings_may_make_the_same_size_at_once(copy, monkeypatch):
-    load_image, before = llff.load_image, {path.name for path in copy.iterdir()}
+def test_two_processes_may_make_the_same_size_at_once(scene_copy, monkeypatch):
+    load_image, before = llff.load_image, {path.name for path in scene_copy.iterdir()}
 
-    def meanwhile(path):
-        (copy / "images_2").mkdir(exist_ok=True)
-        shutil.copy(path, copy / "images_2")
+    def load_while_another_process_writes(path):
+        (scene_copy / "images_2").mkdir(exist_ok=True)
+        shutil.copy(path, scene_copy / "images_2")
         return load_image(path)
 
-    monkeypatch.setattr(llff, "load_image", meanwhile)
-    assert len(llff.find_images(copy, 2)) == 9
-    assert {path.name for path in copy.iterdir()} == before | {"images_2"}  # nothing half made is left
+    monkeypatch.setattr(llff, "load_image", load_while_another_process_writes)
+    assert len(llff.find_images(scene_copy, 2)) == 9
+    assert {path.name for path in scene_copy.iterdir()} == before | {"images_2"}  # no partial folder remains

@@ -18,7 +18,7 @@ def test_recentring_puts_the_mean_camera_at_the_origin(scene):
     )
 
 
-def test_spherify_centres_what_all_cameras_look_at():
+def test_spherify_moves_the_point_all_cameras_look_at_to_the_origin():
     rng = np.random.default_rng(0)
     centre, poses = np.array([3.0, -2.0, 5.0]), []
     for angle in np.linspace(0, 2 * np.pi, 12, endpoint=False):
@@ -35,17 +35,17 @@ def test_spherify_centres_what_all_cameras_look_at():
     assert (positions[:, 2] > 0).all()  # z is up
 
 
-def test_angles_from_the_mean_of_all_views():
+def test_angles_from_the_mean_viewing_axis():
     back = np.array([[0.0, 0, 1], [0, 0, 1], [0.6, 0, 0.8], [-0.6, 0, 0.8]])
     poses = np.zeros((4, 3, 4))
     poses[:, :, 2] = back
     np.testing.assert_allclose(degrees_off(poses), [0, 0, 36.87, 36.87], atol=0.01)
-    poses[:2, :, 2], poses[2:, :, 2] = [0, 0, 1], [0, 0, -1]  # there is no mean
+    poses[:2, :, 2], poses[2:, :, 2] = [0, 0, 1], [0, 0, -1]  # the axes cancel out
     np.testing.assert_allclose(degrees_off(poses), 90)
 
 
 def test_frusta_end_at_the_far_bound():
-    """A camera at (0, 0, 5) that looks down, with a picture twice as wide as high."""
+    """A camera at (0, 0, 5) that looks down, with an image twice as wide as it is high."""
     pose = np.array([[[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 5]]])
     corners = frusta(PosedViews(pose, np.array([[20.0, 40, 40]]), np.array([[1.0, 4.0]])))
     assert sorted(corners[0].tolist()) == [[-2, -1, 1], [-2, 1, 1], [2, -1, 1], [2, 1, 1]]

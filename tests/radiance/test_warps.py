@@ -1,3 +1,5 @@
+"""Warps of points and rays into the cube."""
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -15,8 +17,8 @@ def rays(n=64):
     return origins, directions
 
 
-def test_ndc_is_the_published_convention():
-    """Appendix C of Mildenhall et al. 2020, written as its code has it, for a 504x378 image with focal length 400."""
+def test_ndc_follows_the_published_convention():
+    """Appendix C of Mildenhall et al. 2020, as in its published code, for a 504x378 image with focal length 400."""
     height, width, focal, near = 378, 504, 400.0, 1.0
     warp = NDC(width / (2 * focal), height / (2 * focal), near)
     o, d = rays()
@@ -52,7 +54,7 @@ def test_ndc_rays_run_from_the_near_plane_to_infinity():
 @pytest.mark.parametrize("name", WARPS)
 @settings(max_examples=30, deadline=None)
 @given(xyz=st.tuples(*[st.floats(-3, 3)] * 2, st.floats(-50, -1.01)))
-def test_points_come_back(name, xyz):
+def test_unwarping_inverts_warping(name, xyz):
     warp, point = WARPS[name], torch.tensor([xyz], dtype=torch.float64)
     torch.testing.assert_close(warp.unwarp_points(warp.warp_points(point)), point, rtol=1e-6, atol=1e-6)
 
@@ -73,7 +75,7 @@ def test_points_on_cube_rays_are_points_on_world_rays(name):
         )
 
 
-def test_rays_that_look_back_stay_finite():
+def test_rays_that_point_backwards_stay_finite():
     origins = torch.zeros(3, 3)
     directions = torch.tensor([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])
     got = WARPS["ndc"].warp_rays(origins, directions)
@@ -81,7 +83,7 @@ def test_rays_that_look_back_stay_finite():
     assert torch.isfinite(WARPS["ndc"].world_distance(origins, directions, got.far, got)).all()
 
 
-def test_box_cuts_rays():
+def test_box_bounds_rays():
     warp = Box.from_aabb(torch.tensor([[-1.5, -1.5, -1.5], [1.5, 1.5, 1.5]]))
     origins = torch.tensor([[0.0, 0, 4], [0, 0, 4], [0, 0, 0]])
     directions = torch.tensor([[0.0, 0, -1], [0, 1, 0], [0, 0, -1]])
