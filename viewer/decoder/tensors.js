@@ -1,0 +1,146 @@
+/** The tensors of a .sine file: their table, and integers or float32 values. See docs/format.md. */
+
+import { ADAPTER, SineFileError, readVarint, view } from "./container.js";
+import { LARGEST, decodeIntegers } from "./entropy.js";
+
+/** @typedef {import("./container.js").Container} Container */
+/** @typedef {import("./entropy.js").EntropyModel} EntropyModel */
+/** @typedef {[name: string, shape: number[]][]} Shapes */
+/**
+ * @typedef {object} Tensor
+ * @property {string} name
+ * @property {number[]} shape
+ * @property {Int32Array | null} integers null where the file stores float32
+ * @property {number} step 0 where the file stores float32
+ * @property {Float32Array} values rows first
+ */
+/** @typedef {{ step: number, model: EntropyModel | null, runs: { place: number, first: number }[] }} Entry */
+
+const ASCENDS = 0x8000;
+const LARGEST_COUNT = 2 ** 22;
+const LARGEST_ADAPTER = 2 ** 24;
+const LARGEST_TABLES = 2 ** 20;
+
+/** @param {number[]} shape */
+const sizeOf = (shape) => shape.reduce((product, side) => product * side, 1);
+
+/**
+ * All tensors of a file, whose names and shapes its header gives.
+ *
+ * @param {Container} container
+ * @param {Shapes} shapes
+ * @returns {Map<string, Tensor>}
+ * @throws {SineFileError} the file does not hold exactly these tensors, or a value is not finite
+ */
+export function readTensors(container, shapes) {
+  const counts = shapes.map(([, shape]) => sizeOf(shape));
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  checkCount(container.kind, total);
+  const { table, end } = readTable(container.body, shapes.length);
+  const steps = table.reduce((sum, { model }) => sum + (model ? model.bound + 1 : 0), 0);
+  if (steps > LARGEST_TABLES + total) throw new SineFileError("is damaged: its tables are too large");
+
+  const rawBytes = table.reduce((sum, { model }, i) => sum + (model ? 0 : 4 * counts[i]), 0);
+  if (end + rawBytes > container.body.length) throw new SineFileError("is damaged: its values are cut off");
+  const coded = table.flatMap(({ model }, i) => (model ? [{ count: counts[i], model }] : []));
+  const decoded = decodeIntegers(container.body.subarray(end + rawBytes), coded);
+
+  /** @type {Map<string, Tensor>} */
+  const tensors = new Map();
+  const raw = view(container.body);
+  let place = end;
+  let next = 0;
+  shapes.forEach(([name, shape], i) => {
+    const { step, model } = table[i];
+    const integers = model ? undifferenced(table[i], decoded[next++]) : null;
+    const values = new Float32Array(counts[i]);
+    for (let j = 0; j < values.length; j++) values[j] = integers ? integers[j] * step : raw.getFloat32(place + 4 * j, true);
+    if (!integers) place += 4 * counts[i];
+    if (!values.every(Number.isFinite)) throw new SineFileError("is damaged: it holds values that are not finite");
+    tensors.set(name, { name, shape, integers, step, values });
+  });
+  return tensors;
+}
+
+/**
+ * Refuse more values than the format allows, before anything is allocated for them.
+ *
+ * @param {number} kind
+ * @param {number} count
+ */
+export function checkCount(kind, count) {
+  if (!(count <= (kind === ADAPTER ? LARGEST_ADAPTER : LARGEST_COUNT))) {
+    throw new SineFileError(`is damaged: it holds ${count} values, more than the format allows`);
+  }
+}
+
+/**
+ * @param {Uint8Array} body
+ * @param {number} count
+ * @returns {{ table: Entry[], end: number }}
+ */
+function readTable(body, count) {
+  /** @type {Entry[]} */
+  const table = [];
+  let place = 0;
+  for (let i = 0; i < count; i++) {
+    if (place + 2 > body.length) throw new SineFileError("is damaged: its table is cut off");
+    const head = body[place] | (body[place + 1] << 8);
+    place += 2;
+    if (!head) {
+      table.push({ step: 0, model: null, runs: [] });
+      continue;
+    }
+    const stepBits = head & ~ASCENDS;
+    if (!(stepBits > 0 && stepBits < 0x7f80)) throw new SineFileError("is damaged: a step is not a positive number");
+    const runs = [];
+    if (head & ASCENDS) {
+      const [first, afterFirst] = readVarint(body, place);
+      runs.push({ place: 0, first: unzigzag(first) });
+      const [second, afterSecond] = readVarint(body, afterFirst);
+      place = afterSecond;
+      if (second) {
+        const [again, afterAgain] = readVarint(body, place);
+        runs.push({ place: second, first: unzigzag(again) });
+        place = afterAgain;
+      }
+    }
+    const [bound, after] = readVarint(body, place);
+    if (bound > LARGEST) throw new SineFileError("is damaged: an integer is beyond the format's bound");
+    if (after + 2 > body.length) throw new SineFileError("is damaged: its table is cut off");
+    place = after + 2;
+    const model = { bound, a: body[after], c: body[after + 1], signed: !(head & ASCENDS) };
+    table.push({ step: bfloat16(stepBits), model, runs });
+  }
+  return { table, end: place };
+}
+
+/** @param {number} bits */
+function bfloat16(bits) {
+  return new Float32Array(Uint32Array.of(bits << 16).buffer)[0];
+}
+
+/** @param {number} code 0, 1, 2, 3, ... for 0, -1, 1, -2, ... */
+function unzigzag(code) {
+  return code % 2 === 0 ? code / 2 : -(code + 1) / 2;
+}
+
+/**
+ * A tensor's integers from the differences that the file codes where they ascend.
+ *
+ * @param {Entry} entry
+ * @param {Int32Array} coded changed in place
+ */
+function undifferenced({ runs }, coded) {
+  runs.forEach(({ place, first }, index) => {
+    if (index && place >= coded.length) throw new SineFileError("is damaged: a run begins beyond its tensor");
+    const end = index + 1 < runs.length ? runs[index + 1].place : coded.length;
+    let sum = first;
+    for (let i = place; i < Math.min(end, coded.length); i++) {
+      sum += coded[i];
+      if (Math.abs(sum) > LARGEST) throw new SineFileError("is damaged: an integer is beyond the format's bound");
+      coded[i] = sum;
+    }
+  });
+  return coded;
+}

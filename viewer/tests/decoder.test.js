@@ -1,0 +1,138 @@
+/** The decoder against the golden files, whose hashes Python's readers made, and against damaged files. */
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { readFileSync, readdirSync } from "node:fs";
+import { test } from "node:test";
+import { gzipSync } from "node:zlib";
+
+import { buildSync } from "esbuild";
+
+import { crc32 } from "../decoder/container.js";
+import { symbolStarts } from "../decoder/entropy.js";
+import { SineFileError, decode } from "../decoder/index.js";
+
+const GOLDEN = new URL("../../tests/golden/", import.meta.url);
+const HASHES = new Map(
+  readFileSync(new URL("hashes.txt", GOLDEN), "utf8").trim().split("\n").map((line) => /** @type {[string, string]} */ (line.split(" "))),
+);
+const FILES = ["", "scenes/"].flatMap((folder) =>
+  readdirSync(new URL(folder || ".", GOLDEN)).filter((name) => name.endsWith(".sine")).map((name) => folder + name));
+
+/** @param {string} file */
+const read = (file) => new Uint8Array(readFileSync(new URL(file, GOLDEN)));
+
+/** Names as the second reader of the Python tests has them. @param {string} name */
+const independentName = (name) =>
+  name.replace(/^coarse\./, "0.").replace(/^fine\./, "1.").replace(/^([01])\.trunk\./, "$1.");
+
+test("there are golden files of shapes and scenes", () => {
+  assert.ok(FILES.length >= 15 && FILES.some((file) => file.startsWith("scenes/")));
+});
+
+for (const file of FILES) {
+  test(`${file} holds the values that Python finds`, () => {
+    const digest = createHash("sha256");
+    for (const { name, values } of decode(read(file)).tensors.values()) {
+      digest.update(independentName(name)).update(new Uint8Array(values.buffer));
+    }
+    assert.equal(digest.digest("hex"), HASHES.get(file.replace(".sine", "")));
+  });
+}
+
+test("frequencies are those of exact integers, for every pair of codes", () => {
+  for (let a = 0; a < 256; a += 5) {
+    for (let c = 0; c < 256; c += 5) {
+      for (const [bound, signed] of /** @type {[number, boolean][]} */ ([[1, true], [37, true], [500, false]])) {
+        assert.deepEqual(symbolStarts({ bound, a, c, signed }), exactStarts(bound, a, c, signed));
+      }
+    }
+  }
+});
+
+/** @param {number} bound @param {number} a @param {number} c @param {boolean} signed */
+function exactStarts(bound, a, c, signed) {
+  const roots = Array.from({ length: 8 }, (_, i) => root8(1n << BigInt(256 - i)));
+  /** @param {number} code */
+  const ratio = (code) => (1n << 32n) - (roots[code % 8] >> BigInt(code >> 3));
+  const side = [];
+  for (let q = 0, weight = 1n << 31n, step = ratio(a); q <= bound; q++) {
+    side.push(weight);
+    [weight, step] = [(weight * step) >> 32n, (step * ratio(c)) >> 32n];
+  }
+  const weights = signed ? [...side.slice(1).reverse(), ...side] : side;
+  const total = weights.reduce((sum, weight) => sum + weight, 0n);
+  const table = weights.map((weight) => 1n + (weight * ((1n << 24n) - BigInt(weights.length))) / total);
+  table[signed ? bound : 0] += (1n << 24n) - table.reduce((sum, frequency) => sum + frequency, 0n);
+  const starts = [0n];
+  for (const frequency of table) starts.push(/** @type {bigint} */ (starts.at(-1)) + frequency);
+  return Uint32Array.from(starts, Number);
+}
+
+/** The eighth root, rounded down. @param {bigint} value */
+function root8(value) {
+  let low = 0n;
+  let high = 1n << 33n;
+  while (high - low > 1n) {
+    const middle = (low + high) >> 1n;
+    if (middle ** 8n <= value) low = middle;
+    else high = middle;
+  }
+  return low;
+}
+
+/** A generator of reproducible numbers in [0, 1) (mulberry32). @param {number} seed */
+function random(seed) {
+  return () => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** The same bytes with a right checksum. @param {Uint8Array} data */
+function sealed(data) {
+  new DataView(data.buffer).setUint32(data.length - 4, crc32(data.subarray(0, -4)), true);
+  return data;
+}
+
+test("20,000 damaged files with a right checksum are refused in words, or are valid", () => {
+  const draw = random(7);
+  const originals = FILES.map(read);
+  let refused = 0;
+  for (let trial = 0; trial < 20_000; trial++) {
+    const original = originals[trial % originals.length];
+    const cut = draw() < 0.2 ? Math.max(12, Math.floor(draw() * original.length)) : original.length;
+    const damaged = original.slice(0, cut);
+    for (let change = 0; change <= 3 * draw(); change++) damaged[Math.floor(draw() * damaged.length)] = Math.floor(256 * draw());
+    try {
+      for (const { values } of decode(sealed(damaged)).tensors.values()) assert.ok(values.every(Number.isFinite));
+    } catch (error) {
+      assert.ok(error instanceof SineFileError, String(error instanceof Error ? error.stack : error));
+      refused += 1;
+    }
+  }
+  assert.ok(refused > 10_000, `${refused} of 20,000 refused`);
+});
+
+test("a wrong checksum, a newer version and other files are refused", () => {
+  const data = read(FILES[0]);
+  for (const [change, message] of /** @type {[(copy: Uint8Array) => void, RegExp][]} */ ([
+    [(copy) => (copy[copy.length - 1] ^= 1), /checksum/],
+    [(copy) => (copy[4] = 77), /version 77/],
+    [(copy) => (copy[0] = 0), /not a \.sine file/],
+  ])) {
+    const copy = data.slice();
+    change(copy);
+    assert.throws(() => decode(copy), { message });
+  }
+  assert.throws(() => decode(new Uint8Array(3)), /not a \.sine file/);
+});
+
+test("the decoder takes less than 12 kB, minified and gzipped", () => {
+  const entry = new URL("../decoder/index.js", import.meta.url).pathname;
+  const { outputFiles } = buildSync({ entryPoints: [entry], bundle: true, minify: true, format: "esm", write: false });
+  const size = gzipSync(outputFiles[0].contents).length;
+  assert.ok(size < 12_000, `${size} bytes`);
+});
