@@ -1,0 +1,35 @@
+/** A worker that decodes a shape and posts its surface, coarse first. One message starts it; closing it stops it. */
+
+import { SineFileError, decode } from "../decoder/index.js";
+import { bakedNetwork, plainEvaluator } from "../field/occupancy_network.js";
+import { simdEvaluator } from "../field/simd_evaluator.js";
+import { SurfaceError, SurfaceGrid } from "../field/surface.js";
+import kernel from "../kernel/occupancy.wasm";
+
+const COARSEST = 64; // cells a side of the first mesh
+
+/** @typedef {{ data: Uint8Array, level: number, cells: number }} Request */
+/** @typedef {import("../field/surface.js").Mesh & { cells: number, isLast: boolean, centre: number[], scale: number }} Reply */
+
+/** @param {Request} request */
+async function run({ data, level, cells }) {
+  const file = decode(data);
+  if (file.kind !== "occupancy") throw new SineFileError("holds a scene; this page shows shapes. Use: sinenerf view FILE");
+  const network = bakedNetwork(file);
+  const evaluate = await simdEvaluator(network, kernel).catch(() => plainEvaluator(network));
+  const grid = new SurfaceGrid(evaluate, cells, level);
+  for (let size = Math.min(COARSEST, cells); size <= cells; size *= 2) {
+    const mesh = grid.mesh(size);
+    /** @type {Reply} */
+    const reply = { ...mesh, cells: size, isLast: size === cells, ...file.placement };
+    postMessage(reply, { transfer: [mesh.positions.buffer, mesh.indices.buffer] });
+  }
+}
+
+addEventListener("message", ({ data }) => {
+  run(data).catch((error) => {
+    const isExpected = error instanceof SineFileError || error instanceof SurfaceError;
+    const message = error instanceof RangeError ? "needs more memory than the browser gives" : String(error);
+    postMessage({ error: isExpected ? error.message : message });
+  });
+});

@@ -1,0 +1,107 @@
+/** One canvas with one shape: light, camera and orbit controls. Draws only when something has changed. */
+
+import {
+  BufferAttribute, BufferGeometry, Color, DirectionalLight, DoubleSide, HemisphereLight, Mesh, MeshStandardMaterial,
+  PerspectiveCamera, Scene, Vector3, WebGLRenderer,
+} from "three";
+import { OrbitControls } from "three/addons/controls/OrbitControls.js";
+
+const CLAY = "#d8cbb4";
+const FIELD_OF_VIEW = 34; // degrees, of the shorter side
+const DISTANCE = 4.4; // of the camera from the middle of the cube
+const TURN_SECONDS = 20; // of one revolution of `auto-rotate`
+
+/** @typedef {{ theta: number, phi: number, distance: number }} Orbit degrees around and above, and cube units */
+
+export class Stage {
+  /** @param {HTMLCanvasElement} canvas @throws {Error} the browser has no WebGL */
+  constructor(canvas) {
+    this.renderer = new WebGLRenderer({ canvas, antialias: true, alpha: true });
+    this.scene = new Scene();
+    this.camera = new PerspectiveCamera(FIELD_OF_VIEW, 1, 0.01, 100);
+    const light = new DirectionalLight("#ffffff", 2.2);
+    light.position.set(2, 3, 4);
+    this.camera.add(light); // the light stays where it is on the screen
+    this.scene.add(new HemisphereLight("#ffffff", "#a39787", 1.1), this.camera);
+    this.material = new MeshStandardMaterial({ color: CLAY, roughness: 0.65, side: DoubleSide });
+    this.mesh = new Mesh(new BufferGeometry(), this.material);
+    this.scene.add(this.mesh);
+    this.controls = new OrbitControls(this.camera, canvas);
+    this.controls.autoRotateSpeed = 60 / TURN_SECONDS;
+    this.controls.addEventListener("change", () => this.redraw());
+    this.setOrbit({ theta: 17, phi: 12, distance: DISTANCE });
+  }
+
+  /** Show a surface in place of the one before. @param {import("../field/surface.js").Mesh} surface */
+  show({ positions, indices }) {
+    this.mesh.geometry.dispose();
+    const geometry = new BufferGeometry();
+    geometry.setAttribute("position", new BufferAttribute(positions, 3));
+    geometry.setIndex(new BufferAttribute(indices, 1));
+    geometry.computeVertexNormals();
+    this.mesh.geometry = geometry;
+    this.redraw();
+  }
+
+  /** Turn the axis that points up in the shape to point up on the screen. @param {string} up y, z, -y, ... */
+  setUp(up) {
+    const axis = new Vector3().setComponent("xyz".indexOf(up.at(-1) ?? "y"), up.startsWith("-") ? -1 : 1);
+    this.mesh.quaternion.setFromUnitVectors(axis, new Vector3(0, 1, 0));
+    this.redraw();
+  }
+
+  /** @param {string | null} colour of CSS; null for none */
+  setBackground(colour) {
+    this.scene.background = colour ? new Color(colour) : null;
+    this.redraw();
+  }
+
+  /** @param {Orbit} orbit */
+  setOrbit({ theta, phi, distance }) {
+    const [around, above] = [(theta * Math.PI) / 180, (phi * Math.PI) / 180];
+    const flat = distance * Math.cos(above);
+    this.camera.position.set(flat * Math.sin(around), distance * Math.sin(above), flat * Math.cos(around));
+    this.controls.target.set(0, 0, 0);
+    this.controls.update();
+    this.redraw();
+  }
+
+  /** Turn the camera around the shape, as the arrow keys do. @param {number} theta @param {number} phi degrees */
+  turn(theta, phi) {
+    const { x, y, z } = this.camera.position;
+    const distance = Math.hypot(x, y, z);
+    const [around, above] = [Math.atan2(x, z), Math.asin(y / distance)].map((angle) => (angle * 180) / Math.PI);
+    this.setOrbit({ theta: around + theta, phi: Math.max(-89, Math.min(89, above + phi)), distance });
+  }
+
+  /** @param {number} width @param {number} height in CSS pixels */
+  resize(width, height) {
+    if (!width || !height) return;
+    this.renderer.setPixelRatio(Math.min(2, devicePixelRatio));
+    this.renderer.setSize(width, height, false);
+    this.camera.aspect = width / height;
+    const half = Math.tan((FIELD_OF_VIEW * Math.PI) / 360) / Math.min(1, this.camera.aspect);
+    this.camera.fov = (2 * Math.atan(half) * 180) / Math.PI;
+    this.camera.updateProjectionMatrix();
+    this.redraw();
+  }
+
+  /** @type {number | undefined} */
+  frame;
+
+  redraw() {
+    this.frame ??= requestAnimationFrame(() => {
+      this.frame = undefined;
+      this.renderer.render(this.scene, this.camera);
+      if (this.controls.autoRotate) this.controls.update(); // which asks for the next frame
+    });
+  }
+
+  dispose() {
+    if (this.frame !== undefined) cancelAnimationFrame(this.frame);
+    this.controls.dispose();
+    this.mesh.geometry.dispose();
+    this.material.dispose();
+    this.renderer.dispose();
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * Weight matrices from the factors that a file stores: W = sin(omega U V^T) / g, or U V^T, or W itself.
+ * See docs/format.md. After baking, a field runs as a plain dense network.
+ */
+
+import { anchoredRows } from "../decoder/settings.js";
+
+/** @typedef {Map<string, import("../decoder/tensors.js").Tensor>} Tensors */
+/** @typedef {{ outputs: number, inputs: number, weight: Float32Array, bias: Float32Array }} DenseLayer rows first */
+/**
+ * @typedef {object} LayerSettings
+ * @property {import("../decoder/settings.js").LayerKind} layer
+ * @property {number} omega
+ * @property {number} spread
+ * @property {boolean} anchored
+ */
+
+/**
+ * One layer, baked.
+ *
+ * @param {Tensors} tensors
+ * @param {string} name
+ * @param {LayerSettings} settings
+ * @param {number} inputs
+ * @param {number} gain a of the activation that follows: Var W = a^2 / inputs at the start
+ * @returns {DenseLayer}
+ */
+export function bakedLayer(tensors, name, settings, inputs, gain) {
+  const bias = valuesOf(tensors, `${name}.bias`);
+  const outputs = bias.length;
+  if (tensors.has(`${name}.weight`)) return { outputs, inputs, weight: valuesOf(tensors, `${name}.weight`), bias };
+  const U = valuesOf(tensors, `${name}.U`);
+  const rank = U.length / outputs;
+  const V = wholeV(valuesOf(tensors, `${name}.V`), rank, inputs, settings, gain);
+  const weight = new Float32Array(outputs * inputs);
+  const omega = tensors.get(`${name}.omega`)?.values[0] ?? settings.omega;
+  const scale = tensors.get(`${name}.gain`)?.values[0] ?? Math.sqrt(sineVariance(settings.spread, rank) * inputs) / gain;
+  for (let row = 0; row < outputs; row++) {
+    for (let column = 0; column < inputs; column++) {
+      let product = 0;
+      for (let k = 0; k < rank; k++) product += U[row * rank + k] * V[column * rank + k];
+      weight[row * inputs + column] = settings.layer === "sine" ? Math.sin(omega * product) / scale : product;
+    }
+  }
+  return { outputs, inputs, weight, bias };
+}
+
+/**
+ * E[sin^2 z] of a phase z = omega sum_k u v with normal factors and standard deviation `spread`.
+ *
+ * @param {number} spread
+ * @param {number} rank
+ */
+function sineVariance(spread, rank) {
+  return -0.5 * Math.expm1(-0.5 * rank * Math.log1p((4 * spread ** 2) / rank));
+}
+
+/**
+ * V with the rows that an anchored layer fixes: c times the identity.
+ *
+ * @param {Float32Array} stored
+ * @param {number} rank
+ * @param {number} inputs
+ * @param {LayerSettings} settings
+ * @param {number} gain
+ */
+function wholeV(stored, rank, inputs, { layer, omega, spread, anchored }, gain) {
+  if (!anchored || !anchoredRows(rank, inputs)) return stored;
+  const ofProduct = ((gain * gain * rank) / inputs) ** 0.25;
+  const c = layer === "sine" ? Math.sqrt((spread * Math.sqrt(rank)) / omega) : ofProduct;
+  const V = new Float32Array(inputs * rank);
+  for (let k = 0; k < rank; k++) V[k * rank + k] = c;
+  V.set(stored, rank * rank);
+  return V;
+}
+
+/**
+ * @param {Tensors} tensors
+ * @param {string} name
+ */
+function valuesOf(tensors, name) {
+  const tensor = tensors.get(name);
+  if (!tensor) throw new Error(`no tensor ${name}`); // the decoder gives all that the header names
+  return tensor.values;
+}

@@ -1,0 +1,130 @@
+/** The page that needs nothing: a .sine file that is dropped, or named by `?src=`, or in the link itself (`#data=`). */
+
+import { BufferAttribute, BufferGeometry, Mesh, MeshStandardMaterial } from "three";
+import { GLTFExporter } from "three/addons/exporters/GLTFExporter.js";
+import { PLYExporter } from "three/addons/exporters/PLYExporter.js";
+import { STLExporter } from "three/addons/exporters/STLExporter.js";
+
+import "../element/sine_view.js";
+import { bytesOf, textOf } from "./base64.js";
+
+const LARGEST_IN_LINK = 8192; // bytes of a file
+
+/** @template {HTMLElement} T @param {string} id @returns {T} */
+const element = (id) => /** @type {T} */ (document.getElementById(id));
+/** @type {import("../element/sine_view.js").SineView} */
+const view = element("view");
+/** @type {HTMLInputElement} */
+const input = element("file");
+/** @type {HTMLButtonElement} */
+const link = element("link");
+/** The file that is shown. @type {{ name: string, data: Uint8Array } | undefined} */
+let shown;
+
+/** @param {string} name @param {Uint8Array} data */
+function show(name, data) {
+  shown = { name, data };
+  reveal(name, `${data.length.toLocaleString("en")} bytes`);
+  link.hidden = data.length > LARGEST_IN_LINK;
+  view.show(data);
+}
+
+/** @param {string} name @param {string} facts */
+function reveal(name, facts) {
+  element("welcome").hidden = true;
+  element("downloads").hidden = true;
+  view.hidden = false;
+  element("name").textContent = document.title = name;
+  element("facts").textContent = facts;
+}
+
+/** @param {File | undefined} file */
+async function open(file) {
+  if (file) show(file.name, new Uint8Array(await file.arrayBuffer()));
+}
+
+/** What the page was opened with: a file inside it, in its link, or at an address. */
+async function openFromAddress() {
+  const embedded = element("embedded").textContent;
+  if (embedded) {
+    const { name, data, up } = JSON.parse(embedded);
+    if (up) view.setAttribute("up", up);
+    show(String(name), bytesOf(data));
+    return;
+  }
+  const words = new URLSearchParams(location.search);
+  const inLink = new URLSearchParams(location.hash.slice(1));
+  for (const name of ["up", "level"]) {
+    const value = inLink.get(name) ?? words.get(name);
+    if (value) view.setAttribute(name, value);
+  }
+  const data = inLink.get("data");
+  const source = words.get("src");
+  if (data && data.length > (LARGEST_IN_LINK * 4) / 3 + 4) {
+    reveal("sine-view", "The link is too long: it may hold a file of at most 8 kB. Put the file at an address, and use ?src=");
+  } else if (data) {
+    try {
+      show(inLink.get("name") ?? "shape.sine", bytesOf(data));
+    } catch {
+      reveal("sine-view", "The link is damaged: it does not hold a whole file. Copy it again");
+    }
+  } else if (source) {
+    reveal(source.split("/").at(-1) ?? source, "");
+    view.setAttribute("src", source);
+  }
+}
+
+/** The mesh, as three.js's exporters take it. */
+function meshToSave() {
+  if (!view.mesh) throw new Error("there is no mesh yet");
+  const geometry = new BufferGeometry();
+  geometry.setAttribute("position", new BufferAttribute(view.mesh.positions, 3));
+  geometry.setIndex(new BufferAttribute(view.mesh.indices, 1));
+  return new Mesh(geometry, new MeshStandardMaterial());
+}
+
+/** @param {string} format */
+async function saved(format) {
+  if (format === "glb") return /** @type {ArrayBuffer} */ (await new GLTFExporter().parseAsync(meshToSave(), { binary: true }));
+  if (format === "ply") return /** @type {ArrayBuffer} */ (new PLYExporter().parse(meshToSave(), () => {}, { binary: true }));
+  return /** @type {DataView<ArrayBuffer>} */ (new STLExporter().parse(meshToSave(), { binary: true }));
+}
+
+/** @param {string} format */
+async function download(format) {
+  const anchor = document.createElement("a");
+  anchor.href = URL.createObjectURL(new Blob([await saved(format)]));
+  anchor.download = `${(shown?.name ?? element("name").textContent ?? "shape").replace(/\.sine$/, "")}.${format}`;
+  anchor.click();
+  URL.revokeObjectURL(anchor.href);
+}
+
+async function copyLink() {
+  if (!shown) return;
+  const words = new URLSearchParams({ name: shown.name, data: textOf(shown.data) });
+  await navigator.clipboard.writeText(`${location.href.split(/[?#]/)[0]}#${words}`);
+  link.textContent = "Copied";
+}
+
+input.addEventListener("change", () => open(input.files?.[0]));
+link.addEventListener("click", copyLink);
+view.addEventListener("load", () => {
+  element("downloads").hidden = false;
+  document.body.dataset.state = "loaded";
+});
+view.addEventListener("error", () => (document.body.dataset.state = "error"));
+for (const button of document.querySelectorAll("button[data-format]")) {
+  button.addEventListener("click", () => download(/** @type {HTMLElement} */ (button).dataset.format ?? "glb"));
+}
+addEventListener("dragover", (event) => {
+  event.preventDefault();
+  document.body.classList.add("dropping");
+});
+addEventListener("dragleave", () => document.body.classList.remove("dropping"));
+addEventListener("drop", (event) => {
+  event.preventDefault();
+  document.body.classList.remove("dropping");
+  open(event.dataTransfer?.files[0]);
+});
+addEventListener("hashchange", openFromAddress);
+openFromAddress();
