@@ -3,6 +3,8 @@
  *
  * sine-view.js  the custom element, as one module with its worker, its kernel and the part of three.js it uses
  * index.html    a page that needs nothing else: a file is dropped on it, or comes with its address
+ *
+ * and three.min.js, the part of three.js that the page of `sinenerf view` uses. `npm run build -- DIRECTORY` writes them elsewhere.
  */
 
 import { execFileSync } from "node:child_process";
@@ -13,7 +15,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
-const OUTPUT = resolve(HERE, "../sinenerf/viewer/static");
+const OUTPUT = resolve(process.argv[2] ?? resolve(HERE, "../sinenerf/viewer"));
 const SETTINGS = /** @type {const} */ ({ bundle: true, minify: true, write: false, target: "es2022", loader: { ".wasm": "binary" } });
 
 /** Imports `worker:FILE` as the text of a bundled classic worker. @type {import("esbuild").Plugin} */
@@ -28,23 +30,23 @@ const workers = {
   },
 };
 
-/** @param {string} entry @param {"iife" | "esm"} format */
-async function bundled(entry, format) {
-  const { outputFiles } = await build({ ...SETTINGS, entryPoints: [entry], format, plugins: [workers], legalComments: "inline" });
+/** @param {string} entry @param {"iife" | "esm"} format @param {string} [globalName] of what an iife exports */
+async function bundled(entry, format, globalName) {
+  const entryPoints = [resolve(HERE, entry)];
+  const { outputFiles } = await build({ ...SETTINGS, entryPoints, format, globalName, plugins: [workers], legalComments: "inline" });
   return outputFiles[0].text;
 }
 
-export function compileKernel() {
+function compileKernel() {
   const compiler = resolve(HERE, "node_modules/assemblyscript/bin/asc.js");
   const options = ["-O3", "--runtime", "stub", "--enable", "simd", "--importMemory", "--noAssert"];
   execFileSync(process.execPath, [compiler, "kernel/occupancy.ts", ...options, "-o", "kernel/occupancy.wasm"], { cwd: HERE, stdio: "inherit" });
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  compileKernel();
-  mkdirSync(OUTPUT, { recursive: true });
-  writeFileSync(resolve(OUTPUT, "sine-view.js"), await bundled(resolve(HERE, "element/sine_view.js"), "esm"));
-  const page = readFileSync(resolve(HERE, "page/index.html"), "utf8");
-  const script = (await bundled(resolve(HERE, "page/main.js"), "iife")).replaceAll("</script", "<\\/script");
-  writeFileSync(resolve(OUTPUT, "index.html"), page.replace("/* script */", () => script));
-}
+compileKernel();
+for (const folder of ["static", "page"]) mkdirSync(resolve(OUTPUT, folder), { recursive: true });
+writeFileSync(resolve(OUTPUT, "static/sine-view.js"), await bundled("element/sine_view.js", "esm"));
+const script = (await bundled("page/main.js", "iife")).replaceAll("</script", "<\\/script");
+const page = readFileSync(resolve(HERE, "page/index.html"), "utf8");
+writeFileSync(resolve(OUTPUT, "static/index.html"), page.replace("/* script */", () => script));
+writeFileSync(resolve(OUTPUT, "page/three.min.js"), await bundled("three.js", "iife", "THREE"));

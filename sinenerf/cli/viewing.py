@@ -20,6 +20,9 @@ def view(
     original: Path | None = None,
     up: Literal["y", "z", "x", "-y", "-z", "-x"] = "y",
     export: Path | None = None,
+    link: bool = False,
+    embed: bool = False,
+    page: str | None = None,
     resolution: int | None = None,
     quality: str | None = None,
     host: str = "127.0.0.1",
@@ -33,12 +36,18 @@ def view(
         original: mesh that the shapes were fitted to: they are scored and coloured by their distance to it.
         up: axis of the shapes that points up; --up=-y needs the equals sign.
         export: write a page that needs no server to this .html file, instead of serving one.
+        link: print links that hold the shapes' whole files, of up to 8 kB, instead of serving a page.
+        embed: print the HTML lines that show the shapes on a page of yours, instead of serving one.
+        page: where the page of --link is hosted (static/index.html of sinenerf.viewer); by default its file here.
         resolution: cells a side of the exported meshes; by default the finest that keeps the page below 10 MB.
         quality: measure that the plot of results shows: iou, chamfer_l1, ...; psnr, ssim, ...
         host: address to listen at. Any other than 127.0.0.1 lets other machines in, without a password.
         port: port to listen at; 0 takes any free one.
         browser: open the page in this machine's browser.
     """
+    if link or embed:
+        _print_sharing(paths, link, embed, page, up)
+        return
     from sinenerf.viewer.launch import open_api
 
     api = open_api(paths, original, up, quality)
@@ -93,6 +102,16 @@ def snapshot(
     framing = Framing(width, height, turn, tilt, labels)
     for path in write_snapshot(open_api(paths, original, up), output, turntable, framing, resolution, level, frames):
         print(f"{path}: {path.stat().st_size:,} bytes")
+
+
+def _print_sharing(paths: list[Path], link: bool, embed: bool, page: str | None, up: str) -> None:
+    from sinenerf.viewer.sharing import ELEMENT, element_for, link_to
+
+    if link:
+        print("\n".join(link_to(path, page, up) for path in paths))
+    if embed:
+        print("\n".join(element_for(path, up) for path in paths))
+        say(f"put a copy of {ELEMENT} and of the .sine file beside your page")
 
 
 def _serve(api: "ViewerApi", host: str, port: int, browser: bool) -> None:

@@ -140,7 +140,7 @@ export class SineView extends HTMLElement {
     this.#say("finding the surface …");
     const url = URL.createObjectURL(new Blob([workerSource], { type: "text/javascript" }));
     const worker = (this.#worker = new Worker(url));
-    URL.revokeObjectURL(url);
+    worker.addEventListener("message", () => URL.revokeObjectURL(url), { once: true }); // sooner, it may not start
     worker.addEventListener("error", (event) => this.#fail(event.message || "the browser does not start a worker here"));
     worker.addEventListener("message", ({ data }) => (data.error ? this.#fail(`The file ${data.error}`) : this.#receive(data)));
     worker.postMessage({ data: this.#data, level: this.#level(), cells: this.#cells() });

@@ -43,15 +43,8 @@ async function open(file) {
   if (file) show(file.name, new Uint8Array(await file.arrayBuffer()));
 }
 
-/** What the page was opened with: a file inside it, in its link, or at an address. */
-async function openFromAddress() {
-  const embedded = element("embedded").textContent;
-  if (embedded) {
-    const { name, data, up } = JSON.parse(embedded);
-    if (up) view.setAttribute("up", up);
-    show(String(name), bytesOf(data));
-    return;
-  }
+/** Show the file that the address holds, or names. */
+function openFromAddress() {
   const words = new URLSearchParams(location.search);
   const inLink = new URLSearchParams(location.hash.slice(1));
   for (const name of ["up", "level"]) {

@@ -1,0 +1,150 @@
+"""A shape in a link and as an element, in a real headless Chromium that asks nothing of any network."""
+
+import io
+import shutil
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+from support.browser import CHROMIUM_FLAGS, find_chromium
+from support.commands import call_sinenerf
+from support.golden_files import GOLDEN
+
+from sinenerf.sine_file import load
+from sinenerf.viewer.sharing import ELEMENT, element_for, link_to
+
+needs_chromium = pytest.mark.skipif(find_chromium() is None, reason="needs Chromium: apt-get install chromium")
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+    with api.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=find_chromium(), headless=True, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium):
+    """A page of an offline browser, which may load nothing but files of this disk."""
+    context = chromium.new_context(viewport={"width": 480, "height": 480}, offline=True)
+    made = context.new_page()
+    made.set_default_timeout(60_000)
+    requests = []
+    made.on("request", lambda request: requests.append(request.url))
+    yield made
+    context.close()
+    assert all(url.startswith(("file:", "blob:", "data:")) for url in requests)
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_a_link_shows_the_shape_that_python_finds(page, shape):
+    page.goto(link_to(shape[0]))
+    page.wait_for_selector("body[data-state=loaded]")
+    page.wait_for_timeout(300)
+    pixels = np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB")).astype(int)
+    drawn = (np.abs(pixels - pixels[240, 5]).max(2) > 30).mean()
+    assert 0.02 < drawn < 0.6
+    positions = np.array(page.evaluate("[...document.getElementById('view').mesh.positions]")).reshape(-1, 3)
+    expected = load(shape[0]).mesh(256).bounds
+    assert np.allclose([positions.min(0), positions.max(0)], expected, atol=2e-3 * np.ptp(expected))
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_meshes_are_saved_from_the_page(page, shape, tmp_path):
+    import trimesh
+
+    page.goto(link_to(shape[0]))
+    page.wait_for_selector("body[data-state=loaded]")
+    expected = load(shape[0]).mesh(256)
+    for suffix in ("glb", "ply", "stl"):
+        with page.expect_download() as download:
+            page.click(f"button[data-format={suffix}]")
+        download.value.save_as(tmp_path / f"mesh.{suffix}")
+        mesh = trimesh.load(tmp_path / f"mesh.{suffix}", force="mesh")
+        assert mesh.is_watertight and mesh.volume == pytest.approx(expected.volume, rel=1e-2)
+
+
+@pytest.mark.slow
+@needs_chromium
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda link: link[:-40], "checksum"),
+        (lambda link: link.split("data=")[0] + "data=%%%", "damaged"),
+        (lambda link: link.split("data=")[0] + "data=" + "A" * 20_000, "too long"),
+        (lambda link: link.split("data=")[0] + "data=AAAAAAAAAAAAAAAAAAAA", "not a .sine file"),
+    ],
+)
+def test_a_damaged_link_says_so_on_the_page(page, shape, change, message):
+    page.goto(change(link_to(shape[0])))
+    shown = "document.body.innerText + document.getElementById('view').shadowRoot.textContent"
+    page.wait_for_function(f"message => ({shown}).includes(message)", arg=message)
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_the_element_works_twice_on_a_page_and_reports_errors(chromium, shape, tmp_path):
+    shutil.copy(ELEMENT, tmp_path)
+    shutil.copy(shape[0], tmp_path / "a shape.sine")
+    line = element_for(tmp_path / "a shape.sine")
+    html = line + line.split("\n")[1] + '<sine-view id="missing" src="none.sine" background="#fff"></sine-view>'
+    (tmp_path / "index.html").write_text(html)
+    context = chromium.new_context(viewport={"width": 320, "height": 800})
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    page.route("http://page.test/**", lambda route: _fulfil(route, tmp_path))
+    page.add_init_script(
+        "window.seen = []; for (const name of ['load', 'error'])"
+        " document.addEventListener(name, e => e.target.localName === 'sine-view' && window.seen.push(name), true);"
+    )
+    page.goto("http://page.test/index.html")
+    page.wait_for_function("window.seen.length === 3")
+    assert sorted(page.evaluate("window.seen")) == ["error", "load", "load"]
+    assert "404" in page.evaluate("document.getElementById('missing').shadowRoot.textContent")
+    labels = page.evaluate("[...document.querySelectorAll('sine-view')].map(v => v.canvas.getAttribute('aria-label'))")
+    assert labels[0] == "3D shape a shape"
+    context.close()
+
+
+def _fulfil(route, folder):
+    path = folder / urlsplit(route.request.url).path.lstrip("/").replace("%20", " ")
+    if path.is_file():
+        route.fulfill(path=path)
+    else:
+        route.fulfill(status=404)
+
+
+def test_links_and_elements_are_printed(shape):
+    done = call_sinenerf("view", shape[0], "--link", "--page", "https://example.org/view.html", "--up", "z")
+    address = urlsplit(done.stdout.strip())
+    assert done.returncode == 0 and address.netloc == "example.org"
+    assert parse_qs(address.fragment)["up"] == ["z"]
+    done = call_sinenerf("view", shape[0], "--embed")
+    assert done.returncode == 0 and '<sine-view src="torus.sine"' in done.stdout and "sine-view.js" in done.stderr
+
+
+def test_what_no_link_can_hold_is_one_line(tmp_path, scene_file):
+    large = tmp_path / "large.sine"
+    large.write_bytes((GOLDEN / "sine.sine").read_bytes() + bytes(10_000))
+    for path, message in (
+        (scene_file, "holds no shape"),
+        (large, "checksum"),
+        (tmp_path / "none.sine", "no such file"),
+    ):
+        done = call_sinenerf("view", path, "--link")
+        assert done.returncode == 1 and message in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_large_shape_is_refused_for_a_link(tmp_path, shape):
+    from sinenerf.occupancy.config import OccupancyConfig
+    from sinenerf.occupancy.field import OccupancyField
+
+    path = tmp_path / "large.sine"
+    OccupancyField(OccupancyConfig(width=64, rank=32), load(shape[0]).placement).save(path)
+    with pytest.raises(ValueError, match="too many for a link"):
+        link_to(path)
