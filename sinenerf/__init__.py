@@ -1,13 +1,14 @@
 """sinenerf: compact 3D scenes from sine-activated low-rank networks.
 
-`import sinenerf` needs only torch, numpy and jaxtyping. Names load on first use: the command line starts without torch.
+`import sinenerf` needs only torch, numpy and jaxtyping. Names are resolved on first use,
+so that the command line starts without torch.
 """
 
 from importlib import import_module
 
 __version__ = "0.1.0"
 
-_HOMES = {
+_MODULES = {
     "FactoredLinear": "factored",
     "LowRankLinear": "layers",
     "SineLowRankLinear": "layers",
@@ -27,13 +28,13 @@ _HOMES = {
     "load": "sine_file",
 }
 
-__all__ = [*_HOMES, "__version__"]
+__all__ = [*_MODULES, "__version__"]
 
 
 def __getattr__(name: str):
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'sinenerf' has no attribute {name!r}")
-    return getattr(import_module(f"sinenerf.{_HOMES[name]}"), name)
+    return getattr(import_module(f"sinenerf.{_MODULES[name]}"), name)
 
 
 def __dir__():

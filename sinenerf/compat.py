@@ -17,7 +17,7 @@ NON_MAXIMUM_SUPPRESSION = "(Tensor dets, Tensor scores, float iou_threshold) -> 
 
 
 def declare_operators() -> None:
-    """Declare the operators without which torchvision cannot be imported, unless it brings its own."""
+    """Declare the operators without which torchvision cannot be imported, unless they exist."""
     import torch
 
     if torchvision_lacks_operators():
@@ -45,7 +45,7 @@ def _torchvision_needs_cuda() -> bool:
 
 
 def matching_torchvision() -> str:
-    """The command that replaces a CUDA build of torchvision by the same release for the CPU."""
+    """The command that replaces a CUDA build of torchvision with the same release for the CPU."""
     release = version("torchvision").partition("+")[0]
     index = "https://download.pytorch.org/whl/cpu"
     return f"pip install --force-reinstall --no-deps torchvision=={release}+cpu --index-url {index}"

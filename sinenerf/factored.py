@@ -1,4 +1,4 @@
-"""The base class of layers with a factored weight: anchored rows, and when the weight is built.
+"""The base class of layers with a factored weight: how V is anchored, and when the weight is built.
 
 U: (m, k)   V: (n, k)   W: (m, n), computed from U V^T by `FactoredLinear.build` (see `sinenerf.layers`)
 """
@@ -90,11 +90,11 @@ class FactoredLinear(nn.Module):
 
     def keep_weight(self) -> None:
         """Keep W for evaluation mode, so that the layer is as fast as a dense one. Training mode, new factors, a loaded
-        state, and a move to another device or type discard it."""
+        state, and a move to another device or dtype discard it."""
         self._built, self._kept = self.build().detach(), True
 
     def forget_weight(self) -> None:
-        """Discard the kept W; it is built from the factors again."""
+        """Discard the kept W; from now on it is built from the factors again."""
         self._built, self._kept = None, False
 
     def train(self, mode: bool = True) -> "FactoredLinear":

@@ -59,7 +59,8 @@ class Trunk:
 def role_linear(
     spec: LayerSpec, trunk: Trunk, role: Role, in_features: int, out_features: int, activation: str | float
 ) -> nn.Linear | FactoredLinear:
-    """The layer of a role: dense if the trunk says so, or for a head whose factors would be larger than its matrix."""
+    """The layer of a role: dense if its role is not in `trunk.factored`, or if it is a head whose factors would have at
+    least as many parameters as its matrix."""
     larger = spec.rank * (in_features + out_features) >= in_features * out_features
     if role not in trunk.factored or (role == "head" and larger):
         spec = replace(spec, kind="dense")
@@ -145,9 +146,9 @@ class RadianceMLP(nn.Module):
     ) -> Float[Tensor, "rays samples 3"]:
         """Colour before its sigmoid, of samples along rays with unit directions.
 
-        There is no activation between the feature and the view layer, so the product of their weights is computed once
-        per step instead of once per sample, and the part of the direction once per ray: the same function with a tenth
-        fewer multiplications.
+        There is no activation between the feature and the view layer, so their weights are multiplied once per step and
+        the direction's contribution is computed once per ray. The function is the same, with a tenth fewer
+        multiplications than one product after the other for each sample.
         """
         of_feature, of_direction = self.view.weight.split(
             [self.feature.out_features, self.encode_direction.out_features], dim=1

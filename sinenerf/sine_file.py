@@ -1,4 +1,4 @@
-"""Any .sine file: the field in it, what all fields offer, and what the bytes of a file are spent on."""
+"""Opening any .sine file: loading the field in it, the interface of all fields, and the sizes of a file's parts."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class Field(Protocol):
-    """What a field offers whatever it represents; `OccupancyField` and `RadianceField` implement it.
+    """The interface of every field; `OccupancyField` and `RadianceField` implement it.
 
-    A shape's `evaluate` and a scene's `render` are reached through `kind`, by which type checkers tell the two apart:
+    Only a shape has `evaluate`, and only a scene has `render`. Type checkers tell the two apart by `kind`:
 
         field = sinenerf.load(path)
         image = field.render(camera) if field.kind == "scene" else None
@@ -51,15 +51,15 @@ class Field(Protocol):
 
 
 FIELDS: dict[int, type[OccupancyField] | type[RadianceField]] = {OCCUPANCY: OccupancyField, RADIANCE: RadianceField}
-"""The class of a field, by the kind in its file."""
+"""The class of a field, by the kind number in its file."""
 
 
 def load(path: str | Path) -> OccupancyField | RadianceField:
-    """Read the field in a .sine file, every W built and kept: a shape's or a scene's. Nothing in the file is executed.
+    """Read the field in a .sine file, of a shape or a scene, with every W built and kept. Nothing in it is executed.
 
     Raises:
         FileNotFoundError: no such file.
-        CodecError: a ValueError: not a .sine file, no field in it, damaged, or of a newer version.
+        CodecError: a ValueError: not a .sine file, damaged, of a newer version, or one without a field.
     """
 
     def decode(container: Container) -> OccupancyField | RadianceField:

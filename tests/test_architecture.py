@@ -45,7 +45,6 @@ PAIRS = {"architecture.py", "config.py", "field.py", "header.py", "surface.py", 
 KNOWN_CIRCLES: list[set[str]] = []
 KNOWN_NAMES: set[str] = set()
 KNOWN_SIZES: set[str] = {
-    "common/films.py",
     "plugin/flythrough.py",
 }
 

@@ -1,4 +1,4 @@
-"""What all fields offer, whatever they represent."""
+"""Opening any .sine file, and the interface of all fields."""
 
 import pytest
 import torch

@@ -15,7 +15,7 @@ CONTAINERS = (dict, OrderedDict, list, set)
 
 
 def snapshot(model: nn.Module) -> Callable[[], None]:
-    """A function that restores the structure of a model: layers, hooks, adapters, and which parameters are trained.
+    """A function that restores the structure of a model: layers, hooks, adapters, and which parameters are trainable.
 
     It may be called more than once. The values of the parameters are neither copied nor restored.
     """

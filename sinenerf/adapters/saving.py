@@ -29,7 +29,7 @@ def save_adapter(model: PeftModel, path: str | Path, bits: float = 8.0, adapter_
     """Write an adapter, whole or not at all. Returns the size of the file in bytes.
 
     Args:
-        bits: per value, if the values are Gaussian: each tensor is rounded to multiples of a step of its own. 32 keeps
+        bits: bits per value if the values are Gaussian; each tensor is rounded to multiples of its own step. 32 keeps
             float32.
 
     Raises:
@@ -71,7 +71,7 @@ def _check_kind(config: Any) -> None:
 
 
 def _portable(config: Any, shapes: Shapes) -> Any:
-    """A configuration of the same layers without what readers refuse: regular expressions, and ranks of no layer."""
+    """A configuration for the same layers without what readers refuse: regular expressions, and ranks of no layer."""
     portable = copy(config)
     if isinstance(config.target_modules, str) or isinstance(config.exclude_modules, str):
         adapted = {name.partition(".lora_")[0] for name in shapes if ".lora_" in name}
@@ -92,7 +92,7 @@ def _settings(config: Any) -> dict[str, Any]:
         if name in FIELDS and value not in (None, {}):
             settings[name] = sorted(value) if isinstance(value, set | tuple) else getattr(value, "value", value)
         elif name not in FIELDS and value != getattr(default, name):
-            raise ValueError(f"the .sine file has no place for the setting {name}: {value!r}")
+            raise ValueError(f"a .sine file cannot hold the setting {name}: {value!r}")
     return settings
 
 

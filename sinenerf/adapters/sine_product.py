@@ -16,8 +16,8 @@ from torch.autograd.function import once_differentiable
 CHUNK = 2**19
 """Values of delta W built at a time: 2 MiB in float32."""
 MOST_CHUNKS = 32
-"""Chunks of a layer, at most: large layers have larger chunks. Two buffers of a chunk's size exist at once: 4 MiB, or
-m n / 16 values where that is more."""
+"""Largest number of chunks in a layer: large layers have larger chunks. Two buffers of a chunk's size exist at once:
+4 MiB, or m n / 16 values where that is more."""
 
 
 def sine_weight(

@@ -56,7 +56,8 @@ class SineEmbeddingVariant(SineVariant):
 
 
 class SineDoraVariant(SineVariant):
-    """DoRA (Liu et al. 2024): W' = m (W + delta W) / ||W + delta W||, row by row: m is learned, the norm is a constant.
+    """DoRA (Liu et al. 2024): W' = m (W + delta W) / ||W + delta W||, for each row, with m learned and
+    the norm treated as a constant.
 
     PEFT's own merging and unmerging apply, since they call the layer's `get_delta_weight`.
     """

@@ -31,7 +31,7 @@ def fit(
     network: Annotated[OccupancyConfig, tyro.conf.arg(name="", constructor=_options(OccupancyConfig))],
     training: Annotated[FitConfig, tyro.conf.arg(name="", constructor=_options(FitConfig))],
 ) -> None:
-    """Fit an occupancy field to a mesh, perhaps a broken one: inside or outside for any point, in some kilobytes.
+    """Fit an occupancy field of a few kilobytes to a mesh, even a broken one: it tells inside from outside everywhere.
 
     Ctrl-C writes the field in its current state, but does not replace an existing file. After that, or after a crash,
     the same command resumes the training.

@@ -13,7 +13,7 @@ from sinenerf.codec.entropy import CodecError
 
 PEFT_TYPES = ("LORA", "SINE_LORA")
 NAME = re.compile(r"\^?[\w.-]+")
-"""PEFT treats some names as regular expressions: these match only themselves, and quickly."""
+"""PEFT treats some names as regular expressions. In these only `.` and a leading `^` are special: matching is quick."""
 FACTOR = re.compile(r"(.*\.lora_(?:embedding_)?)A((?:\.weight)?)")
 
 
@@ -93,7 +93,7 @@ class AdapterHeader:
         """The header as compressed JSON.
 
         Raises:
-            CodecError: a field, a name, a shape or their number is out of the format's bounds.
+            CodecError: a field, a name, a shape or the number of tensors is out of the format's bounds.
         """
         content = {"config": self.config, "tensors": self.shapes}
         _check(content)
@@ -118,7 +118,7 @@ def read_header(container: Container) -> AdapterHeader:
     except (zlib.error, ValueError, RecursionError):
         raise CodecError("is damaged: its header cannot be read") from None
     if not unpacker.eof or unpacker.unused_data:
-        raise CodecError("is damaged: its header has another length")
+        raise CodecError("is damaged: its header does not end where it should")
     _check(content)
     return AdapterHeader(content["config"], {name: tuple(shape) for name, shape in content["tensors"].items()})
 
@@ -133,7 +133,7 @@ def ranks(shapes: Mapping[str, tuple[int, ...]]) -> list[int]:
     for match in filter(None, map(FACTOR.fullmatch, shapes)):
         a, b = shapes[match[0]], shapes.get(f"{match[1]}B{match[2]}", ())
         if len(a) < 2 or a[:1] != b[1:2] or a[0] > max(math.prod(a[1:]), b[0]):
-            raise CodecError(f"is damaged: {match[0]!r} has no other factor that fits")
+            raise CodecError(f"is damaged: {match[0]!r} has no matching factor")
         found.append(a[0])
     return found
 

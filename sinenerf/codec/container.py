@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 
 def shortest_decimal(value: float) -> float:
-    """A header's float32 as the nearest decimal of seven digits: 0.1, where float64 would show 0.10000000149."""
+    """A header's float32 as the nearest decimal of seven digits: 0.1 instead of 0.10000000149."""
     return float(f"{value:.7g}")
 
 
@@ -92,7 +92,7 @@ def pack(kind: int, header: bytes, tensors: Sequence[StoredTensor]) -> bytes:
 
 @dataclass(frozen=True)
 class Container:
-    """An opened file, whose checksum is right."""
+    """An opened file with a valid checksum."""
 
     kind: int
     header: bytes
@@ -137,7 +137,7 @@ class Container:
         return cls(data[5], data[start : start + length], data[start + length : -4], len(data))
 
     def tensors(self, shapes: Shapes) -> list[StoredTensor]:
-        """The tensors of the file, of these shapes.
+        """The tensors of the file, given their shapes.
 
         Raises:
             CodecError: the body does not hold exactly these tensors, or values that are not finite.
@@ -190,7 +190,7 @@ def read(path: Path, interpret: Callable[[Container], T]) -> T:
 
     Raises:
         FileNotFoundError: no such file.
-        CodecError: as `Container.open`, or what `interpret` raises, with the path before it.
+        CodecError: as `Container.open`, or raised by `interpret`; the path is put before its message.
     """
     container = Container.open(path)
     try:

@@ -4,9 +4,9 @@ The model of an integer q is log-concave and symmetric,
 
     p(q) ~ A^|q| C^(|q| (|q| - 1) / 2)      0 < A < 1,  0 < C <= 1
 
-from Laplace (C = 1) to Gaussian (C = A^2) and beyond; or the half with q >= 0. The file stores A and C of each tensor
-as one byte each. The table of frequencies follows from them by integer arithmetic alone, so that every machine decodes
-the same integers. docs/format.md specifies all this for other implementations.
+from Laplace (C = 1) to Gaussian (C = A^2) and beyond, or only its half with q >= 0. The file stores A and C of each
+tensor as one byte each. The table of frequencies follows from them by integer arithmetic alone, so that every machine
+decodes the same integers. docs/format.md specifies all this for other implementations.
 """
 
 import math
@@ -19,7 +19,7 @@ from jaxtyping import Int
 PRECISION = 24
 """The frequencies of a table sum to 2^24, the default precision of constriction's coders."""
 LARGEST = 2**14
-"""Bound on |q|: a table has less than 33,000 entries."""
+"""Bound on |q|: a table has fewer than 33,000 entries."""
 FINE = 8
 """Number of codes per factor of two in 1 - A and 1 - C."""
 ROOTS = [math.isqrt(math.isqrt(math.isqrt(2 ** (8 * 32 - i)))) for i in range(FINE)]
@@ -58,7 +58,7 @@ class EntropyModel:
         return -self.bound if self.signed else 0
 
     def frequencies(self) -> Int[np.ndarray, " n"]:
-        """Frequencies of smallest..bound, each at least 1, with the sum 2^24."""
+        """Frequencies of smallest..bound, each at least 1, which sum to 2^24."""
         side = _weights(self.bound, self.a, self.c)
         weights = np.concatenate([side[:0:-1], side]) if self.signed else side
         total, spare = int(weights.sum()), 2**PRECISION - len(weights)
@@ -133,7 +133,7 @@ def _categorical(frequencies: Int[np.ndarray, " n"]):
 
 
 def encode(tensors: list[tuple[Int[np.ndarray, " _"], EntropyModel]]) -> bytes:
-    """All integers, tensor after tensor, as one code."""
+    """The integers of all tensors, in order, coded as one stream."""
     import constriction
 
     coder = constriction.stream.stack.AnsCoder()
@@ -147,7 +147,7 @@ def decode(data: bytes | memoryview, tensors: list[tuple[int, EntropyModel]]) ->
     """The integers that `encode` was given, from the number of values and the model of each tensor.
 
     Raises:
-        CodecError: the bytes are not exactly a code of these.
+        CodecError: the bytes are not exactly one stream of these tensors.
     """
     import constriction
 

@@ -35,8 +35,8 @@ class HiddenLayer:
     count: int
     """Number of neurons."""
     parity: Parity
-    """Of the activation f. even: f(-z) = f(z), a neuron's sign is free. odd: f(-z) = -f(z), the sign of its readers'
-    weights changes with it."""
+    """Parity of the activation f. even: f(-z) = f(z), so a neuron's sign is free. odd: f(-z) = -f(z), so the weights of
+    its readers change their sign with it."""
     bias: str
     """Name of the bias tensor."""
     rows: str
@@ -45,9 +45,9 @@ class HiddenLayer:
     """(name, axis, first, skipped) of each tensor that reads the neurons: rows of V or columns of W from `first` on
     read all neurons but the first `skipped`."""
     anchored: int
-    """Number of neurons, from the first, that fixed rows of V read: they are reordered only among themselves, ..."""
+    """Number of neurons, from the first, that fixed rows of V read. They are reordered only among themselves."""
     anchors: tuple[tuple[str, int], ...]
-    """... together with columns of their readers' U and V: (name, first column) of these tensors."""
+    """(name, first column) of the readers' U and V, whose columns are reordered together with the anchored neurons."""
 
 
 def hidden_layers(network: nn.Module) -> list[HiddenLayer]:
@@ -59,14 +59,14 @@ def hidden_layers(network: nn.Module) -> list[HiddenLayer]:
             found += _trunk_layers(module, path, ["head"])
         elif isinstance(module, RadianceMLP):
             found += _trunk_layers(module, path, ["density", "feature"])
-            # no activation follows the feature layer: it is linear, hence odd
+            # no activation follows the feature layer: it is linear, and therefore odd
             found.append(_hidden_layer(module, path, "feature", [("view", 0)], "odd"))
             found.append(_hidden_layer(module, path, "view", [("colour", 0)], "none"))
     return found
 
 
 def saved_bits(layers: Sequence[HiddenLayer]) -> float:
-    """About how many bits a file saves by sorting the neurons."""
+    """Approximate number of bits that a file saves by sorting the neurons."""
     signs = sum(layer.count for layer in layers if layer.parity != "none")
     groups = [count for layer in layers for count in (layer.anchored, layer.count - layer.anchored)]
     return SAVED_SHARE * (sum(math.lgamma(count + 1) for count in groups) / math.log(2) + signs)

@@ -1,6 +1,7 @@
 """The settings of a field in the header of its .sine file, at the bits that `sinenerf.common.settings` declares.
 
-A header begins with the settings, here one little-endian integer; docs/format.md has the same layout in bytes.
+A header begins with the settings, which are one little-endian integer here; docs/format.md gives the same layout in
+bytes.
 """
 
 import struct
@@ -58,7 +59,7 @@ def _decode(name: str, kind: Any, code: int) -> Any:
         return shortest_decimal(struct.unpack("<f", code.to_bytes(4, "little"))[0])
     if get_origin(kind) is Literal:
         if code >= len(get_args(kind)):
-            raise CodecError(f"the format knows no {name} of number {code}")
+            raise CodecError(f"the format has no {name} with number {code}")
         return get_args(kind)[code]
     if get_origin(kind) is tuple:
         item = get_args(kind)[0]

@@ -1,4 +1,4 @@
-"""The table of a .sine file: one entry for each tensor tells how its integers are coded. See docs/format.md."""
+"""The table of a .sine file: an entry for each tensor specifies how its integers are coded. See docs/format.md."""
 
 import struct
 from dataclasses import dataclass
@@ -123,7 +123,7 @@ def coded_bits(tensor: QuantisedTensor) -> float:
 
 
 def _differences(integers: Int[np.ndarray, " n"], runs: tuple[tuple[int, int], ...]) -> Int[np.ndarray, " n"]:
-    """Each integer less the one before; at the start of a run, less the first integer in the table."""
+    """Each integer minus the one before it; at the start of a run, minus the run's first integer in the table."""
     differences = integers.copy()
     differences[1:] -= integers[:-1]
     for start, first in runs:

@@ -1,1 +1,1 @@
-"""What every room uses: files, settings, devices, budgets, and what is said to the user."""
+"""Shared utilities: files and checkpoints, settings and their checks, devices, optimisers, meshes, films, messages."""

@@ -12,7 +12,7 @@ State = dict[str, Any]
 
 
 class TrainedField(Protocol):
-    """A field after its training, as far as writing it goes."""
+    """The part of a field's interface that `save_result` needs."""
 
     complete: bool
     """False if Ctrl-C stopped the training."""
@@ -43,7 +43,7 @@ def load(path: Path, say: Callable[[str], None], fingerprint: str | None = None)
         return None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a broken file
+    except Exception as error:  # torch raises many types for a broken file
         say(f"ignoring {path}: it cannot be read ({type(error).__name__})")
         return None
     if state.get("fingerprint") != fingerprint:

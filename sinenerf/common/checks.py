@@ -1,4 +1,4 @@
-"""Checks of single values, each failing with one line that names the value, and settings of which one is given."""
+"""Checks of single values, with one-line errors that name the value, and pairs of settings that exclude each other."""
 
 import math
 from numbers import Integral
@@ -18,7 +18,7 @@ def check_positive(name: str, value: float) -> None:
 
 
 def check_whole(name: str, value: Any) -> None:
-    """Raise ValueError unless a value is a whole number or None: TOML has 4e3 as a float."""
+    """Raise ValueError unless a value is a whole number or None: TOML reads 4e3 as a float."""
     if not (value is None or isinstance(value, Integral)):
         raise ValueError(f"{name} is {value}: it must be a whole number")
 
@@ -31,7 +31,7 @@ def check_seed(seed: Any) -> None:
 
 
 def file_size(parameters: int, bits: float | None, bytes: int | None, default_bits: float | None = None) -> int | None:
-    """Largest size of a file in bytes, from the one of two settings that is given.
+    """Largest size of a file in bytes, from whichever of two settings is given.
 
     Returns:
         bytes, or None for float32: 32 bits per parameter, or neither setting and no default.
@@ -47,7 +47,7 @@ def file_size(parameters: int, bits: float | None, bytes: int | None, default_bi
 
 
 def training_budget(minutes: float | None, steps: int | None, default_minutes: float) -> tuple[float, int]:
-    """(seconds, steps) from the one of two settings that is given: training ends when the first is reached.
+    """(seconds, steps) from whichever of two settings is given: training ends when the first is reached.
 
     Raises:
         ValueError: both are given, or one is not positive.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 def say(message: str) -> None:
-    """Print one line on standard error, apart from a command's output."""
+    """Print one line on standard error, so that it stays out of a command's output."""
     print(f"sinenerf: {message}", file=sys.stderr, flush=True)
 
 
@@ -22,7 +22,7 @@ class Stop:
 
 @contextmanager
 def interruptible() -> Iterator[Stop]:
-    """Within the block the first Ctrl-C sets the flag, so that the step is completed; a second interrupts at once."""
+    """Within the block the first Ctrl-C sets `wanted`, so that the step is completed; a second interrupts at once."""
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():  # signals reach only the main thread
         yield stop

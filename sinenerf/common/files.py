@@ -12,8 +12,8 @@ from tempfile import TemporaryFile
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path of the same extension beside `path`, renamed to it if the block succeeds, otherwise deleted.
 
-    If `path` is a link, the file it points to is replaced. A replaced file passes on its permissions. Each process has
-    its own temporary path; one left behind by a kill may be deleted.
+    If `path` is a link, the file it points to is replaced. The new file takes over the permissions of the one that it
+    replaces. Each process has its own temporary path; one left behind by a kill may be deleted.
 
     Raises:
         FileNotFoundError: the folder does not exist.
@@ -49,16 +49,16 @@ def check_folder(path: Path) -> None:
         raise FileExistsError(f"{path}: is a device or a pipe, and only a regular file is replaced. Give another name")
     folder = path.resolve().parent if path.is_symlink() else path.parent
     if not folder.is_dir():
-        raise FileNotFoundError(f"{path}: the folder {folder} is not there. Make it first: mkdir -p {folder}")
+        raise FileNotFoundError(f"{path}: the folder {folder} does not exist. Create it first: mkdir -p {folder}")
     try:
         with TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        reason = f"no file can be made in {folder} ({error.strerror})"
+        reason = f"no file can be created in {folder} ({error.strerror})"
         raise PermissionError(f"{path}: {reason}. Give another folder") from None
 
 
 def check_not_an_input(output: Path, *inputs: Path | None) -> None:
     """Raise ValueError if the file to write is one of the files to read."""
     if output.exists() and any(path and path.exists() and output.samefile(path) for path in inputs):
-        raise ValueError(f"{output}: is read, and would be replaced by what is made of it. Give another name")
+        raise ValueError(f"{output}: is an input, and the output would overwrite it. Give another name")

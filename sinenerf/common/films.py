@@ -1,4 +1,4 @@
-"""Films of pictures: .mp4 by imageio, .gif by Pillow, since imageio's palettes drop the rarer colours."""
+"""Writing films: .mp4 with imageio, .gif with Pillow, because imageio's palettes drop rare colours."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,14 +11,17 @@ from PIL import Image
 from sinenerf.common.files import replacing
 
 FILMS = (".mp4", ".gif")
+"""Extensions of the films that `open_film` writes."""
 Picture = UInt8[np.ndarray, "height width 3"]
+"""An sRGB picture; its first row is the top one."""
 
 
 @contextmanager
 def open_film(path: Path, fps: int) -> Iterator[Callable[[Picture], None]]:
-    """Yields a function that takes the pictures one by one, all of one size. A .gif starts again at its end.
+    """Yield a function that appends a picture to the film. All pictures have one size, and a .gif repeats endlessly.
 
-    H.264 has no odd sides: what is over is cut off.
+    H.264 needs even sides: in an .mp4 the last row or column of an odd side is cut off. The file is written whole or
+    not at all, see `sinenerf.common.files.replacing`.
     """
     with replacing(path) as partial:
         if path.suffix.lower() == ".gif":
@@ -33,6 +36,6 @@ def open_film(path: Path, fps: int) -> Iterator[Callable[[Picture], None]]:
 
 
 def _paletted(picture: Picture) -> Image.Image:
-    """In the 256 colours that suit it best, dithered."""
+    """The picture reduced to the 256 colours that suit it best, dithered."""
     full = Image.fromarray(picture)
     return full.quantize(palette=full.quantize(256, kmeans=1), dither=Image.Dither.FLOYDSTEINBERG)

@@ -68,7 +68,7 @@ def write_figures(path: Path, figures: dict[str, Any]) -> None:
 
 
 def _gpu() -> dict[str, str]:
-    """Name of the GPU, if any; not everything that is measured runs on it."""
+    """Name of the GPU, if any, whether or not the measured code ran on it."""
     import torch
 
     return {"gpu": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}
@@ -85,8 +85,8 @@ def _cpu() -> str:
 
 
 def _commit() -> str:
-    """The package's commit, with "+changes" if the package or the scripts have changed since; a sweep's own results do
-    not count. Empty for an installed package, where the repository around it is another project's."""
+    """The package's commit, with "+changes" if the package or the scripts have uncommitted changes, results aside.
+    Empty for an installed package, where any surrounding repository is another project's."""
     top = PACKAGE.resolve().parent
     if _git("rev-parse", "--show-toplevel") != top.as_posix():
         return ""

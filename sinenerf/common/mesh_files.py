@@ -1,4 +1,4 @@
-"""Mesh files that other programs show as this one does, and Draco."""
+"""Writing meshes so that other programs show them as this one does, and Draco compression."""
 
 import math
 from pathlib import Path
@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     import trimesh
 
 FORMATS = (".glb", ".ply", ".obj", ".stl", ".off")
-"""What `save_mesh` can write."""
+"""Extensions of the formats that `save_mesh` can write."""
 BINARY = (".glb", ".ply", ".stl")
-"""The formats of these that hold float32."""
+"""Those that store coordinates as float32."""
 COARSEST = 1e-4
-"""Largest rounding of a vertex by float32, in longest sides of the mesh: a twentieth of a cell of a 512-cell grid."""
+"""Largest rounding error of a coordinate in float32, as a fraction of the mesh's longest side: a twentieth of a cell of
+a 512-cell grid."""
 Z_UP_TO_Y_UP = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
 """Rotation (4, 4) from a z-up mesh to glTF's y up."""
 
@@ -29,7 +30,7 @@ def check_format(path: Path) -> None:
 
 
 def check_units(path: Path, up: Literal["y", "z"], metres_per_unit: float) -> None:
-    """Raise ValueError where a mesh is to be turned or scaled for a format other than GLB, or by no positive factor."""
+    """Raise ValueError if a mesh is to be turned or scaled in a format other than GLB, or the scale is not positive."""
     if path.suffix.lower() != ".glb" and (up, metres_per_unit) != ("y", 1.0):
         raise ValueError(f"{path}: only .glb is turned and scaled. Leave --up and --metres-per-unit out, or write .glb")
     check_positive("metres per unit", metres_per_unit)
@@ -42,12 +43,12 @@ def save_mesh(mesh: "trimesh.Trimesh", path: Path, up: Literal["y", "z"] = "y", 
     `metres_per_unit` the length of its unit.
 
     GLB and PLY keep RGBA vertex colours and OBJ keeps RGB; STL and, as trimesh writes it, OFF have none. In GLB the
-    colours are linear, as glTF wants them, and unlit, since a radiance field's colours hold the scene's light already;
-    a mesh without colours is lit, with smooth normals.
+    colours are linear, as glTF requires, and unlit, since a radiance field's colours already contain the scene's
+    light; a mesh without colours is lit, with smooth normals.
 
     Raises:
-        ValueError: the extension is none of `FORMATS`, float32 is too coarse so far from the origin, or a mesh of
-            another format than GLB is to be turned or scaled.
+        ValueError: the extension is not in `FORMATS`, the mesh lies so far from the origin that float32 is too coarse,
+            or a mesh is to be turned or scaled in a format other than GLB.
         OSError: the folder does not exist, or the disk is full.
     """
     check_format(path)
@@ -65,7 +66,7 @@ def save_mesh(mesh: "trimesh.Trimesh", path: Path, up: Literal["y", "z"] = "y", 
         data = _unlit_glb(mesh) if coloured else mesh.export(file_type="glb", include_normals=True)
     elif suffix in BINARY:
         data = mesh.export(file_type=suffix[1:])
-    else:  # with as many decimals as a small mesh needs
+    else:  # text, with enough decimals for a small mesh
         decimals = max(8, 8 - math.floor(math.log10(mesh.extents.max())))
         data = mesh.export(file_type=suffix[1:], digits=decimals)
     with replacing(path) as partial:

@@ -1,4 +1,4 @@
-"""Renders meshes on the CPU with open3d's ray tracer, without a browser, display or GPU."""
+"""Rendering meshes on the CPU with open3d's ray tracer, without a browser, display or GPU."""
 
 import math
 from typing import Any, NamedTuple

@@ -10,9 +10,9 @@ from sinenerf.common.checks import check_choice
 from sinenerf.common.settings import OptimizerKind
 
 BETAS = 0.9, 0.99
-"""Of Adam and SOAP. The second is shorter than the usual 0.999, which gains 0.001 to 0.003 of IoU."""
+"""Betas of Adam and SOAP. The second is lower than the usual 0.999, which gains 0.001 to 0.003 of IoU."""
 SHAMPOO_BETA = 0.95
-"""Of SOAP: decay of the averages of G G^T and G^T G, whose eigenvectors are the basis for a matrix's gradient G."""
+"""SOAP's decay of the averages of G G^T and G^T G, whose eigenvectors are the basis for a matrix's gradient G."""
 
 
 def make_optimizer(

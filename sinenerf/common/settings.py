@@ -5,7 +5,7 @@
         depth: int = setting(8, positive=True, stored=Stored(32, 8, (1, 16)))
         \"\"\"Hidden layers.\"\"\"
 
-The class is the only declaration of a setting: its type says which choices it has, `check` enforces type and bounds,
+The class is the only declaration of a setting: its type gives its choices, `check` enforces type and bounds,
 `sinenerf.codec.stored_settings` packs and unpacks what is stored, and tyro makes the command line from it.
 """
 
@@ -59,9 +59,9 @@ def setting(
 
     Args:
         positive: the value must be above 0.
-        at_least: smallest value, for whole numbers or each one of a tuple.
+        at_least: smallest value of a whole number, or of each one in a tuple.
         stored: place in the file's header; None where no decoder needs the setting.
-        chosen_for_size: where the setting is left out and the file's size is given, a value is chosen for that size.
+        chosen_for_size: if the file's size is given and the setting is not, a value is chosen that suits the size.
     """
     metadata = {"positive": positive, "at_least": at_least, "stored": stored, "chosen_for_size": chosen_for_size}
     return field(default=default, metadata=metadata)
@@ -98,7 +98,7 @@ def _check_value(name: str, kind: Any, bounds: Mapping[str, Any], value: Any) ->
 
 
 def _check_number(name: str, kind: Any, bounds: Mapping[str, Any], value: Any) -> None:
-    fits = isinstance(value, Integral if kind is int else Real)  # TOML has 4e3 as a float
+    fits = isinstance(value, Integral if kind is int else Real)  # TOML reads 4e3 as a float
     if not fits:
         raise ValueError(f"{name} is {value}: it must be a {'whole ' if kind is int else ''}number")
     if bounds.get("positive"):

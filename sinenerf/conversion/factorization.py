@@ -34,10 +34,11 @@ class LayerReport:
     shape: tuple[int, int]
     """(out, in)"""
     before: int
-    """Parameters, bias included."""
+    """Parameters of the nn.Linear, bias included."""
     after: int
+    """Parameters of the factored layer, bias included."""
     residual: float | None
-    """||W_layer - W|| / ||W|| after a fit."""
+    """||W_layer - W|| / ||W|| after a fit; None for fresh factors."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,9 @@ class FactorizationReport:
 
     rows: list[LayerReport]
     before: int
-    """Parameters of the whole model."""
+    """Parameters of the whole model, before the replacement."""
     after: int
+    """The same, after the replacement."""
 
     def __str__(self) -> str:
         width = max(len(row.name) for row in self.rows)
@@ -89,7 +91,7 @@ def factorize(
         report: is called with the table of layers; None for no report.
 
     Returns:
-        The changed model. If the model itself is a nn.Linear, the new layer, whether in place or not.
+        The changed model. If the model itself is an nn.Linear, the new layer, whether in place or not.
 
     Raises:
         ValueError: no layer matches; rank outside 1..min(out, in); omega or spread not positive; a matching layer is
@@ -136,7 +138,7 @@ def bake(model: Model) -> Model:
 
 
 def unbake(model: Model) -> Model:
-    """Undo `bake` in place and return the model, also if it was moved since. The current bias is kept.
+    """Undo `bake` in place and return the model, even if it has been moved since. The current bias is kept.
 
     Raises:
         ValueError: a weight was changed after `bake`, so the factors no longer match. The message names the layer.
@@ -148,7 +150,7 @@ def unbake(model: Model) -> Model:
         tolerance = 1e-2 if linear.weight.dtype in (torch.float16, torch.bfloat16) else 1e-5
         if not torch.allclose(linear.weight, built, rtol=tolerance, atol=tolerance * float(built.abs().max())):
             raise ValueError(
-                f"{name or 'the model'}: its weight was changed after bake, so its factors no longer stand for it. "
+                f"{name or 'the model'}: its weight was changed after bake, so its factors no longer match it. "
                 'To factor the new weight: factorize(..., start="fit")'
             )
     for name, linear, layer in found:

@@ -9,7 +9,7 @@ from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 from sinenerf.factored import FactoredLinear
 
 PLAIN_TYPES = (nn.Linear, NonDynamicallyQuantizableLinear)
-"""Only these types use their weight as it is; subclasses quantise, parametrise or adapt it."""
+"""Only these types multiply by their weight as stored; other subclasses quantise, parametrise or adapt it."""
 
 
 def select_layers(model: nn.Module, include: str) -> Iterator[tuple[str, nn.Linear]]:
@@ -21,7 +21,7 @@ def select_layers(model: nn.Module, include: str) -> Iterator[tuple[str, nn.Line
     try:
         pattern = re.compile(include)
     except re.error as error:
-        raise ValueError(f"include is no regular expression: {include!r}: {error}") from None
+        raise ValueError(f"include is not a regular expression: {include!r}: {error}") from None
     names_of = parameter_names_by_storage(model)
     matched = [(n, m) for n, m in model.named_modules() if pattern.fullmatch(n) and _is_linear(m)]
     if not matched:
@@ -45,11 +45,11 @@ def _check(path: str, module: nn.Module, names_of: dict[int, list[str]]) -> None
     """Raise ValueError unless a layer can be replaced."""
     kind, name = type(module), path or "the model"
     if isinstance(module, FactoredLinear):
-        raise ValueError(f"{name}: is factored already. Leave it out of include, or bake it first")
+        raise ValueError(f"{name}: is already factored. Leave it out of include, or bake it first")
     if kind not in PLAIN_TYPES:
         raise ValueError(
-            f"{name}: is a {kind.__module__}.{kind.__qualname__}, quantised or otherwise no plain nn.Linear. "
-            "Leave it out of include, or factorize before it is made so"
+            f"{name}: is a {kind.__module__}.{kind.__qualname__}, quantised or otherwise not a plain nn.Linear. "
+            "Leave it out of include, or factorize the model before that change"
         )
     for leaf, parameter in module.named_parameters():
         if parameter.is_meta:

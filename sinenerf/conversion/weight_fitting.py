@@ -28,7 +28,7 @@ def fit_weight(layer: FactoredLinear, weight: Float[Tensor, "out in"], steps: in
         ValueError: the layer is anchored: a fit moves all rows of V.
     """
     if layer.anchored:
-        raise ValueError("an anchored layer cannot be fitted: a fit moves all rows of V, of which some are fixed here")
+        raise ValueError("an anchored layer cannot be fitted: a fit moves all rows of V, some of which are fixed here")
     target = weight.detach().to(layer.U)
     exact = target.float()
     size = float(exact.norm())
@@ -45,7 +45,7 @@ def fit_weight(layer: FactoredLinear, weight: Float[Tensor, "out in"], steps: in
 
 
 def _truncated(weight: Tensor, rank: int) -> tuple[Tensor, Tensor]:
-    """Factors of the nearest matrix of a given rank; each takes the square roots of the singular values."""
+    """Factors of the nearest matrix of a given rank, each scaled by the square roots of the singular values."""
     u, s, v = torch.svd_lowrank(weight, q=min(rank + 16, *weight.shape), niter=8)
     root = s[:rank].sqrt()
     return u[:, :rank] * root, v[:, :rank] * root

@@ -29,8 +29,8 @@ def download(dataset: Literal["llff", "blender"], target: Path = Path("data")) -
     that was placed in `target` by other means is used, and kept.
 
     Raises:
-        DownloadError: the data set is unknown; no mirror delivers the archive; it is not the published one; the disk is
-            too small; or the folder already exists but is incomplete.
+        DownloadError: the data set is unknown; no mirror delivers the archive; it is not the published one; the disk
+            has too little space; or the folder already exists but is incomplete.
     """
     if dataset not in PUBLISHED:
         raise DownloadError(f"{dataset}: no such data set. Choose from {', '.join(PUBLISHED)}")
@@ -98,7 +98,7 @@ def _is_verified(part: Path, mirror: Mirror) -> bool:
 
 
 def _fetch(url: str, part: Path) -> None:
-    """Download to `part`, continuing after its present end, and retry after a cut as long as each attempt adds bytes.
+    """Download to `part`, continuing at its current end; after a cut, retry as long as each attempt adds bytes.
 
     Raises:
         requests.RequestException: no connection, refused, or cut without any progress.

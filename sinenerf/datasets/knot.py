@@ -1,4 +1,4 @@
-"""A generated mesh to try everything with: a carved trefoil knot, watertight, smooth in one lobe and detailed in two.
+"""A generated mesh for trying things out: a carved trefoil knot, watertight, smooth in one lobe and detailed in two.
 
 The tube is swept along the (2, 3) torus knot c(t), which lies on a torus with radii R and r. The torus's normal n(t) is
 perpendicular to the knot's tangent T(t), so that n and T x n are a frame of the cross-section that closes by itself:
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 TORUS_RADII = (2.0, 1.0)
 """R, from the axis to the middle of the torus, and r, of its tube, in the mesh's unit."""
 TUBE_RADIUS = 0.56
-"""Of the knot's tube where nothing is carved; where it passes itself its centre lines are 1.66 apart."""
+"""Radius of the knot's tube where nothing is carved. Where the tube passes itself, its centre lines are 1.66 apart."""
 ROPE_DEPTH, STUD_DEPTH = 0.11, 0.045
 """Depth of the carving, in the mesh's unit."""
 ASPECT = 8
 """Cross-sections along the knot for each vertex around the tube: makes faces about as long as wide."""
 RESOLUTIONS = (16, 512)
-"""Least and most vertices around the tube."""
+"""Smallest and largest number of vertices around the tube."""
 
 
 def knot_mesh(resolution: int = 72) -> "trimesh.Trimesh":

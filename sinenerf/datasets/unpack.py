@@ -20,7 +20,7 @@ def unpack(archive: Path, folder: Path, is_complete: Callable[[Path], bool]) -> 
 
     Raises:
         ArchiveError: the archive is broken, contains an unsafe path or a link, lacks the data set, or is too large for
-            the disk.
+            the free disk space.
         OSError: the folder cannot be written.
     """
     partial = folder.with_name(f".{folder.name}.partial")

@@ -1,4 +1,4 @@
-"""The interface of the two ways of rounding a network's parameters in the course of a training."""
+"""The interface of the two methods that round a network's parameters during training."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -10,13 +10,13 @@ from sinenerf.codec.neuron_symmetry import hidden_layers
 from sinenerf.codec.tensors import QuantisedTensor, StoredTensor
 
 FileLength = Callable[[Sequence[StoredTensor]], int]
-"""Bytes of the file that these tensors make."""
+"""Number of bytes of the file that holds these tensors."""
 
 
 class Rounding(ABC):
-    """Rounds the trainable parameters of a module, to fit a file of a given size: to multiples of a step per tensor.
+    """Rounds the trainable parameters of a module to multiples of a step per tensor, to fit a file of a given size.
 
-    A training calls `before_step` and `after_step` around each step of its optimiser, and `finish` at the end:
+    The training loop calls `before_step` and `after_step` around each step of its optimiser, and `finish` at the end:
 
         for step in range(steps):
             rounding.before_step(step / steps)
@@ -26,7 +26,7 @@ class Rounding(ABC):
 
     Args:
         size: largest number of bytes of the file.
-        file_length: measures the file that tensors make.
+        file_length: gives the size of the file that holds given tensors.
     """
 
     def __init__(self, module: nn.Module, size: int, file_length: FileLength) -> None:
@@ -45,15 +45,15 @@ class Rounding(ABC):
 
     @abstractmethod
     def before_step(self, done: float) -> None:
-        """Round as many parameters as are due at this point of the training, from 0 to 1."""
+        """Round the parameters that are due when the fraction `done` of the training is over."""
 
     @abstractmethod
     def after_step(self) -> None:
-        """Undo what the optimiser has changed in parameters that are fixed."""
+        """Undo the optimiser's changes to parameters that are fixed."""
 
     @abstractmethod
     def state(self) -> dict[str, Any]:
-        """What a checkpoint needs besides the module's own state."""
+        """The state that a checkpoint needs besides the module's own."""
 
     @abstractmethod
     def load_state(self, state: dict[str, Any]) -> None:
@@ -71,5 +71,5 @@ class Rounding(ABC):
         """
 
     def length(self) -> int:
-        """Bytes of the file that the tensors, as rounded now, make."""
+        """Number of bytes of the file that holds the tensors as rounded now."""
         return self.file_length(list(self.tensors().values()))

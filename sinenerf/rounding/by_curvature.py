@@ -1,9 +1,9 @@
 """Rounding by curvature: after each parameter is rounded, those that are still free compensate for its error.
 
-Late in training the loss is a parabola of the parameters, L + e^T H e / 2. Rounding each to its nearest multiple of a
-step s costs s^2 / 24 times the sum of H_ii. Rounding them one after the other, and moving the free ones each time to
-the minimum of the parabola, costs s^2 / 24 times the sum of d_i, the curvatures that remain once all later parameters
-may follow:
+Late in training the loss is approximately quadratic in an error e of the parameters, L + e^T H e / 2. Rounding each to
+its nearest multiple of a step s costs s^2 / 24 times the sum of H_ii. Rounding them one after the other, and moving the
+free ones each time to the minimum, costs s^2 / 24 times the sum of d_i, the curvatures that remain once all later
+parameters have adjusted:
 
     H^-1 = R^T R, R upper triangular:    d_i = 1 / R_ii^2,    theta_j <- theta_j - e_i R_ij / R_ii  for j > i
 
@@ -11,9 +11,9 @@ may follow:
 applies it layer by layer.) The entries of a matrix's factors are strongly coupled, so the d_i are far smaller than the
 H_ii.
 
-This takes place in rounds during the last third of a training: in each round some parameters are rounded and fixed,
+This takes place in rounds during the last third of training: in each round some parameters are rounded and fixed,
 from the network's input to its output, and training continues with the others. The steps, one for each tensor, follow
-from the d_i and from the bytes that the file may have.
+from the d_i and from the size of the file.
 """
 
 import math
@@ -34,19 +34,19 @@ Curvature = Callable[[int, int], Float[Tensor, "parameters parameters"]]
 """H of the parameters from one index to another, in the order of the module's flattened parameters."""
 
 SPAN = (0.7, 0.97)
-"""Fractions of a training between which parameters are rounded."""
+"""Fractions of the training between which parameters are rounded."""
 ROUNDS = 10
 """Approximate number of rounds."""
 WINDOW = 1024
 """Number of parameters whose curvature is considered together."""
 DAMPING = 1e-3
-"""Multiple of the mean of H_ii that is added to each: H is unreliable in directions that hardly matter."""
+"""Multiple of the mean of H_ii that is added to each H_ii: H is unreliable in directions that hardly matter."""
 HEADROOM = 0.002
 """Fraction of the bytes held back: the parameters grow a little while they are rounded."""
 
 
 def rounded_fraction(done: float) -> float:
-    """Fraction of the parameters that are rounded at a point of a training, from 0 to 1."""
+    """Fraction of the parameters that are rounded when the fraction `done` of the training is over."""
     begin, end = SPAN
     return min(1.0, max(0.0, (done - begin) / (end - begin)))
 
@@ -76,7 +76,7 @@ class CurvatureRounding(Rounding):
     """Rounds parameters in the order of the network, from its input to its output.
 
     Args:
-        curvature: of the training's loss at the current parameters.
+        curvature: gives H of the training loss at the current parameters.
     """
 
     def __init__(self, module: nn.Module, size: int, file_length: FileLength, curvature: Curvature) -> None:
@@ -85,7 +85,7 @@ class CurvatureRounding(Rounding):
         self.parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
         self.sizes = [p.numel() for p in self.parameters.values()]
         self.starts = list(accumulate(self.sizes, initial=0))[:-1]
-        self.rounded = 0  # the number of parameters, from the first, that are fixed
+        self.rounded = 0  # number of fixed parameters, counted from the first
         self.integers = torch.zeros(self.count, dtype=torch.float64)
         self.log_steps = torch.empty(0, dtype=torch.float64)  # one for each tensor, once rounding has started
 
@@ -154,7 +154,7 @@ class CurvatureRounding(Rounding):
     @torch.no_grad()
     def finish(self) -> dict[str, QuantisedTensor]:
         self.before_step(1.0)
-        while (excess := self.length() - self.size) > 0:  # rarely, and by little: larger steps for all
+        while (excess := self.length() - self.size) > 0:  # rare and small: larger steps for all
             values = self._values()
             self.log_steps += max(0.005, math.log(2) * 8 * excess / self.count)
             self.integers = (values / self._each_step()).round().clamp(-LARGEST, LARGEST)

@@ -12,7 +12,7 @@ that of the file's own entropy model, whose two coefficients are learned as well
 The loss is D + lambda R. lambda rises while R is above the budget, and falls while it is below.
 
 Rounding all parameters at once costs more than necessary, as none is left to compensate for the errors of the others.
-So at the end of a training the parameters settle (incremental network quantisation, Zhou et al. 2017): the steps no
+So at the end of training the parameters settle (incremental network quantisation, Zhou et al. 2017): the steps no
 longer change, and the parameters, free again, are fixed to multiples of their step in portions, those that lie nearest
 to one first.
 """
@@ -33,11 +33,11 @@ from sinenerf.rounding.base import FileLength, Rounding
 from sinenerf.rounding.learned_step import LearnedStep
 
 START_BITS = 1.5
-"""Bits per parameter above the budget with which a tensor starts; the rate term then removes them."""
+"""Bits per parameter above the budget at which a tensor starts; the rate term then removes them."""
 
 REOPEN = 0.05
-"""Settled parameters become free again where a training continues at least this fraction before the point at which they
-began to settle. The end that a training limited by seconds expects moves by less."""
+"""Settled parameters become free again if training resumes at least this fraction before the point at which they began
+to settle. The estimated end of a training limited by time moves by less."""
 
 SETTLE_ROUNDS = 75
 """Approximate number of portions in which parameters settle."""
@@ -47,20 +47,20 @@ HEADROOM = 0.02
 
 
 def rounded_from(bits: float) -> float:
-    """Fraction of a training after which parameters of this many bits are rounded. The fewer bits, the more errors
-    there are to compensate for; but rounded parameters learn more slowly. Best of 0.5, 0.75 and 0.85 at 3, 4, 6 and
+    """Fraction of the training after which parameters of this many bits are rounded. The fewer bits, the more errors
+    there are to compensate for; but rounded parameters learn more slowly. The best of 0.5, 0.75 and 0.85 at 3, 4, 6 and
     8 bits (docs/experiments.md)."""
     return min(0.85, max(0.5, bits / 8))
 
 
 def settling_from(begin: float) -> float:
-    """Fraction of a training after which parameters settle that are rounded from `begin` on."""
+    """Fraction of the training after which parameters settle, if they are rounded from the fraction `begin` on."""
     return max(0.75, (1 + begin) / 2)
 
 
 def settled_fraction(done: float, first: float) -> float:
-    """Fraction of the parameters that are fixed at a point of a training, from 0 to 1: none before `first`, then
-    quickly many, the last ones slowly, and all shortly before the end."""
+    """Fraction of the parameters that are fixed when the fraction `done` of the training is over: none before `first`,
+    then many quickly, the last ones slowly, and all of them shortly before the end."""
     end = 1 - 0.12 * (1 - first)
     return 1 - (1 - min(1.0, max(0.0, (done - first) / (end - first)))) ** 1.5
 
@@ -71,7 +71,8 @@ class LearnedStepRounding(Rounding):
     Training minimises the loss plus `penalty()` over `parameter_groups()`.
 
     Args:
-        overhead: bytes of the file besides the coded integers. What the order of neurons saves is spent on them too.
+        overhead: bytes of the file besides the coded integers. The bits that sorting the neurons saves are added to the
+            budget of the integers.
         begin: fraction of the training after which parameters are rounded. Default: `rounded_from` their bits.
 
     Raises:
@@ -85,7 +86,9 @@ class LearnedStepRounding(Rounding):
         self.order_saving = saved_bits(self.layers)
         self.budget = 8 * (size - overhead) + self.order_saving
         if self.budget < self.count:
-            raise ValueError(f"too few for {self.count:,} parameters: less than a bit for each. Give more, or fewer")
+            raise ValueError(
+                f"too few for {self.count:,} parameters: less than one bit each. Raise the size, or use fewer"
+            )
         self._locations = []
         for name, parameter in [(name, p) for name, p in module.named_parameters() if p.requires_grad]:
             path, _, leaf = name.rpartition(".")
@@ -139,12 +142,12 @@ class LearnedStepRounding(Rounding):
     def _begin_settling(self) -> None:
         taken = sum(map(coded_bits, self.tensors().values()))
         excess = (taken - (self.budget - self.order_saving) * (1 - HEADROOM)) / self.count
-        for _, step, original in self._each():  # after few optimiser steps the rate may still be far off: bounded
+        for _, step, original in self._each():  # bounded: after few optimiser steps the rate may be far off
             step.coarsen(original, math.log(2) * min(excess, START_BITS))
             step.settling = True
 
     def _reopen(self) -> None:
-        """Free all parameters: a training that had ended, or nearly, is continued for long."""
+        """Free all parameters, because a training that had nearly or entirely ended is extended by a lot."""
         for _, step, original in self._each():
             step.coarsen(original, 0.0)
 

@@ -1,4 +1,4 @@
-"""The curvature of a training's loss: how much each parameter of a network matters, and which are coupled.
+"""The curvature of the training loss: how much each parameter of a network matters, and which ones are coupled.
 
 For a loss l(z) of a network's single output z, the Gauss-Newton matrix is H = mean of l''(z) J^T J over points, where
 the rows of J are the derivatives of z with respect to the parameters. l'' is large at few points, so points are drawn
@@ -64,7 +64,7 @@ def jacobian(network: nn.Module, points: Float[Tensor, "points dims"], parts: Se
 
 
 def _columns(layer: nn.Module, part: Rows, x: Float[Tensor, "points in"], d: Float[Tensor, "points out"]) -> Jacobian:
-    """The columns of J for some rows of a parameter, from the layer's input x and the derivatives d by its output."""
+    """The columns of J for some rows of a parameter, from the layer's input x and the derivatives d for its output."""
     rows = slice(part.first, part.stop)
     if part.leaf == "bias":
         return d[:, rows]

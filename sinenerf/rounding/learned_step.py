@@ -28,7 +28,7 @@ class LearnedStep(nn.Module):
         spread = float(values.square().mean().sqrt()) or 1.0
         # a Gaussian with a standard deviation of t steps takes log2(t sqrt(2 pi e)) bits
         in_steps = 2**bits / math.sqrt(2 * math.pi * math.e)
-        in_steps = min(in_steps, LARGEST / 4 * spread / (float(values.abs().max()) or 1.0))  # leaves room to grow
+        in_steps = min(in_steps, LARGEST / 4 * spread / (float(values.abs().max()) or 1.0))  # lets the values grow
         self.log_step.fill_(math.log(spread / in_steps))
         self.log_a.fill_(math.log(0.5 / in_steps))
         self.log_c.fill_(math.log(0.5 / in_steps**2))
@@ -78,7 +78,7 @@ class LearnedStep(nn.Module):
         self.log_step.add_(log_factor)
 
     def right_inverse(self, values: Tensor) -> Tensor:
-        """Registering the parametrization leaves the values unchanged."""
+        """The identity, so that registering the parametrization leaves the values unchanged."""
         return values
 
     def bits(self, values: Tensor) -> Float[Tensor, ""]:

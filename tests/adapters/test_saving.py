@@ -182,7 +182,7 @@ def test_what_the_format_cannot_hold_is_refused(tmp_path):
         save_adapter(model, tmp_path / "a.sine", 0)
     with pytest.raises(ValueError, match="no adapter 'x', only default"):
         save_adapter(model, tmp_path / "a.sine", adapter_name="x")
-    with pytest.raises(ValueError, match="no place for the setting layer_replication"):
+    with pytest.raises(ValueError, match="cannot hold the setting layer_replication"):
         model.peft_config["default"].layer_replication = [(0, 1)]
         save_adapter(model, tmp_path / "a.sine")
     assert not any(tmp_path.iterdir())

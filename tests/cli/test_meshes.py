@@ -101,18 +101,18 @@ def test_bad_input_is_one_line(torus_file, tmp_path):
     for arguments, message in (
         (("fit", tmp_path / "none.ply", "--output", field), "no such file"),
         (("fit", tmp_path / "points.obj", "--output", field), "has no faces"),
-        (("fit", torus_file, "--output", tmp_path / "no" / "x.sine"), "is not there"),
+        (("fit", torus_file, "--output", tmp_path / "no" / "x.sine"), "does not exist"),
         (("fit", torus_file, "--output", field, "--rank", 999), "choose a rank"),
         (("mesh", torus_file, "--output", tmp_path / "x.glb"), "is not a .sine file"),
-        (("mesh", field, "--output", tmp_path / "no" / "x.glb"), "is not there"),
+        (("mesh", field, "--output", tmp_path / "no" / "x.glb"), "does not exist"),
         (("mesh", field, "--output", tmp_path / "x.doc"), "cannot write '.doc'"),
         (("mesh", field, "--output", tmp_path / "x.ply", "--metres-per-unit", 0.001), "only .glb is turned and scaled"),
         (("mesh", field, "--output", tmp_path / "x.glb", "--level", 1 - 1e-9, "--resolution", 16), "Try --level"),
         (("eval", field, tmp_path / "points.obj"), "has no faces"),
         (("info", torus_file), "is not a .sine file"),
-        (("compress", field, "--output", tmp_path / "no" / "x.sine", "--bytes", 400), "is not there"),
+        (("compress", field, "--output", tmp_path / "no" / "x.sine", "--bytes", 400), "does not exist"),
         (("compress", field, "--output", tmp_path / "x.sine", "--bytes", 40), "40 bytes are too few"),
-        (("compress", field, "--output", field, "--bytes", 400), "is read, and would be replaced"),
+        (("compress", field, "--output", field, "--bytes", 400), "is an input, and the output would overwrite it"),
         (("compress", field, "--output", tmp_path / "x.sine"), "is already rounded"),
         (("fit", torus_file, "--output", tmp_path), "is a folder"),
         (("eval", field, torus_file, "--points", 4), "points is 4: at least 5 are needed"),
@@ -197,7 +197,7 @@ def test_a_mesh_is_not_replaced_by_its_field(tmp_path, monkeypatch):
     trimesh.creation.icosphere(2).export(path)
     before = path.read_bytes()
     done = call_sinenerf("fit", path, "--output", path, "--steps", 1, "--width", 16)
-    said = "ball.ply: is read, and would be replaced by what is made of it. Give another name\n"
+    said = "ball.ply: is an input, and the output would overwrite it. Give another name\n"
     assert done.returncode == 1 and done.stderr.endswith(said) and done.stderr.count("\n") == 1
     done = call_sinenerf("compress", GOLDEN / "sine.sine", "--output", path, "--mesh", path, "--bits", 7, "--steps", 1)
     assert done.returncode == 1 and done.stderr.endswith(said) and done.stderr.count("\n") == 1

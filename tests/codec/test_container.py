@@ -93,7 +93,7 @@ def test_all_golden_files_exist():
 
 
 def test_damaged_files_are_refused():
-    """By their checksum, whatever else is wrong."""
+    """The checksum shows it, regardless of what else is wrong."""
     random = np.random.default_rng(0)
     for path in golden():
         whole = path.read_bytes()

@@ -79,7 +79,7 @@ class Paint:
 
 def test_a_choice_that_the_format_does_not_have_is_refused():
     assert pack_settings(Paint("blue", 3)) == 2 << 2 | 3 << 4
-    with pytest.raises(CodecError, match="the format knows no colour of number 3"):
+    with pytest.raises(CodecError, match="the format has no colour with number 3"):
         unpack_settings(Paint, 3 << 2 | 1 << 4)
 
 

@@ -26,7 +26,7 @@ def test_a_link_stays_and_its_target_is_written(tmp_path):
     assert list(target.parent.iterdir()) == [target] and sorted(tmp_path.iterdir()) == [link, target.parent]
     link.unlink()
     link.symlink_to(tmp_path / "nowhere" / "target.bin")
-    with pytest.raises(FileNotFoundError, match=r"link.sine: the folder .*nowhere is not there"):
+    with pytest.raises(FileNotFoundError, match=r"link.sine: the folder .*nowhere does not exist"):
         check_folder(link)
 
 
@@ -50,7 +50,7 @@ def test_a_folder_that_takes_no_file_is_found_before_any_work(tmp_path, monkeypa
         raise PermissionError(13, "Permission denied", str(dir))
 
     monkeypatch.setattr("sinenerf.common.files.TemporaryFile", temporary_file)
-    said = f"{tmp_path}/x.sine: no file can be made in {tmp_path} .Permission denied.. Give another folder"
+    said = f"{tmp_path}/x.sine: no file can be created in {tmp_path} .Permission denied.. Give another folder"
     with pytest.raises(PermissionError, match=said):
         check_folder(tmp_path / "x.sine")
 

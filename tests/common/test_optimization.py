@@ -1,4 +1,4 @@
-"""What moves the numbers of a field."""
+"""Optimisers and their learning-rate schedule."""
 
 import numpy as np
 import pytest

@@ -283,7 +283,7 @@ BAD_MODELS = {
         "blocks.0.mlp.0", torch.ao.nn.quantized.dynamic.Linear(24, 96)
     ),
     r"blocks\.0\.mlp\.0: its weight is on the meta device": lambda: Net().to("meta"),
-    r"blocks\.0\.mlp\.0: is factored already": factored,
+    r"blocks\.0\.mlp\.0: is already factored": factored,
     r"head: its weight is tied to embed\.weight": lambda: Net(tied=True),
     r"blocks\.0\.mlp\.0: its weight is tied to blocks\.1\.mlp\.0\.weight": of_one_module_twice,
     r"blocks\.0\.mlp\.0: its weight is tied to blocks\.0\.attention\.weight": of_a_view,
@@ -309,7 +309,7 @@ def test_bad_models_are_named_and_left_alone(message):
         ({"omega": float("nan")}, r"^blocks\.0\.mlp\.0: omega is nan"),
         ({"spread": -1.0}, r"^blocks\.0\.mlp\.0: spread is -1\.0"),
         ({"include": "mlp"}, r"no linear layer's name matches 'mlp'\. The model has these: blocks\.0\.attention"),
-        ({"include": "("}, r"include is no regular expression"),
+        ({"include": "("}, r"include is not a regular expression"),
         ({"layer": "cosine"}, r"choose sine or low-rank"),
         ({"start": "warm"}, r"choose fresh or fit"),
     ],

@@ -78,8 +78,8 @@ def test_what_no_reader_opens_is_not_written(changes, message):
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
-        (0, 0b11, "the format knows no layer of number 3"),
-        (0, 0b1100, "the format knows no activation of number 3"),
+        (0, 0b11, "the format has no layer with number 3"),
+        (0, 0b1100, "the format has no activation with number 3"),
         (0, 0x80, "sets bits that the format does not have"),
         (3, 0, "depth is 0: a file holds 1 to 255"),
         (SETTINGS_BYTES + 15, 0xC0, "its scale not positive"),

@@ -1,4 +1,4 @@
-"""Rounding by curvature: the algebra, and rounding in the course of a training."""
+"""Rounding by curvature: the algebra, and rounding during training."""
 
 import numpy as np
 import pytest

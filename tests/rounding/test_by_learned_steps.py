@@ -147,7 +147,7 @@ def test_parameters_are_free_again_where_a_training_continues_for_long():
         rounding.before_step(done)
     before = {name: tensor.values() for name, tensor in rounding.tensors().items()}
     fixed = layer.parametrizations.weight[0].fixed
-    rounding.before_step(0.72)  # the end that a training limited by seconds expects moves a little
+    rounding.before_step(0.72)  # the estimated end of a training limited by time moves a little
     assert rounding.settling and fixed.isfinite().all()
     rounding.before_step(0.5)
     assert rounding.active and not rounding.settling and fixed.isnan().all()

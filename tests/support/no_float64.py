@@ -1,4 +1,4 @@
-"""A mode in which whatever makes float64 tensors fails."""
+"""A mode in which creating a float64 tensor fails."""
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
