@@ -1,1 +1,1 @@
-"""From a mesh to an occupancy field and back: labels, sampling, fitting, meshing, metrics."""
+"""Occupancy fields: reading meshes, labelling and sampling points, fitting, extracting surfaces, metrics."""

@@ -8,10 +8,10 @@ from sinenerf.occupancy.config import OccupancyConfig
 
 
 def build_network(config: OccupancyConfig) -> ScalarMLP:
-    """A new network, with parameters drawn from torch's generator.
+    """A new network, initialised with torch's default random generator.
 
     Raises:
-        ValueError: a setting out of its bounds, or a rank that does not fit.
+        ValueError: a setting is out of bounds, or the rank does not fit the width.
     """
     config.check()
     spec = LayerSpec(
@@ -28,9 +28,9 @@ def build_network(config: OccupancyConfig) -> ScalarMLP:
 
 
 def tensors_of(config: OccupancyConfig) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the network's tensors, in the order in which a file has them.
+    """Names and shapes of the network's tensors, in the order of the file.
 
-    In closed form, since the search for a network of a given size asks for many.
+    They are computed without building the network, since the search for a network of a given size tries many.
     """
     width, rank = config.width, config.rank
     shapes: dict[str, tuple[int, ...]] = {"trunk.layers.0.weight": (width, 3), "trunk.layers.0.bias": (width,)}

@@ -1,4 +1,4 @@
-"""Compressing a finished occupancy field: it is trained again while its parameters are rounded to fit a budget."""
+"""Compression of a finished occupancy field: training continues while its parameters are rounded to fit a budget."""
 
 from pathlib import Path
 
@@ -10,9 +10,9 @@ from sinenerf.occupancy.fit import check_file_size, fit
 from sinenerf.occupancy.mesh_input import prepare_mesh, read_mesh
 
 TEACHER_RESOLUTION = 256
-"""Cells along a side of the field's own surface, used if no mesh is given: a cell is 1/128 of a cube unit."""
+"""Grid cells per side when the field's own surface is extracted as the target: a cell is 1/128 of a cube unit."""
 LEARNING_RATE = 3e-3
-"""Lower than that of a fit, since the field is already trained."""
+"""Lower than in a fit, since the field is already trained."""
 
 
 def compress(
@@ -25,17 +25,21 @@ def compress(
     steps: int | None = None,
     seed: int = 0,
 ) -> OccupancyField:
-    """Train the field of a file within a smaller budget, and write it.
+    """Train the field in a file to fit a smaller budget, and write it.
 
     Args:
         bits, bytes: the budget, as in `FitConfig`.
         mesh: the mesh to train on; by default the field's own surface.
-        minutes, steps: length of the training, as in `FitConfig`; by default one minute.
+        minutes, steps: training budget, as in `FitConfig`; by default one minute.
+
+    Returns:
+        the field, as in `fit.fit`.
 
     Raises:
         FileNotFoundError: the field, the mesh or the output's folder does not exist.
-        ValueError: the file holds no field; the mesh is invalid, or lies elsewhere or has another unit; the budget is
-            too small; the output is the field or the mesh itself.
+        ValueError: the file does not hold an occupancy field, or holds a rounded one and no budget is given; the mesh
+            is invalid, or lies elsewhere than the field or has another unit; the budget is too small; the output is one
+            of the inputs.
     """
     check_folder(output)
     check_not_an_input(output, path, mesh)
@@ -48,7 +52,7 @@ def compress(
         minutes = 1.0
     config = FitConfig(minutes, steps, learning_rate=LEARNING_RATE, seed=seed, bits=bits, bytes=bytes)
     config.check()
-    check_file_size(field, config)  # before the surface is extracted, which may take a minute
+    check_file_size(field, config)  # before extracting the surface, which may take a minute
     if mesh is None:
         truth, report = prepare_mesh(field.mesh(TEACHER_RESOLUTION))
     else:

@@ -1,4 +1,4 @@
-"""Settings of an occupancy field and of its training. Needs no torch."""
+"""Settings of an occupancy field and of its training. This module does not import torch."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,7 +11,7 @@ SamplerKind = Literal["surface", "grid"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
 SIZE, DEPTH, SCALAR = (1, 2**16 - 1), (1, 255), (1e-3, 1e6)
-"""Bounds in a file."""
+"""Bounds of the values that a file can store."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class OccupancyConfig:
     """Fix k rows of each V: the same matrices with k^2 fewer parameters per layer."""
 
     def check(self) -> None:
-        """Raise ValueError, naming the setting, for a value out of bounds. Whether the rank fits shows when the network
-        is built."""
+        """Raise ValueError, naming the setting, for a value out of bounds. Whether the rank fits the width is checked
+        when the network is built."""
         settings.check(self)
 
 
@@ -52,7 +52,7 @@ class FitConfig:
     """Training of an occupancy field, and the size of its file."""
 
     minutes: float | None = setting(None, positive=True)
-    """Training time. Default: 2, if no number of steps is given either."""
+    """Training time. Default: 2, unless steps are given."""
     steps: int | None = setting(None, positive=True)
     """Number of training steps instead."""
     batch: int = setting(8192, positive=True, chosen_for_size=True)
@@ -81,8 +81,8 @@ class FitConfig:
     """Size in bytes instead; open settings are chosen to suit it. Default: 3000, if no bits, rank or width is given."""
 
     def check(self) -> None:
-        """Raise ValueError, naming the setting, for a value out of bounds, a device that is missing, or two values for
-        one budget."""
+        """Raise ValueError, naming the setting, for a value out of bounds, a missing device, or two values for one
+        budget."""
         settings.check(self)
         self.budget()
         self.file_size(1)
@@ -97,5 +97,5 @@ class FitConfig:
         return file_size(parameters, self.bits, self.bytes, default_bits=8.0)
 
     def budget(self) -> tuple[float, int]:
-        """(seconds, steps): training ends when the first of them is reached."""
+        """(seconds, steps): training ends when either is reached."""
         return training_budget(self.minutes, self.steps, default_minutes=2.0)

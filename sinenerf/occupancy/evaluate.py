@@ -1,13 +1,13 @@
-"""How good a field is, by the definitions that the literature uses.
+"""Quality of an occupancy field, by the definitions in the literature.
 
-IoU                  volume of the intersection over that of the union, over points (Mescheder et al. 2019,
-                     Occupancy Networks, section 4)
+IoU                  volume of the intersection over volume of the union, estimated on sampled points (Mescheder et
+                     al. 2019, Occupancy Networks, section 4)
 Chamfer-L1           mean of accuracy and completeness, the mean distances (not squared) from each surface to the
-                     other (there, supplementary); here as a fraction of the true bounding box's diagonal
-normal consistency   mean |cosine| between a point's normal and that of the nearest point of the other surface,
-                     both ways (there)
-F-score              harmonic mean of precision and recall at a distance (Knapitsch et al. 2017, Tanks and Temples;
-                     Tatarchenko et al. 2019), here 0.5 % and 1 % of the diagonal
+                     other (same paper, supplementary); here as a fraction of the true bounding box's diagonal
+normal consistency   mean |cosine| between the normal at a point and the normal at the nearest point of the other
+                     surface, averaged over both directions (same paper)
+F-score              harmonic mean of precision and recall at a distance threshold (Knapitsch et al. 2017, Tanks and
+                     Temples; Tatarchenko et al. 2019), here 0.5 % and 1 % of the diagonal
 """
 
 from collections.abc import Callable
@@ -27,29 +27,29 @@ if TYPE_CHECKING:
     import trimesh
 
 NEAR = 0.02
-"""Standard deviation an axis, in cube units, of points "near the surface"."""
+"""Standard deviation per axis, in cube units, of the offset of points near the surface."""
 SURFACE_POINTS = 100_000
-"""Points on each surface."""
+"""Points sampled on each surface."""
 
 
 def iou(predicted: Bool[np.ndarray, " n"], truth: Bool[np.ndarray, " n"]) -> float:
-    """Intersection over union of two sets of points; 1 where both are empty."""
+    """Intersection over union of two sets of points, given as masks; 1 if both are empty."""
     union = np.count_nonzero(predicted | truth)
     return np.count_nonzero(predicted & truth) / union if union else 1.0
 
 
 @torch.no_grad()
 def occupied(field: OccupancyField, cube: Points) -> Bool[np.ndarray, " n"]:
-    """Whether the occupancy at points of the cube is above 1/2."""
+    """Whether the occupancy exceeds 1/2 at points of the cube [-1, 1]^3."""
     return (field.logits(torch.from_numpy(cube).float()) > 0).cpu().numpy()
 
 
 @dataclass(frozen=True)
 class SurfaceDistance:
-    """How far two surfaces are from each other."""
+    """Distance between two surfaces, by the measures at the top of this module."""
 
     chamfer_l1: float
-    """Of the diagonal."""
+    """Fraction of the diagonal."""
     normal_consistency: float
     f_score_half_percent: float
     f_score_one_percent: float
@@ -58,14 +58,17 @@ class SurfaceDistance:
 def surface_distance(
     mesh: "trimesh.Trimesh", truth: "trimesh.Trimesh", points: int = SURFACE_POINTS, seed: int = 0
 ) -> SurfaceDistance:
-    """Compare two surfaces by points spread over each, uniform by area, and what of the other lies nearest to them: not
-    the nearest of its points alone, which would be half their spacing away where both surfaces are the same."""
-    accuracy, normals = _to_surface(mesh, truth, points, seed)
-    completeness, normals_back = _to_surface(truth, mesh, points, seed)
+    """Compare two surfaces by points sampled on each, uniformly by area.
+
+    Each point is compared with the nearest point of the other surface, not with the nearest of that surface's samples,
+    which would lie about half their spacing away even if the surfaces were identical.
+    """
+    accuracy, normals = _distances_to_surface(mesh, truth, points, seed)
+    completeness, normals_back = _distances_to_surface(truth, mesh, points, seed)
     diagonal = float(np.linalg.norm(truth.extents))
 
-    def f_score(share: float) -> float:
-        precision, recall = (float((d <= share * diagonal).mean()) for d in (accuracy, completeness))
+    def f_score(fraction: float) -> float:
+        precision, recall = (float((d <= fraction * diagonal).mean()) for d in (accuracy, completeness))
         return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
     chamfer = float(accuracy.mean() + completeness.mean()) / 2 / diagonal
@@ -73,10 +76,10 @@ def surface_distance(
     return SurfaceDistance(chamfer, consistency, f_score(0.005), f_score(0.01))
 
 
-def _to_surface(
+def _distances_to_surface(
     source: "trimesh.Trimesh", target: "trimesh.Trimesh", points: int, seed: int
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-    """(distance to a surface, |cosine| between the normals here and there) of points of another."""
+    """Distances from points sampled on `source` to `target`, and the |cosine| between the normals at both ends."""
     import igl
     import trimesh
 
@@ -89,30 +92,33 @@ def _to_surface(
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `sinenerf eval` prints."""
+    """Quality of a shape, and size of its file."""
 
     iou: float
-    """On uniform points of the cube [-1, 1]^3, in which the longest half-extent of the shape is 0.95."""
+    """On uniform points of the cube [-1, 1]^3, in which half of the shape's longest side is 0.95."""
     iou_near: float
-    """On points of the true surface, moved by a normal step of 0.02 cube units an axis."""
+    """On points of the true surface with Gaussian offsets of 0.02 cube units per axis."""
     chamfer_l1: float | None
-    """Fraction of the diagonal; None where the field has no surface, here and below."""
+    """Fraction of the diagonal. This and the next three are None if the field has no surface."""
     normal_consistency: float | None
     f_score_half_percent: float | None
     f_score_one_percent: float | None
     bytes: int
-    """Of the file."""
+    """Size of the file."""
     parameters: int | None
-    """Trainable numbers; None for a mesh."""
+    """Trainable parameters; None for a mesh."""
 
 
 class Truth:
-    """A mesh with labelled points, drawn once: what any number of fields or meshes are compared with.
+    """The true mesh with labelled points, which are drawn once for the evaluation of any number of fields and meshes.
 
     Args:
-        mesh: prepared (`mesh_input.prepare_mesh`).
-        placement: of the cube in which the points lie.
-        points: uniform points of the cube for the IoU; a fifth as many near the surface.
+        mesh: a prepared mesh (`mesh_input.prepare_mesh`).
+        placement: placement of the cube in which the points lie.
+        points: number of uniform points of the cube for the IoU; a fifth as many lie near the surface.
+
+    Raises:
+        ValueError: fewer than five points.
     """
 
     def __init__(self, mesh: "trimesh.Trimesh", placement: Placement, points: int = 1_000_000, seed: int = 0) -> None:
@@ -158,7 +164,7 @@ class Truth:
 
 
 def surface_of(field: OccupancyField, resolution: int = 256) -> "trimesh.Trimesh | None":
-    """The surface that is compared with the truth's; None where the field has none, or is noise."""
+    """The field's surface for the surface measures; None if the field has none, or is noise."""
     try:
         return field.mesh(resolution)
     except LevelError:
@@ -184,14 +190,14 @@ def evaluate(
 
 
 def check_placement(mesh: "trimesh.Trimesh", placement: Placement, path: Path) -> None:
-    """Raise ValueError unless a mesh lies in a field's cube and fills at least half of what its own mesh filled.
+    """Raise ValueError unless a mesh lies in a field's cube and is at least half as large as the fitted mesh.
 
     Args:
-        path: of the mesh, for the message.
+        path: path of the mesh, for the message.
     """
     cube = placement.to_cube(mesh.bounds)
     if abs(cube).max() > 1 or (cube[1] - cube[0]).max() < HALF_EXTENT:
         raise ValueError(
-            f"{path}: reaches from {cube.min():.4g} to {cube.max():.4g} in the field's cube, which its own mesh filled "
-            f"from {-HALF_EXTENT} to {HALF_EXTENT}. Give that mesh, in the same place and unit"
+            f"{path}: extends from {cube.min():.4g} to {cube.max():.4g} in the field's cube, where the fitted mesh "
+            f"extends from {-HALF_EXTENT} to {HALF_EXTENT}. Give that mesh, in the same place and unit"
         )

@@ -1,4 +1,4 @@
-"""An occupancy field: a coordinate network that says inside or outside for any point, and where in space it lies."""
+"""An occupancy field: a coordinate network that classifies points as inside or outside, and its place in space."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -24,7 +24,7 @@ from sinenerf.occupancy.surface import extract_surface
 if TYPE_CHECKING:
     import trimesh
 
-CHUNK = 2**15  # points evaluated at once: their activations stay within a processor's cache
+CHUNK = 2**15  # points evaluated at once; their activations fit a processor's cache
 
 
 class OccupancyField(nn.Module):
@@ -41,19 +41,19 @@ class OccupancyField(nn.Module):
         super().__init__()
         self.config, self.placement = config, placement
         self.network = build_network(config)
-        self.complete = True  # False after a fit that was interrupted
-        self.coded: dict[str, QuantisedTensor] = {}  # the integers behind the numbers, after training with quantisation
+        self.complete = True  # False after an interrupted fit
+        self.coded: dict[str, QuantisedTensor] = {}  # the parameters' integers, after training with rounding
 
     @property
     def parameters_count(self) -> int:
-        """Trainable numbers."""
+        """Number of trainable parameters."""
         return count_parameters(self)
 
     def logits(self, cube: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch"]:
         """log(p / (1 - p)) of the occupancy p at points of the cube [-1, 1]^3.
 
-        The result has the network's type and device. It has gradients if the points require them or in training mode;
-        otherwise the points are evaluated in chunks, so that memory does not grow with their number.
+        The result has the network's type and device. It has gradients in training mode or if the points require them;
+        otherwise the points are evaluated in chunks, so activations take constant memory.
         """
         like = next(self.parameters())
         if torch.is_grad_enabled() and (self.training or cube.requires_grad):
@@ -65,7 +65,7 @@ class OccupancyField(nn.Module):
     def forward(self, points: Float[Tensor, "*batch 3"] | Float[np.ndarray, "*batch 3"]) -> Float[Tensor, "*batch"]:
         """Occupancy from 0 (outside) to 1 (inside) at points in the mesh's own coordinates; 0 outside the cube.
 
-        The result has the type, the device and the gradients of `logits`.
+        Type, device and gradients of the result are as in `logits`.
         """
         points = points if isinstance(points, Tensor) else torch.from_numpy(np.array(points))
         cube = self._to_cube(points)
@@ -76,18 +76,19 @@ class OccupancyField(nn.Module):
 
     @torch.no_grad()
     def evaluate(self, points: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch"]:
-        """Occupancy from 0 to 1, as `forward` gives it, as a float32 array without gradients."""
+        """Occupancy from 0 to 1, as in `forward`, as a float32 array without gradients."""
         return self(points).float().cpu().numpy()
 
     def _to_cube(self, points: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
-        """In two steps, as exact as with float64, which Apple's GPUs do not have."""
+        """Cube coordinates of points. The centre is subtracted as two float32 parts, which is as exact as float64, a type
+        that Apple's GPUs lack."""
         centre = np.asarray(self.placement.centre, np.float32)
         parts = centre, np.asarray(self.placement.centre - centre, np.float32)
         near, rest = (torch.from_numpy(part).to(points.device) for part in parts)
         return (points - near - rest) / self.placement.scale
 
     def mesh(self, resolution: int = 512, level: float = 0.5, largest_component: bool = False) -> "trimesh.Trimesh":
-        """The surface where the occupancy passes `level`; see `sinenerf.occupancy.surface.extract_surface`."""
+        """The surface at occupancy `level`; arguments and errors as of `occupancy.surface.extract_surface`."""
         return extract_surface(self.logits, self.placement, resolution, level, largest_component).mesh
 
     def linear_layers(self) -> dict[str, nn.Linear | FactoredLinear]:
@@ -95,25 +96,25 @@ class OccupancyField(nn.Module):
         return linear_layers(self.network)
 
     def describe(self) -> FileInfo:
-        """What the field's file holds, and what its bytes are spent on."""
+        """Settings, tensors and bytes by part of the field's file."""
         return self.describe_container(Container.parse(self.to_bytes()))
 
     @classmethod
     def describe_container(cls, container: Container) -> FileInfo:
-        """The same of a file that was opened."""
+        """The same for an opened file, without building the network."""
         config, _ = read_header(container)
         return file_info(container, "occupancy field", asdict(config), tensors_of(config))
 
     def to_bytes(self) -> bytes:
-        """The field as a .sine file: entropy-coded integers where it was trained with quantisation, else float32."""
+        """The field as a .sine file: entropy-coded integers after training with rounding, else float32."""
         stored = stored_tensors(self.network, tensors_of(self.config), self.coded)
         return pack(OCCUPANCY, header_of(self.config, self.placement), stored)
 
     def save(self, path: str | Path) -> None:
-        """Write the field, whole or not at all.
+        """Write the field atomically.
 
         Raises:
-            OSError: the folder is not there, or the disk is full.
+            OSError: the folder does not exist, or the disk is full.
         """
         data = self.to_bytes()
         with replacing(Path(path)) as partial:
@@ -121,20 +122,20 @@ class OccupancyField(nn.Module):
 
     @classmethod
     def load(cls, path: str | Path) -> "OccupancyField":
-        """Read what `save` wrote, every W built and kept, ready to be evaluated. Nothing in the file is executed.
+        """Read a file written by `save`, in evaluation mode with every W cached. Nothing in the file is executed.
 
         Raises:
             FileNotFoundError: no such file.
-            CodecError: a ValueError: the file is no field, is damaged, or comes from a newer version.
+            CodecError: (a ValueError) the file holds no occupancy field, is damaged, or comes from a newer version.
         """
         return read(Path(path), cls.of_container)
 
     @classmethod
     def of_container(cls, container: Container) -> "OccupancyField":
-        """The field in a .sine file that was opened."""
+        """The field in an opened .sine file."""
         config, placement = read_header(container)
         tensors = dict(zip(tensors_of(config), container.tensors(shapes_of(config)), strict=True))
-        with torch.random.fork_rng(devices=[]):  # initial numbers are drawn, and replaced
+        with torch.random.fork_rng(devices=[]):  # the initial parameters are drawn, then replaced
             field = cls(config, placement)
         field.coded = load_tensors(field.network, tensors)
         return keep_weights(field.eval())  # type: ignore[return-value]

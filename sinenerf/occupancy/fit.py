@@ -1,4 +1,4 @@
-"""Fitting an occupancy field to a mesh. A fit that was interrupted or killed is resumed by the same call."""
+"""Fitting an occupancy field to a mesh. Repeating the call resumes an interrupted or killed fit."""
 
 import hashlib
 import json
@@ -34,12 +34,12 @@ def fit_mesh(
 ) -> OccupancyField:
     """Fit a field to any mesh. The settings are those of `OccupancyConfig` and `FitConfig`.
 
-    If `bytes` is given, the settings that are not are chosen to suit that size. If neither a size nor a network is
+    If `bytes` is given, settings that are left out are chosen to suit that size. If neither a size nor a network is
     given, `bytes` is 3,000.
 
     Args:
         mesh: a mesh; a scene, whose geometries are merged; or the path of a PLY, OBJ, STL, GLB or OFF file.
-        output: file to write, as in `fit`.
+        output: the file to write, as in `fit`.
         progress: show a description of the mesh and a progress bar.
 
     Returns:
@@ -47,9 +47,9 @@ def fit_mesh(
 
     Raises:
         FileNotFoundError: the mesh or the output's folder does not exist.
-        TypeError: `mesh` is neither a mesh nor a scene nor a path.
-        ValueError: the mesh is empty, flat, not finite or without volume; a setting is unknown or impossible; or the
-            output is the mesh itself.
+        TypeError: `mesh` is not a mesh, a scene or a path.
+        ValueError: the mesh is empty, flat, not finite or encloses no volume; a setting is unknown or impossible; or
+            the output is the mesh itself.
         RuntimeError: the loss is not finite.
     """
     architecture, config = split_settings(settings)
@@ -78,30 +78,29 @@ def fit(
     """Fit a field to a prepared mesh (`mesh_input.prepare_mesh`).
 
     Args:
-        output: write the field to this file. While training, a checkpoint is kept beside it; the same call resumes
-            from it.
+        output: the file to write. A checkpoint is kept beside it during training; the same call resumes from it.
         progress: show the report and a bar with the remaining time and the IoU on held-out points.
-        history: is extended by {step, seconds, loss, iou} of each evaluation on the held-out points, including those
+        history: extended by {step, seconds, loss, iou} of each evaluation on the held-out points, including those
             before an interruption.
-        start: begin with this field's parameters and placement.
-        solid: of the mesh, in the field's placement. Fits that share one share its labelled points.
-        report: of the mesh, for the user.
+        start: a field whose parameters and placement training starts from.
+        solid: the mesh as a solid in the field's placement. Fits that share a solid share its labelled points.
+        report: the report on the mesh, for the user.
 
     Returns:
-        the field, every W kept. After Ctrl-C it is incomplete (`complete` is False), the checkpoint stays, and an
-        output that existed before the training is left as it was.
+        the field, in evaluation mode with every W cached. After Ctrl-C `complete` is False, the checkpoint remains, and
+        an output that existed before the training is unchanged.
 
     Raises:
         ValueError: a setting is impossible, or the mesh encloses no volume.
         FileNotFoundError: the output's folder does not exist.
-        RuntimeError: the loss is not finite; the last checkpoint stays.
+        RuntimeError: the loss is not finite; the last checkpoint remains.
     """
     config.check()
     architecture.check()
     if output is not None:
         check_folder(output)
     check_writable(architecture)
-    field = _initial_field(mesh, architecture, config, start)  # impossible settings are refused before any work
+    field = _initial_field(mesh, architecture, config, start)  # refuses impossible settings before any work
     solid = Solid(mesh, field.placement) if solid is None else solid
     bar = ProgressBar(progress)
     ambiguous = f"{100 * solid.ambiguous_fraction:.2g} % of the points near the surface are ambiguous"
@@ -127,7 +126,7 @@ def _initial_field(
     mesh: "trimesh.Trimesh", architecture: OccupancyConfig, config: FitConfig, start: OccupancyField | None
 ) -> OccupancyField:
     """The field before training: new, or a copy of `start`."""
-    with torch.random.fork_rng(devices=[]):  # leaves the caller's random numbers as they are
+    with torch.random.fork_rng(devices=[]):  # leaves the caller's generator unchanged
         torch.default_generator.manual_seed(int(config.seed))
         field = OccupancyField(architecture, Placement.of(mesh) if start is None else start.placement)
     check_file_size(field, config)
@@ -137,7 +136,7 @@ def _initial_field(
 
 
 def _train(training: Training, saved: Path | None) -> None:
-    """Train to the end or to Ctrl-C, with a checkpoint at `saved`."""
+    """Train until the budget is used up or Ctrl-C is pressed, with a checkpoint at `saved`."""
     with interruptible() as stop, training.bar:
         for _ in training.run(stop):
             if saved is not None and training.save_is_due:
@@ -161,7 +160,7 @@ def check_file_size(field: OccupancyField, config: FitConfig) -> None:
 def _fingerprint(
     mesh: "trimesh.Trimesh", architecture: OccupancyConfig, config: FitConfig, start: OccupancyField | None
 ) -> str:
-    """Identifies the input and the settings of a training: a checkpoint with another fingerprint is not resumed."""
+    """Hash of a training's inputs and settings. A checkpoint with another fingerprint is not resumed."""
     digest = hashlib.sha256(np.ascontiguousarray(mesh.triangles, dtype=np.float64).tobytes())
     settings = [asdict(architecture), asdict(config)]
     digest.update(json.dumps(settings, sort_keys=True, default=np.generic.item).encode())

@@ -13,12 +13,12 @@ from sinenerf.occupancy.config import OccupancyConfig
 from sinenerf.occupancy.solid import Placement
 
 SETTINGS_BYTES = 18
-"""Bytes of the settings, whose bits `OccupancyConfig` declares."""
+"""Bytes of the settings, whose bit positions `OccupancyConfig` declares."""
 PLACEMENT, FAR_PLACEMENT = struct.Struct("<3ff"), struct.Struct("<3df")
-"""Centre and scale; the second holds the centre in float64."""
+"""Centre and scale, with the centre in float32 or, far from the origin, in float64."""
 LARGEST_BAKED = 2**24
-"""Bound on width^2 depth: the weights that a decoder builds."""
-OTHERS = {
+"""Bound on width^2 depth, which limits the weights that a decoder builds."""
+OTHER_KINDS = {
     RADIANCE: "holds a scene, not a shape. Compress its run instead; for a mesh: sinenerf mesh FILE",
     ADAPTER: "holds an adapter, not a shape. It needs its model: sinenerf.adapters.load_adapter",
 }
@@ -26,7 +26,7 @@ OTHERS = {
 
 
 def check_writable(config: OccupancyConfig) -> None:
-    """Raise CodecError where no reader would open a field of this architecture: before it is trained, or built."""
+    """Raise CodecError, before a field is built or trained, if no reader would accept its architecture."""
     check_storable(config)
     if config.width**2 * config.depth > LARGEST_BAKED:
         sizes = f"width {config.width} and depth {config.depth}"
@@ -35,7 +35,7 @@ def check_writable(config: OccupancyConfig) -> None:
 
 
 def header_of(config: OccupancyConfig, placement: Placement) -> bytes:
-    """What a decoder needs besides the tensors.
+    """The header: what a decoder needs besides the tensors.
 
     Raises:
         CodecError: the format cannot hold these settings.
@@ -48,13 +48,13 @@ def header_of(config: OccupancyConfig, placement: Placement) -> bytes:
 
 
 def read_header(container: Container) -> tuple[OccupancyConfig, Placement]:
-    """Settings and placement, both within the format's bounds.
+    """Settings and placement, checked against the format's bounds.
 
     Raises:
-        CodecError: an invalid header, or one out of bounds.
+        CodecError: the file is of another kind, or its header is invalid or out of bounds.
     """
     if container.kind != OCCUPANCY:
-        raise CodecError(OTHERS.get(container.kind, "holds no occupancy field"))
+        raise CodecError(OTHER_KINDS.get(container.kind, "holds no occupancy field"))
     settings, place = container.header[:SETTINGS_BYTES], container.header[SETTINGS_BYTES:]
     layout = PLACEMENT if len(place) == PLACEMENT.size else FAR_PLACEMENT
     if len(place) != layout.size:
@@ -80,6 +80,6 @@ def _read_settings(packed: int) -> OccupancyConfig:
 
 
 def overhead(config: OccupancyConfig, placement: Placement) -> int:
-    """Bytes of a file besides the coded integers: frame, header, table, and at most what the coder rounds up."""
+    """Bytes of a file besides the coded integers: frame, header, table, and the most that the coder rounds up by."""
     frame, entry, coder = 11, 6, 6
     return frame + len(header_of(config, placement)) + entry * len(shapes_of(config)) + coder

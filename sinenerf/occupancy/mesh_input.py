@@ -1,4 +1,4 @@
-"""Reading a mesh, perhaps a broken one, and making it ready for labels."""
+"""Reading a mesh, possibly a broken one, and preparing it for the labelling of points."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,35 +14,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MeshReport:
-    """What was found when a mesh was read."""
+    """Properties of a mesh that was read."""
 
     vertices: int
     faces: int
     geometries: int
-    """Meshes in the file; several are merged."""
+    """Meshes in the file, which are merged."""
     watertight: bool
-    """Every edge has two faces that agree on which way is out."""
+    """Every edge has two faces, and they have the same orientation."""
     boundary_edges: int
-    """Edges of one face only: the rims of holes."""
-    crowded_edges: int
-    """Edges of more than two faces: where surfaces meet, or a face is there twice."""
+    """Edges of a single face, at the rims of holes."""
+    non_manifold_edges: int
+    """Edges of more than two faces, where surfaces meet or a face is duplicated."""
     flipped_faces: int
-    """Faces that were turned round."""
+    """Faces whose orientation was reversed."""
 
     def __str__(self) -> str:
         merged = f" in {self.geometries} geometries, merged" if self.geometries > 1 else ""
-        crowded = f", {self.crowded_edges:,} edges of more than two faces" if self.crowded_edges else ""
+        crowded = f", {self.non_manifold_edges:,} non-manifold edges" if self.non_manifold_edges else ""
         closed = "watertight" if self.watertight else f"not watertight, {self.boundary_edges:,} boundary edges{crowded}"
-        flipped = f", {self.flipped_faces:,} faces turned round" if self.flipped_faces else ""
+        flipped = f", {self.flipped_faces:,} faces flipped" if self.flipped_faces else ""
         return f"{self.vertices:,} vertices, {self.faces:,} faces{merged}; {closed}{flipped}"
 
 
 def read_mesh(path: str | Path) -> tuple["trimesh.Trimesh", MeshReport]:
-    """Read a mesh file and make what is in it ready for labels, as `prepare_mesh` does.
+    """Read a mesh file and prepare its contents as `prepare_mesh` does.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it cannot be read as a mesh, or is one that `prepare_mesh` refuses.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file cannot be read as a mesh, or `prepare_mesh` refuses the mesh.
     """
     import trimesh
 
@@ -51,7 +51,7 @@ def read_mesh(path: str | Path) -> tuple["trimesh.Trimesh", MeshReport]:
         raise FileNotFoundError(f"{path}: no such file")
     try:
         meshes = _meshes(trimesh.load_scene(path, process=False))
-    except Exception as error:  # the readers of a dozen formats raise whatever they like
+    except Exception as error:  # the readers of a dozen formats raise exceptions of any type
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(
             f"{path}: cannot be read as a mesh ({reason}). Give a PLY, OBJ, STL, GLB or OFF file"
@@ -62,12 +62,12 @@ def read_mesh(path: str | Path) -> tuple["trimesh.Trimesh", MeshReport]:
 def prepare_mesh(
     shape: "trimesh.Trimesh | trimesh.Scene", name: str = "the mesh"
 ) -> tuple["trimesh.Trimesh", MeshReport]:
-    """Check a mesh and make it ready for labels: geometries and equal vertices merged, degenerate faces dropped, faces
-    oriented (`orientation.orient`).
+    """Check a mesh and prepare it for the labelling of points: merge geometries and equal vertices, drop degenerate
+    faces, and orient the others (`orientation.orient`).
 
     Raises:
-        TypeError: it is neither a mesh nor a scene.
-        ValueError: no faces, a face of vertices that are not there, a vertex that is not finite, or no extent.
+        TypeError: `shape` is neither a mesh nor a scene.
+        ValueError: the mesh has no faces, a face with a missing vertex, a vertex that is not finite, or no extent.
     """
     import trimesh
 
@@ -77,18 +77,18 @@ def prepare_mesh(
 
 
 def _prepare(meshes: list["trimesh.Trimesh"], name: str) -> tuple["trimesh.Trimesh", MeshReport]:
-    """One mesh of several, ready for labels."""
+    """Merge meshes into one, checked and prepared."""
     import trimesh
 
     meshes = [mesh for mesh in meshes if len(mesh.faces)]
     if not meshes:
         raise ValueError(f"{name}: has no faces, only points or nothing. Give a triangle mesh")
     for mesh in meshes:
-        _check(mesh, name)  # merged, a wrong number would mean a vertex of another part
+        _check(mesh, name)  # before merging, after which a wrong index could name a vertex of another part
     mesh = trimesh.util.concatenate(meshes)
     vertices = np.asarray(mesh.vertices, dtype=np.float64)
     faces = np.asarray(mesh.faces, dtype=np.int64)
-    # trimesh's tolerances are 1e-8 of the unit, whatever that is: here of the size. A power of two rounds nothing
+    # trimesh's tolerances are an absolute 1e-8, so scale the mesh to unit size; by a power of two, which is exact
     unit = 2.0 ** np.ceil(np.log2(np.ptp(vertices[faces.ravel()], axis=0).max() or 1.0))
     mesh = trimesh.Trimesh(vertices / unit, faces, process=False)
     mesh.merge_vertices()
@@ -112,32 +112,32 @@ def _prepare(meshes: list["trimesh.Trimesh"], name: str) -> tuple["trimesh.Trime
 
 
 def _check(mesh: "trimesh.Trimesh", name: str) -> None:
-    """Raise ValueError unless all vertices of a mesh are finite, and all faces of vertices that are there."""
+    """Raise ValueError unless all vertices of a mesh are finite and all faces refer to existing vertices."""
     for fault, bad in (
         ("vertex {} is NaN or infinite", ~np.isfinite(mesh.vertices).all(1)),
-        ("face {} has a vertex that is not there", ((mesh.faces < 0) | (mesh.faces >= len(mesh.vertices))).any(1)),
+        ("face {} refers to a missing vertex", ((mesh.faces < 0) | (mesh.faces >= len(mesh.vertices))).any(1)),
     ):
         if bad.any():
-            raise ValueError(f"{name}: {fault.format(bad.argmax())} ({bad.sum()} such in all). Repair the mesh first")
+            raise ValueError(f"{name}: {fault.format(bad.argmax())} ({bad.sum()} in all). Repair the mesh first")
 
 
 def _meshes(scene: "trimesh.Scene") -> list["trimesh.Trimesh"]:
-    """The meshes of a scene, each in its place."""
+    """The meshes of a scene, with the transforms of its graph applied."""
     import trimesh
 
-    parts = [_strips(part) if isinstance(part, trimesh.PointCloud) else part for part in scene.dump()]
+    parts = [_from_triangle_strips(part) if isinstance(part, trimesh.PointCloud) else part for part in scene.dump()]
     return [part for part in parts if isinstance(part, trimesh.Trimesh)]
 
 
-def _strips(cloud: "trimesh.PointCloud") -> "trimesh.Trimesh | None":
-    """The mesh of a PLY whose faces are triangle strips, which trimesh leaves unread."""
+def _from_triangle_strips(cloud: "trimesh.PointCloud") -> "trimesh.Trimesh | None":
+    """The mesh of a PLY whose faces are triangle strips, which trimesh loads as points; None for other point clouds."""
     import trimesh
 
     element = cloud.metadata.get("_ply_raw", {}).get("tristrips")
     if element is None:
         return None
     rows = element["data"]["vertex_indices"]
-    if rows.dtype.names:  # of a binary file: a length, then the numbers
+    if rows.dtype.names:  # in a binary file: a length, then the indices
         rows = rows["f1"]
     runs = [run[run >= 0] for row in rows for run in np.split(row, np.flatnonzero(row < 0))]
     faces = trimesh.util.triangle_strips_to_faces([run for run in runs if len(run) >= 3])

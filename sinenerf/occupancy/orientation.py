@@ -1,33 +1,33 @@
-"""Which way is out: the faces of a mesh, perhaps a broken one, are made to agree and to face outward."""
+"""Orientation of the faces of a mesh, possibly a broken one: consistent within each patch, and outward."""
 
 import numpy as np
 from jaxtyping import Float, Int
 
 SIGHT_LINES = 2**16
-"""Lines along which a shape with open patches is looked at from all around: half a second on one core."""
+"""Lines along which a shape with open patches is viewed from all directions; they take half a second on one core."""
 
 
 def orient(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]) -> tuple[Int[np.ndarray, "f 3"], int]:
-    """Faces that agree with their neighbours and, in sum, face outward; and how many were turned round.
+    """Orient faces consistently with their neighbours and outward. Returns the faces and the number of flipped ones.
 
-    Each connected patch takes the direction of most of its faces. A closed patch that points inward is turned, unless
-    it lies inside another: then it is the wall of a cavity, and right. An open patch is turned where it is seen from
-    around the shape, and mostly from behind; a sheet, seen alike from both sides, stays. With what is turned go the
-    patches inside it: a hollow body that is inside out is one as a whole.
+    Each connected patch takes the orientation of most of its faces. A closed patch that points inward is flipped,
+    unless it lies inside another one: it is then the wall of a cavity, which points inward correctly. An open patch is
+    flipped if most lines of sight from outside the shape meet its back; a sheet that is seen equally from both sides is
+    left as it is. Patches inside a flipped one are flipped with it, since a hollow body is inside out as a whole.
     """
     import igl
 
     oriented, patch = igl.bfs_orient(faces)
-    oriented = oriented.astype(np.int64)  # libigl hands out long long, a type of its own to numpy
+    oriented = oriented.astype(np.int64)  # libigl returns long long, which numpy treats as a separate type
     count = int(patch.max()) + 1
-    minority = np.bincount(patch, _turned(oriented, faces), count) > 0.5 * np.bincount(patch, minlength=count)
+    minority = np.bincount(patch, _flipped(oriented, faces), count) > 0.5 * np.bincount(patch, minlength=count)
     oriented = np.where(minority[patch][:, None], oriented[:, ::-1], oriented)
     closed = _closed(oriented, patch, count)
     inward = closed & (_volumes(vertices, oriented, patch, count) < 0)
     if not closed.all():
         inward |= ~closed & _seen_from_behind(vertices, oriented, patch, count)
     if inward.any():
-        # a closed patch inside another one that points outward is a cavity
+        # a closed patch inside another one that points outward is a cavity's wall
         others = oriented[~inward[patch]]
         first = vertices[oriented[np.unique(patch, return_index=True)[1], 0]]
         if len(others):
@@ -36,16 +36,16 @@ def orient(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]) ->
         enclosed = igl.fast_winding_number(vertices, oriented[inward[patch]], vertices) < -0.5
         inward |= np.bincount(patch, ~enclosed[oriented].all(1), count) == 0
         oriented = np.where(inward[patch][:, None], oriented[:, ::-1], oriented)
-    return oriented, int(_turned(oriented, faces).sum())
+    return oriented, int(_flipped(oriented, faces).sum())
 
 
-def _turned(faces: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """(f,) whether a face runs round the other way, whichever corner it starts from."""
+def _flipped(faces: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """(f,) whether a face has the opposite orientation in `others`, whichever corner it starts from."""
     return ~np.any([(np.roll(faces, shift, 1) == others).all(1) for shift in range(3)], axis=0)
 
 
 def _closed(faces: np.ndarray, patch: np.ndarray, count: int) -> np.ndarray:
-    """(count,) whether each edge of a patch has an even number of faces."""
+    """(count,) whether every edge of a patch has an even number of faces."""
     edges = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
     _, index, uses = np.unique(edges, axis=0, return_index=True, return_counts=True)
     return np.bincount(patch[index // 3], uses % 2, count) == 0
@@ -58,7 +58,7 @@ def _volumes(vertices: np.ndarray, faces: np.ndarray, patch: np.ndarray, count: 
 
 
 def _seen_from_behind(vertices: np.ndarray, faces: np.ndarray, patch: np.ndarray, count: int) -> np.ndarray:
-    """(count,) whether most lines that meet a patch before all others, from outside the shape, meet its back."""
+    """(count,) whether most lines from outside the shape that meet this patch first meet its back."""
     import igl
 
     low, high = vertices[faces.ravel()].min(0), vertices[faces.ravel()].max(0)
@@ -73,4 +73,4 @@ def _seen_from_behind(vertices: np.ndarray, faces: np.ndarray, patch: np.ndarray
     a, b, c = np.moveaxis(vertices[faces[met]], 1, 0)
     back = (np.cross(b - a, c - a) * along).sum(1) > 0
     behind, before = (np.bincount(patch[met], side, count) for side in (back, ~back))
-    return behind > 1.5 * before + 10  # a bowl's outside is seen twice as often as its inside; 10 is beyond chance
+    return behind > 1.5 * before + 10  # a bowl's outside is seen twice as often as its inside; 10 exceeds chance

@@ -1,4 +1,4 @@
-"""Training points with their labels. A batch depends on seed and step alone, so that a resumed run goes on alike."""
+"""Training points with labels. A batch depends only on seed and step, so a resumed run draws the same points."""
 
 from functools import lru_cache
 from typing import Literal, Protocol, runtime_checkable
@@ -13,32 +13,32 @@ from sinenerf.occupancy.solid import Solid
 
 SamplerKind = Literal["surface", "grid"]
 Batch = tuple[Float[Tensor, "n 3"], Float[Tensor, "n 1"]]
-"""Points of the cube, and their occupancy: 1 inside, 0 outside, in between only very near the surface."""
+"""Points of the cube and their occupancy: 1 inside, 0 outside, and in between only very near the surface."""
 
 SOFTNESS = 0.003
-"""Cube units from the surface at which the surface sampler's occupancy is 0.73, sigmoid(1). A step that sharp is what
-logits can follow; a hard one drives them up for ever, which costs accuracy where numbers are rounded."""
+"""Depth in cube units at which the surface sampler's occupancy is sigmoid(1) = 0.73. Logits can fit a step of this
+sharpness; a hard step makes them grow without bound, which costs accuracy when parameters are rounded."""
 
 
 @runtime_checkable
 class Sampler(Protocol):
-    """What training draws from."""
+    """Source of labelled training points."""
 
     def batch(self, step: int, size: int) -> Batch:
-        """The points of one step."""
+        """`size` points with labels for one training step."""
         ...
 
 
 class SurfaceSampler:
-    """A pool of labelled points: most near the surface, where the field decides, the others anywhere in the cube.
+    """A pool of labelled points, most of them near the surface and the others uniform in the cube.
 
-    Labels cost more than a step of training, so they are computed once; a step takes the next stretch of the pool.
-    Near the surface a label is sigmoid(signed distance / SOFTNESS), so that each point says where the surface lies.
+    Labels cost more than a training step, so they are computed once; each step takes the next slice of the pool. Near
+    the surface a label is sigmoid(signed distance / SOFTNESS), so each point carries information on where it lies.
 
     Args:
         count: size of the pool.
-        near: share of points near the surface, half of them at each of two distances.
-        distances: standard deviations of their offset from the surface an axis, in cube units.
+        near: fraction of the points near the surface, half of them at each of two distances.
+        distances: standard deviations of their offset from the surface per axis, in cube units.
     """
 
     def __init__(
@@ -79,15 +79,15 @@ class SurfaceSampler:
 
 
 class GridSampler:
-    """The paper's protocol: every voxel centre of a grid over the cube, once an epoch, in an order without memory.
+    """The paper's protocol: every voxel centre of a grid over the cube once per epoch.
 
     Voxel i of an epoch is (a i + b) mod N with a coprime to N and near N / golden ratio: a permutation that needs no
-    table, and whose neighbours in time lie far apart. Labels take one byte a voxel; 512^3 is 134 MB.
+    table and whose successive voxels lie far apart. Labels take one byte per voxel, 134 MB for 512^3.
     """
 
     def __init__(self, solid: Solid, seed: int = 0, resolution: int = 512, progress: bool = False) -> None:
         if resolution < 2:
-            raise ValueError(f"a grid of resolution {resolution} has no inside and outside: use 2 or more")
+            raise ValueError(f"a grid of resolution {resolution} is too coarse: use 2 or more")
         self.resolution, self.count = resolution, resolution**3
         self.inside = torch.empty(self.count, dtype=torch.bool)
         slab = max(1, 2**20 // resolution**2) * resolution**2
@@ -102,7 +102,7 @@ class GridSampler:
         self.offset = int(np.random.default_rng(seed).integers(self.count))
 
     def centres(self, index: Tensor) -> Float[Tensor, "n 3"]:
-        """Centres of voxels, numbered with z running fastest."""
+        """Centres of voxels in the cube; the index runs fastest along z."""
         r = self.resolution
         cell = torch.stack([index // r**2, index // r % r, index % r], dim=1)
         return (2 * cell + 1).float() / r - 1
@@ -121,7 +121,7 @@ def _surface_sampler(solid: Solid, seed: int, pool: int, progress: bool) -> Surf
 def make_sampler(
     kind: SamplerKind, solid: Solid, seed: int, pool: int, resolution: int, progress: bool = False
 ) -> Sampler:
-    """The sampler of a name."""
+    """The sampler of a kind."""
     if kind == "surface":
         return _surface_sampler(solid, seed, pool, progress)
     return GridSampler(solid, seed, resolution, progress)

@@ -1,7 +1,7 @@
-"""Settings from keywords; those that are left out are chosen to suit the file's size in bytes.
+"""Settings of a fit from keywords; those that are left out are chosen to suit the file's size in bytes.
 
-The choices were found by trial on the dragon, one and a half to two minutes on one core each (docs/experiments.md),
-near the points of configs/shapes.toml.
+The choices come from trial fits to the dragon of one and a half to two minutes on one core (docs/experiments.md), at
+sizes near those of configs/shapes.toml.
 """
 
 import math
@@ -21,12 +21,12 @@ Config = TypeVar("Config", OccupancyConfig, FitConfig)
 
 DEFAULT_BYTES = 3000
 """Size of a file when neither a size nor a network is given."""
-BITS = 6.5
+BITS_PER_PARAMETER = 6.5
 """Bits of the file per parameter. With more, a file holds too few parameters; with fewer, rounding costs accuracy."""
 SMALL_FILE = 3000
-"""Bytes below which small batches, and so more steps, are better."""
+"""Bytes below which smaller batches, which allow more steps, give better results."""
 SIZES = (1000, 2200, 5000, 12000, 28000)
-"""Sizes in bytes for which settings were searched. Between them the settings are linear in log bytes."""
+"""Sizes in bytes for which settings were searched; they are interpolated linearly in log bytes."""
 FACTORED_WIDTHS = {"sine": (40, 56, 80, 112, 160), "low-rank": (40, 56, 80, 128, 192)}
 LEARNING_RATES = {
     "sine": (7e-3, 7e-3, 5e-3, 3e-3, 3e-3),
@@ -35,24 +35,24 @@ LEARNING_RATES = {
 }
 SPREADS = (0.5, 0.5, 0.3, 0.3, 0.3)
 """Spread of the sine. Larger files have a larger rank and start nearer to a low-rank layer."""
-WIDTHS = (*range(8, 40, 2), *range(40, 1025, 4))
-"""Widths of dense layers. Wide matrices multiply at full speed only in multiples of four:
+DENSE_WIDTHS = (*range(8, 40, 2), *range(40, 1025, 4))
+"""Widths of dense layers. Wide matrices multiply at full speed only if their width is a multiple of four: a width of
 66 takes three times as long as 64."""
 
 
 def split_settings(settings: dict[str, Any]) -> tuple[OccupancyConfig, FitConfig]:
-    """Keyword settings as the two dataclasses that they belong to.
+    """Split keyword settings into the two dataclasses that they belong to.
 
     With `bytes`, settings that are left out are chosen for that size (`settings_for_size`). `bytes` is `DEFAULT_BYTES`
-    where neither a size nor a network is given. Without `bytes`, they have the dataclasses' defaults.
+    if neither a size nor a network is given. Without `bytes`, they take the dataclasses' defaults.
 
     Raises:
-        ValueError: a name that neither has, or with `bytes` a setting out of bounds.
+        ValueError: an unknown name or, with `bytes`, a setting out of bounds.
     """
     names = {f.name for kind in (OccupancyConfig, FitConfig) for f in fields(kind)}
     unknown = set(settings) - names
     if unknown:
-        raise ValueError(f"no setting is called {sorted(unknown)[0]!r}: there are {', '.join(sorted(names))}")
+        raise ValueError(f"no setting is called {sorted(unknown)[0]!r}: choose from {', '.join(sorted(names))}")
     if all(settings.get(name) is None for name in ("bits", "bytes", "width", "rank")):
         settings = {**settings, "bytes": DEFAULT_BYTES}
     if settings.get("bytes") is not None:
@@ -61,15 +61,15 @@ def split_settings(settings: dict[str, Any]) -> tuple[OccupancyConfig, FitConfig
 
 
 def _part(kind: type[Config], settings: dict[str, Any]) -> Config:
-    """A dataclass of those settings that belong to it."""
+    """A dataclass from those of the settings that are its fields."""
     return kind(**{f.name: settings[f.name] for f in fields(kind) if f.name in settings})
 
 
 def settings_for_size(settings: dict[str, Any]) -> dict[str, Any]:
     """The given settings, `bytes` among them, and those of `setting(chosen_for_size=True)` that are left out.
 
-    The network gets as many parameters as `BITS` allow: the table's width and the largest rank that fits, or the
-    largest width of a dense network. Given settings stay as they are.
+    The network gets as many parameters as `BITS_PER_PARAMETER` allows: the table's width with the largest rank that
+    fits or, for dense layers, the largest width. Given settings are kept.
 
     Raises:
         ValueError: a setting is out of bounds.
@@ -92,26 +92,29 @@ def settings_for_size(settings: dict[str, Any]) -> dict[str, Any]:
     chosen |= settings
     if "width" not in chosen:
         if layer == "dense":
-            chosen["width"] = _largest(WIDTHS, "width", chosen)
+            chosen["width"] = _largest(DENSE_WIDTHS, "width", chosen)
         elif "rank" in chosen:
-            narrowest = 8 * math.ceil(chosen["rank"] / 8)  # a rank is at most the width
-            chosen["width"] = _largest(range(narrowest, max(narrowest, WIDTHS[-1]) + 1, 8), "width", chosen)
+            narrowest = 8 * math.ceil(chosen["rank"] / 8)  # the rank is at most the width
+            chosen["width"] = _largest(range(narrowest, max(narrowest, DENSE_WIDTHS[-1]) + 1, 8), "width", chosen)
         else:
             width = 8 * round(between(FACTORED_WIDTHS[layer]) * math.sqrt(size / searched) / 8)
-            chosen["width"] = min(max(8, width), WIDTHS[-1])
+            chosen["width"] = min(max(8, width), DENSE_WIDTHS[-1])
     if "rank" not in chosen and layer != "dense":
-        # where the rank is the width no row is anchored, and a layer takes twice what a dense one does
+        # at a rank equal to the width no row is anchored, and a layer has twice the parameters of a dense one
         chosen["rank"] = _largest(range(1, max(2, chosen["width"])), "rank", chosen)
     return chosen
 
 
 def _largest(values: Sequence[int], name: str, settings: dict[str, Any]) -> int:
-    """The largest of ascending values of a setting whose network fits the bytes and the format's bound; the smallest
-    value if none does."""
-    architecture, most = _part(OccupancyConfig, settings), min(8 * settings["bytes"] / BITS, LARGEST_COUNT)
+    """The largest of a setting's ascending values for which the network fits the bytes and the format's bound; the
+    smallest value if none fits."""
+    architecture, limit = (
+        _part(OccupancyConfig, settings),
+        min(8 * settings["bytes"] / BITS_PER_PARAMETER, LARGEST_COUNT),
+    )
 
     def parameters(value: int) -> int:
         change: dict[str, Any] = {name: value}
         return sum(math.prod(shape) for shape in shapes_of(replace(architecture, **change)))
 
-    return values[max(0, bisect_right(values, most, key=parameters) - 1)]
+    return values[max(0, bisect_right(values, limit, key=parameters) - 1)]

@@ -1,8 +1,9 @@
-"""Inside or outside: the truth that a field is fitted to.
+"""A mesh as a solid: the labels, inside or outside, that a field is fitted to.
 
-The generalised winding number (Jacobson et al. 2013) counts how often a surface wraps a point: 1 inside, 0 outside, and
-in between, smoothly, near holes. "Inside" is a winding number above 1/2, so that holes, self-intersections and loose
-pieces do no harm. It is computed by libigl's fast winding number for triangle soups (Barill et al. 2018).
+The generalised winding number (Jacobson et al. 2013) counts how often a surface wraps around a point: 1 inside,
+0 outside, and a smooth transition near holes. A point is inside if its winding number is above 1/2, which makes the
+labels robust to holes, self-intersections and loose pieces. It is computed by libigl's fast winding number for triangle
+soups (Barill et al. 2018).
 """
 
 from dataclasses import dataclass
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
 Points = Float[np.ndarray, "n 3"]
 
 HALF_EXTENT = 0.95
-"""Half of the shape's longest side in the cube [-1, 1]^3: a margin that lets every surface close."""
-HARMLESS = 1e-3
-"""How far, in cube units, float32 may move the cube's centre from the middle of the box."""
+"""Half of the shape's longest side in the cube [-1, 1]^3. The margin lets every surface close."""
+CENTRE_TOLERANCE = 1e-3
+"""Largest error, in cube units, that rounding the cube's centre to float32 may cause."""
 AMBIGUOUS = 0.25
-"""A winding number closer than this to 1/2 is a guess: the surface has a hole nearby."""
+"""Winding numbers closer to 1/2 than this are ambiguous: the surface has a hole nearby."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class Placement:
     """Where the cube [-1, 1]^3 lies in the mesh's own coordinates: x = centre + scale * cube."""
 
     centre: tuple[float, float, float]
-    """The middle of the bounding box, in the mesh's unit: a float32 unless the box is small and far from the origin."""
+    """Centre of the bounding box, in the mesh's unit; rounded to float32 unless the box is small and far from the
+    origin."""
     scale: float
     """Length of one cube unit, in the mesh's unit."""
 
@@ -39,10 +41,10 @@ class Placement:
     def of(cls, mesh: "trimesh.Trimesh") -> "Placement":
         """The placement that gives the longest side of the bounding box a half-extent of 0.95."""
         low, high = np.asarray(mesh.bounds, dtype=np.float64)
-        scale = float(np.float32((high - low).max() / 2 / HALF_EXTENT))  # as a file keeps it
+        scale = float(np.float32((high - low).max() / 2 / HALF_EXTENT))  # as stored in a file
         centre = (low + high) / 2
-        short = centre.astype(np.float32)  # half of the bytes in a file
-        x, y, z = (short if np.abs(short - centre).max() < HARMLESS * scale else centre).tolist()
+        short = centre.astype(np.float32)  # takes half of the bytes in a file
+        x, y, z = (short if np.abs(short - centre).max() < CENTRE_TOLERANCE * scale else centre).tolist()
         return cls((x, y, z), scale)
 
     def to_cube(self, points: Points) -> Points:
@@ -55,7 +57,7 @@ class Placement:
 
 
 class Solid:
-    """A mesh, placed in the cube, that answers for any point of the cube whether it is inside."""
+    """A mesh placed in the cube, with point queries: winding number, inside or outside, distance."""
 
     def __init__(self, mesh: "trimesh.Trimesh", placement: Placement) -> None:
         import igl
@@ -68,7 +70,7 @@ class Solid:
         self._tree.init(*self._surface)
 
     def winding_number(self, points: Points) -> Float[np.ndarray, " n"]:
-        """How often the surface wraps each point."""
+        """Generalised winding number of the surface around each point."""
         return self._tree.winding_number(np.ascontiguousarray(points, dtype=np.float64))
 
     def contains(self, points: Points) -> Bool[np.ndarray, " n"]:
@@ -82,7 +84,7 @@ class Solid:
 
     @cached_property
     def _distance_tree(self) -> "igl.AABB":
-        """Built once for all chunks of points; not at all where only inside or outside is asked."""
+        """Tree for distances, built once for all chunks of points, on the first query of a distance."""
         import igl
 
         tree = igl.AABB()
@@ -90,7 +92,7 @@ class Solid:
         return tree
 
     def near_surface(self, count: int, distance: float, random: np.random.Generator) -> Points:
-        """Points of the surface, uniform by area, each moved by a normal step with this standard deviation an axis."""
+        """Points of the surface, uniform by area, with Gaussian offsets of standard deviation `distance` per axis."""
         import trimesh
 
         points, _ = trimesh.sample.sample_surface(self.mesh, count, seed=random)
@@ -98,10 +100,10 @@ class Solid:
 
     @cached_property
     def ambiguous_fraction(self) -> float:
-        """Share of points near the surface (0.02 cube units) whose winding number is within 1/4 of 1/2.
+        """Fraction of points near the surface (0.02 cube units) whose winding number is within 1/4 of 1/2.
 
         Raises:
-            ValueError: no point is inside at all.
+            ValueError: none of these points is inside.
         """
         random = np.random.default_rng(0)
         winding = self.winding_number(self.near_surface(50_000, 0.02, random))

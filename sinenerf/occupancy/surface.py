@@ -1,9 +1,10 @@
-"""From a field to a mesh: coarse to fine, only cells near the surface are evaluated, then marching cubes.
+"""Surface of a field as a mesh: a coarse-to-fine search for the cells near the surface, then marching cubes.
 
-The grid over the cube [-1, 1]^3 has `resolution` cells a side. Search starts on cells some powers of two larger. A cell
-is split where its corners disagree, or where the field's own slope says that the surface may pass between them:
-|f| <= |grad f| times the cell's diagonal. On the finest level the surface is followed: a face that it crosses opens the
-cell behind. What the search finds is exactly what evaluating the whole grid would give (asserted in the tests).
+The grid over the cube [-1, 1]^3 has `resolution` cells per side. The search starts on cells that are larger by a power
+of two. A cell is split if its corners lie on both sides of the surface, or if the field's gradient allows the surface
+to pass between them: |f| <= |grad f| times the cell's diagonal. On the finest level the surface is followed across cell
+faces: the cell behind each crossed face is visited too. The tests assert that the result equals that of evaluating the
+whole grid.
 """
 
 import math
@@ -20,13 +21,13 @@ from sinenerf.occupancy.surface_grid import Grid, LevelError, Logits
 if TYPE_CHECKING:
     import trimesh
 
-SMALLEST = 1e-3
-"""Least distance of a grid value from the level, in logits."""
+MIN_OFFSET = 1e-3
+"""Smallest distance of a grid value from the level, in logits."""
 
 
 @dataclass(frozen=True)
 class Extraction:
-    """A mesh and what it cost."""
+    """A mesh and the number of evaluations that it took."""
 
     mesh: "trimesh.Trimesh"
     """In the coordinates of the mesh that the field was fitted to."""
@@ -36,41 +37,43 @@ class Extraction:
 
 @dataclass(frozen=True)
 class Surface:
-    """Bare arrays: for a viewer's first picture, which cannot wait until trimesh is imported."""
+    """A mesh as bare arrays, for a viewer's first picture, which should not wait for the import of trimesh."""
 
     vertices: Float[np.ndarray, "v 3"]
     """In the coordinates of the mesh that the field was fitted to."""
     faces: Int[np.ndarray, "f 3"]
     evaluations: int
+    """Points at which the field was evaluated."""
 
 
 def extract_surface(
     logits: Logits, placement: Placement, resolution: int = 512, level: float = 0.5, largest_component: bool = False
 ) -> Extraction:
-    """The closed surface where the occupancy passes a level; what is solid at the cube's wall is capped there.
+    """The closed surface at a level of the occupancy. Solid parts that reach the cube's wall are capped there.
 
     Args:
-        logits: of the occupancy, such as `OccupancyField.logits`; fast if the field keeps its weights, as `load` and
-            `fit` return it.
-        placement: of the cube, in the coordinates of the mesh to return.
-        resolution: cells along a side of the cube.
+        logits: logits of the occupancy, such as `OccupancyField.logits`; fast if the field caches its weights, as those
+            from `load` and `fit` do.
+        placement: placement of the cube, in the coordinates of the mesh to return.
+        resolution: cells per side of the cube.
         level: occupancy between 0 and 1.
-        largest_component: keep only the connected piece with the most faces, so that nothing floats.
+        largest_component: keep only the connected piece with the most faces.
 
     Raises:
-        LevelError: the field does not reach the level, or nowhere falls below it, or is noise.
-        ValueError: resolution under 2, or a level that no occupancy has.
+        LevelError: (a ValueError) the field does not reach the level, is nowhere below it, is NaN or noise; or the
+            level is not between 0 and 1.
+        ValueError: the resolution is less than 2.
     """
     import trimesh
 
-    made = find_surface(logits, placement, resolution, level)
-    faces = made.faces
+    surface = find_surface(logits, placement, resolution, level)
+    faces = surface.faces
     if largest_component:
         piece = trimesh.graph.connected_component_labels(trimesh.graph.face_adjacency(faces), node_count=len(faces))
         faces = faces[piece == np.bincount(piece).argmax()]
-    mesh = trimesh.Trimesh(made.vertices, faces, process=False)
+    mesh = trimesh.Trimesh(surface.vertices, faces, process=False)
     mesh.remove_unreferenced_vertices()
-    return Extraction(mesh, made.evaluations)
+    return Extraction(mesh, surface.evaluations)
 
 
 def find_surface(
@@ -81,12 +84,12 @@ def find_surface(
     quick: bool = False,
     watch: Callable[[int], None] | None = None,
 ) -> Surface:
-    """The bare arrays that `extract_surface` makes a mesh of.
+    """The surface of `extract_surface` as bare arrays.
 
     Args:
-        quick: start coarser and split cells by their corners alone, not by the slope, at a third of the evaluations:
-            pieces smaller than a coarse cell are missed.
-        watch: called with the number of evaluations so far, now and then; what it raises ends the search.
+        quick: start coarser and split cells by their corners alone, without the gradient. This takes a third of the
+            evaluations, but misses pieces smaller than a coarse cell.
+        watch: called from time to time with the number of evaluations so far; an exception from it ends the search.
 
     Raises:
         LevelError, ValueError: as `extract_surface`.
@@ -100,8 +103,8 @@ def find_surface(
     grid = Grid(logits, resolution, math.log(level / (1 - level)), watch)
     keys, index = np.unique(grid.corners(grid.search(quick)), return_inverse=True)
     vertices, values = grid.points(keys), grid.values(keys)
-    # no vertex may lie on another in a file's float32: a reader that merges them would see holes
-    values = np.where(values > 0, np.maximum(values, SMALLEST), np.minimum(values, -SMALLEST))
-    # libigl calls what is below the level inside
+    # vertices must stay distinct in a file's float32, or a reader that merges equal ones would open holes
+    values = np.where(values > 0, np.maximum(values, MIN_OFFSET), np.minimum(values, -MIN_OFFSET))
+    # libigl takes values below the level as inside
     surface, faces, _ = igl.marching_cubes(-values.astype(np.float64), vertices, index.reshape(-1, 8), 0.0)
     return Surface(placement.from_cube(surface), faces.astype(np.int64), grid.evaluations)

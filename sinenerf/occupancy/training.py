@@ -30,13 +30,13 @@ from sinenerf.rounding.by_curvature import WINDOW, CurvatureRounding
 from sinenerf.rounding.curvature import draw_points, gauss_newton
 
 HELD_OUT = 100_000  # uniform points of the cube for the IoU in the progress bar
-CANDIDATES, CURVATURE_POINTS = 2**15, 2**12  # the curvature is taken at the second number of points, out of the first
+CANDIDATES, CURVATURE_POINTS = 2**15, 2**12  # training points, and those drawn from them to evaluate the curvature
 SAVE_EVERY = 20.0  # seconds of training between two checkpoints
 SCORE_EVERY = 5.0  # seconds of training between two evaluations of the held-out points
 
 
 class ProgressBar:
-    """A bar with the remaining time and the IoU, and messages above it, on standard error; or nothing at all."""
+    """A bar with the remaining time and the IoU, and messages above it, on standard error; silent unless `shown`."""
 
     def __init__(self, shown: bool) -> None:
         self.shown = shown
@@ -58,19 +58,19 @@ class ProgressBar:
         self._bar.stop()
 
     def say(self, message: str) -> None:
-        """Print a message of one line, unless nothing is shown."""
+        """Print a one-line message if the bar is shown."""
         if self.shown:
             say(message)
 
     def update(self, done: float, seconds: float, step: int, iou: float) -> None:
-        """Move the bar to the fraction of the budget that is used, and estimate the remaining time from it."""
+        """Move the bar to `done`, the used fraction of the budget, and show the remaining time that it implies."""
         left = seconds * (1 - done) / done if done else 0.0
         note = f"{int(left // 60)}:{int(left % 60):02d} left, step {step:,}" + (f", IoU {iou:.4f}" if iou else "")
         self._bar.update(self._task, completed=done, note=note)
 
 
 class Training:
-    """The state of a fit: network, optimiser, step, seconds spent."""
+    """State of a fit: network, optimiser, rounding, step and elapsed seconds."""
 
     def __init__(self, field: OccupancyField, solid: Solid, config: FitConfig, bar: ProgressBar) -> None:
         self.field, self.config, self.bar = field, config, bar
@@ -100,7 +100,7 @@ class Training:
         )
 
     def _curvature(self, start: int, stop: int) -> Tensor:
-        """Curvature of the current loss over parameters `start` to `stop`, at points that depend only on the step."""
+        """Curvature of the loss for parameters `start` to `stop`, at points that depend only on seed and step."""
         if self._curvature_points is None or self._curvature_points[0] != self.step:
             batches = [self.sampler.batch(self.step + i, CANDIDATES // 4)[0] for i in range(4)]
             candidates = torch.cat(batches).to(self.device)
@@ -121,7 +121,7 @@ class Training:
 
     @property
     def save_is_due(self) -> bool:
-        """Whether the last checkpoint is too old."""
+        """Whether a new checkpoint is due."""
         return self.seconds - self.saved_at > SAVE_EVERY
 
     def learning_rate(self) -> float:
@@ -179,17 +179,17 @@ class Training:
         self.iou = iou(occupied(self.field, points), inside)
 
     def finish(self) -> None:
-        """Round what is not rounded yet, and move the field to the CPU, every W kept."""
+        """Round the remaining parameters, and move the field to the CPU in evaluation mode with every W cached."""
         if self.rounding is not None:
             if (left := self.rounding.count - self.rounding.rounded) > WINDOW:  # a large network, or Ctrl-C
                 self.bar.say(f"rounding the remaining {left:,} parameters")
             self.field.coded = load_tensors(self.field.network, self.rounding.finish())
             self.rounding = None
         keep_weights(self.field.cpu().eval())
-        self._score()  # the rounding has changed the field, after Ctrl-C by much
+        self._score()  # rounding changes the field, after Ctrl-C considerably
 
     def save(self, path: Path) -> None:
-        """Write a checkpoint, whole or not at all."""
+        """Write a checkpoint atomically."""
         state = {
             "fingerprint": self.fingerprint,
             "output_existed": self.output_existed,
@@ -205,7 +205,7 @@ class Training:
         self.saved_at = self.seconds
 
     def resume(self, path: Path, fingerprint: str) -> None:
-        """Resume from the checkpoint at a path, if there is one for the same mesh and settings."""
+        """Resume from the checkpoint at `path` if it exists and has the same fingerprint."""
         self.fingerprint = fingerprint
         state = checkpoint.load(path, self.bar.say, fingerprint)
         if state is None:
@@ -219,7 +219,7 @@ class Training:
         self.bar.say(f"resuming from step {self.step}")
 
     def announce(self, output: Path | None) -> None:
-        """Report the result; `output` is None if the field was not written."""
+        """Print the result; `output` is None if the field was not written."""
         size = f"{output}: {output.stat().st_size:,} bytes, " if output is not None else ""
         self.bar.say(
             f"{size}{self.field.parameters_count:,} parameters, IoU {self.iou:.4f} on {HELD_OUT:,} held-out points, "

@@ -187,7 +187,7 @@ def test_a_mesh_is_prepared_once_and_reported_in_full(torus, tmp_path, monkeypat
         ("compress", tmp_path / "own.sine", "--bits", 7, "--mesh", tmp_path / "two.glb"),
     ):
         done = call_sinenerf(*command, "--output", tmp_path / "x.sine")
-        said = "faces in 2 geometries, merged; watertight, 5 faces turned round;"
+        said = "faces in 2 geometries, merged; watertight, 5 faces flipped;"
         assert said in " ".join(done.stderr.split()) and "the training begins" in done.stderr, done.stderr
 
 
@@ -213,8 +213,8 @@ def test_a_mesh_of_another_unit_is_no_truth(scale, torus, tmp_path):
     compressing = "compress", field, "--output", tmp_path / "x.sine", "--mesh", mesh, "--bits", 8, "--steps", 1
     for line in (compressing, ("eval", field, mesh)):
         done = call_sinenerf(*line)
-        assert done.returncode == 1 and "torus.ply: reaches from -" in done.stderr and done.stderr.count("\n") == 1
-        assert "in the field's cube, which its own mesh filled from -0.95 to 0.95. Give that mesh" in done.stderr
+        assert done.returncode == 1 and "torus.ply: extends from -" in done.stderr and done.stderr.count("\n") == 1
+        assert "in the field's cube, where the fitted mesh extends from -0.95 to 0.95. Give that mesh" in done.stderr
     assert not (tmp_path / "x.sine").exists()
 
 

@@ -8,7 +8,7 @@ import pytest
 from sinenerf.occupancy.architecture import build_network, shapes_of
 from sinenerf.occupancy.config import FitConfig, OccupancyConfig
 from sinenerf.occupancy.header import check_writable
-from sinenerf.occupancy.sizing import BITS, DEFAULT_BYTES, settings_for_size, split_settings
+from sinenerf.occupancy.sizing import BITS_PER_PARAMETER, DEFAULT_BYTES, settings_for_size, split_settings
 
 LAYERS = ["sine", "low-rank", "dense"]
 
@@ -38,7 +38,7 @@ def test_a_width_is_no_smaller_than_the_rank(bytes, rank):
 @pytest.mark.parametrize("bytes", [400, 1000, 2200, 3000, 8000, 28000, 90000])
 def test_a_network_fills_its_bytes(layer, bytes):
     architecture, config = split_settings({"layer": layer, "bytes": bytes})
-    assert 0.7 * 8 * bytes / BITS < parameters_of(architecture) <= 8 * bytes / BITS
+    assert 0.7 * 8 * bytes / BITS_PER_PARAMETER < parameters_of(architecture) <= 8 * bytes / BITS_PER_PARAMETER
     build_network(architecture)
     config.check()
 

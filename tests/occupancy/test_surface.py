@@ -11,7 +11,7 @@ import trimesh
 from sinenerf.occupancy.architecture import build_network
 from sinenerf.occupancy.config import OccupancyConfig
 from sinenerf.occupancy.solid import Placement
-from sinenerf.occupancy.surface import SMALLEST, LevelError, extract_surface
+from sinenerf.occupancy.surface import MIN_OFFSET, LevelError, extract_surface
 
 PLACEMENT = Placement((0.0, 0.0, 0.0), 1.0)
 
@@ -37,7 +37,7 @@ def dense(logits, resolution, level=0.5):
     values = logits(torch.from_numpy(points).float()).detach().numpy() - np.float32(math.log(level / (1 - level)))
     wall = (abs(points) >= 1).any(1)
     values[wall] = np.minimum(values[wall], np.float32(-1e-3))
-    values = np.where(values > 0, np.maximum(values, SMALLEST), np.minimum(values, -SMALLEST))
+    values = np.where(values > 0, np.maximum(values, MIN_OFFSET), np.minimum(values, -MIN_OFFSET))
     number = np.arange(len(points)).reshape([resolution + 1] * 3)
     corners = [(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 0, 1), (1, 0, 1), (1, 1, 1), (0, 1, 1)]
     r = resolution
@@ -124,9 +124,9 @@ def test_noise_is_refused_before_it_fills_the_memory(monkeypatch):
     with pytest.raises(LevelError, match=r"is noise: .* 1,\d{3},\d{3} of 1,728,000 cells. Try --resolution 64"):
         extract(logits, 120)
     monkeypatch.setattr("sinenerf.occupancy.surface_grid.COARSE", 8)
-    monkeypatch.setattr("sinenerf.occupancy.surface_grid.LARGEST", 8)
+    monkeypatch.setattr("sinenerf.occupancy.surface_grid.MAX_CELLS", 8)
     assert extract(logits, 8).mesh.is_watertight
-    with pytest.raises(LevelError, match=r"may pass 4,096 of 4,096 cells. Try --resolution 8"):
+    with pytest.raises(LevelError, match=r"may cross 4,096 of 4,096 cells. Try --resolution 8"):
         extract(logits, 1024)  # by its coarse cells
 
 
@@ -152,5 +152,5 @@ def test_no_surface_names_the_range_and_a_level():
         extract(logits, 16, 1.5)
     with pytest.raises(ValueError, match="resolution is 1"):
         extract(logits, 1)
-    with pytest.raises(LevelError, match="not a number"):
+    with pytest.raises(LevelError, match="is NaN at some points"):
         extract(lambda p: p[..., 0] * math.nan, 16)
