@@ -80,8 +80,8 @@ class OccupancyField(nn.Module):
         return self(points).float().cpu().numpy()
 
     def _to_cube(self, points: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
-        """Cube coordinates of points. The centre is subtracted as two float32 parts, which is as exact as float64, a type
-        that Apple's GPUs lack."""
+        """Cube coordinates of points. The centre is subtracted as two float32 parts, which is as exact as float64, a
+        type that Apple's GPUs lack."""
         centre = np.asarray(self.placement.centre, np.float32)
         parts = centre, np.asarray(self.placement.centre - centre, np.float32)
         near, rest = (torch.from_numpy(part).to(points.device) for part in parts)

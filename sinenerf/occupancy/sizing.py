@@ -108,10 +108,8 @@ def settings_for_size(settings: dict[str, Any]) -> dict[str, Any]:
 def _largest(values: Sequence[int], name: str, settings: dict[str, Any]) -> int:
     """The largest of a setting's ascending values for which the network fits the bytes and the format's bound; the
     smallest value if none fits."""
-    architecture, limit = (
-        _part(OccupancyConfig, settings),
-        min(8 * settings["bytes"] / BITS_PER_PARAMETER, LARGEST_COUNT),
-    )
+    architecture = _part(OccupancyConfig, settings)
+    limit = min(8 * settings["bytes"] / BITS_PER_PARAMETER, LARGEST_COUNT)
 
     def parameters(value: int) -> int:
         change: dict[str, Any] = {name: value}

@@ -94,7 +94,7 @@ class Grid:
         ticks = np.arange(0, self.resolution, stride)
         cells = np.stack(np.meshgrid(ticks, ticks, ticks, indexing="ij"), axis=-1).reshape(-1, 3)
         if np.isnan(self.values(self.corners(cells, stride))).any():
-            raise LevelError("the field is NaN at some points: its training has failed")
+            raise LevelError("the field is NaN at some points: its training was not completed")
         while stride > 1:
             cells = cells[self._near_surface(cells, stride, quick)]
             self._check_surface(len(cells), stride)
