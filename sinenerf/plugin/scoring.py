@@ -28,7 +28,7 @@ class Score:
 @silence()
 @torch.no_grad()
 def score_held_out(pipeline: Any, render: Callable[[Any, int], Tensor], stride: int = 1) -> Score:
-    """Render each held-out view, or every so many pixels of it across and down, and compare.
+    """Render each held-out view, or every `stride`-th pixel of it across and down, and compare.
 
     Args:
         render: (camera, stride) to (height, width, 3) in [0, 1].

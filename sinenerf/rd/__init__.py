@@ -1,1 +1,1 @@
-"""Rate-distortion: sweeps, their result files, and what is made of them."""
+"""Rate-distortion: sweeps, their result files, and the plots and comparisons made from them."""

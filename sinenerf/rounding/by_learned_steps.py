@@ -152,7 +152,7 @@ class LearnedStepRounding(Rounding):
             step.coarsen(original, 0.0)
 
     def after_step(self) -> None:
-        """Nothing to do: the parametrization yields fixed parameters whatever the optimiser does to the originals."""
+        """Nothing to do: fixed parameters do not depend on the originals, which the optimiser changes."""
 
     def state(self) -> dict[str, Any]:
         return {"multiplier": self.log_multiplier, "rate": self.last_rate}

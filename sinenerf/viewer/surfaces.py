@@ -59,7 +59,7 @@ class Surfaces:
         quick: bool = False,
         check: Callable[[], None] = _never_superseded,
     ) -> Arrays:
-        """(vertices, faces) of an asset in its own coordinates; a mesh is returned as it is, whatever the resolution.
+        """(vertices, faces) of an asset in its own coordinates; a mesh is returned unchanged at any resolution.
 
         Raises:
             LevelError: the field has no surface at this level.

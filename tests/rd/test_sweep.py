@@ -1,4 +1,4 @@
-"""Sweeps end to end on a tiny shape, and what is made of results."""
+"""Sweeps end to end on a tiny shape, and the use of their results."""
 
 import os
 import signal
