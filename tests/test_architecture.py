@@ -41,13 +41,6 @@ MAY_IMPORT = {
 PAIRS = {"architecture.py", "config.py", "field.py", "header.py", "surface.py", "evaluate.py"}
 """The same things in radiance/ and occupancy/: they have the same names there."""
 
-# What issue 25 has yet to bring about. Delete an entry when it is done; all three must be empty at the end.
-KNOWN_CIRCLES: list[set[str]] = []
-KNOWN_NAMES: set[str] = set()
-KNOWN_SIZES: set[str] = {
-    "plugin/flythrough.py",
-}
-
 
 @cache
 def modules() -> dict[str, Path]:
@@ -128,8 +121,7 @@ for name in {names!r}:
 def test_no_import_circles():
     below = {module: reachable(module) for module in modules()}
     circles = {frozenset(m for m in below[module] if module in below[m]) for module in modules()} - {frozenset()}
-    new = [sorted(circle) for circle in circles if not any(circle <= known for known in KNOWN_CIRCLES)]
-    assert not new
+    assert not [sorted(circle) for circle in circles]
 
 
 def test_imports_point_down_the_layers():
@@ -164,7 +156,7 @@ def test_no_two_modules_share_a_name():
         outside = [folder for folder in where if folder != "rd/programs"]
         if name in PAIRS:
             assert sorted(outside) == ["occupancy", "radiance"], name
-        elif name not in KNOWN_NAMES:
+        else:
             assert len(outside) <= 1, f"{name}: {outside}"
 
 
@@ -172,4 +164,4 @@ def test_modules_are_neither_slivers_nor_too_long():
     sizes = {path.relative_to(ROOT).as_posix(): lines_of(path) for path in modules().values()}
     long = {name for name, size in sizes.items() if size > 250}
     short = {name for name, size in sizes.items() if size < 40 and Path(name).stem not in ("__init__", "__main__")}
-    assert not (long | short) - KNOWN_SIZES
+    assert not long | short

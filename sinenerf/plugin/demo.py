@@ -7,22 +7,27 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from nerfstudio.cameras.cameras import Cameras
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from sinenerf.common.checks import check_positive
 from sinenerf.common.files import replacing
+from sinenerf.common.films import write_film
 from sinenerf.networks import count_parameters
 from sinenerf.plugin.demo_training import make_trainer, plan_steps, train
 from sinenerf.plugin.edge import ignore_warnings
-from sinenerf.plugin.flythrough import cameras_of, film
 from sinenerf.plugin.runs import capture_of_run
+from sinenerf.radiance.cameras import Camera
 from sinenerf.radiance.llff import read_poses_bounds
 
 CONSOLE = Console()
 METHOD = "sine-nerf-small"
 FILM_WIDTH = 252
 """Pixels: a frame renders in a fraction of a second."""
+FPS = 24
+"""Frames per second of the film."""
 
 
 @ignore_warnings()
@@ -61,7 +66,7 @@ def run_demo(scene: Path | None, output: Path, steps: int, minutes: float, frame
     }
     capture = capture_of_run(trainer.pipeline)
     views = [view.resized(min(1.0, FILM_WIDTH / view.width)) for view in capture.spiral(frames)]
-    film(trainer.pipeline.model.eval(), cameras_of(views), target / "flythrough.mp4")
+    render_film(trainer.pipeline.model.eval(), nerfstudio_cameras(views), target / "flythrough.mp4")
     with replacing(target / "result.json") as partial:
         partial.write_text(json.dumps(result, indent=2))
     show(result, target)
@@ -99,6 +104,27 @@ def score(pipeline, picture: Path) -> dict:
         Image.fromarray((np.concatenate(rows) * 255).round().astype(np.uint8)).save(partial)
     mean = {name: round(float(np.mean([m[name] for m in metrics])), 4) for name in metrics[0]}
     return {**mean, "held_out_views": len(rows), "parameters": count_parameters(pipeline.model)}
+
+
+def nerfstudio_cameras(views: list[Camera]) -> Cameras:
+    """Views, which all have one lens, as nerfstudio's cameras."""
+    first = views[0]
+    return Cameras(
+        torch.from_numpy(np.stack([view.pose for view in views])).float(),
+        fx=first.fx,
+        fy=first.fy,
+        cx=first.cx,
+        cy=first.cy,
+        width=first.width,
+        height=first.height,
+    )
+
+
+def render_film(model, cameras: Cameras, path: Path) -> None:
+    """Write what a nerfstudio model shows to each camera as a film."""
+    order = track(range(len(cameras)), description="Fly-through")
+    renderings = (model.get_outputs_for_camera(cameras[i : i + 1].to(model.device))["rgb"] for i in order)
+    write_film(path, ((image.cpu().numpy() * 255).round().astype(np.uint8) for image in renderings), FPS)
 
 
 def show(result: dict, target: Path) -> None:

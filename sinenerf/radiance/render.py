@@ -10,7 +10,7 @@ from rich.progress import track
 from torch import Tensor
 
 from sinenerf.common.files import check_folder, replacing
-from sinenerf.common.films import FILMS, open_film
+from sinenerf.common.films import FILMS, write_film
 from sinenerf.radiance.camera_files import read_cameras
 from sinenerf.radiance.cameras import Camera
 from sinenerf.radiance.field import RadianceField
@@ -50,7 +50,9 @@ def render_views(
     views = [view.resized(scale) for view in views]
     field = field.on_best_device()
     if output.suffix.lower() in FILMS:
-        return [_film(field, views, output, what, fps)]
+        check_folder(output)
+        write_film(output, (picture(field, view, what) for view in track(views, description="Rendering")), fps)
+        return [output]
     output.mkdir(parents=True, exist_ok=True)
     return [_picture(field, view, output / f"{view.name}.png", what) for view in track(views, description="Rendering")]
 
@@ -83,11 +85,3 @@ def _picture(field: RadianceField, view: Camera, path: Path, what: Output) -> Pa
     with replacing(path) as partial:
         Image.fromarray(image).save(partial)
     return path
-
-
-def _film(field: RadianceField, views: list[Camera], output: Path, what: Output, fps: int) -> Path:
-    check_folder(output)
-    with open_film(output, fps) as add:
-        for view in track(views, description="Rendering"):
-            add(picture(field, view, what))
-    return output

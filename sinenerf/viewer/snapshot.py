@@ -12,7 +12,7 @@ from jaxtyping import Float
 from rich.progress import track
 
 from sinenerf.common.files import check_folder, replacing
-from sinenerf.common.films import FILMS, Picture, open_film
+from sinenerf.common.films import FILMS, Picture, write_film
 from sinenerf.common.mesh_renderer import Framing, MeshRenderer
 from sinenerf.viewer.api import ViewerApi
 from sinenerf.viewer.assets import Asset, display_frame
@@ -58,9 +58,9 @@ def snapshot(
             Image.fromarray(image).save(partial, quality=90)
         written.append(output)
     if turntable is not None:
-        with open_film(turntable, FPS) as add:
-            for frame in track(range(frames), description="Rendering"):
-                add(_row([render(frame / frames) for render in renderers], captions, framing))
+        turns = (frame / frames for frame in track(range(frames), description="Rendering"))
+        rows = (_row([render(turn) for render in renderers], captions, framing) for turn in turns)
+        write_film(turntable, rows, FPS)
         written.append(turntable)
     return written
 

@@ -31,8 +31,8 @@ def test_a_resumed_demo_reports_the_steps_that_were_made(steps, planned, made, t
         "train": lambda trainer, steps, console: 0.0,
         "score": lambda *arguments: {"psnr": 20.0, "ssim": 0.5, "parameters": 10},
         "capture_of_run": lambda pipeline: SimpleNamespace(spiral=lambda frames: []),
-        "cameras_of": lambda views: views,
-        "film": lambda *arguments: None,
+        "nerfstudio_cameras": lambda views: views,
+        "render_film": lambda *arguments: None,
     }
     for name, stand_in in stand_ins.items():
         monkeypatch.setattr(demo, name, stand_in)
