@@ -1,4 +1,4 @@
-"""Training within a budget of seconds or steps, with checkpoints: the loop, and that of nerfstudio's own trainers."""
+"""Training within a budget of seconds or steps, with checkpoints: the loop, and its use with nerfstudio's trainers."""
 
 import time
 from abc import ABC, abstractmethod
@@ -28,9 +28,9 @@ class BudgetedTraining(ABC):
     max_steps: int | None
     """Whichever of the two budgets is spent first ends the training; at least one is given."""
     checkpoint: Path | None = None
-    """File that is kept up to date while training, and resumed from."""
+    """File that is updated during training, and that training resumes from."""
     fingerprint: str | None = None
-    """Of input and settings: a checkpoint with another one is not resumed from."""
+    """Hash of input and settings; a checkpoint with another fingerprint is ignored."""
     seed: int = 0
     step: int = 0
     seconds: float = 0.0
@@ -66,7 +66,7 @@ class BudgetedTraining(ABC):
         return self.done_fraction >= 1
 
     def resume(self) -> bool:
-        """Load the checkpoint. Returns False where there is none that can be read and has this fingerprint."""
+        """Load the checkpoint. Returns False if it does not exist, cannot be read, or has another fingerprint."""
         state = None if self.checkpoint is None else checkpoint.load(self.checkpoint, say, self.fingerprint)
         if state is None:
             return False
@@ -81,7 +81,7 @@ class BudgetedTraining(ABC):
 
     @abstractmethod
     def _train_step(self) -> None:
-        """Make the step with the number `self.step`."""
+        """Train step number `self.step`."""
 
     @abstractmethod
     def _report(self, before: float) -> None:
@@ -89,20 +89,20 @@ class BudgetedTraining(ABC):
 
     @abstractmethod
     def _state(self) -> dict[str, Any]:
-        """What a checkpoint holds beside the progress: tensors and plain values."""
+        """The contents of a checkpoint besides the progress: tensors and plain values."""
 
     @abstractmethod
     def _load_state(self, state: dict[str, Any]) -> None:
-        """Continue from what `_state` returned."""
+        """Restore what `_state` returned."""
 
 
 @dataclass
 class TimedTraining(BudgetedTraining):
-    """A trainer of any of nerfstudio's methods, ours included, that scores the held-out views on its way."""
+    """Budgeted training of any nerfstudio method, ours included, that scores the held-out views along the way."""
 
     trainer: Any
     look_stride: int = 8
-    """Pixels between those that are scored on the way, across and down."""
+    """Stride, in pixels across and down, of the pixels that are scored during training."""
     history: list[dict[str, float]] = field(default_factory=list)
     """{step, seconds, psnr} of each score."""
 
@@ -124,7 +124,7 @@ class TimedTraining(BudgetedTraining):
             callback.run_callback_at_location(self.step, When.AFTER_TRAIN_ITERATION)
 
     def _schedule(self) -> None:
-        """Let learning rates fall, and rounding begin, by the number of steps that is expected to fit."""
+        """Schedule the learning rates and the start of rounding by the number of steps expected to fit the budget."""
         expected = max(self.step + 1, round(self.step / self.done_fraction)) if self.step else self.max_steps or 10**9
         self.trainer.config.max_num_iterations = expected
         for group in self.trainer.config.optimizers.values():
@@ -154,7 +154,7 @@ class TimedTraining(BudgetedTraining):
         trainer = self.trainer
         self.history = state["history"]
         trainer.pipeline.load_pipeline(state["pipeline"], self.step - 1)
-        _rebuild_optimizers(trainer)  # loading has enlarged TensoRF's grids, which are new parameters now
+        _rebuild_optimizers(trainer)  # loading may have replaced TensoRF's grids by larger ones
         for name, optimizer in trainer.optimizers.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
         for name, scheduler in trainer.optimizers.schedulers.items():
@@ -175,7 +175,7 @@ def _rebuild_optimizers(trainer: Any) -> None:
 
 
 def _without_numpy(value: Any) -> Any:
-    """The same with Python's numbers: nerfstudio's schedules hold numpy's, which torch.load(weights_only) refuses."""
+    """Replace numpy scalars, which nerfstudio's schedules contain and torch.load(weights_only) refuses, by Python's."""
     if isinstance(value, dict):
         return {name: _without_numpy(part) for name, part in value.items()}
     if isinstance(value, list | tuple):

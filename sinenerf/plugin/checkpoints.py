@@ -18,35 +18,35 @@ ADVICE = "Give its settings, those in its config.yml"
 
 
 def latest_valid_step(folder: Path) -> int:
-    """The step of the newest readable checkpoint in a folder. Broken and stray files are passed over with a message.
+    """The step of the newest readable checkpoint in a folder. Unreadable files are skipped with a message.
 
     Raises:
-        RunError: there is none.
+        RunError: the folder has no readable checkpoint.
     """
     for path in sorted(folder.glob("step-*.ckpt"), reverse=True):
         try:
             return int(torch.load(path, map_location="cpu", weights_only=True)["step"])
         except Exception as error:  # torch raises many kinds for a broken file
-            say(f"{path} is passed over: it cannot be read ({type(error).__name__})")
+            say(f"{path} is skipped: it cannot be read ({type(error).__name__})")
     raise RunError(f"{folder}: no checkpoint that can be read. Give the folder nerfstudio_models of a run")
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """What `SineTrainer.save_checkpoint` wrote, its tensors on the CPU.
+    """Read a checkpoint that `SineTrainer.save_checkpoint` wrote, with its tensors on the CPU.
 
     Raises:
         RunError: the file does not exist, is damaged, or is not a checkpoint of this trainer.
     """
     if not path.is_file():
         existing = ", ".join(other.name for other in sorted(path.parent.glob("step-*.ckpt"))) or "none"
-        raise RunError(f"{path}: no such checkpoint. There are: {existing}")
+        raise RunError(f"{path}: no such checkpoint. Existing ones: {existing}")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         if missing := {"step", "begin", "end", "pipeline", "optimizers", "schedulers", "scalers"} - set(state):
             raise KeyError(*missing)
     except Exception as error:  # torch raises many kinds for a broken file
         raise RunError(
-            f"{path}: is damaged, or no checkpoint of a run ({type(error).__name__}). Give another one"
+            f"{path}: is damaged, or not a checkpoint of a run ({type(error).__name__}). Give another one"
         ) from None
     return state
 
@@ -54,8 +54,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 def first_counted_step(state: dict[str, Any], steps: int) -> int:
     """The step from which a resumed run counts its `steps`.
 
-    A run that was stopped counts from its beginning, so that the same settings end it where it would have ended. One
-    that had ended, or has already made that many steps, makes `steps` more.
+    A run that was stopped counts from its first step, so that with the same settings it ends at the same step as
+    without the interruption. A run that had ended, or has already made that many steps, makes `steps` more.
     """
     start, begin = state["step"] + 1, state["begin"]
     ended = start >= state["end"]
@@ -63,12 +63,12 @@ def first_counted_step(state: dict[str, Any], steps: int) -> int:
 
 
 def check_same_settings(path: Path, state: dict[str, Any], pipeline: Any, optimizer: torch.optim.Optimizer) -> None:
-    """Refuse to resume from a checkpoint of other settings: its state dicts would silently bring their optimiser's
-    settings, omega and gain along, or fail to load with many lines.
+    """Refuse to resume from a checkpoint of a run with other settings: its state dicts would silently replace the
+    optimiser's settings, omega and gain, or fail to load with a message of many lines.
 
     Args:
-        path: where the checkpoint lies.
-        state: what it holds.
+        path: file of the checkpoint.
+        state: contents of the checkpoint.
 
     Raises:
         RunError: naming the settings that differ.
@@ -79,8 +79,8 @@ def check_same_settings(path: Path, state: dict[str, Any], pipeline: Any, optimi
     )
     if saved_shapes != shapes:
         raise RunError(
-            f"{path}: is of a run with another network (layer, rank, width, depth or the like, or bits "
-            f"where one has none). {ADVICE}"
+            f"{path}: is of a run with another network (layer, rank, width, depth or similar settings, or bits in only "
+            f"one of the runs). {ADVICE}"
         )
     saved, ours = state["optimizers"]["fields"]["param_groups"][0], optimizer.param_groups[0]
     # only SOAP's groups have this setting; other keys come and go with the versions of torch
@@ -95,19 +95,19 @@ def check_same_settings(path: Path, state: dict[str, Any], pipeline: Any, optimi
 
 
 def _other_settings(path: Path, state: dict[str, Any], pipeline: Any) -> list[str]:
-    """The settings of a checkpoint's run that give its parameters another meaning, and differ from the pipeline's."""
+    """The settings that change the meaning of the parameters and differ between a checkpoint's run and the pipeline."""
     model, parser, config = pipeline.model.config, pipeline.config.datamanager.dataparser, _config_beside(path)
     # anchored rows and gains follow from a sine's omega and spread
     names = {"density_activation", *(("omega", "spread") if model.layer == "sine" else ())}
     others = _differing(config, "pipeline.model", model, names)
     others |= _differing(config, "pipeline.datamanager.dataparser", parser, set(vars(parser)) - MAY_DIFFER)
-    # the checkpoint itself holds these, even when it was moved away from its config.yml
+    # these are in the checkpoint itself, even if it was moved away from its config.yml
     if (omega := _changed_constant(state, pipeline, "omega")) is not None:
         others["omega"] = omega
     if _changed_constant(state, pipeline, "gain") is not None:
         others.setdefault("spread", None)
     return [
-        name.replace("_", "-") + ("" if value is None else f", which is {_shown(value)} there,")
+        name.replace("_", "-") + ("" if value is None else f", which is {_shown(value)} in that run,")
         for name, value in sorted(others.items())
     ]
 
@@ -117,7 +117,7 @@ def _shown(value: Any) -> str:
 
 
 def _changed_constant(state: dict[str, Any], pipeline: Any, constant: str) -> float | None:
-    """A checkpoint's value of this constant in the first layer where it differs; None if it differs in none."""
+    """A checkpoint's value of a constant in the first layer where it differs from the pipeline's; None if none does."""
     for name, ours in pipeline.named_buffers():
         saved = state.get(name, ours)
         if name.endswith(f".{constant}") and not math.isclose(saved, ours, rel_tol=1e-5):
@@ -126,7 +126,7 @@ def _changed_constant(state: dict[str, Any], pipeline: Any, constant: str) -> fl
 
 
 def _config_beside(path: Path) -> Any:
-    """The YAML nodes of the config.yml of a checkpoint's run, without building any object; None if it has none."""
+    """The YAML nodes of the config.yml of a checkpoint's run, without building any object; None if there is no file."""
     try:
         return yaml.compose((path.absolute().parents[1] / "config.yml").read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError):  # a checkpoint may have been moved away from its run
@@ -134,7 +134,7 @@ def _config_beside(path: Path) -> Any:
 
 
 def _differing(config: Any, place: str, ours: Any, names: set[str]) -> dict[str, Any]:
-    """The scalar settings of these names that differ in one part of a config.yml; or, if its class differs, only that.
+    """The scalar settings that differ in one part of a config.yml, among `names`; or, if its class differs, only that.
 
     Args:
         config: YAML nodes.

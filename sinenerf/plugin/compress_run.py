@@ -20,9 +20,9 @@ from sinenerf.radiance.header import file_length, overhead
 from sinenerf.rounding.by_learned_steps import LearnedStepRounding
 
 LEARNING_RATE = 3e-4
-"""Of Adam, for the field. A run of a fern trained with SOAP loses 0.2 dB with 6e-3, and gains as much with this."""
+"""Adam's, for the field. A run on LLFF's fern trained with SOAP loses 0.2 dB with 6e-3, and gains as much with this."""
 CODEC_LEARNING_RATE = 1e-2
-"""Of Adam, for step sizes and entropy models, which are logarithms."""
+"""Adam's, for step sizes and entropy models, which are logarithms."""
 
 
 def compress_run(
@@ -36,10 +36,10 @@ def compress_run(
 ) -> RadianceField:
     """Write a run as a .sine file. Open only runs of your own: nerfstudio's config.yml can execute code.
 
-    A run that was trained with quantisation is written as it is, unless bits or bytes are given. Any other run is
-    fine-tuned on its photographs while its parameters are rounded: to the size in its settings, where it stopped before
-    rounding began, else to 8 bits per parameter. With 32 bits it stays in float32. Meanwhile a checkpoint beside the
-    output is kept up to date, from which the same call resumes.
+    A run that was trained with quantisation is written unchanged, unless bits or bytes are given. Any other run is
+    fine-tuned on its photographs while its parameters are rounded: to the size in its settings if it stopped before
+    rounding began, else to 8 bits per parameter. With 32 bits it stays in float32. A checkpoint beside the output is
+    updated during fine-tuning; after an interruption the same call resumes from it.
 
     Args:
         output: .sine file to write.
@@ -52,12 +52,12 @@ def compress_run(
         the field in the file; its `complete` is False after Ctrl-C.
 
     Raises:
-        FileNotFoundError: there is no run, or no folder for the output.
+        FileNotFoundError: the run or the folder of the output does not exist.
         ValueError: the run is of another method or too large for a file, or the size or budget is invalid.
     """
     check_folder(output)
     limits = training_budget(minutes, steps, default_minutes=1.0)
-    file_size(1, bits, bytes)  # refuses bad settings before any work
+    file_size(1, bits, bytes)  # refuse invalid settings before any work
     pipeline = open_run(run)
     model = pipeline.model
     if bits is None and bytes is None:
@@ -100,7 +100,7 @@ def _write(pipeline: Any, output: Path) -> RadianceField:
 
 
 def _start_rounding(model: Any, size: int) -> None:
-    """Give a model a quantiser that rounds its parameters, from now on, to a file of this many bytes."""
+    """Give a model a quantiser that rounds its parameters, starting immediately, to a file of `size` bytes."""
     try:
         model.quantiser = LearnedStepRounding(model.field, size, file_length, overhead(model.field.config), begin=0.0)
     except ValueError as error:
@@ -109,7 +109,7 @@ def _start_rounding(model: Any, size: int) -> None:
 
 
 def _fingerprint(field: RadianceField, settings: list[Any]) -> str:
-    """Hash of what must be the same for a checkpoint to be resumed from."""
+    """Hash of everything that must agree for a checkpoint to be resumed from."""
     digest = hashlib.sha256(repr(settings).encode())
     for values in field.parameters():
         digest.update(values.detach().cpu().numpy().tobytes())
@@ -122,7 +122,7 @@ class FineTuning(BudgetedTraining):
 
     pipeline: Any
     keeps_existing: bool
-    """The output existed before: only a training that has ended replaces it."""
+    """Whether the output existed before the training; it is then replaced only once the training has ended."""
 
     def __post_init__(self) -> None:
         self.quantiser: LearnedStepRounding = self.pipeline.model.quantiser

@@ -1,4 +1,4 @@
-"""nerfstudio's data manager with checks: one line says why data, of any parser, cannot be trained on."""
+"""nerfstudio's data manager with checks: data of any parser that cannot be trained on is refused with one line."""
 
 import json
 from functools import cached_property
@@ -25,11 +25,13 @@ class Photographs(InputDataset):
         """A photograph, (height, width, 3 or 4) of uint8.
 
         Raises:
-            SceneError: as `load_image` and `check_alpha`, whose checks nerfstudio's own reading lacks.
+            SceneError: as `load_image` and `check_alpha`; nerfstudio itself does not check photographs.
         """
         path = self.image_filenames[image_idx]
         image = load_image(path)
-        if self._dataparser_outputs.alpha_color is None:  # else nerfstudio blends transparent ones with that colour
+        if (
+            self._dataparser_outputs.alpha_color is None
+        ):  # otherwise nerfstudio blends transparent photographs with that colour
             check_alpha(path, image, self._first_mode)
         if self.scale_factor != 1.0:
             size = (int(image.width * self.scale_factor), int(image.height * self.scale_factor))
@@ -44,7 +46,7 @@ class Photographs(InputDataset):
 
 
 class SineDataManager(VanillaDataManager[Photographs]):
-    """Photographs and cameras that are checked as they are read. Bad ones end the program with one line."""
+    """Checks photographs and cameras as they are read. Invalid ones end the program with a one-line message."""
 
     def __init__(self, config: VanillaDataManagerConfig, **options) -> None:
         with exit_on(SceneError):
@@ -70,10 +72,10 @@ def check_cameras(cameras: Cameras, paths: list[Path], data: Path) -> None:
     Args:
         cameras: as a parser returned them.
         paths: their photographs.
-        data: where the parser read them.
+        data: the folder or file that the parser read them from.
 
     Raises:
-        SceneError: naming the photograph whose camera is not.
+        SceneError: naming the photograph whose camera is not finite.
     """
     lens = [cameras.fx, cameras.fy, cameras.cx, cameras.cy]
     broken = ~torch.isfinite(torch.cat([cameras.camera_to_worlds.flatten(1), *lens], dim=1)).all(1)
@@ -96,11 +98,12 @@ def _broken_frame(data: Path) -> str | None:
 
 
 def warn_of_tight_box(parser: DataParserConfig, cameras: Cameras, box: SceneBox) -> None:
-    """Print one line if the scene box ends at the cameras, which nerfstudio scales into +-1 by default."""
+    """Print a warning if the scene box ends at the cameras, which nerfstudio scales into +-1 by default."""
     middle, half = box.aabb.mean(0), (box.aabb[1] - box.aabb[0]) / 2
     reach = float(((cameras.camera_to_worlds[:, :, 3].cpu() - middle) / half).abs().max())
     if hasattr(parser, "scene_scale") and 0.5 < reach < 1.001:
         say(
             f"all cameras lie inside the scene box, +-{float(half.max()):g}, and everything farther away is cut off. "
-            "Add --scene-scale 16 after the parser's name, or 4 for a capture around an object, unless nothing is there"
+            "Add --scene-scale 16 after the parser's name, or 4 for a capture around an object, unless the scene ends "
+            "there"
         )

@@ -25,7 +25,7 @@ OTHER_KINDS = {
     "sparse/0": "colmap --colmap-path sparse/0",
     "sparse": "colmap --colmap-path sparse",
 }
-"""Files by which other kinds of captures are recognised, and the names of their parsers."""
+"""Files that identify other kinds of captures, and the names of their parsers."""
 
 
 @dataclass
@@ -38,21 +38,21 @@ class LLFFDataParserConfig(DataParserConfig):
     downscale_factor: int | None = None
     """Train on images_<factor>, made from the larger ones if missing. Default: the largest no wider than `widest`."""
     widest: int = 1100
-    """Largest width of the photographs in pixels, where no factor is given."""
+    """Largest width of the photographs in pixels, if no factor is given."""
     hold_every: int = 8
-    """Hold out every n-th view for testing, beginning with the first."""
+    """Hold out every n-th view for testing, starting with the first."""
     spherify: bool = False
     """For captures around an object: use a scene box instead of NDC."""
     box_limit: float = 8.0
-    """With spherify, the largest half side of the scene box, in distances of the cameras from what they look at. The
-    box holds all that they see up to their far bounds."""
+    """With spherify, the largest half side of the scene box, as a multiple of the cameras' distance from the point they
+    look at. Within this limit the box contains everything that they see up to their far bounds."""
     bound_factor: float = 0.75
     """The scene is scaled so that its nearest point lies at 1 / bound_factor, safely behind NDC's near plane at 1."""
 
 
 @dataclass
 class LLFFDataParser(DataParser):
-    """Reads, checks and normalises an LLFF scene. One that cannot be trained on ends the program with one line."""
+    """Reads, checks and normalises an LLFF scene. An invalid scene ends the program with a one-line message."""
 
     config: LLFFDataParserConfig
 
@@ -114,17 +114,19 @@ class LLFFDataParser(DataParser):
             seen = np.stack([np.minimum(corners.min(0), -1.0), np.maximum(corners.max(0), 1.0)])
             return seen.clip(-self.config.box_limit, self.config.box_limit)
         depth = float(views.bounds.max())
-        tangent = 0.5 * (views.hwf[:, 1::-1] / views.hwf[:, 2:]).max(0)  # of half the field of view, across and up
+        tangent = 0.5 * (views.hwf[:, 1::-1] / views.hwf[:, 2:]).max(
+            0
+        )  # of half the horizontal and vertical field of view
         reach = np.abs(views.camera_to_world[:, :2, 3]).max(0) + depth * tangent
         return np.array([[-reach[0], -reach[1], -depth], [reach[0], reach[1], 0.0]])
 
 
 def _check_no_other_kind(scene: Path) -> None:
-    """Refuse a folder without a poses_bounds.npy that is a capture of another kind, naming its parser."""
+    """Refuse a folder that holds a capture of another kind, naming its parser."""
     for name, parser in OTHER_KINDS.items():
         if (scene / name).exists():
             raise llff.SceneError(
-                f"{scene}: has {name} and no poses_bounds.npy: name its parser, ns-train ... --data {scene} {parser}"
+                f"{scene}: has {name} but no poses_bounds.npy: name its parser, ns-train ... --data {scene} {parser}"
             )
 
 
@@ -135,8 +137,8 @@ def _check_forward_facing(views: poses.PosedViews, paths: list[Path]) -> None:
     view = int((angles + corners).argmax())
     if angles[view] + corners[view] >= 90:
         raise llff.SceneError(
-            f"{paths[view]}: view {view} looks {angles[view]:.0f} degrees away from the mean of all views, its corners "
-            "90 or more. For a capture around an object add llff-data --spherify True"
+            f"{paths[view]}: view {view} looks {angles[view]:.0f} degrees away from the mean of all views, and its "
+            "corners 90 or more. For a capture around an object add llff-data --spherify True"
         )
 
 

@@ -1,4 +1,4 @@
-"""Detecting training that fails: values that are not finite, a density that collapsed."""
+"""Detecting failed training: values that are not finite, or a collapsed density."""
 
 from collections.abc import Iterable
 
@@ -7,13 +7,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 EMPTY = 2e-3
-"""Mean accumulation under which a scene counts as empty."""
+"""Mean accumulation below which a scene counts as empty."""
 FILLED = 0.98
-"""Share of the weights in each ray's first sample above which a scene counts as filled from the near plane on."""
+"""Share of the weight in each ray's first sample above which a scene counts as filled from the near plane on."""
 
 
 class TrainingDiverged(RuntimeError):
-    """The loss, or a parameter to be saved, is NaN or infinite. No parameter was updated with it, no file replaced."""
+    """The loss, or a parameter to be saved, is NaN or infinite. It updated no parameter and replaced no file."""
 
 
 def check_losses(losses: dict[str, Tensor]) -> None:
@@ -33,12 +33,13 @@ def check_parameters(parameters: Iterable[Tensor]) -> None:
     Raises:
         TrainingDiverged: a parameter is not finite.
     """
-    if not torch.stack([parameter.isfinite().all() for parameter in parameters]).all():  # a GPU is waited for once
+    finite = torch.stack([parameter.isfinite().all() for parameter in parameters])
+    if not finite.all():  # synchronises with a GPU only once
         raise TrainingDiverged("a parameter of the field is NaN or infinite")
 
 
 def find_collapse(weights: Float[Tensor, "rays samples 1"]) -> str | None:
-    """Whether a batch of rays, by its rendering weights, sees nothing, or a wall at the very start of each ray.
+    """Whether, by its rendering weights, a batch of rays sees nothing, or a wall at the start of each ray.
 
     Returns:
         a description of the collapse, or None.
@@ -48,5 +49,5 @@ def find_collapse(weights: Float[Tensor, "rays samples 1"]) -> str | None:
         return f"the density has collapsed to nothing (mean accumulation {accumulation:.1g})"
     first = float(weights[:, 0].mean()) / accumulation
     if first > FILLED:
-        return f"the density fills everything from the near plane on ({100 * first:.0f} % of the weight is there)"
+        return f"the density fills everything from the near plane on ({100 * first:.0f} % of the weight is at it)"
     return None

@@ -7,12 +7,12 @@ from io import StringIO
 
 
 class RunError(ValueError):
-    """A run cannot begin, resume or be opened as asked. The message is one line."""
+    """A run cannot be started, resumed or opened. The message is one line."""
 
 
 @contextmanager
 def exit_on(*errors: type[Exception]) -> Iterator[None]:
-    """For what nerfstudio calls: these errors end the program with one line instead of nerfstudio's traceback.
+    """For code that nerfstudio calls: these errors end the program with one line instead of nerfstudio's traceback.
 
     Raises:
         SystemExit: with the message of the error.
@@ -25,7 +25,7 @@ def exit_on(*errors: type[Exception]) -> Iterator[None]:
 
 @contextmanager
 def ignore_warnings() -> Iterator[None]:
-    """For calls of nerfstudio: its warnings, and those of the libraries it imports, are dropped."""
+    """For calls of nerfstudio: suppress its warnings and those of the libraries it imports."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -33,14 +33,14 @@ def ignore_warnings() -> Iterator[None]:
 
 @contextmanager
 def silence() -> Iterator[None]:
-    """`ignore_warnings`, and what is printed to standard output is dropped too."""
+    """As `ignore_warnings`, and suppress standard output too."""
     with ignore_warnings(), redirect_stdout(StringIO()):
         yield
 
 
 @contextmanager
 def call_nerfstudio() -> Iterator[None]:
-    """For calls that lead back into the plugin: `silence`, and an exit of `exit_on` is an exception again.
+    """For calls of nerfstudio that call the plugin: as `silence`, and turn `exit_on`'s exit back into an exception.
 
     Raises:
         RunError: with the message of the exit.

@@ -20,14 +20,14 @@ DEPTH_WIDTH = 160
 
 
 def field_and_visibility(run: Path) -> tuple[RadianceField, Visible]:
-    """The field of a run with its capture, and which points in scene coordinates some training camera sees.
+    """The field of a run with its capture, and a test of which points in scene coordinates any training camera sees.
 
     Args:
         run: the folder or config.yml of a `sine-nerf` run.
 
     Raises:
-        FileNotFoundError: no run there.
-        ValueError: a run of another method, or one that cannot be opened.
+        FileNotFoundError: the run does not exist.
+        ValueError: the run is of another method, or cannot be opened.
     """
     pipeline = open_run(run)
     field = pipeline.model.field
@@ -37,7 +37,7 @@ def field_and_visibility(run: Path) -> tuple[RadianceField, Visible]:
 
 @torch.no_grad()
 def _seen(pipeline, vertices: Float[np.ndarray, "n 3"]) -> Bool[np.ndarray, " n"]:
-    """Whether some training view sees each scene point: it projects into the picture, not behind its depth."""
+    """Whether any training view sees each scene point: it projects into the image, and not behind its depth."""
     cameras = pipeline.datamanager.train_dataset.cameras.to(pipeline.device)
     points = torch.from_numpy(np.array(vertices)).float()
     seen = torch.zeros(len(points), dtype=torch.bool)

@@ -39,7 +39,7 @@ def _trainer(
                 "optimizer": optimizer,
                 "scheduler": ExponentialDecayConfig(final_ratio=0.05, warmup_steps=200),
             },
-            # step sizes and entropy models, all of them logarithms; used only with bits or bytes
+            # for step sizes and entropy models, all of them logarithms; used only with bits or bytes
             "codec": {
                 "optimizer": FusedAdamConfig(lr=1e-2, eps=1e-8),
                 "scheduler": ExponentialDecayConfig(final_ratio=0.05),

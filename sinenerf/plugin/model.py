@@ -1,4 +1,4 @@
-"""The radiance field as a nerfstudio model: losses of batches of rays, and the outputs that its tools expect."""
+"""The radiance field as a nerfstudio model: losses of a batch of rays, and the outputs nerfstudio's tools expect."""
 
 import torch
 import torch.nn.functional as F
@@ -25,7 +25,7 @@ from sinenerf.radiance.warps import NDC, Box, CubeRays, Warp
 from sinenerf.rounding.by_learned_steps import LearnedStepRounding
 
 COLLAPSE_CHECKS = range(100, 501, 100)
-"""Steps after which a collapsed density is looked for."""
+"""Steps after which the density is checked for collapse."""
 
 
 class SineNeRFModel(Model):
@@ -52,7 +52,7 @@ class SineNeRFModel(Model):
         self.register_load_state_dict_post_hook(lambda model, _: model.panel.update(model.field, model.quantiser))
 
     def _far(self) -> float:
-        """z in the cube of the scene's far bound."""
+        """z of the scene's far bound in the cube."""
         if not isinstance(self.warp, NDC):
             return 1.0
         far = self.scene_box.aabb[0].clone()
@@ -60,7 +60,7 @@ class SineNeRFModel(Model):
         return float(self.warp.warp_points(far)[2])
 
     def _make_quantiser(self) -> LearnedStepRounding | None:
-        """Rounding of all parameters, to begin late in the training; None for a run that stays in float32.
+        """Rounding of all parameters, which begins late in training; None for a run that stays in float32.
 
         Raises:
             ValueError: the file cannot have this size or hold this network.
@@ -87,7 +87,7 @@ class SineNeRFModel(Model):
 
     @torch.no_grad()
     def get_outputs_for_camera_ray_bundle(self, camera_ray_bundle: RayBundle) -> dict[str, Tensor]:
-        with built_once(self):  # once an image, not once a chunk
+        with built_once(self):  # once per image, not once per chunk
             return super().get_outputs_for_camera_ray_bundle(camera_ray_bundle)
 
     def _render(self, bundle: RayBundle) -> dict[str, Tensor]:
@@ -101,7 +101,7 @@ class SineNeRFModel(Model):
         return outputs
 
     def _render_batch(self, bundle: RayBundle) -> dict[str, Tensor]:
-        """Rays to train on: jittered samples, and what the losses need of the coarse network."""
+        """Render training rays: jittered samples, and the coarse network's part of the losses."""
         rays = self.warp.warp_rays(bundle.origins, bundle.directions)
         coarse, fine = self.field.sample(rays, bundle.directions, jitter=True)
         outputs = {"rgb": self._composite(fine.colour, fine.weights), "accumulation": fine.weights.sum(-2)}
@@ -115,7 +115,7 @@ class SineNeRFModel(Model):
         return outputs
 
     def _render_between(self, bundle: RayBundle) -> dict[str, Tensor]:
-        """Rays with bounds of their own, in the world: those of a viewer's crop, or the short ones of exporters."""
+        """Render rays with their own bounds in the world, as from the viewer's crop box or from exporters."""
         rays = CubeRays(bundle.origins, bundle.directions, bundle.nears, bundle.fars)
         _, fine = self.field.sample(rays, bundle.directions, in_world=True)
         depth = median(fine.midpoints, fine.weights)
@@ -127,7 +127,7 @@ class SineNeRFModel(Model):
         }
 
     def _composite(self, colour: Tensor | None, weights: Tensor) -> Tensor:
-        """By nerfstudio's renderer: its background is random in some trainings, and replaced within a viewer's crop."""
+        """Composite by nerfstudio's renderer, whose background may be random, or replaced within the viewer's crop."""
         assert colour is not None
         return self.renderer_rgb(rgb=colour, weights=weights)
 
@@ -136,7 +136,7 @@ class SineNeRFModel(Model):
         return {"psnr": psnr(outputs["rgb"].detach(), truth)}
 
     def get_loss_dict(self, outputs, batch, metrics_dict=None) -> dict[str, Tensor]:
-        """Squared error of each network's colours, the proposal loss, and the rate of the file while it is rounded.
+        """Squared error of each network's colours, the proposal loss, and during rounding the rate of the file.
 
         Raises:
             TrainingDiverged: a loss is not finite.
@@ -172,7 +172,7 @@ class SineNeRFModel(Model):
         return torch.cat([outputs[output_name], outputs["accumulation"]], dim=-1)
 
     def get_training_callbacks(self, attributes: TrainingCallbackAttributes) -> list[TrainingCallback]:
-        """Rounding before each step, once it is due; checks of the density and updates of the panel after it."""
+        """Before each step, rounding once it is due; after it, density checks and updates of the panel."""
 
         def before_step(step: int) -> None:
             trainer = attributes.trainer
@@ -196,7 +196,7 @@ class SineNeRFModel(Model):
         ]
 
     def _check_density(self, step: int, attributes: TrainingCallbackAttributes) -> None:
-        """If the density has collapsed, start once again from other random parameters; the second time, report it."""
+        """If the density has collapsed, restart once from new random parameters; a second time, only report it."""
         collapse = find_collapse(self._latest_weights)
         if collapse is None:
             return

@@ -1,4 +1,4 @@
-"""Settings of the nerfstudio model: those of the field, and what only training and nerfstudio need.
+"""Settings of the nerfstudio model: those of the field, and those that only training and nerfstudio need.
 
 `ns-train sine-nerf --help` shows them as --pipeline.model options.
 """
@@ -30,7 +30,7 @@ class SineNeRFModelConfig(RadianceNetworks, ModelConfig):
     bits: float | None = None
     """Round all parameters in training, so that scene.sine takes this many bits per parameter. Default: float32."""
     bytes: int | None = None
-    """Size of the run's scene.sine in bytes instead."""
+    """Round them so that scene.sine takes this many bytes instead."""
 
     def architecture(self, ndc: bool) -> RadianceConfig:
         """The settings of the field. `ndc`: the scene is forward-facing, which decides an automatic background."""

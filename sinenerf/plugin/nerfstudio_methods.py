@@ -1,4 +1,4 @@
-"""Trainers of any of nerfstudio's methods, ours and its own, for comparisons: same data manager, same loop."""
+"""Trainers of any nerfstudio method, ours or its own, for comparisons with the same data manager and training loop."""
 
 import os
 from collections.abc import Iterator
@@ -16,10 +16,10 @@ from sinenerf.plugin.edge import call_nerfstudio, silence
 
 
 def configure(method: str, scene: Path, output: Path, options: dict[str, Any], parser: dict[str, Any]) -> Any:
-    """A trainer's config from nerfstudio's registry, which reads an LLFF folder through `llff-data`.
+    """A trainer's config from nerfstudio's registry, set to read an LLFF folder through `llff-data`.
 
     Args:
-        options: what differs from the method's defaults, by dotted names such as pipeline.model.implementation.
+        options: changes to the method's defaults, by dotted names such as pipeline.model.implementation.
         parser: settings of `LLFFDataParserConfig`.
 
     Raises:
@@ -35,7 +35,7 @@ def configure(method: str, scene: Path, output: Path, options: dict[str, Any], p
         raise ValueError(f"nerfstudio has no method {method!r}")
     config = deepcopy(all_methods[method])
     rays = config.pipeline.datamanager.train_num_rays_per_batch
-    # one data manager for all: nerfacto's own starts processes, too many for two cores
+    # one data manager for all methods: nerfacto's own starts too many processes for two cores
     manager = VanillaDataManagerConfig(data=scene, dataparser=LLFFDataParserConfig(data=scene, **parser))
     manager.train_num_rays_per_batch = rays
     config.pipeline.datamanager, config.data = manager, scene
@@ -49,7 +49,7 @@ def configure(method: str, scene: Path, output: Path, options: dict[str, Any], p
 
 
 def place_output(config: Any, output: Path, scene: Path) -> None:
-    """Let a run write to output / scene / method / "run", without a viewer, event files or a log on the console."""
+    """Make a run write to output / scene / method / "run", without a viewer, event files or a console log."""
     config.vis = "none"  # tensorboard would start a thread that outlives the run
     config.logging.local_writer.enable = False
     config.output_dir, config.experiment_name, config.timestamp = output, scene.resolve().name, "run"
@@ -69,7 +69,7 @@ def _set_option(config: Any, method: str, key: str, value: Any) -> None:
 
 
 def build(config: Any, seed: int = 0) -> Any:
-    """The trainer of a config, with its data read and its model built.
+    """Set up the trainer of a config: read its data and build its model.
 
     Raises:
         ValueError: the scene or the settings cannot be trained on.
@@ -84,8 +84,8 @@ def build(config: Any, seed: int = 0) -> Any:
 
 
 def largest_model(config: Any) -> torch.nn.Module:
-    """A config's model as large as training can make it (TensoRF's grids at their last resolution), on the meta device:
-    shapes without values."""
+    """A config's model at the largest size it reaches in training (TensoRF's grids grow), on the meta device: shapes
+    without values."""
     with call_nerfstudio(), _placeholder_lpips_weights():
         from nerfstudio.data.scene_box import SceneBox
 
@@ -101,10 +101,10 @@ def largest_model(config: Any) -> torch.nn.Module:
 
 @contextmanager
 def _placeholder_lpips_weights() -> Iterator[None]:
-    """Let torchvision find AlexNet's weights, as zeros, in a cache folder of its own.
+    """Give torchvision a temporary cache folder with zeros as AlexNet's weights.
 
-    nerfstudio's models always build an LPIPS metric, for which torchvision downloads 233 MB unless they are cached. No
-    score here uses that metric.
+    nerfstudio's models always build an LPIPS metric, for which torchvision downloads 233 MB unless the weights are
+    cached. No score here uses that metric.
     """
     from torchvision.models import AlexNet_Weights, alexnet
 

@@ -25,10 +25,10 @@ class FieldOptimizerConfig(OptimizerConfig):
     """Optimiser of the networks. `_target` and `eps` of the base class are unused."""
 
     kind: OptimizerKind = "soap"
-    """soap: Adam in the eigenbasis of each matrix's gradients. Its steps are slower, but it is better in the same time,
-    except for a sine whose spread is a radian or more. adam: plain Adam."""
+    """soap: Adam in the eigenbasis of each matrix's gradients. Its steps are slower, but it learns more in the same
+    time, except with a sine whose spread is a radian or more. adam: plain Adam."""
     lr: float = 1e-2
-    """Learning rate at the start."""
+    """Initial learning rate."""
 
     def setup(self, params: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         return make_optimizer(self.kind, params, self.lr)
@@ -38,16 +38,16 @@ class FieldOptimizerConfig(OptimizerConfig):
 class ExponentialDecayConfig(SchedulerConfig):
     """The learning rate falls exponentially, after a linear warm-up.
 
-    nerfstudio's own keeps numpy numbers in its state, which `torch.load(weights_only=True)` refuses.
+    nerfstudio's own schedule has numpy scalars in its state, which `torch.load(weights_only=True)` refuses.
     """
 
     _target: type = field(default_factory=lambda: ExponentialDecay)
     final_ratio: float = 0.1
-    """Learning rate at the end, as a share of that at the start."""
+    """Final learning rate, as a fraction of the initial one."""
     warmup_steps: int = 0
     """Steps of linear warm-up."""
     max_steps: int | None = None
-    """Step at which the end is reached; by default the run's last."""
+    """Step at which the final learning rate is reached; by default the run's last."""
 
 
 class ExponentialDecay(Scheduler):
@@ -66,10 +66,10 @@ class ExponentialDecay(Scheduler):
 
 
 def set_rates(optimizers: Optimizers, end: int) -> None:
-    """Set learning rates by the settings: loading a checkpoint's optimisers and schedules has restored its own.
+    """Set the learning rates from the settings, since loading a checkpoint has restored the old ones.
 
     Args:
-        end: steps that the run makes in all, where schedules without a `max_steps` of their own end.
+        end: the run's total number of steps, where schedules without their own `max_steps` end.
     """
     for group in optimizers.config.values():
         scheduler = group["scheduler"]

@@ -17,13 +17,13 @@ def find_config(run: Path) -> Path:
     """The config.yml of a run: the path itself, or the newest file of that name in or below it.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: no config.yml was found.
     """
     if run.is_file() and run.suffix == ".yml":
         return run
     configs = sorted(run.rglob("config.yml"), key=lambda path: path.stat().st_mtime) if run.is_dir() else []
     if not configs:
-        raise FileNotFoundError(f"{run}: no run there. Give a folder that ns-train wrote, with config.yml in it")
+        raise FileNotFoundError(f"{run}: not a run. Give a folder that ns-train wrote, with a config.yml in it")
     return configs[-1]
 
 
@@ -37,7 +37,7 @@ def open_run(run: Path) -> Any:
     config = find_config(run)
     checkpoints = config.parent / "nerfstudio_models"  # a run may have been moved since
     if not any(checkpoints.glob("step-*.ckpt")):
-        raise FileNotFoundError(f"{checkpoints}: no checkpoint there: the run ended before its first one")
+        raise FileNotFoundError(f"{checkpoints}: has no checkpoint: the run ended before its first one")
     step = latest_valid_step(checkpoints)
 
     def point_to_checkpoints(settings):
@@ -57,11 +57,11 @@ def open_run(run: Path) -> Any:
         except Exception as error:  # nerfstudio raises many kinds: assertions, YAML's errors, failed lookups
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             raise RunError(
-                f"{config}: cannot be opened ({reason}). Is it a run of ns-train, and are its photographs where they "
-                f"were, seen from this folder?"
+                f"{config}: cannot be opened ({reason}). Check that ns-train wrote it, and that its photographs are "
+                f"still at the same path, relative to this folder"
             ) from error
     if not isinstance(pipeline.model, SineNeRFModel):
-        raise RunError(f"{config}: a run of {type(pipeline.model).__name__}, where one of sine-nerf is needed")
+        raise RunError(f"{config}: a run of {type(pipeline.model).__name__}, not of sine-nerf")
     return pipeline
 
 
@@ -71,13 +71,13 @@ def capture_of_run(pipeline: Any) -> Capture:
     cameras = pipeline.datamanager.train_dataset.cameras
     poses = cameras.camera_to_worlds.cpu().double().numpy()
     fx, fy, cx, cy = (float(getattr(cameras, name)[0]) for name in ("fx", "fy", "cx", "cy"))
-    view = Camera(poses[0], fx, fy, cx, cy, int(cameras.width[0]), int(cameras.height[0]))
+    first = Camera(poses[0], fx, fy, cx, cy, int(cameras.width[0]), int(cameras.height[0]))
     motion = parsed.dataparser_transform.double().numpy()
-    return capture_of(poses, view, motion, float(parsed.dataparser_scale), isinstance(pipeline.model.warp, NDC))
+    return capture_of(poses, first, motion, float(parsed.dataparser_scale), isinstance(pipeline.model.warp, NDC))
 
 
 def field_of(pipeline: Any) -> RadianceField:
-    """The field of a run, on the CPU: rounded to its file size where it was trained with quantisation."""
+    """The field of a run, on the CPU, rounded to its file size if it was trained with quantisation."""
     model = pipeline.model
     trained, quantiser = model.field, model.quantiser
     field = RadianceField(trained.config, trained.warp, trained.far, capture_of_run(pipeline))

@@ -1,4 +1,4 @@
-"""nerfstudio's trainer, made safe: checkpoints appear whole or not at all, and no interruption loses a run."""
+"""nerfstudio's trainer with atomic checkpoints and safe interruption."""
 
 import os
 from dataclasses import dataclass, field
@@ -28,8 +28,8 @@ class SineTrainerConfig(TrainerConfig):
     _target: type = field(default_factory=lambda: SineTrainer)
 
     def save_config(self) -> None:
-        """Write config.yml, but not over that of a run with checkpoints: `SineTrainer.setup` replaces that one once it
-        is clear that the run may resume with these settings."""
+        """Write config.yml unless the run has checkpoints: `SineTrainer.setup` then replaces it, once it has checked
+        that the run may resume with these settings."""
         if not self.has_checkpoints():
             super().save_config()
 
@@ -41,14 +41,14 @@ class SineTrainerConfig(TrainerConfig):
 class SineTrainer(Trainer):
     """A trainer that refuses to replace another run, or to resume one with other settings.
 
-    nerfstudio calls `setup`, then `train`. Both end the program with one line, SystemExit, where they cannot go on.
+    nerfstudio calls `setup`, then `train`. On failure both raise SystemExit with a one-line message.
     """
 
     config: SineTrainerConfig
 
     @property
     def end(self) -> int:
-        """Steps that the run will have made in all; nerfstudio's max_num_iterations are those still to make."""
+        """Total number of steps of the run; nerfstudio's max_num_iterations counts the remaining ones."""
         return self._start_step + self.config.max_num_iterations
 
     def setup(self, test_mode="val") -> None:
@@ -56,7 +56,7 @@ class SineTrainer(Trainer):
         with exit_on(RunError, CodecError):
             try:
                 self._set_up(test_mode)
-            except (RunError, CodecError, SystemExit):  # bad input: no trace of the run stays
+            except (RunError, CodecError, SystemExit):  # invalid input: leave no trace of the run
                 self._remove_empty_run()
                 raise
 
@@ -68,15 +68,15 @@ class SineTrainer(Trainer):
         self._check_replaces_nothing()
         config = yaml.dump(self.config) if self.config.has_checkpoints() else None  # setting up changes the settings
         super().setup(test_mode)
-        # now, since nerfstudio's log takes max_num_iterations for the steps of the whole run
+        # not earlier, because nerfstudio's log takes max_num_iterations for the total number of steps
         self.config.max_num_iterations += self.begin - self._start_step
         set_rates(self.optimizers, self.end)
         if self.pipeline.model.quantiser is not None:
-            header_of_run(self.pipeline)  # a run whose file could not be written is refused before its training
+            header_of_run(self.pipeline)  # refuses, before training, a run whose file could not be written
         if config is not None:
             with replacing(self.base_dir / "config.yml") as partial:
                 partial.write_text(config, "utf8")
-        # in a callback, so that the file is written before nerfstudio waits for its viewer, which only Ctrl-C ends
+        # a callback, because after training nerfstudio keeps its viewer open until Ctrl-C
         self.callbacks.append(TrainingCallback([TrainingCallbackLocation.AFTER_TRAIN], lambda step: self._finish()))
 
     def _check_replaces_nothing(self) -> None:
@@ -88,7 +88,7 @@ class SineTrainer(Trainer):
             )
 
     def _remove_empty_run(self) -> None:
-        """Remove what nerfstudio has written for a run that did not begin, and nothing that may belong to another."""
+        """Remove what nerfstudio has written for a run that did not start, and nothing that may belong to another."""
         if self.checkpoint_dir.exists():
             return
         (self.base_dir / "config.yml").unlink(missing_ok=True)
@@ -99,13 +99,13 @@ class SineTrainer(Trainer):
                 return
 
     def train_iteration(self, step: int):
-        """One step; keeps the PSNR of its batch as `latest_psnr`, in dB."""
+        """Train one step, and store the PSNR of its batch, in dB, as `latest_psnr`."""
         loss, losses, metrics = super().train_iteration(step)
         self.latest_psnr = metrics["psnr"]
         return loss, losses, metrics
 
     def train(self) -> None:
-        """Make the remaining steps. Ctrl-C saves a checkpoint, and ends the program with exit code 130."""
+        """Train the remaining steps. Ctrl-C saves a checkpoint, and ends the program with exit code 130."""
         try:
             self._train()
         except TrainingDiverged as error:
@@ -130,7 +130,7 @@ class SineTrainer(Trainer):
                 return
             say(
                 f"stopped at step {self.step} of {self.end}; the same command with --load-dir {self.checkpoint_dir} "
-                f"makes the rest, one with a larger --max-num-iterations more"
+                f"completes the run; a larger --max-num-iterations extends it"
             )
             raise SystemExit(130) from None
 
@@ -184,7 +184,7 @@ class SineTrainer(Trainer):
             self._resume_from(path)
 
     def _resume_from(self, path: Path) -> None:
-        """Load a checkpoint that has these settings; nerfstudio's own loading would read the file a second time."""
+        """Load a checkpoint of a run with these settings; nerfstudio's own loading would read the file once more."""
         state = read_checkpoint(path)
         check_same_settings(path, state, self.pipeline, self.optimizers.optimizers["fields"])
         if self.pipeline.model.quantiser is not None:

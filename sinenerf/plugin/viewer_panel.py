@@ -12,7 +12,7 @@ from sinenerf.rounding.by_learned_steps import LearnedStepRounding
 
 
 class Panel(nn.Module):
-    """Read-only rows. It is a module, without parameters, because nerfstudio searches only modules for rows."""
+    """Read-only rows. It is a module without parameters because nerfstudio searches only modules for rows."""
 
     STEPS: ClassVar[int] = 50
     """Training steps between two updates."""
@@ -35,7 +35,7 @@ class Panel(nn.Module):
 
 @torch.no_grad()
 def _size(field: RadianceField, count: int, quantiser: LearnedStepRounding | None) -> tuple[str, str]:
-    """(bytes, bits per parameter) of the file that the field would make in its current state."""
+    """(bytes, bits per parameter) of the field's file in its current state."""
     rounds = quantiser is not None and quantiser.active
     bits = float(quantiser.rate()) - quantiser.order_saving if quantiser is not None and rounds else 32.0 * count
     size = bits / 8 + overhead(field.config)

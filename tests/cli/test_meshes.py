@@ -337,4 +337,4 @@ def test_bad_options_for_the_mesh_of_a_run_are_refused(trained, tmp_path, monkey
 def test_a_folder_without_a_run_has_no_mesh(tmp_path):
     pytest.importorskip("nerfstudio", reason="needs nerfstudio")
     refused = call_sinenerf("export-mesh", tmp_path, "--output", tmp_path / "x.glb")
-    assert refused.returncode == 1 and refused.stderr.startswith(f"sinenerf: {tmp_path}: no run there")
+    assert refused.returncode == 1 and refused.stderr.startswith(f"sinenerf: {tmp_path}: not a run")

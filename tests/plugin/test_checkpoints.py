@@ -25,10 +25,10 @@ def test_a_run_with_bits_resumes_from_its_checkpoint(scene, tmp_path):
     ("changes", "message"),
     [
         ({"spread": 1.0}, "is of a run with another spread"),
-        ({"omega": 4.0, "spread": 1.0}, "another omega, which is 3 there, and another spread"),
+        ({"omega": 4.0, "spread": 1.0}, "another omega, which is 3 in that run, and another spread"),
         ({"learn_omega": True}, "another learn-omega or learn-gain"),
         ({"learn_gain": True}, "another learn-omega or learn-gain"),
-        ({"density_activation": "softplus"}, "another density-activation, which is exp there"),
+        ({"density_activation": "softplus"}, "another density-activation, which is exp in that run"),
         ({"rank": 3}, "is of a run with another network"),
         ({"bits": 8.0}, "is of a run with another network"),
     ],
@@ -77,9 +77,9 @@ def test_a_run_resumes_with_its_own_settings(small, scene, tmp_path):
 @pytest.mark.parametrize(
     ("setting", "value", "message"),
     [
-        ("spherify", True, r"another spherify, which is False there\. Give"),
-        ("hold_every", 2, r"another hold-every, which is 8 there\. Give"),
-        ("bound_factor", 0.5, r"another bound-factor, which is 0.75 there\. Give"),
+        ("spherify", True, r"another spherify, which is False in that run\. Give"),
+        ("hold_every", 2, r"another hold-every, which is 8 in that run\. Give"),
+        ("bound_factor", 0.5, r"another bound-factor, which is 0.75 in that run\. Give"),
         ("widest", 99, None),
     ],
 )
@@ -101,7 +101,7 @@ def test_a_run_resumes_only_with_its_own_parser(small, scene, tmp_path):
     begin(small)
     written = small.base_dir / "config.yml"
     written.write_text(written.read_text().replace("dataparser.LLFFDataParserConfig", "other.BlenderDataParserConfig"))
-    with pytest.raises(SystemExit, match="another dataparser, which is BlenderDataParserConfig there"):
+    with pytest.raises(SystemExit, match="another dataparser, which is BlenderDataParserConfig in that run"):
         make_trainer("sine-nerf-small", scene, tmp_path / "other", load_dir=small.checkpoint_dir)
     written.unlink()  # moved away from its run
     assert make_trainer("sine-nerf-small", scene, tmp_path / "other", load_dir=small.checkpoint_dir)._start_step == 1
@@ -122,8 +122,8 @@ def test_learned_omegas_and_gains_resume_only_with_their_initial_values(scene, t
     learned = {"learn_omega": True, "learn_gain": True}
     begin(first := make_trainer("sine-nerf-small", scene, tmp_path / "a", **learned))
     for changes, message in (
-        ({"omega": 4.0}, "omega, which is 3 there"),
-        ({"spread": 1.0}, "spread, which is 0.3 there"),
+        ({"omega": 4.0}, "omega, which is 3 in that run"),
+        ({"spread": 1.0}, "spread, which is 0.3 in that run"),
     ):
         with pytest.raises(SystemExit, match=message):
             make_trainer("sine-nerf-small", scene, tmp_path / "b", load_dir=first.checkpoint_dir, **learned, **changes)
@@ -138,10 +138,10 @@ def test_a_missing_or_damaged_checkpoint(small, scene, tmp_path):
     broken.write_bytes(whole.read_bytes()[:-99])
     torch.save({"weights": torch.zeros(3)}, foreign := tmp_path / "foreign.ckpt")
     for name, value, message in (
-        ("load_step", 5, "step-000000005.ckpt: no such checkpoint. There are: step-000000007.ckpt"),
-        ("load_checkpoint", tmp_path / "absent.ckpt", "absent.ckpt: no such checkpoint. There are: none"),
-        ("load_checkpoint", broken, "broken.ckpt: is damaged, or no checkpoint of a run"),
-        ("load_checkpoint", foreign, "foreign.ckpt: is damaged, or no checkpoint of a run"),
+        ("load_step", 5, "step-000000005.ckpt: no such checkpoint. Existing ones: step-000000007.ckpt"),
+        ("load_checkpoint", tmp_path / "absent.ckpt", "absent.ckpt: no such checkpoint. Existing ones: none"),
+        ("load_checkpoint", broken, "broken.ckpt: is damaged, or not a checkpoint of a run"),
+        ("load_checkpoint", foreign, "foreign.ckpt: is damaged, or not a checkpoint of a run"),
     ):
         config = tiny_config("sine-nerf-small", scene, tmp_path / "new")
         config.load_dir = small.checkpoint_dir if name == "load_step" else None

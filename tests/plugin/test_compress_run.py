@@ -153,7 +153,7 @@ def test_a_budget_is_checked_before_a_run_is_opened(options, message, tmp_path, 
     ("arguments", "message"),
     [
         (("compress", "{run}", "--output", "{tmp}/x.sine", "--bytes", "300"), "300 bytes: too few for"),
-        (("compress", "{tmp}", "--output", "{tmp}/x.sine"), "no run there"),
+        (("compress", "{tmp}", "--output", "{tmp}/x.sine"), "not a run"),
         (("compress", "{run}", "--output", "{tmp}/no/x.sine"), "the folder"),
         (("render", "{run}/scene.sine", "--output", "{tmp}/x.mp4", "--scale", "0"), "must be positive"),
         (("render", "{golden}", "--output", "{tmp}/x.mp4"), "holds a shape, not a radiance field"),

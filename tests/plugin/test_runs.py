@@ -13,7 +13,7 @@ from sinenerf.plugin.runs import open_run
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda run: shutil.rmtree(run / "nerfstudio_models"), "no checkpoint there"),
+        (lambda run: shutil.rmtree(run / "nerfstudio_models"), "has no checkpoint: "),
         (lambda run: next(run.glob("nerfstudio_models/*")).write_bytes(b"broken"), "no checkpoint that can be read"),
         (lambda run: (run / "config.yml").write_text("a: 1"), "config.yml: cannot be opened (AssertionError"),
         (lambda run: (run / "config.yml").write_text("{"), "config.yml: cannot be opened (ParserError"),

@@ -33,7 +33,7 @@ def test_only_the_latest_checkpoint_is_kept_and_a_broken_one_is_passed_over(trai
     (folder / "step-000000009.ckpt").write_bytes(b"half a file")
     (folder / "step-000000003.ckpt.tmp").write_bytes(b"")
     assert latest_valid_step(folder) == 2
-    assert "step-000000009.ckpt is passed over" in capsys.readouterr().err
+    assert "step-000000009.ckpt is skipped" in capsys.readouterr().err
     (folder / "step-000000002.ckpt").unlink()
     with pytest.raises(RunError, match="no checkpoint that can be read"):
         latest_valid_step(folder)
