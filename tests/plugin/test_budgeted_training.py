@@ -20,7 +20,7 @@ TENSORF = {
 @pytest.mark.parametrize(
     ("method", "options"),
     [
-        ("tensorf", TENSORF),  # whose parameters are replaced as its grids grow
+        ("tensorf", TENSORF),  # its parameters are replaced when its grids grow
         ("sine-nerf-small", {"pipeline.model.width": 16, "pipeline.model.rank": 2, "pipeline.model.bits": 10}),
     ],
 )
@@ -46,8 +46,8 @@ def test_an_interrupted_training_resumes(method, options, scene, tmp_path):
         torch.testing.assert_close(parameter.detach(), before[name])
     assert again.run() and steps == list(range(10, 16)) and again.seconds > first.seconds
     moved = [n for n, p in again.trainer.pipeline.model.named_parameters() if not torch.equal(p.detach(), before[n])]
-    learning = [n for n in before if "log_" not in n]  # what rounding learns stays once numbers settle
-    assert len(moved) > len(learning) / 2  # the optimisers hold the parameters that the model has now
+    learning = [n for n in before if "log_" not in n]  # the learned step sizes may no longer change
+    assert len(moved) > len(learning) / 2  # the optimisers have the model's current parameters
     (tmp_path / "checkpoint.pt").write_bytes(b"broken")
     fresh = budgeted_training(method, options, scene, tmp_path, 2)
     assert fresh.run() and fresh.step == 2

@@ -46,7 +46,7 @@ def test_the_file_of_a_run_renders_the_same(run, scene, tmp_path):
     assert described["kind"] == "radiance field" and described["bits_per_parameter"] <= 10
     field, pipeline = sinenerf.load(path), open_run(run)
     assert pipeline.model.quantiser.active
-    assert field_of(pipeline).to_bytes() == path.read_bytes()  # rounds the run's own numbers to the budget, too
+    assert field_of(pipeline).to_bytes() == path.read_bytes()  # rounding a run to the budget is deterministic
     field.precision = pipeline.model.field.precision = "float32"
     views = read_cameras(scene / "poses_bounds.npy", field.capture)
     trained = [i for i in range(len(views)) if i % 8]
@@ -85,8 +85,8 @@ def test_a_run_is_compressed_within_a_budget(run, tmp_path):
     assert same.returncode == 0 and (tmp_path / "same.sine").read_bytes() == (run / "scene.sine").read_bytes()
 
 
-def test_a_run_that_stopped_before_it_rounded_keeps_its_bits(run, tmp_path):
-    """It used to be compressed to the default of 8."""
+def test_a_run_that_stopped_before_rounding_keeps_its_bits(run, tmp_path):
+    """Not the default of 8."""
     stopped = shutil.copytree(run, tmp_path / "stopped")
     last = max((stopped / "nerfstudio_models").iterdir())
     last.unlink()
@@ -107,7 +107,7 @@ def test_killed_compression_resumes(run, tmp_path):
 
 @pytest.mark.parametrize("before", [None, b"what took an hour"])
 def test_interrupted_compression_resumes(before, run, tmp_path, monkeypatch, capsys):
-    """An existing file stays until another is finished."""
+    """An existing file is kept until the new one is finished."""
     from sinenerf.plugin.compress_run import FineTuning, compress_run
 
     steps, train_step = [], FineTuning._train_step
@@ -170,6 +170,8 @@ def test_bad_input_is_one_line(run, tmp_path, arguments, message):
 def test_a_scene_meshes(run, tmp_path):
     field = sinenerf.load(run / "scene.sine")
     with torch.no_grad():
-        level = float(field.density(torch.rand(4000, 3) * 2 - 1).quantile(0.8))  # forty steps leave no wall yet
+        level = float(
+            field.density(torch.rand(4000, 3) * 2 - 1).quantile(0.8)
+        )  # forty steps do not make the surface opaque
     mesh = field.mesh(32, level=level, min_faces=1)
     assert len(mesh.faces) and mesh.visual.vertex_colors.shape == (len(mesh.vertices), 4)

@@ -51,7 +51,7 @@ def parsed_by_nerfstudio(scene, target, **options):
     return config
 
 
-def refused(config, *words):
+def assert_refused(config, *words):
     with pytest.raises(SystemExit) as stop:
         set_up(config)
     message = str(stop.value)
@@ -68,12 +68,12 @@ def edit_frame(data, change, frame=4):
 
 @pytest.mark.parametrize("number", [np.nan, np.inf])
 def test_an_invalid_camera(scene, tmp_path, number):
-    """nerfstudio subtracts the mean of all poses, so that none is finite any more."""
+    """nerfstudio subtracts the mean of all poses, which makes every pose invalid."""
     config = parsed_by_nerfstudio(scene, tmp_path)
     edit_frame(tmp_path, lambda frame: frame["transform_matrix"][1].__setitem__(3, number))
-    refused(config, "transforms.json: images/image004.png", "NaN or infinite")
+    assert_refused(config, "transforms.json: images/image004.png", "NaN or infinite")
     config.pipeline.datamanager.dataparser.data = config.pipeline.datamanager.data = tmp_path / "transforms.json"
-    refused(config, "transforms.json: images/image004.png")
+    assert_refused(config, "transforms.json: images/image004.png")
 
 
 def test_one_invalid_camera_among_valid_ones(scene, tmp_path):
@@ -81,7 +81,7 @@ def test_one_invalid_camera_among_valid_ones(scene, tmp_path):
         scene, tmp_path, center_method="none", orientation_method="none", auto_scale_poses=False
     )
     edit_frame(tmp_path, lambda frame: frame["transform_matrix"][1].__setitem__(3, np.nan))
-    refused(config, f"{tmp_path}/images/image004.png: NaN")
+    assert_refused(config, f"{tmp_path}/images/image004.png: NaN")
 
 
 @pytest.mark.parametrize("photograph", ["image004.png", "image008.png"])  # to train on, held out
@@ -89,7 +89,7 @@ def test_a_photograph_that_cannot_be_decoded(scene, tmp_path, photograph):
     config = parsed_by_nerfstudio(scene, tmp_path)
     path = tmp_path / "images" / photograph
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    refused(config, str(path), "cannot be decoded")
+    assert_refused(config, str(path), "cannot be decoded")
 
 
 @pytest.mark.parametrize("mode, message", [("P", "its pixels are P"), ("RGBA", "must have an alpha channel, or none")])
@@ -99,19 +99,19 @@ def test_pixels_that_nerfstudio_misreads(scene, tmp_path, mode, message):
     path = tmp_path / "images" / "image004.png"
     with Image.open(path) as image:
         image.convert(mode).save(path)
-    refused(config, str(path), message)
+    assert_refused(config, str(path), message)
 
 
 def test_a_folder_that_the_parser_cannot_open(scene, tmp_path):
     config = parsed_by_nerfstudio(scene, tmp_path)
     (tmp_path / "transforms.json").unlink()
-    refused(config, f"{tmp_path}: its data parser cannot read it", "transforms.json")
+    assert_refused(config, f"{tmp_path}: its data parser cannot read it", "transforms.json")
 
 
 def test_a_missing_folder(scene, tmp_path):
     config = parsed_by_nerfstudio(scene, tmp_path)
     config.data = config.pipeline.datamanager.data = tmp_path / "elsewhere"
-    refused(config, f"{tmp_path}/elsewhere: ", "does not exist")
+    assert_refused(config, f"{tmp_path}/elsewhere: ", "does not exist")
 
 
 @pytest.mark.parametrize(
@@ -127,10 +127,10 @@ def test_a_missing_folder(scene, tmp_path):
 def test_an_invalid_transforms_json(scene, tmp_path, content, reason):
     config = parsed_by_nerfstudio(scene, tmp_path)
     (tmp_path / "transforms.json").write_text(content)
-    refused(config, f"{tmp_path}: its data parser cannot read it", reason)
+    assert_refused(config, f"{tmp_path}: its data parser cannot read it", reason)
 
 
-def test_photographs_are_what_nerfstudio_reads(scene, tmp_path):
+def test_photographs_equal_those_that_nerfstudio_reads(scene, tmp_path):
     from nerfstudio.data.datasets.base_dataset import InputDataset
 
     config = parsed_by_nerfstudio(scene, tmp_path)
@@ -143,7 +143,7 @@ def test_photographs_are_what_nerfstudio_reads(scene, tmp_path):
         np.testing.assert_array_equal(ours.get_numpy_image(index), theirs.get_numpy_image(index))
 
 
-def test_a_box_that_ends_with_the_cameras_is_named(scene, tmp_path, capsys):
+def test_warning_of_a_scene_box_that_ends_at_the_cameras(scene, tmp_path, capsys):
     set_up(parsed_by_nerfstudio(scene, tmp_path / "small"))
     assert "all cameras lie inside the scene box, +-1," in capsys.readouterr().err
     set_up(parsed_by_nerfstudio(scene, tmp_path / "large", scene_scale=16.0))
@@ -151,8 +151,8 @@ def test_a_box_that_ends_with_the_cameras_is_named(scene, tmp_path, capsys):
     assert "scene box" not in capsys.readouterr().err
 
 
-def test_a_scene_that_nerfstudio_has_parsed_is_learnt(scene, tmp_path):
-    """In a box around the cameras alone it reaches 11 dB; the mean colour of the photographs reaches 16.4."""
+def test_training_on_a_scene_that_nerfstudio_parsed(scene, tmp_path):
+    """In a box around the cameras alone, training reaches 11 dB; the photographs' mean colour reaches 16.4."""
     config = parsed_by_nerfstudio(scene, tmp_path, scene_scale=16.0)
     config.pipeline.datamanager.train_num_rays_per_batch = 256
     config.max_num_iterations, config.pipeline.model.rank = 100, 8

@@ -1,4 +1,4 @@
-"""The `llff-data` parser: the cameras, box and transform it makes of a scene, and what it refuses."""
+"""The `llff-data` parser: the cameras, box and transform of a scene, and the scenes that it refuses."""
 
 import shutil
 
@@ -34,8 +34,8 @@ def test_focal_length_scales_with_the_photographs(scene, tmp_path):
     assert half.metadata == parse(copy, downscale_factor=1).metadata  # the cube is the same
 
 
-def test_the_transform_undoes_itself(scene):
-    """A camera in the capture's own coordinates, moved by the parser's transform, is the parser's camera."""
+def test_the_transform_maps_the_captures_cameras_to_the_parsers(scene):
+    """A camera in the capture's coordinates, moved by the parser's transform, is the parser's camera."""
     parsed = parse(scene)
     table = np.load(scene / "poses_bounds.npy")[1, :15].reshape(3, 5)  # the first training view
     position = torch.from_numpy(table[:, 3]).float()
@@ -45,8 +45,8 @@ def test_the_transform_undoes_itself(scene):
     torch.testing.assert_close(moved, parsed.cameras.camera_to_worlds[0, :, 3], atol=1e-5, rtol=1e-5)
 
 
-def test_a_pixels_ray_fills_the_cube(scene):
-    """The corner of the mean camera's picture is the corner of the NDC cube."""
+def test_the_mean_cameras_frustum_fills_the_cube(scene):
+    """The corner of the mean camera's image is the corner of the NDC cube."""
     parsed = parse(scene)
     warp = NDC(**parsed.metadata["ndc"])
     corner = torch.tensor([[warp.tan_x, warp.tan_y, -1.0]])
@@ -54,7 +54,7 @@ def test_a_pixels_ray_fills_the_cube(scene):
     assert warp.tan_x == pytest.approx(float(parsed.cameras.width[0] / (2 * parsed.cameras.fx[0])))
 
 
-def test_spherified_scenes_have_a_box_in_place_of_ndc(scene):
+def test_spherified_scenes_have_a_box_instead_of_ndc(scene):
     parsed = parse(scene, spherify=True)
     assert parsed.metadata == {}
     low, high = parsed.scene_box.aabb
@@ -111,13 +111,13 @@ def test_a_ring_around_an_object_is_not_forward_facing(scene, tmp_path):
 @pytest.mark.parametrize(
     "setting", [{"downscale_factor": 0}, {"downscale_factor": -2}, {"widest": 0}, {"bound_factor": 0.0}]
 )
-def test_settings_that_are_not_positive(scene, setting):
+def test_settings_that_are_not_positive_are_refused(scene, setting):
     (name,) = setting
     with pytest.raises(SystemExit, match=f"^sinenerf: --{name.replace('_', '-')} is .*positive"):
         parse(scene, **setting)
 
 
-def test_photographs_that_would_have_no_pixels_left(scene, tmp_path):
+def test_photographs_too_small_to_shrink_are_refused(scene, tmp_path):
     copy = shutil.copytree(scene, tmp_path / "scene")
     with pytest.raises(SystemExit, match=r"image000.png: 48x36 pixels are too few for 1/1000 of the size"):
         parse(copy, downscale_factor=1000)
@@ -133,7 +133,7 @@ def test_photographs_that_would_have_no_pixels_left(scene, tmp_path):
         ("sparse/0", "colmap --colmap-path sparse/0"),
     ],
 )
-def test_a_folder_of_another_kind_is_told_its_parser(tmp_path, name, parser):
+def test_error_names_the_parser_of_another_kind_of_capture(tmp_path, name, parser):
     (tmp_path / name).mkdir(parents=True)
     with pytest.raises(SystemExit, match=f"has {name} .* --data {tmp_path} {parser}$"):
         parse(tmp_path)

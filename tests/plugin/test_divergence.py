@@ -1,4 +1,4 @@
-"""Failing training is detected before it does harm."""
+"""Failed training is detected before it does harm."""
 
 import math
 
@@ -8,23 +8,23 @@ import torch
 from sinenerf.plugin.divergence import TrainingDiverged, check_losses, check_parameters, find_collapse
 
 
-def batch(where, total):
-    """Weights of 8 rays with 20 samples each, which sum to `total` around a position on the ray."""
+def peaked_weights(peak, total):
+    """Weights of 8 rays with 20 samples each, which sum to `total` and peak at a position on the ray."""
     position = torch.linspace(0, 1, 20)[None, :, None].expand(8, 20, 1)
-    weights = torch.exp(-(((position - where) / 0.02) ** 2))
+    weights = torch.exp(-(((position - peak) / 0.02) ** 2))
     return total * weights / weights.sum(1, keepdim=True)
 
 
-def test_a_scene_has_not_collapsed():
-    assert find_collapse(batch(0.5, 0.9)) is None
+def test_an_ordinary_scene_has_not_collapsed():
+    assert find_collapse(peaked_weights(0.5, 0.9)) is None
 
 
-def test_an_empty_scene():
-    assert "nothing" in find_collapse(batch(0.5, 1e-4))
+def test_an_empty_scene_has_collapsed():
+    assert "nothing" in find_collapse(peaked_weights(0.5, 1e-4))
 
 
-def test_a_filled_scene():
-    assert "fills everything" in find_collapse(batch(0.0, 1.0))
+def test_a_filled_scene_has_collapsed():
+    assert "fills everything" in find_collapse(peaked_weights(0.0, 1.0))
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])

@@ -7,7 +7,7 @@ import pytest
 from sinenerf.plugin.edge import RunError, call_nerfstudio, exit_on, silence
 
 
-def test_an_error_leaves_as_one_line_and_comes_back_as_an_error():
+def test_an_error_becomes_an_exit_and_then_an_error_again():
     with pytest.raises(SystemExit) as stop, exit_on(RunError):
         raise RunError("no such run")
     assert stop.value.code == "sinenerf: no such run"

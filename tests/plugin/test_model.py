@@ -1,4 +1,4 @@
-"""The nerfstudio model on a tiny generated scene: what it renders, and how it trains."""
+"""Rendering and training of the nerfstudio model on a tiny generated scene."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from sinenerf.networks import RadianceMLP
 from sinenerf.radiance.warps import CubeRays
 
 
-def test_outputs_are_what_nerfstudios_tools_expect(trainer):
+def test_model_has_the_outputs_that_nerfstudios_tools_expect(trainer):
     model = trainer.pipeline.model.eval()
     camera = trainer.pipeline.datamanager.train_dataset.cameras[:1]
     outputs = model.get_outputs_for_camera(camera)
@@ -47,8 +47,8 @@ class Wall(RadianceMLP):
         return points
 
 
-def test_depth_and_normals_are_the_worlds(small):
-    """A wall at one world depth is seen there, facing the camera, from any view, though the field lies in a cube."""
+def test_depth_is_in_world_units(small):
+    """A wall at one world depth is rendered at that depth from every view, although the field lies in a cube."""
     model = small.pipeline.model.eval()
     model.field.coarse = model.field.fine = Wall(model.warp, -3.0)
     model.field.config = replace(model.field.config, coarse_samples=128, fine_samples=128)
@@ -61,7 +61,7 @@ def test_depth_and_normals_are_the_worlds(small):
         torch.testing.assert_close(outputs["accumulation"], torch.ones_like(outputs["accumulation"]))
 
 
-def test_exporters_short_rays_may_point_anywhere(trainer):
+def test_rays_with_their_own_bounds_may_point_anywhere(trainer):
     bundle = RayBundle(
         origins=torch.tensor([[0.0, 0, -3], [0.1, 0, -4]]),
         directions=torch.tensor([[0.0, 0, 1], [1, 0, 0]]),
@@ -81,7 +81,7 @@ def test_training_lowers_the_loss(scene, tmp_path):
     assert np.mean(losses[-20:]) < 0.7 * np.mean(losses[:5])
 
 
-def test_weights_are_built_once_a_step_and_once_an_image(small, monkeypatch):
+def test_weights_are_built_once_per_step_and_once_per_image(small, monkeypatch):
     builds = []
     for layer in (m for m in small.pipeline.model.modules() if isinstance(m, FactoredLinear)):
         build = layer.build
@@ -96,19 +96,19 @@ def test_weights_are_built_once_a_step_and_once_an_image(small, monkeypatch):
     assert len(builds) == layers
 
 
-def test_a_random_background_lies_behind_each_networks_own_picture(scene, tmp_path):
+def test_a_random_background_lies_behind_each_networks_image(scene, tmp_path):
     trainer = make_trainer("sine-nerf", scene, tmp_path, background_color="random")
     model, black = trainer.pipeline.model, torch.zeros(5, 3)
     outputs = {"rgb": black, "accumulation": torch.ones(5, 1), "rgb_coarse": black}
     losses = model.get_loss_dict({**outputs, "accumulation_coarse": torch.zeros(5, 1)}, {"image": torch.zeros(5, 4)})
-    assert losses["rgb_coarse"] == 0 < losses["rgb"]  # the coarse one is as transparent as the photograph
+    assert losses["rgb_coarse"] == 0 < losses["rgb"]  # the coarse image is as transparent as the photograph
     trained = model(trainer.pipeline.datamanager.next_train(0)[0])
     assert trained["accumulation_coarse"].shape == trained["accumulation"].shape
 
 
 @pytest.mark.parametrize("spherify", [False, True])
-def test_rays_with_bounds_of_their_own_see_the_same_density(scene, tmp_path, monkeypatch, spherify):
-    """A crop in the viewer: densities are those of the cube, lengths those of the world."""
+def test_rays_with_their_own_bounds_see_the_same_density(scene, tmp_path, monkeypatch, spherify):
+    """As in the viewer's crop box: densities are per cube unit, but distances in world units."""
     config = tiny_config("sine-nerf-small", scene, tmp_path)
     config.pipeline.datamanager.dataparser.spherify = spherify
     model = set_up(config).pipeline.model.eval()

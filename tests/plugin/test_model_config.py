@@ -18,7 +18,7 @@ def names_of(config):
     return {f.name for f in fields(config)}
 
 
-def test_settings_are_those_of_the_field_and_its_own():
+def test_settings_are_the_fields_and_the_models_own():
     own = {"background_color", "precision", "bits", "bytes"}
     assert names_of(SineNeRFModelConfig) - names_of(ModelConfig) == names_of(RadianceConfig) - {"background"} | own
     assert SineNeRFModelConfig().architecture(ndc=True) == RadianceConfig()

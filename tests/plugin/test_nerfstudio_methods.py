@@ -12,21 +12,21 @@ from sinenerf.plugin.nerfstudio_methods import build, configure, largest_model
 SMALL = {"pipeline.model.implementation": "torch", "pipeline.model.log2_hashmap_size": 4}
 
 
-def test_unknown_methods_and_options_are_named(scene, tmp_path):
+def test_errors_name_unknown_methods_and_options(scene, tmp_path):
     with pytest.raises(ValueError, match="nerfstudio has no method 'nerfakto'"):
         configure("nerfakto", scene, tmp_path, {}, {})
     with pytest.raises(ValueError, match=r"no option of nerfacto is called 'pipeline\.model\.hashmap'"):
         configure("nerfacto", scene, tmp_path, {"pipeline.model.hashmap": 4}, {})
 
 
-def test_a_bad_scene_is_an_exception(tmp_path):
+def test_an_invalid_scene_raises(tmp_path):
     config = configure("nerfacto", tmp_path / "nowhere", tmp_path, SMALL, {})
     with pytest.raises(ValueError, match=r"^[^:]*nowhere: no such folder"):
         build(config)
 
 
 def test_models_are_built_without_the_network_weights_of_lpips(scene, tmp_path, monkeypatch):
-    """nerfstudio would download them; torch's cache folder is used as before afterwards."""
+    """nerfstudio would download them. Afterwards torch's cache folder is the same as before."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("torch.hub.download_url_to_file", lambda *arguments, **options: pytest.fail("a download"))
     filters = list(warnings.filters)

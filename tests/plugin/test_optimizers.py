@@ -6,8 +6,8 @@ from support.tiny_runs import make_trainer, set_up, tiny_config
 pytest.importorskip("nerfstudio", reason="needs nerfstudio")
 
 
-def test_a_resumed_run_keeps_to_its_schedule(small, scene, tmp_path):
-    """nerfstudio's max_num_iterations are further steps; the learning rate used to be at its floor for all of them."""
+def test_a_resumed_run_follows_its_schedule(small, scene, tmp_path):
+    """nerfstudio's max_num_iterations counts further steps: the schedule must not end before them."""
     small.save_checkpoint(5)
     again = make_trainer("sine-nerf-small", scene, tmp_path, steps=6, load_dir=small.checkpoint_dir)
     (schedule,) = again.optimizers.schedulers.values()

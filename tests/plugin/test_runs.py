@@ -19,7 +19,7 @@ from sinenerf.plugin.runs import open_run
         (lambda run: (run / "config.yml").write_text("{"), "config.yml: cannot be opened (ParserError"),
     ],
 )
-def test_a_run_that_cannot_be_opened_is_one_line(small, tmp_path, spoil, message):
+def test_error_for_a_run_that_cannot_be_opened_is_one_line(small, tmp_path, spoil, message):
     small.config.save_config()
     small.save_checkpoint(0)
     spoil(small.base_dir)
@@ -28,7 +28,7 @@ def test_a_run_that_cannot_be_opened_is_one_line(small, tmp_path, spoil, message
     assert refused.stderr.splitlines()[-1].startswith("sinenerf: ")
 
 
-def test_a_run_that_was_moved_opens(small, tmp_path):
+def test_a_moved_run_opens(small, tmp_path):
     small.config.save_config()
     small.save_checkpoint(3)
     (small.checkpoint_dir / "note.txt").write_text("of the user's")

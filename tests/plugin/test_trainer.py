@@ -1,4 +1,4 @@
-"""Checkpoints, interruptions, and what is refused before a training begins."""
+"""Checkpoints, interruptions, and trainings that are refused before they begin."""
 
 from copy import deepcopy
 
@@ -14,7 +14,7 @@ from sinenerf.plugin.checkpoints import latest_valid_step
 from sinenerf.plugin.edge import RunError
 
 
-def test_checkpoints_hold_the_scene_and_nothing_else(trainer):
+def test_checkpoints_hold_only_the_scene(trainer):
     for step in range(3):
         trainer.train_iteration(step)
     trainer.save_checkpoint(2)
@@ -25,7 +25,7 @@ def test_checkpoints_hold_the_scene_and_nothing_else(trainer):
     assert not list(trainer.base_dir.glob("*.partial"))
 
 
-def test_only_the_latest_checkpoint_is_kept_and_a_broken_one_is_passed_over(trainer, capsys):
+def test_only_the_latest_checkpoint_is_kept_and_a_broken_one_is_skipped(trainer, capsys):
     trainer.save_checkpoint(1)
     trainer.save_checkpoint(2)
     folder = trainer.checkpoint_dir
@@ -70,8 +70,8 @@ def test_nan_before_the_first_checkpoint(spoiled):
 
 
 @pytest.mark.parametrize("interrupted", [False, True])
-def test_a_checkpoint_with_nan_replaces_no_other(small, monkeypatch, interrupted):
-    """A gradient may be NaN where the loss is not; also at Ctrl-C."""
+def test_a_checkpoint_with_nan_does_not_replace_a_good_one(small, monkeypatch, interrupted):
+    """A gradient may be NaN although the loss is not; also at Ctrl-C."""
     small.save_checkpoint(0)
 
     def spoil(step):
@@ -113,8 +113,8 @@ def test_ctrl_c_after_the_last_step_loses_nothing(scene, tmp_path, monkeypatch):
     assert list(tmp_path.rglob("scene.sine")) and list(trainer.checkpoint_dir.glob("step-000000003.ckpt"))
 
 
-def test_the_scene_is_written_before_the_viewer_is_waited_for(scene, tmp_path, monkeypatch):
-    """With a viewer only Ctrl-C ends nerfstudio, and does not count as an interruption."""
+def test_the_scene_is_written_before_nerfstudio_waits_for_its_viewer(scene, tmp_path, monkeypatch):
+    """With a viewer, only Ctrl-C ends nerfstudio; this is not an interruption of the training."""
     trainer = make_trainer("sine-nerf-small", scene, tmp_path, bits=10.0)
 
     def wait():
@@ -146,7 +146,7 @@ def test_several_devices_are_refused(small):
         deepcopy(small.config).setup(local_rank=0, world_size=2).setup()
 
 
-def test_networks_that_no_file_holds_are_refused_before_training(scene, tmp_path):
+def test_networks_that_no_file_can_hold_are_refused_before_training(scene, tmp_path):
     with pytest.raises(SystemExit, match="sinenerf: depth is 17: a file holds 1 to 16"):
         make_trainer("sine-nerf-small", scene, tmp_path / "a", depth=17, bits=8.0)
     trained = make_trainer("sine-nerf-small", scene, tmp_path / "b", depth=17)  # a run without a file may be deeper
@@ -157,7 +157,7 @@ def test_networks_that_no_file_holds_are_refused_before_training(scene, tmp_path
     assert not (tmp_path / "x.sine").exists()
 
 
-def test_photographs_that_no_file_holds_are_refused_before_training(scene, tmp_path, monkeypatch):
+def test_photographs_too_large_for_a_file_are_refused_before_training(scene, tmp_path, monkeypatch):
     monkeypatch.setattr("sinenerf.radiance.header.LARGEST_IMAGE", 40)
     with pytest.raises(SystemExit, match="photographs of 48 x 36: a file holds cameras of at most 40 pixels"):
         make_trainer("sine-nerf-small", scene, tmp_path, bits=8.0)
@@ -165,14 +165,14 @@ def test_photographs_that_no_file_holds_are_refused_before_training(scene, tmp_p
 
 
 @pytest.mark.parametrize(("setting", "value", "message"), [("rank", 17, "rank 17"), ("omega", 0.0, "omega is 0")])
-def test_settings_that_fit_no_layer_stop_with_one_line(scene, tmp_path, setting, value, message):
+def test_error_for_invalid_layer_settings_is_one_line(scene, tmp_path, setting, value, message):
     with pytest.raises(SystemExit, match=message) as stop:
         make_trainer("sine-nerf", scene, tmp_path, **{setting: value})
     assert "\n" not in str(stop.value)
 
 
-def test_bad_input_removes_nothing_of_other_runs(small, scene, tmp_path):
-    """Of a run whose folder contains those of others: ns-train --timestamp ''."""
+def test_a_refused_run_removes_no_files_of_other_runs(small, scene, tmp_path):
+    """With ns-train --timestamp '' the folder of a run contains other runs."""
     other = tmp_path / "scene" / "sine-nerf-small" / "yesterday" / "nerfstudio_models"
     other.mkdir(parents=True)
     small.base_dir = other.parents[1]
@@ -188,7 +188,7 @@ def test_bad_input_removes_nothing_of_other_runs(small, scene, tmp_path):
 
 
 @pytest.mark.parametrize(("bias", "message"), [(-100.0, "nothing"), (100.0, "fills everything")])
-def test_a_collapsed_density_is_seeded_again_once(small, monkeypatch, capsys, bias, message):
+def test_a_collapsed_density_is_reseeded_once(small, monkeypatch, capsys, bias, message):
     monkeypatch.setattr("sinenerf.plugin.model.COLLAPSE_CHECKS", range(0, 3))
     model = small.pipeline.model
     for network in (model.field.coarse, model.field.fine):

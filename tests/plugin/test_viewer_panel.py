@@ -1,4 +1,4 @@
-"""The rows that nerfstudio's viewer shows of a field."""
+"""The rows about a field in nerfstudio's viewer."""
 
 import pytest
 from support.tiny_runs import make_trainer
@@ -6,7 +6,7 @@ from support.tiny_runs import make_trainer
 pytest.importorskip("nerfstudio", reason="needs nerfstudio")
 
 
-def test_the_viewers_panel_follows_rank_and_bytes(scene, tmp_path):
+def test_the_panel_shows_rank_and_bytes(scene, tmp_path):
     from nerfstudio.viewer.utils import parse_object
     from nerfstudio.viewer.viewer_elements import ViewerElement
 
