@@ -59,7 +59,7 @@ def main(options: Options) -> None:
                 if not field.complete:  # after Ctrl-C
                     sys.exit(130)
                 size = len(field.to_bytes())
-                quality = asdict(truth.of_field(field, surface_of(field), size))
+                quality = asdict(truth.evaluate_field(field, size, surface_of(field)))
                 rows.append(cell | {name: round(value, 5) for name, value in quality.items()})
                 hardware.write_figures(options.results, {"rows": rows})
                 print(f"{shape}, {layer}, {bit} bits: {size:,} bytes, IoU {quality['iou']:.4f}", flush=True)

@@ -57,7 +57,7 @@ def overhead(options: Options) -> dict[str, float]:
     training.make_sampler = timed(training.make_sampler, spent, "once_a_scene")
     occupancy_program.save_picture = timed(occupancy_program.save_picture, spent, "picture")
     occupancy_program.surface_of = timed(occupancy_program.surface_of, spent, "evaluation")
-    Truth.of_field = timed(Truth.of_field, spent, "evaluation")
+    Truth.evaluate_field = timed(Truth.evaluate_field, spent, "evaluation")
     with TemporaryDirectory() as folder:
         path = Path(folder) / "plan.toml"
         widths = ", ".join(str(128 + index) for index in range(options.jobs))  # one seed, as sweeps have it

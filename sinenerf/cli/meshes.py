@@ -40,17 +40,10 @@ def fit(
         mesh: PLY, OBJ, STL, GLB or OFF.
         output: field to write.
     """
-    from sinenerf.common.files import check_not_an_input
-    from sinenerf.occupancy.fit import fit as fit_field
-    from sinenerf.occupancy.mesh_input import read_mesh
-    from sinenerf.occupancy.sizing import split_settings
+    from sinenerf.occupancy.fit import fit_mesh
 
     settings = {name: value for name, value in (vars(network) | vars(training)).items() if value is not None}
-    architecture, config = split_settings(settings)
-    config.check()
-    check_not_an_input(output, mesh)
-    loaded, report = read_mesh(mesh)
-    if not fit_field(loaded, architecture, config, output, progress=True, report=report).complete:
+    if not fit_mesh(mesh, output, progress=True, **settings).complete:
         sys.exit(130)
 
 

@@ -121,7 +121,7 @@ def evaluate(
         check_seed(seed)
         mesh, _ = read_mesh(truth)
         check_placement(mesh, field.placement, truth)
-        result = evaluate_shape(field, mesh, size, points, resolution, seed)
+        result = evaluate_shape(field, size, mesh, points, resolution, seed)
         rows = _shape_rows
     if json:
         _print_json(result)

@@ -131,29 +131,29 @@ class Truth:
         near = np.clip(self.solid.near_surface(points // 5, NEAR, random), -1, 1)
         self.samples = [(p, self.solid.contains(p)) for p in (uniform, near)]
 
-    def of_field(self, field: OccupancyField, surface: "trimesh.Trimesh | None", size: int) -> Evaluation:
-        """Evaluate a field of this placement and its surface (`surface_of`), whose file has `size` bytes."""
-        return self.compare(lambda points: occupied(field, points), surface, size, field.parameters_count)
+    def evaluate_field(self, field: OccupancyField, size: int, surface: "trimesh.Trimesh | None") -> Evaluation:
+        """Evaluate a field of this placement, whose file has `size` bytes, and its surface (`surface_of`)."""
+        return self._evaluate(lambda points: occupied(field, points), size, surface, field.parameters_count)
 
-    def of_mesh(self, mesh: "trimesh.Trimesh", size: int) -> Evaluation:
+    def evaluate_mesh(self, mesh: "trimesh.Trimesh", size: int) -> Evaluation:
         """Evaluate another mesh, whose file has `size` bytes."""
-        return self.compare(Solid(mesh, self.placement).contains, mesh, size, None)
+        return self._evaluate(Solid(mesh, self.placement).contains, size, mesh, None)
 
-    def compare(
+    def _evaluate(
         self,
-        occupied: Callable[[Points], Bool[np.ndarray, " n"]],
-        surface: "trimesh.Trimesh | None",
+        contains: Callable[[Points], Bool[np.ndarray, " n"]],
         size: int,
+        surface: "trimesh.Trimesh | None",
         parameters: int | None,
     ) -> Evaluation:
-        """Evaluate what is occupied at points of the cube, and a surface, if there is one, where the truth lies."""
-        volume, close = (iou(occupied(points), inside) for points, inside in self.samples)
+        """Evaluate a classification of points of the cube, and a surface in the truth's coordinates if it is given."""
+        uniform, near = (iou(contains(points), inside) for points, inside in self.samples)
         if surface is None:
-            return Evaluation(volume, close, None, None, None, None, size, parameters)
+            return Evaluation(uniform, near, None, None, None, None, size, parameters)
         distance = surface_distance(surface, self.mesh, seed=self.seed)
         return Evaluation(
-            volume,
-            close,
+            uniform,
+            near,
             distance.chamfer_l1,
             distance.normal_consistency,
             distance.f_score_half_percent,
@@ -173,20 +173,25 @@ def surface_of(field: OccupancyField, resolution: int = 256) -> "trimesh.Trimesh
 
 def evaluate(
     field: OccupancyField,
-    mesh: "trimesh.Trimesh",
     size: int,
+    truth: "trimesh.Trimesh",
     points: int = 1_000_000,
     resolution: int = 256,
     seed: int = 0,
 ) -> Evaluation:
-    """Compare a field with the mesh that it stands for, which must be prepared (`mesh_input.prepare_mesh`).
+    """Compare a field with the mesh that it was fitted to.
 
     Args:
-        size: of the field's file, in bytes.
-        points: uniform points of the cube for the IoU; a fifth as many near the surface.
-        resolution: of the marching cubes for the surface metrics.
+        size: size of the field's file in bytes.
+        truth: the mesh, prepared by `mesh_input.prepare_mesh`.
+        points: number of uniform points of the cube for the IoU; a fifth as many lie near the surface.
+        resolution: cells per side of the marching cubes for the surface measures.
+        seed: seed of the sampled points.
+
+    Raises:
+        ValueError: fewer than five points.
     """
-    return Truth(mesh, field.placement, points, seed).of_field(field, surface_of(field, resolution), size)
+    return Truth(truth, field.placement, points, seed).evaluate_field(field, size, surface_of(field, resolution))
 
 
 def check_placement(mesh: "trimesh.Trimesh", placement: Placement, path: Path) -> None:

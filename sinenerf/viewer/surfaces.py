@@ -158,7 +158,7 @@ class Surfaces:
 
         size = asset.path.stat().st_size
         if asset.kind == "mesh":
-            return self._truth(self._original().placement).of_mesh(asset.mesh, size)
+            return self._truth(self._original().placement).evaluate_mesh(asset.mesh, size)
         import trimesh
 
         field: OccupancyField = asset.field  # type: ignore[assignment]
@@ -166,7 +166,7 @@ class Surfaces:
             surface = trimesh.Trimesh(*self.surface(index, QUALITY_RESOLUTION, 0.5), process=False)
         except LevelError:
             surface = None
-        return self._truth(asset.placement).of_field(field, surface, size)
+        return self._truth(asset.placement).evaluate_field(field, size, surface)
 
     def _truth(self, placement: "Placement") -> "Truth":
         """The original in a cube; fields of one mesh share theirs."""

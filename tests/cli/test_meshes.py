@@ -5,7 +5,6 @@ import resource
 import signal
 import subprocess
 import sys
-from argparse import Namespace
 from dataclasses import fields
 
 import numpy as np
@@ -133,9 +132,9 @@ def chosen(monkeypatch):
 
     def fit(mesh, architecture, config, output, **_):
         calls.append((architecture, config))
-        return Namespace(complete=True)
+        return OccupancyField(OccupancyConfig(width=16, rank=2), Placement((0.0, 0.0, 0.0), 1.0))
 
-    monkeypatch.setattr("sinenerf.occupancy.mesh_input.read_mesh", lambda path: (None, None))
+    monkeypatch.setattr("sinenerf.occupancy.fit.read_mesh", lambda path: (None, None))
     monkeypatch.setattr("sinenerf.occupancy.fit.fit", fit)
     return calls
 

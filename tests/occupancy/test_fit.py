@@ -32,7 +32,7 @@ def test_a_fitted_field_is_like_its_shape(torus, solid):
     assert history[-1]["iou"] > 0.9 and history[-1]["step"] == 800
     points = torch.tensor([[6.0, 6, 7], [5, 6, 7], [500, 6, 7]])
     assert (field(points) > 0.5).tolist() == [True, False, False]
-    result = evaluate(field, torus, 1234, points=20_000, resolution=48)
+    result = evaluate(field, 1234, torus, points=20_000, resolution=48)
     assert result.iou > 0.9 and result.iou_near > 0.7 and result.bytes == 1234
     assert result.chamfer_l1 < 0.01 and result.f_score_one_percent > 0.9 and result.normal_consistency > 0.9
     mesh = field.mesh(48, largest_component=True)

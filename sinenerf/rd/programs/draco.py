@@ -42,4 +42,4 @@ class DracoProgram:
             partial.write_bytes(data)
         decoded = undraco(data)
         save_picture(decoded, truth, artefact)
-        return measure(truth.of_mesh(decoded, len(data)), {"total": len(data)}, seconds, [])
+        return measure(truth.evaluate_mesh(decoded, len(data)), {"total": len(data)}, seconds, [])

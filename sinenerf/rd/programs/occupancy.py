@@ -101,7 +101,7 @@ class OccupancyProgram:
         assert isinstance(field, OccupancyField)
         info = describe(artefact)
         surface = surface_of(field, settings["eval_resolution"])
-        evaluation = truth.of_field(field, surface, info.bytes)
+        evaluation = truth.evaluate_field(field, info.bytes, surface)
         if surface is not None:
             save_picture(surface, truth, artefact)
         return measure(evaluation, bytes_by_part(info), history[-1]["seconds"], history)
