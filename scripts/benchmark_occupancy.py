@@ -1,10 +1,10 @@
-"""Speed of fitting and of meshing occupancy fields, side by side in one process, step by step in turn.
+"""Speed of fitting and meshing occupancy fields; the methods alternate step by step in one process.
 
     python scripts/benchmark_occupancy.py --field dragon.sine
 
-Prints training points a second of the sine layer and of nn.Linear, 256 wide, in the same loop, and what the machine's
-own matrix product would allow for the same multiplications, in float32 and in bfloat16; then the time from a file to a
-mesh, 512 cells a side.
+Prints the training points a second of the sine layer and of nn.Linear, both 256 wide, in the same loop, and the number
+that bare matrix products of the same total size would allow, in float32 and in bfloat16; then the time from a file to
+a mesh at 512 cells a side.
 """
 
 import json
@@ -30,11 +30,11 @@ WIDTH = 256
 @dataclass
 class Options:
     field: Path | None = None
-    """.sine file to mesh; without one only training is measured."""
+    """.sine file to mesh; without it, only training is measured."""
     batch: int = 8192
     """Points a step."""
     rounds: int = 30
-    """Steps of each kind, after three that are not counted."""
+    """Steps of each method, after three warm-up steps."""
     output: Path = Path("scripts/results/occupancy-speed.json")
     """Result file."""
 
@@ -52,7 +52,7 @@ def main(options: Options) -> None:
 
 
 def training(options: Options, dtype: torch.dtype) -> dict[str, float]:
-    """Medians over steps in turn, so that a noisy machine disturbs all alike."""
+    """Median speeds. The methods alternate step by step, so that other load on the machine affects all equally."""
     steps = {name: training_step(OccupancyConfig(name, 1, WIDTH), options.batch, dtype) for name in ("sine", "dense")}
     a, b = torch.randn(options.batch, WIDTH, dtype=dtype), torch.randn(WIDTH, WIDTH, dtype=dtype)
     steps["product"] = lambda: a @ b
@@ -78,7 +78,7 @@ def training(options: Options, dtype: torch.dtype) -> dict[str, float]:
 
 
 def training_step(config: OccupancyConfig, batch: int, dtype: torch.dtype):
-    """One step of a fit, sampling left out: it is a slice of a pool."""
+    """A function that runs one step of a fit, without sampling, which is only a slice of a pool."""
     torch.manual_seed(0)
     network = build_network(config)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, fused=True)
@@ -96,13 +96,13 @@ def training_step(config: OccupancyConfig, batch: int, dtype: torch.dtype):
 
 
 def meshing(field: Path) -> dict[str, float | str]:
-    """The command, from its start to the file."""
+    """Seconds of the whole command `sinenerf mesh`, and its message."""
     with TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "sinenerf", "mesh", str(field), "--output", f"{folder}/out.ply"]
         start = time.perf_counter()
-        said = subprocess.run([*command, "--resolution", "512"], capture_output=True, text=True, check=True).stdout
+        message = subprocess.run([*command, "--resolution", "512"], capture_output=True, text=True, check=True).stdout
         seconds = time.perf_counter() - start
-    return {"seconds": round(seconds, 1), "said": said.partition(": ")[2].strip()}
+    return {"seconds": round(seconds, 1), "said": message.partition(": ")[2].strip()}
 
 
 if __name__ == "__main__":

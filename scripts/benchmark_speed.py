@@ -1,8 +1,8 @@
 """Rays per second: sine-nerf against the same network of nn.Linear, and against nerfstudio's vanilla-nerf.
 
-All in one process, the same batch and sample counts, interleaved step by step so that a noisy machine disturbs all
-alike. In float32, as vanilla-nerf computes on a CPU (on a GPU in float16 where it can); ours once more in the precision
-it would choose itself.
+All run in one process with the same batch and sample counts, and alternate step by step, so that other load on the
+machine affects all equally. They compute in float32, as vanilla-nerf does on a CPU (on a GPU it uses float16 where it
+can); sine-nerf is also measured in the precision that it chooses itself.
 
     python scripts/benchmark_speed.py --data data/nerf_llff_data/fern
     python scripts/benchmark_speed.py --data data/nerf_llff_data/fern --rays 4096 --output FILE     # on a GPU
@@ -38,7 +38,7 @@ class Options:
     rays: int = 256
     """Rays a batch."""
     rounds: int = 12
-    """Steps of each method, after two that are not counted."""
+    """Steps of each method, after two warm-up steps."""
     output: Path = Path("scripts/results/speed.json")
     """Result file."""
 
@@ -56,7 +56,7 @@ def main(options: Options) -> None:
         for name, trainer in trainers.items():
             start = time.perf_counter()
             trainer.train_iteration(step)
-            wait()
+            synchronise()
             seconds[name].append(time.perf_counter() - start)
     median = {name: float(np.median(times[2:])) for name, times in seconds.items()}
     best = {name: float(np.min(times[2:])) for name, times in seconds.items()}
@@ -66,7 +66,7 @@ def main(options: Options) -> None:
             "method": name,
             "rays_per_second": round(options.rays / median[name], 1),
             "seconds_per_step": {"median": round(median[name], 3), "min": round(best[name], 3)},
-            # of each round by itself, so that both saw the same machine
+            # the median over ratios within a round, in which both see the same load
             "relative_step_time": round(float(np.median(np.array(seconds[name][2:]) / reference)), 3),
         }
         for name in trainers
@@ -80,14 +80,14 @@ def main(options: Options) -> None:
     print(json.dumps(result, indent=2))
 
 
-def wait() -> None:
-    """For what a GPU has still to do."""
+def synchronise() -> None:
+    """Wait until the GPU, if there is one, has finished."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 
 
 def profile(trainer) -> dict[str, float]:
-    """Share of a step's time on the CPU or GPU by kind of operation, in per cent; and what building every W costs."""
+    """Percentage of a step's time, on the CPU or GPU, by kind of operation, and of building every W."""
     from torch.autograd import DeviceType
     from torch.profiler import ProfilerActivity
 
@@ -97,15 +97,15 @@ def profile(trainer) -> dict[str, float]:
     activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * gpu
     with torch.profiler.profile(activities=activities) as recorder:
         trainer.train_iteration(1000)
-        wait()
-    # of operations: the kernels that they launch are in the list, too
+        synchronise()
+    # operations only: the list also has the kernels that they launch
     events = [event for event in recorder.key_averages() if event.device_type == DeviceType.CPU]
     times = {event.key: event.self_device_time_total if gpu else event.self_cpu_time_total for event in events}
     total = sum(times.values())
     products = sum(times.get(name, 0.0) for name in ("aten::mm", "aten::addmm", "aten::bmm"))
     start = time.perf_counter()
     sum(layer.build().sum() for layer in factored_layers(trainer.pipeline.model)).backward()
-    wait()
+    synchronise()
     building = time.perf_counter() - start
     return {
         "matrix_products_percent": round(100 * products / total, 1),

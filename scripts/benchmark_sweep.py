@@ -1,4 +1,4 @@
-"""What a sweep costs beside its training, and how long plots of 500 results take.
+"""What a sweep costs besides training, and how long it takes to plot 500 results.
 
 taskset -c 0 env OMP_NUM_THREADS=1 python scripts/benchmark_sweep.py --mesh data/shapes/dragon.ply
 """
@@ -35,11 +35,11 @@ class Options:
     mesh: Path
     """Mesh to fit."""
     jobs: int = 6
-    """Fits of about default settings."""
+    """Number of fits, with nearly default settings."""
     minutes: float = 0.1
-    """Of each."""
+    """Training time of each."""
     results: Path = Path("results/shapes")
-    """Results to make 500 of."""
+    """Results that are copied until there are 500."""
     output: Path = Path("scripts/results/sweep.json")
     """Result file."""
 
@@ -51,7 +51,7 @@ def main(options: Options) -> None:
 
 
 def overhead(options: Options) -> dict[str, float]:
-    """Seconds a job, by what they are spent on."""
+    """Seconds a job, by activity."""
     spent = {"once_a_scene": 0.0, "evaluation": 0.0, "picture": 0.0}
     occupancy_program.load_truth = timed(occupancy_program.load_truth, spent, "once_a_scene")
     training.make_sampler = timed(training.make_sampler, spent, "once_a_scene")
@@ -60,7 +60,7 @@ def overhead(options: Options) -> dict[str, float]:
     Truth.evaluate_field = timed(Truth.evaluate_field, spent, "evaluation")
     with TemporaryDirectory() as folder:
         path = Path(folder) / "plan.toml"
-        widths = ", ".join(str(128 + index) for index in range(options.jobs))  # one seed, as sweeps have it
+        widths = ", ".join(str(128 + index) for index in range(options.jobs))  # one seed, as in a sweep
         path.write_text(PLAN.format(scene=options.mesh.stem, minutes=options.minutes, widths=widths))
         plan = read_plan(path, options.mesh.parent)
         begin = time.monotonic()
@@ -80,7 +80,7 @@ def overhead(options: Options) -> dict[str, float]:
 
 
 def timed(function, spent: dict[str, float], name: str):
-    """The function, with its seconds added up."""
+    """The function, with the time of its calls added to spent[name]."""
 
     def call(*arguments):
         begin = time.monotonic()
@@ -93,7 +93,7 @@ def timed(function, spent: dict[str, float], name: str):
 
 
 def plotting(folder: Path) -> dict[str, float]:
-    """Seconds of the whole command on 500 results, without and with the page."""
+    """Seconds of the whole command `sinenerf plot` on 500 results, without and with the page."""
     results, _ = read_results(folder)
     with TemporaryDirectory() as scratch:
         many = Path(scratch) / "results"

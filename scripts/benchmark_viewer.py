@@ -1,7 +1,7 @@
-"""Measures the seconds from the command `sinenerf view` to its first picture.
+"""Seconds from the command `sinenerf view` to its first picture.
 
-That is a shape's quick mesh, 128 cells a side, or a scene's picture of the size that the page requests while the camera
-moves.
+The first picture of a shape is its quick mesh of 128 cells a side; that of a scene has the size that the page requests
+while the camera moves.
 
     python scripts/benchmark_viewer.py --shape dragon.sine --scene scene.sine
 
@@ -35,7 +35,7 @@ class Options:
     scene: Path
     """File of a radiance field."""
     rounds: int = 3
-    """Runs of the command for each; the fastest counts, since other load only slows it down."""
+    """Runs of the command for each file; the fastest counts, since other load only slows it down."""
     output: Path = Path("scripts/results/viewer.json")
     """Result file."""
 

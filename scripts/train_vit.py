@@ -1,11 +1,11 @@
-"""Train any timm ViT with its feed-forward matrices factored and its attention dense, as in the paper. sinenerf[vit].
+"""Train a timm ViT with factored feed-forward matrices and dense attention, as in the paper. Needs sinenerf[vit].
 
     python scripts/train_vit.py --data path/to/cifar-100 --dataset cifar100 --model vit_small_patch16_224 --rank 20
     python scripts/train_vit.py --data path/to/imagenet --dataset imagenet --model vit_base_patch16_224 --rank 100
-    python scripts/train_vit.py --dataset digits --rank 4        # scikit-learn's digits, a ViT of 202,186 numbers
+    python scripts/train_vit.py --dataset digits --rank 4        # scikit-learn's digits, a ViT of 202,186 parameters
 
-CIFAR-100 is the folder that holds cifar-100-python; ImageNet that with train/ and val/. A checkpoint is written after
-each epoch: after Ctrl-C or a crash the same command goes on there.
+--data is the folder that holds cifar-100-python, or ImageNet's folder with train/ and val/. A checkpoint is written
+after each epoch: after Ctrl-C or a crash the same command resumes from it.
 """
 
 import sys
@@ -31,15 +31,15 @@ Batches = Iterable[tuple[Tensor, Tensor]]
 @dataclass(frozen=True)
 class Options:
     dataset: Literal["digits", "cifar100", "imagenet"] = "digits"
-    """digits: scikit-learn's 8 x 8 pictures, for a CPU; the others need their data."""
+    """digits: scikit-learn's 8 x 8 images, for a CPU; the others need --data."""
     data: Path | None = None
     """Folder of CIFAR-100 or ImageNet."""
     model: str = "vit_small_patch16_224"
-    """Any ViT of timm; digits have a small one of their own."""
+    """Name of a ViT in timm; digits use a small one of their own."""
     pretrained: Path | None = None
-    """State dict to start from, as timm has it; its feed-forward matrices are fitted."""
+    """State dict of the timm model to start from; the factors are fitted to its feed-forward matrices."""
     layer: Literal["sine", "low-rank", "dense"] = "sine"
-    """What the feed-forward matrices become."""
+    """Kind of the feed-forward layers."""
     rank: int = 20
     """Width k of the factors."""
     omega: float = 100.0
@@ -47,33 +47,33 @@ class Options:
     spread: float = 0.3
     """Standard deviation, in radians, of the phase at the start."""
     mlp_ratio: float = 4.0
-    """Hidden width of the digits' feed-forward layers, in widths: a thin dense net has less."""
+    """Hidden width of the feed-forward layers for digits, in widths of the model; smaller for a thin dense network."""
     epochs: int = 40
     """Passes over the data."""
     batch: int = 64
-    """Pictures a step."""
+    """Images a step."""
     rate: float = 3e-3
     """Peak of the learning rate: it rises for a tenth of the steps, then falls as a cosine."""
     weight_decay: float = 0.05
-    """AdamW's."""
+    """Weight decay of AdamW, on matrices only."""
     seed: int = 0
-    """Of the model's start and the order of pictures."""
+    """Seed of the initialisation and of the order of images."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """auto: a GPU where there is one."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Number format of products."""
+    """Precision of matrix products."""
     workers: int = 4
-    """Processes that read pictures."""
+    """Processes that read images."""
     output: Path = Path("outputs/vit.pt")
-    """Trained model: a state dict with plain matrices, which timm's own model loads. The checkpoint is beside it."""
+    """Trained model: a state dict with dense matrices, which timm's own model loads. The checkpoint is beside it."""
 
 
 @dataclass(frozen=True)
 class Data:
-    """Batches anew each time they are asked for: images (n, channels, height, width) and labels (n)."""
+    """Functions that return batches: images (n, channels, height, width) and labels (n)."""
 
     train: Callable[[int], Batches]
-    """Of an epoch."""
+    """Batches of an epoch."""
     validation: Callable[[], Batches]
     test: Callable[[], Batches]
     steps: int
@@ -82,7 +82,7 @@ class Data:
 
 
 def digits(options: Options) -> Data:
-    """1797 digits of 8 x 8 pixels: 1000 to train, 297 to choose by, 500 to test."""
+    """1797 digits of 8 x 8 pixels: 1000 for training, 297 for validation, 500 for testing."""
     from sklearn.datasets import load_digits
 
     images, labels = load_digits(return_X_y=True)
@@ -101,7 +101,7 @@ def digits(options: Options) -> Data:
 
 
 def pictures(options: Options, size: int) -> Data:
-    """CIFAR-100 or ImageNet from disk, augmented by timm; the validation part is the test part, as is usual there."""
+    """CIFAR-100 or ImageNet from disk, augmented by timm; the test split also serves as validation, as is usual."""
     from timm.data import create_transform
     from torch.utils.data import DataLoader
     from torchvision.datasets import CIFAR100, ImageFolder
@@ -113,7 +113,7 @@ def pictures(options: Options, size: int) -> Data:
     if options.dataset == "cifar100":
         try:
             sets = [CIFAR100(options.data, train, t) for train, t in ((True, of_train), (False, of_test))]
-        except RuntimeError:  # whose text proposes an option that is not here
+        except RuntimeError:  # its message proposes an option that this script does not have
             raise FileNotFoundError(f"--data {options.data}: holds no cifar-100-python, or a damaged one") from None
     else:
         sets = [ImageFolder(options.data / name, t) for name, t in (("train", of_train), ("val", of_test))]
@@ -129,7 +129,7 @@ def pictures(options: Options, size: int) -> Data:
 
 
 def side_of(model: str) -> int:
-    """Pixels of a side of the pictures that a ViT of timm takes.
+    """Side in pixels of the input images of a timm ViT.
 
     Raises:
         ValueError: timm has no such ViT.
@@ -143,10 +143,10 @@ def side_of(model: str) -> int:
 
 
 def start_from(model: nn.Module, path: Path) -> None:
-    """Load a state dict of timm's; a head for other classes stays as it is.
+    """Load a timm state dict; the head keeps its initialisation if the number of classes differs.
 
     Raises:
-        ValueError: it is no state dict, or another model's.
+        ValueError: the file is not a state dict, or is of another model.
         OSError: no such file.
     """
     try:
@@ -156,7 +156,7 @@ def start_from(model: nn.Module, path: Path) -> None:
     except Exception:  # whatever the unpickler raises on another file
         state = None
     if not isinstance(state, dict):
-        raise ValueError(f"--pretrained {path}: is no state dict that torch can load")
+        raise ValueError(f"--pretrained {path}: is not a state dict that torch can load")
     shapes = {name: value.shape for name, value in model.state_dict().items()}
     fitting = {n: v for n, v in state.items() if n in shapes and getattr(v, "shape", None) == shapes[n]}
     others = sorted(name for name in map(str, {*shapes, *state} - {*fitting}) if not name.startswith("head"))
@@ -166,7 +166,7 @@ def start_from(model: nn.Module, path: Path) -> None:
 
 
 def build(options: Options, classes: int, report: Callable | None = print) -> nn.Module:
-    """The ViT, its feed-forward layers factored unless they stay dense."""
+    """The ViT, with factored feed-forward layers unless they stay dense."""
     import timm
     from timm.models.vision_transformer import VisionTransformer
 
@@ -196,7 +196,7 @@ def build(options: Options, classes: int, report: Callable | None = print) -> nn
 
 @dataclass
 class Run:
-    """A training as far as it is."""
+    """A training run in its current state."""
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
@@ -215,7 +215,7 @@ class Run:
 
 
 def prepare(options: Options, data: Data, report: Callable | None = print) -> Run:
-    """A run at its first step."""
+    """A run before its first step."""
     device = best_device() if options.device == "auto" else options.device
     model = build(options, data.classes, report).to(device)
     # as usual for transformers, only matrices decay
@@ -229,7 +229,7 @@ def prepare(options: Options, data: Data, report: Callable | None = print) -> Ru
 
 
 def train_epoch(run: Run, options: Options, data: Data) -> float:
-    """One pass over the data. Returns the mean loss."""
+    """Train for one pass over the data. Returns the mean loss."""
     device, losses = next(run.model.parameters()).device, []
     run.model.train()
     start = time.perf_counter()
@@ -250,7 +250,7 @@ def train_epoch(run: Run, options: Options, data: Data) -> float:
 
 @torch.no_grad()
 def accuracy(model: nn.Module, batches: Batches) -> float:
-    """Share of images that are labelled right."""
+    """Share of images that are classified correctly."""
     device, right, count = next(model.parameters()).device, 0, 0
     model.eval()
     for images, labels in batches:
@@ -268,9 +268,11 @@ def main(options: Options) -> None:
     if checkpoint.is_file():
         saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
         if saved.pop("settings") != settings:
-            raise ValueError(f"{checkpoint} is of a run with other settings: remove it, or choose another --output")
+            raise ValueError(
+                f"{checkpoint} belongs to a run with other settings: remove it, or choose another --output"
+            )
         run.load(saved)
-        print(f"goes on after epoch {run.epoch}")
+        print(f"resumes after epoch {run.epoch}")
     while run.epoch < options.epochs:
         loss = train_epoch(run, options, data)
         score = accuracy(run.model, data.validation())
@@ -292,5 +294,5 @@ if __name__ == "__main__":
     except (ValueError, OSError) as error:
         sys.exit(f"train_vit: {error}")
     except KeyboardInterrupt:
-        print("train_vit: stopped. The same command goes on after the last epoch that was done", file=sys.stderr)
+        print("train_vit: stopped. The same command resumes after the last complete epoch", file=sys.stderr)
         sys.exit(130)

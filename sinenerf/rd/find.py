@@ -70,11 +70,11 @@ def run_towards(
     jobs = [j for j in plan.jobs if j.scene == scene and method in (None, j.method)]
     if measure == "bytes":
         jobs = _largest_within(jobs, int(value))
-    made: list[Result] = []
+    new: list[Result] = []
     finished: set[str] = set()
     with lock_results(results):
         for job in sorted(missing_jobs(replace(plan, jobs=jobs), results), key=_budget):
-            best = None if measure == "bytes" else smallest_of([*known, *made], value, measure)
+            best = None if measure == "bytes" else smallest_of([*known, *new], value, measure)
             too_large = best is not None and best.size is not None and _budget(job) >= best.size
             if job.method in finished or too_large:
                 continue
@@ -82,7 +82,7 @@ def run_towards(
             if outcome.interrupted:
                 raise KeyboardInterrupt
             if outcome.result is not None:
-                made.append(outcome.result)
+                new.append(outcome.result)
                 if measure != "bytes" and smallest_of([outcome.result], value, measure):
                     finished.add(job.method)
             yield job, outcome

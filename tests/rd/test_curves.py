@@ -88,7 +88,7 @@ def test_near_twins_do_not_disturb_a_delta():
 
 
 def test_curves_without_a_common_size_have_no_delta_of_quality():
-    """The package made a NaN of it, which no JSON reader takes."""
+    """The package returned NaN, which is not valid JSON."""
     small = [(s, 1 - 50 / s, result()) for s in (1000, 1500, 2000, 4000)]
     large = [(10 * s, q, r) for s, q, r in small]
     delta = bjontegaard_delta(large, small, "box")

@@ -1,4 +1,4 @@
-"""The setting nearest to a target, from results there are and by running what is missing."""
+"""The best setting for a target, from existing results and by running missing jobs."""
 
 from dataclasses import astuple
 
@@ -32,7 +32,7 @@ def test_finding_from_the_command_line(tmp_path):
         assert refused.returncode == 1 and reason in refused.stderr and refused.stderr.count("\n") == 1
 
 
-def test_find_runs_what_is_missing(plan, data, tmp_path):
+def test_find_runs_missing_jobs(plan, data, tmp_path):
     run = run_sinenerf("find", tmp_path / "r", "--iou", 0.1, "--plan", plan, "--data", data, "--method", "draco")
     assert run.returncode == 0 and "draco faces=100" in run.stdout, run.stderr
     assert call_sinenerf("find", tmp_path / "r", "--iou", 1.1).returncode == 1

@@ -36,7 +36,7 @@ def test_what_took_no_time_is_not_drawn_against_time():
 
 
 def test_results_of_one_size_are_drawn():
-    """As of a plan with float32 files alone: an axis of one value has no range of its own."""
+    """Such as those of a plan with only float32 files: an axis with one value has no range of its own."""
     svg, keys = draw_svg([result(1000, 0.9), result(1000, 0.8, "other")], "iou", "bytes")
     assert len(keys) == 2 and svg.count('<use id="marks-') == 2
 

@@ -46,7 +46,7 @@ grid = { faces = [100], bits = [8] }
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    """Two nodes of one processor each, with nobody but this test's processes in it."""
+    """Two nodes of one processor each, used by this test alone."""
     from ray.cluster_utils import Cluster
 
     # a socket's path may have 107 letters, too few for one of pytest's folders
@@ -73,13 +73,13 @@ def start(plan, data, output, address):
 
 
 def processes_of(node):
-    """The process of a node that starts its workers, and these."""
+    """The process of a node that starts its workers, and those workers."""
     raylet = psutil.Process(next(info.process.pid for info in node.all_processes["raylet"]))
     return [raylet, *raylet.children(recursive=True)]
 
 
 def wait_for_job(nodes):
-    """Until one of the nodes runs a job; the processes of the first that does."""
+    """Wait until a node runs a job, and return the processes of that node."""
     deadline = time.monotonic() + 100
     while time.monotonic() < deadline:
         for node in nodes:
@@ -104,7 +104,7 @@ def test_ctrl_c_ends_the_sweep_and_its_jobs(cluster, data, tmp_path):
     assert not any("ray::box" in " ".join(w.cmdline()) for w in workers if w.is_running())
 
 
-def test_cluster_makes_what_one_machine_makes_though_a_worker_dies(cluster, data, tmp_path):
+def test_a_cluster_gives_the_results_of_one_machine_even_if_a_worker_dies(cluster, data, tmp_path):
     plan = tmp_path / "plan.toml"
     plan.write_text(PLAN)
     with start(plan, data, tmp_path / "far", cluster.address) as run:
@@ -132,7 +132,7 @@ def test_cluster_makes_what_one_machine_makes_though_a_worker_dies(cluster, data
     assert not list(cluster.scratch.glob("sinenerf-sweep-*"))  # neither the dead worker's nor those of Ctrl-C
 
 
-def test_nobody_at_the_address_is_said_within_seconds(data, tmp_path):
+def test_an_unreachable_address_is_reported_within_seconds(data, tmp_path):
     plan = tmp_path / "plan.toml"
     plan.write_text(PLAN)
     with socket.socket() as taken:

@@ -1,4 +1,4 @@
-"""Result files: what they say of their machine, which are read, and which may be compared."""
+"""Result files: the machine that they record, damaged files, and which results may be compared."""
 
 import json
 import subprocess
@@ -54,7 +54,7 @@ def test_a_machine_without_git_names_no_commit(monkeypatch, tmp_path):
 
 
 def test_a_result_names_the_processor_and_the_gpu(monkeypatch):
-    """Not all that a machine with a GPU measures runs on it."""
+    """The processor is named even with a GPU, since some programs do not use the GPU."""
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     without = measured_on()
     assert "gpu" not in without

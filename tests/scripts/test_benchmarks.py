@@ -1,4 +1,4 @@
-"""Scripts that benchmark fields: no result of a training that was stopped, and of one number of steps alone."""
+"""Benchmarks of fields: a stopped training gives no result, and a report covers one number of steps."""
 
 import importlib
 import json
@@ -45,7 +45,7 @@ def test_ctrl_c_leaves_no_row_of_bits(stopped, bits, data, tmp_path):
     assert stop.value.code == 130 and not (tmp_path / "bits.json").exists()
 
 
-def test_bits_reports_the_steps_that_were_asked_for(bits, data, tmp_path, capsys):
+def test_bits_reports_the_requested_steps(bits, data, tmp_path, capsys):
     scores = {(20, 32): 0.9, (20, 8): 0.8, (3000, 32): 0.99, (3000, 8): 0.98}
     rows = [{"shape": "box", "layer": "sine", "bits": b, "steps": s, "iou": iou} for (s, b), iou in scores.items()]
     (tmp_path / "bits.json").write_text(json.dumps({"rows": rows}))

@@ -1,4 +1,4 @@
-"""scripts/train_lora.py, offline, on a tiny random LLaMA: trains, resumes, writes both kinds of file, is scored."""
+"""scripts/train_lora.py, offline, on a tiny random LLaMA: training, resuming, both kinds of file, and scoring."""
 
 import json
 import signal
@@ -31,7 +31,7 @@ EXAMPLES = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A model, its tokenizer, training data and a task, as a user has them on disk."""
+    """A folder with a model, its tokenizer, training data and a task."""
     from tokenizers import Tokenizer, models, pre_tokenizers
 
     root = tmp_path_factory.mktemp("lora")
@@ -85,7 +85,7 @@ def test_it_learns_and_is_scored(method, folder, tmp_path):
     torch.testing.assert_close(coded(tokens).logits, exact(tokens).logits, atol=0.3, rtol=0.1)
 
 
-def test_it_goes_on_where_it_stopped(folder, tmp_path, monkeypatch, capsys):
+def test_it_resumes_where_it_stopped(folder, tmp_path, monkeypatch, capsys):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     train_lora.train(training(folder, whole, epochs=3, save_every=2))
     clip, calls = torch.nn.utils.clip_grad_norm_, []
@@ -99,14 +99,14 @@ def test_it_goes_on_where_it_stopped(folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train_lora.train(training(folder, parts, epochs=3, save_every=2))
-    with pytest.raises(ValueError, match="is of a run with other settings"):
+    with pytest.raises(ValueError, match="belongs to a run with other settings"):
         train_lora.train(training(folder, parts, epochs=3, save_every=2, rank=2))
     train_lora.train(training(folder, parts, epochs=3, save_every=2))
-    assert "goes on after step 4" in capsys.readouterr().out
+    assert "resumes after step 4" in capsys.readouterr().out
     assert (parts / "adapter.sine").read_bytes() == (whole / "adapter.sine").read_bytes()
 
 
-def test_only_the_answer_is_learned(folder):
+def test_only_the_answer_is_trained_on(folder):
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder / "model")
     tokens, labels = train_lora.encode(EXAMPLES[0], tokenizer, 256)
     learned = [token for token, label in zip(tokens, labels, strict=True) if label != -100]
@@ -147,7 +147,11 @@ def command(*arguments):
 def test_bad_input_ends_in_one_line(folder, tmp_path):
     ended = command("train", tmp_path, "--data", folder / "train.json")
     assert ended.returncode == 1 and ended.stderr.splitlines()[-1].endswith("holds no model: config.json is missing")
-    for content, message in (("{", "is no JSON"), ("[]", "is no list of examples"), ('[{"output": ""}]', "example 0")):
+    for content, message in (
+        ("{", "is not JSON"),
+        ("[]", "is not a list of examples"),
+        ('[{"output": ""}]', "example 0"),
+    ):
         (tmp_path / "bad.json").write_text(content)
         with pytest.raises(ValueError, match=message):
             train_lora.read_examples(tmp_path / "bad.json", "instruction")
@@ -164,12 +168,12 @@ def test_questions_without_answers_are_refused_before_the_model_is_loaded(tmp_pa
         train_lora.evaluate(train_lora.Evaluation(tmp_path / "no model", tmp_path, tasks=("piqa",)))
 
 
-def test_an_adapter_beyond_the_formats_bound_is_told_before_training(folder, tmp_path, monkeypatch, capsys):
+def test_an_adapter_too_large_for_a_file_is_reported_before_training(folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sinenerf.codec.container.LARGEST_ADAPTER", 1000)
     monkeypatch.setattr(train_lora, "LARGEST_ADAPTER", 1000)
     train_lora.train(training(folder, tmp_path, epochs=1))
     said = capsys.readouterr()
-    assert said.err.count("train_lora: the adapter has ") == 1 and "more than the 1,000 of a .sine file" in said.err
+    assert said.err.count("train_lora: the adapter has ") == 1 and "a .sine file holds at most 1,000: " in said.err
     assert "adapter.sine has" not in said.out
     assert (tmp_path / "adapter_config.json").is_file() and not (tmp_path / "adapter.sine").exists()
 
@@ -182,5 +186,5 @@ def test_ctrl_c_ends_in_one_line(folder, tmp_path):
         running.send_signal(signal.SIGINT)
         _, errors = running.communicate()
     assert running.returncode == 130 and "Traceback" not in errors
-    said = "train_lora: stopped. A training goes on from its last checkpoint by the same command"
+    said = "train_lora: stopped. The same command resumes training from its last checkpoint"
     assert errors.splitlines()[-1] == said

@@ -71,7 +71,7 @@ def test_training_resumes_and_learns(tmp_path, monkeypatch):
     assert (tmp_path / "vit.checkpoint").is_file() and not options.output.exists()
     ended = run("--rank", 2, "--epochs", 9, "--rate", 3e-3, "--output", options.output, folder=tmp_path)
     assert ended.returncode == 0, ended.stderr
-    assert "goes on after epoch 8" in ended.stdout and "epoch 9/9" in ended.stdout
+    assert "resumes after epoch 8" in ended.stdout and "epoch 9/9" in ended.stdout
     score = float(ended.stdout.split("test ")[1].split(" %")[0])
     assert score > 40  # chance is 10
     assert not (tmp_path / "vit.checkpoint").exists()
@@ -129,13 +129,13 @@ def test_a_pretrained_state_is_loaded_but_for_the_head_or_named(tmp_path):
     for content, said in (
         (missing, r"is of another model: blocks\.0\.attn\.qkv\.weight"),
         (wrong, "is of another model: pos_embed"),
-        ([1], "is no state dict"),
+        ([1], "is not a state dict"),
     ):
         torch.save(content, path)
         with pytest.raises(ValueError, match=f"^--pretrained {path}: {said}"):
             train_vit.build(options, 10)
     path.write_text("hello")
-    with pytest.raises(ValueError, match="is no state dict that torch can load"):
+    with pytest.raises(ValueError, match="is not a state dict that torch can load"):
         train_vit.build(options, 10)
 
 
@@ -147,4 +147,4 @@ def test_ctrl_c_ends_in_one_line(tmp_path):
         running.send_signal(signal.SIGINT)
         _, errors = running.communicate()
     assert running.returncode == 130
-    assert errors == "train_vit: stopped. The same command goes on after the last epoch that was done\n"
+    assert errors == "train_vit: stopped. The same command resumes after the last complete epoch\n"

@@ -40,7 +40,7 @@ class NerfstudioProgram:
     """A method of nerfstudio: its weights in float32, or rounded to 8 bits and entropy-coded by our codec.
 
     Settings: method; options, its nerfstudio settings that differ from the defaults, by dotted names; bits, 32 or 8;
-    stride: the held-out views are scored at every n-th pixel, since some methods need an hour for whole views on a CPU;
+    stride, n to score the held-out views at every n-th pixel, since some methods need an hour for whole views on a CPU;
     minutes or steps; downscale, the N of images_N; seed.
     """
 

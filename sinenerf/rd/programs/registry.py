@@ -50,7 +50,7 @@ class Dataset:
     default_program: str
     """Program of methods that name none."""
     find_scene: Callable[[Path, str], Path]
-    """From the data folder and a scene's name to its file or folder."""
+    """Returns a scene's file or folder, given the data folder and the scene's name."""
     quality: str
     """The measure that plots show by default."""
 

@@ -23,7 +23,7 @@ def test_whether_a_methods_weights_fit_a_file_is_known_before_it_is_trained():
 
 
 def test_weights_survive_their_file(scene, tmp_path):
-    """8 bits keep every number to half a step of its tensor; 32 keep all; cameras and metrics are not counted."""
+    """8 bits keep every weight within half a step, 32 exactly; camera corrections and metrics are left out."""
     options = {"pipeline.model.implementation": "torch", "pipeline.model.log2_hashmap_size": 4}
     model = build(configure("nerfacto", scene, tmp_path, options, {"downscale_factor": 1})).pipeline.model
     assert any("camera_optimizer" in name for name, _ in model.named_parameters())

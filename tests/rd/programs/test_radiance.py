@@ -117,7 +117,7 @@ def test_bad_plan_is_refused(tmp_path, old, new, said):
     assert str(refused.value).startswith(f"{path}: ") and "\n" not in str(refused.value)
 
 
-def test_a_choice_that_is_none_is_refused(tmp_path):
+def test_an_unknown_choice_is_refused(tmp_path):
     """In a process of its own: in this one types are checked."""
     wrong = {
         'sampling = "propsal"': "no sampling is called 'propsal': choose coarse-fine or proposal",
@@ -147,7 +147,7 @@ def test_missing_scene_fails_alone(scene, tmp_path):
     assert f"{scene.parent}/absent: no such folder" in run.stdout
 
 
-def test_killed_job_goes_on_from_its_checkpoint(scene, tmp_path):
+def test_a_killed_job_resumes_from_its_checkpoint(scene, tmp_path):
     path, output = tmp_path / "plan.toml", tmp_path / "results"
     path.write_text(with_methods(PLAN, "sine").replace("steps = 12", "minutes = 0.2"))
     command = [sys.executable, "-m", "sinenerf", "sweep", path, "--data", scene.parent, "--output", output]
@@ -213,7 +213,7 @@ def test_poses_and_photographs_have_one_fingerprint(tmp_path):
     assert before != fingerprint(paths)
 
 
-def test_what_a_worker_needs_of_a_scene(scene, tmp_path):
+def test_files_that_a_worker_needs(scene, tmp_path):
     program = PROGRAMS["nerf"]
     for downscale in (None, 1):
         files = program.files(scene, {"downscale": downscale})
@@ -229,7 +229,7 @@ def test_what_a_worker_needs_of_a_scene(scene, tmp_path):
 
 
 def test_photographs_are_trained_on_at_an_eighth_unless_a_plan_says_otherwise(tmp_path):
-    """Which is what results say: the size is made where it is missing."""
+    """As results record it; images of a missing size are made."""
     scene = generate_scene(tmp_path / "scene", views=3, width=64, height=48)
     for downscale, width in ((None, 8), (2, 32)):
         parser = LLFFDataParserConfig(data=scene, **parser_settings(downscale)).setup()
