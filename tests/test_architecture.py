@@ -41,6 +41,14 @@ MAY_IMPORT = {
 PAIRS = {"architecture.py", "config.py", "field.py", "header.py", "surface.py", "evaluate.py"}
 """The same things in radiance/ and occupancy/: they have the same names there."""
 
+MIRRORS_NO_MODULE = {
+    "cli/test_main.py",  # sinenerf/cli/__init__.py
+    "plugin/test_nerfstudio_commands.py",  # ns-train, ns-eval, ns-render, ns-export and ns-viewer, end to end
+    "viewer/test_frontend.py",  # the JavaScript of viewer/, by its own tests
+    "viewer/test_page.py",  # the JavaScript of sinenerf/viewer/page, in a browser
+}
+"""Test files that are not named after one module, each with what it tests."""
+
 
 @cache
 def modules() -> dict[str, Path]:
@@ -165,3 +173,13 @@ def test_modules_are_neither_slivers_nor_too_long():
     long = {name for name, size in sizes.items() if size > 250}
     short = {name for name, size in sizes.items() if size < 40 and Path(name).stem not in ("__init__", "__main__")}
     assert not long | short
+
+
+def test_test_files_are_named_after_the_modules_that_they_test():
+    """tests/<package>/test_<module>.py tests sinenerf/<package>/<module>.py, and tests/scripts/ tests scripts/."""
+    tests, scripts = Path(__file__).parent, ROOT.parent / "scripts"
+    named = {path.relative_to(ROOT).as_posix() for path in modules().values()}
+    named |= {path.relative_to(ROOT.parent).as_posix() for path in scripts.glob("*.py")}
+    files = [path.relative_to(tests) for path in tests.glob("*/**/test_*.py")]
+    tested = {path.as_posix(): path.with_name(path.name.removeprefix("test_")).as_posix() for path in files}
+    assert {test for test, module in tested.items() if module not in named} == MIRRORS_NO_MODULE

@@ -1,4 +1,4 @@
-"""From a mesh to a field and back by the real commands, killed and on a full disk."""
+"""sinenerf fit and mesh: from a mesh to a field and back, after a kill, and on a full disk."""
 
 import json
 import resource
@@ -12,7 +12,7 @@ import pytest
 import trimesh
 from support.commands import call_command, call_sinenerf, run_sinenerf
 from support.golden_files import GOLDEN
-from support.kill_loop import kill_and_run_again, stop_when
+from support.kill_loop import stop_when
 from support.radiance_fields import a_field
 
 from sinenerf.occupancy.config import FitConfig, OccupancyConfig
@@ -21,15 +21,8 @@ from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import Placement
 
 
-@pytest.fixture(scope="module")
-def torus_file(tmp_path_factory):
-    path = tmp_path_factory.mktemp("shape") / "torus.ply"
-    trimesh.creation.torus(1.0, 0.4).export(path)
-    return path
-
-
 @pytest.mark.slow
-def test_from_mesh_to_field_to_mesh(torus_file, tmp_path):
+def test_a_mesh_becomes_a_field_and_a_mesh_again(torus_file, tmp_path):
     """The README's three commands, as a user types them."""
     field, glb = tmp_path / "torus.sine", tmp_path / "torus.glb"
     done = run_sinenerf(
@@ -37,12 +30,12 @@ def test_from_mesh_to_field_to_mesh(torus_file, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "watertight" in done.stderr and "ambiguous" in done.stderr and "IoU 0.9" in done.stderr
-    one = ("--resolution", 64, "--largest-component")
-    done = run_sinenerf("mesh", field, "--output", glb, *one, "--up", "z", "--metres-per-unit", 0.1)
+    grid = ("--resolution", 64, "--largest-component")
+    done = run_sinenerf("mesh", field, "--output", glb, *grid, "--up", "z", "--metres-per-unit", 0.1)
     assert done.returncode == 0 and "% of the grid" in done.stdout, done.stderr
-    made = trimesh.load(glb, force="mesh")
-    assert np.allclose(made.extents, [0.28, 0.08, 0.28], atol=0.02) and made.is_watertight
-    call_sinenerf("mesh", field, "--output", tmp_path / "torus.ply", *one)
+    surface = trimesh.load(glb, force="mesh")
+    assert np.allclose(surface.extents, [0.28, 0.08, 0.28], atol=0.02) and surface.is_watertight
+    call_sinenerf("mesh", field, "--output", tmp_path / "torus.ply", *grid)
     assert np.allclose(trimesh.load(tmp_path / "torus.ply").extents, [2.8, 2.8, 0.8], atol=0.15)
     done = run_sinenerf("eval", field, torus_file, "--points", 20000, "--resolution", 64)
     assert "IoU, uniform in the cube" in done.stdout and "parameters" in done.stdout
@@ -59,16 +52,16 @@ def test_from_mesh_to_field_to_mesh(torus_file, tmp_path):
 
 
 @pytest.mark.slow
-def test_killed_and_interrupted_fits_go_on(torus_file, tmp_path):
+def test_killed_and_interrupted_fits_resume(torus_file, tmp_path):
     field = tmp_path / "torus.sine"
     line = [sys.executable, "-c", "import sinenerf.occupancy.training as t; t.SAVE_EVERY = 0.5; t.SCORE_EVERY = 0.2; "
             "from sinenerf.cli import main; main()"]  # fmt: skip
     line += ["fit", str(torus_file), "--output", str(field), "--minutes", "0.15", "--width", "32"]
     checkpoint = tmp_path / ".torus.sine.checkpoint"
-    for sent, code in ((signal.SIGKILL, -9), (signal.SIGINT, 130)):
+    for signal_sent, code in ((signal.SIGKILL, -9), (signal.SIGINT, 130)):
         before = checkpoint.stat().st_mtime if checkpoint.exists() else 0
         stopped = stop_when(
-            lambda before=before: checkpoint.exists() and checkpoint.stat().st_mtime > before, line, sent=sent
+            lambda before=before: checkpoint.exists() and checkpoint.stat().st_mtime > before, line, sent=signal_sent
         )
         assert stopped.returncode == code, stopped.stderr
     assert "resuming from step" in stopped.stderr and "run the same command to resume" in stopped.stderr
@@ -79,20 +72,8 @@ def test_killed_and_interrupted_fits_go_on(torus_file, tmp_path):
 
 
 @pytest.mark.slow
-def test_killed_compression_goes_on(tmp_path):
-    line = [sys.executable, "-c", "import sinenerf.occupancy.training as t; t.SAVE_EVERY = t.SCORE_EVERY = 0.1; "
-            "import sinenerf.occupancy.compress as c; c.TEACHER_RESOLUTION = 48; "
-            "from sinenerf.cli import main; main()"]  # fmt: skip
-    golden, small = str(GOLDEN / "sine.sine"), str(tmp_path / "small.sine")
-    line += ["compress", golden, "--output", small, "--bits", "12", "--minutes", "0.1"]
-    kill_and_run_again(line, tmp_path / ".small.sine.checkpoint")
-    assert [p.name for p in tmp_path.iterdir()] == ["small.sine"]
-    OccupancyField.load(tmp_path / "small.sine")
-
-
-@pytest.mark.slow
 def test_bad_input_is_one_line(torus_file, tmp_path):
-    """Exit code not 0, one line, nothing left behind."""
+    """Exit code 1, one line on standard error, and no file written."""
     field = tmp_path / "torus.sine"
     assert call_sinenerf("fit", torus_file, "--output", field, "--steps", 2, "--width", 16).returncode == 0
     (tmp_path / "points.obj").write_text("v 0 0 0\nv 1 0 0\n")
@@ -107,16 +88,7 @@ def test_bad_input_is_one_line(torus_file, tmp_path):
         (("mesh", field, "--output", tmp_path / "x.doc"), "cannot write '.doc'"),
         (("mesh", field, "--output", tmp_path / "x.ply", "--metres-per-unit", 0.001), "only .glb is turned and scaled"),
         (("mesh", field, "--output", tmp_path / "x.glb", "--level", 1 - 1e-9, "--resolution", 16), "Try --level"),
-        (("eval", field, tmp_path / "points.obj"), "has no faces"),
-        (("info", torus_file), "is not a .sine file"),
-        (("compress", field, "--output", tmp_path / "no" / "x.sine", "--bytes", 400), "does not exist"),
-        (("compress", field, "--output", tmp_path / "x.sine", "--bytes", 40), "40 bytes are too few"),
-        (("compress", field, "--output", field, "--bytes", 400), "is an input, and the output would overwrite it"),
-        (("compress", field, "--output", tmp_path / "x.sine"), "is already rounded"),
         (("fit", torus_file, "--output", tmp_path), "is a folder"),
-        (("eval", field, torus_file, "--points", 4), "points is 4: at least 5 are needed"),
-        (("eval", field, torus_file, "--seed", -1), "seed is -1: it must be 0 or more"),
-        (("eval", field, torus_file, "--picture", tmp_path / "x.png"), "holds a shape"),
         (("mesh", field, "--output", tmp_path / "x.ply", "--resolution", 10**6), "not enough memory"),
     ):
         done = call_sinenerf(*arguments)
@@ -126,8 +98,8 @@ def test_bad_input_is_one_line(torus_file, tmp_path):
 
 
 @pytest.fixture
-def chosen(monkeypatch):
-    """(architecture, config) of each call of `sinenerf fit`, which then trains nothing."""
+def fit_calls(monkeypatch):
+    """(architecture, config) of each `sinenerf fit`, which trains nothing here."""
     calls = []
 
     def fit(mesh, architecture, config, output, **_):
@@ -150,18 +122,18 @@ def chosen(monkeypatch):
         {"width": 32, "learn_gain": True, "steps": 5, "sampler": "grid", "resolution": 16, "loss": "mse", "seed": 3},
     ],
 )
-def test_fit_reads_its_options_from_the_settings(settings, chosen):
+def test_fit_reads_its_options_from_the_settings(settings, fit_calls):
     options = []
     for name, value in settings.items():
         flag = name.replace("_", "-")
         options += [f"--{flag}" if value else f"--no-{flag}"] if isinstance(value, bool) else [f"--{flag}", value]
     done = call_sinenerf("fit", "shape.ply", "--output", "shape.sine", *options)
     assert done.returncode == 0, done.stderr
-    assert chosen[-1] == split_settings(settings)
+    assert fit_calls[-1] == split_settings(settings)
 
 
 def test_fit_has_an_option_for_each_setting():
-    """Each with its doc string, and with the default that it has unless the file's size chooses."""
+    """Its help shows the setting's doc string and its default, also where the file's size may choose the value."""
     text = " ".join(call_sinenerf("fit", "--help").stdout.replace("│", "").split())
     for f in (*fields(OccupancyConfig), *fields(FitConfig)):
         assert f"--{f.name.replace('_', '-')}" in text
@@ -186,48 +158,21 @@ def test_a_mesh_is_prepared_once_and_reported_in_full(torus, tmp_path, monkeypat
         ("compress", tmp_path / "own.sine", "--bits", 7, "--mesh", tmp_path / "two.glb"),
     ):
         done = call_sinenerf(*command, "--output", tmp_path / "x.sine")
-        said = "faces in 2 geometries, merged; watertight, 5 faces flipped;"
-        assert said in " ".join(done.stderr.split()) and "the training begins" in done.stderr, done.stderr
+        report = "faces in 2 geometries, merged; watertight, 5 faces flipped;"
+        assert report in " ".join(done.stderr.split()) and "the training begins" in done.stderr, done.stderr
 
 
 def test_a_mesh_is_not_replaced_by_its_field(tmp_path, monkeypatch):
-    monkeypatch.setattr("sinenerf.occupancy.fit.Training", lambda *arguments: pytest.fail("it began"))
+    monkeypatch.setattr("sinenerf.occupancy.fit.Training", lambda *arguments: pytest.fail("training began"))
     path = tmp_path / "ball.ply"
     trimesh.creation.icosphere(2).export(path)
     before = path.read_bytes()
     done = call_sinenerf("fit", path, "--output", path, "--steps", 1, "--width", 16)
-    said = "ball.ply: is an input, and the output would overwrite it. Give another name\n"
-    assert done.returncode == 1 and done.stderr.endswith(said) and done.stderr.count("\n") == 1
+    message = "ball.ply: is an input, and the output would overwrite it. Give another name\n"
+    assert done.returncode == 1 and done.stderr.endswith(message) and done.stderr.count("\n") == 1
     done = call_sinenerf("compress", GOLDEN / "sine.sine", "--output", path, "--mesh", path, "--bits", 7, "--steps", 1)
-    assert done.returncode == 1 and done.stderr.endswith(said) and done.stderr.count("\n") == 1
+    assert done.returncode == 1 and done.stderr.endswith(message) and done.stderr.count("\n") == 1
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
-
-
-@pytest.mark.parametrize("scale", [1000.0, 1e-3])
-def test_a_mesh_of_another_unit_is_no_truth(scale, torus, tmp_path):
-    OccupancyField(OccupancyConfig(width=16, rank=2), Placement.of(torus)).save(tmp_path / "torus.sine")
-    torus.apply_transform(trimesh.transformations.scale_matrix(scale, torus.centroid))
-    torus.export(tmp_path / "torus.ply")
-    field, mesh = tmp_path / "torus.sine", tmp_path / "torus.ply"
-    compressing = "compress", field, "--output", tmp_path / "x.sine", "--mesh", mesh, "--bits", 8, "--steps", 1
-    for line in (compressing, ("eval", field, mesh)):
-        done = call_sinenerf(*line)
-        assert done.returncode == 1 and "torus.ply: extends from -" in done.stderr and done.stderr.count("\n") == 1
-        assert "in the field's cube, where the fitted mesh extends from -0.95 to 0.95. Give that mesh" in done.stderr
-    assert not (tmp_path / "x.sine").exists()
-
-
-@pytest.mark.parametrize(
-    ("folder", "message"),
-    [
-        ("scenes", "holds a scene, not a shape. Compress its run instead; for a mesh: sinenerf mesh FILE"),
-        ("adapters", "holds an adapter, not a shape. It needs its model: sinenerf.adapters.load_adapter"),
-    ],
-)
-def test_compressing_another_kind_of_file_is_refused(folder, message, tmp_path):
-    path = next((GOLDEN / folder).rglob("*.sine"))
-    done = call_sinenerf("compress", path, "--output", tmp_path / "x.sine")
-    assert done.returncode == 1 and done.stderr == f"sinenerf: {path}: {message}\n"
 
 
 def test_an_adapter_has_no_mesh(tmp_path):
@@ -245,14 +190,14 @@ def test_a_scene_becomes_a_coloured_mesh(command, frame, tmp_path):
     output = tmp_path / "scene.ply"
     options = "--resolution", 12, "--min-faces", 1, "--frame", frame
     done = call_sinenerf(command, tmp_path / "scene.sine", "--output", output, *options)
-    made = trimesh.load(output, process=False)
-    assert done.returncode == 0 and f"{len(made.faces):,} faces" in done.stdout, done.stderr
-    assert made.visual.kind == "vertex"
+    mesh = trimesh.load(output, process=False)
+    assert done.returncode == 0 and f"{len(mesh.faces):,} faces" in done.stdout, done.stderr
+    assert mesh.visual.kind == "vertex"
     vertices = np.array(field.mesh(12, min_faces=1).vertices)
     if frame == "capture":
         motion = field.capture.motion
         vertices = (vertices / field.capture.scale - motion[:, 3]) @ motion[:, :3]
-    assert np.allclose(made.vertices, vertices, rtol=1e-4, atol=1e-4)
+    assert np.allclose(mesh.vertices, vertices, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -284,8 +229,8 @@ def test_options_of_another_kind_are_refused(kind, option, torus, tmp_path):
 
 
 @pytest.mark.slow
-def test_no_disk_space(torus_file, tmp_path):
-    """A limit on the size of files stands for a full disk: the write fails half way."""
+def test_a_full_disk_leaves_the_old_file(torus_file, tmp_path):
+    """A limit on file size simulates the full disk: the write fails halfway."""
     (tmp_path / "x.sine").write_bytes(b"old")
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))  # noqa: E731
     done = run_sinenerf("fit", torus_file, "--output", tmp_path / "x.sine", "--steps", 2, preexec_fn=limit)

@@ -1,4 +1,4 @@
-"""Meshes are written whole or not at all, and look in other programs as they do here."""
+"""Meshes are written completely or not at all, and look the same in other programs."""
 
 import os
 
@@ -19,7 +19,7 @@ def ball():
 
 
 @pytest.mark.parametrize("suffix", [*FORMATS, ".GLB"])
-def test_saved_mesh_loads_again(suffix, tmp_path):
+def test_a_saved_mesh_loads_again(suffix, tmp_path):
     coloured = ball()
     path = tmp_path / f"mesh{suffix}"
     save_mesh(coloured, path)
@@ -48,14 +48,14 @@ def test_small_and_far_meshes_keep_their_shape(size, place, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["mesh.xyz", "mesh"])
-def test_unknown_extension(name, tmp_path):
+def test_an_unknown_extension_is_refused(name, tmp_path):
     with pytest.raises(ValueError, match=r"\.glb, \.ply, \.obj, \.stl, \.off"):
         save_mesh(ball(), tmp_path / name)
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("target", [(trimesh.Trimesh, "export"), (os, "replace")])
-def test_failure_leaves_the_old_file(target, tmp_path, monkeypatch):
+def test_a_failed_write_leaves_the_old_file(target, tmp_path, monkeypatch):
     def fail(*_, **__):
         raise OSError("disk full")
 
@@ -69,9 +69,9 @@ def test_failure_leaves_the_old_file(target, tmp_path, monkeypatch):
 
 
 def test_glb_shows_the_colours_as_they_are(tmp_path):
-    """glTF's vertex colours are linear; unlit, a viewer's lamps do not darken what was photographed in light."""
+    """Vertex colours of glTF are linear. The material is unlit, since photographs already contain the light."""
     mesh = ball()
-    mesh.visual.vertex_colors[:] = [188, 0, 255, 255]  # sRGB 188 is half of the light
+    mesh.visual.vertex_colors[:] = [188, 0, 255, 255]  # sRGB 188 is half the linear intensity
     save_mesh(mesh, tmp_path / "ball.glb")
     (loaded,) = trimesh.load(tmp_path / "ball.glb", process=False).geometry.values()
     assert (loaded.visual.vertex_attributes["color"] == [128, 0, 255, 255]).all()

@@ -1,9 +1,7 @@
-"""The generated mesh: closed, outward, free of self-intersections, of the volume that its equation gives."""
+"""The generated mesh: closed, oriented outward, free of self-intersections, with the volume of its equation."""
 
 import numpy as np
 import pytest
-import trimesh
-from support.commands import call_sinenerf
 
 from sinenerf.datasets import knot
 from sinenerf.datasets.knot import TUBE_RADIUS, knot_mesh
@@ -16,7 +14,7 @@ def mesh():
 
 
 def tube_volume():
-    """Of the knot without relief."""
+    """The volume of the knot without relief."""
     centre, *_ = knot._frame(np.linspace(0, 2 * np.pi, 20_001))
     return np.pi * TUBE_RADIUS**2 * np.linalg.norm(np.diff(centre, axis=0), axis=1).sum()
 
@@ -44,7 +42,7 @@ def test_without_relief_its_volume_is_that_of_a_tube(monkeypatch):
 
 
 def test_relief_is_carved_from_two_thirds(mesh):
-    """And the mesh is fine enough for it: a finer one has the same volume."""
+    """The mesh resolves the relief: a finer one has the same volume."""
     assert 0.90 * tube_volume() < mesh.volume < 0.95 * tube_volume()
     assert mesh.volume == pytest.approx(knot_mesh(200).volume, rel=5e-3)
     t = 2 * np.pi * np.arange(360)[:, None] / 360
@@ -56,28 +54,3 @@ def test_it_is_deterministic(mesh):
     again = knot_mesh()
     np.testing.assert_array_equal(again.vertices, mesh.vertices)
     np.testing.assert_array_equal(again.faces, mesh.faces)
-
-
-@pytest.mark.parametrize("suffix", [".ply", ".glb", ".obj"])
-def test_the_command_writes_a_file_that_is_watertight_when_read(suffix, tmp_path):
-    path = tmp_path / f"knot{suffix}"
-    done = call_sinenerf("make-shape", path, "--resolution", 24)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{path}: 4,608 vertices, 9,216 faces, {path.stat().st_size:,} bytes\n"
-    read = trimesh.load(path, force="mesh")
-    assert read.is_watertight and read.volume == pytest.approx(knot_mesh(24).volume, rel=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("name", "options", "message"),
-    [
-        ("knot.ply", ("--resolution", 15), "resolution is 15: use 16 to 512"),
-        ("knot.ply", ("--resolution", 513), "resolution is 513: use 16 to 512"),
-        ("knot.doc", (), "cannot write '.doc'"),
-        ("none/knot.ply", (), "none"),
-    ],
-)
-def test_bad_arguments_are_refused_in_one_line(name, options, message, tmp_path):
-    done = call_sinenerf("make-shape", tmp_path / name, *options)
-    assert done.returncode == 1 and message in done.stderr and done.stderr.count("\n") == 1
-    assert list(tmp_path.iterdir()) == []

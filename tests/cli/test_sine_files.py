@@ -1,0 +1,76 @@
+"""sinenerf info, compress and eval."""
+
+import sys
+
+import pytest
+import trimesh
+from support.commands import call_sinenerf
+from support.golden_files import GOLDEN
+from support.kill_loop import kill_and_run_again
+
+from sinenerf.occupancy.config import OccupancyConfig
+from sinenerf.occupancy.field import OccupancyField
+from sinenerf.occupancy.solid import Placement
+
+
+@pytest.mark.slow
+def test_a_killed_compression_resumes(tmp_path):
+    line = [sys.executable, "-c", "import sinenerf.occupancy.training as t; t.SAVE_EVERY = t.SCORE_EVERY = 0.1; "
+            "import sinenerf.occupancy.compress as c; c.TEACHER_RESOLUTION = 48; "
+            "from sinenerf.cli import main; main()"]  # fmt: skip
+    golden, small = str(GOLDEN / "sine.sine"), str(tmp_path / "small.sine")
+    line += ["compress", golden, "--output", small, "--bits", "12", "--minutes", "0.1"]
+    kill_and_run_again(line, tmp_path / ".small.sine.checkpoint")
+    assert [p.name for p in tmp_path.iterdir()] == ["small.sine"]
+    OccupancyField.load(tmp_path / "small.sine")
+
+
+@pytest.mark.slow
+def test_bad_input_is_one_line(torus_file, tmp_path):
+    """Exit code 1, one line on standard error, and no file written."""
+    field = tmp_path / "torus.sine"
+    assert call_sinenerf("fit", torus_file, "--output", field, "--steps", 2, "--width", 16).returncode == 0
+    (tmp_path / "points.obj").write_text("v 0 0 0\nv 1 0 0\n")
+    files = sorted(p.name for p in tmp_path.iterdir())
+    for arguments, message in (
+        (("eval", field, tmp_path / "points.obj"), "has no faces"),
+        (("info", torus_file), "is not a .sine file"),
+        (("compress", field, "--output", tmp_path / "no" / "x.sine", "--bytes", 400), "does not exist"),
+        (("compress", field, "--output", tmp_path / "x.sine", "--bytes", 40), "40 bytes are too few"),
+        (("compress", field, "--output", field, "--bytes", 400), "is an input, and the output would overwrite it"),
+        (("compress", field, "--output", tmp_path / "x.sine"), "is already rounded"),
+        (("eval", field, torus_file, "--points", 4), "points is 4: at least 5 are needed"),
+        (("eval", field, torus_file, "--seed", -1), "seed is -1: it must be 0 or more"),
+        (("eval", field, torus_file, "--picture", tmp_path / "x.png"), "holds a shape"),
+    ):
+        done = call_sinenerf(*arguments)
+        assert done.returncode == 1 and message in done.stderr, (arguments, done.stderr)
+        assert done.stderr.startswith("sinenerf: ") and done.stderr.count("\n") == 1, done.stderr
+        assert sorted(p.name for p in tmp_path.iterdir()) == files
+
+
+@pytest.mark.parametrize("scale", [1000.0, 1e-3])
+def test_a_mesh_in_another_unit_is_refused(scale, torus, tmp_path):
+    OccupancyField(OccupancyConfig(width=16, rank=2), Placement.of(torus)).save(tmp_path / "torus.sine")
+    torus.apply_transform(trimesh.transformations.scale_matrix(scale, torus.centroid))
+    torus.export(tmp_path / "torus.ply")
+    field, mesh = tmp_path / "torus.sine", tmp_path / "torus.ply"
+    compressing = "compress", field, "--output", tmp_path / "x.sine", "--mesh", mesh, "--bits", 8, "--steps", 1
+    for line in (compressing, ("eval", field, mesh)):
+        done = call_sinenerf(*line)
+        assert done.returncode == 1 and "torus.ply: extends from -" in done.stderr and done.stderr.count("\n") == 1
+        assert "in the field's cube, where the fitted mesh extends from -0.95 to 0.95. Give that mesh" in done.stderr
+    assert not (tmp_path / "x.sine").exists()
+
+
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [
+        ("scenes", "holds a scene, not a shape. Compress its run instead; for a mesh: sinenerf mesh FILE"),
+        ("adapters", "holds an adapter, not a shape. It needs its model: sinenerf.adapters.load_adapter"),
+    ],
+)
+def test_compressing_another_kind_of_file_is_refused(folder, message, tmp_path):
+    path = next((GOLDEN / folder).rglob("*.sine"))
+    done = call_sinenerf("compress", path, "--output", tmp_path / "x.sine")
+    assert done.returncode == 1 and done.stderr == f"sinenerf: {path}: {message}\n"
