@@ -13,6 +13,7 @@ from sinenerf.common import checkpoint
 from sinenerf.common.console import interruptible, say
 from sinenerf.plugin.edge import silence
 from sinenerf.plugin.scoring import model_renderer, score_held_out
+from sinenerf.radiance.evaluate import mean_metrics
 
 SAVE_EVERY, SAVE_SHARE = 5.0, 0.02
 """Seconds of training between checkpoints: at least SAVE_EVERY, and enough that saving takes at most SAVE_SHARE."""
@@ -134,8 +135,8 @@ class TimedTraining(BudgetedTraining):
     def _report(self, before: float) -> None:
         if not any(before < share <= self.done_fraction for share in LOOKS):
             return
-        score = score_held_out(self.trainer.pipeline, model_renderer(self.trainer.pipeline), self.look_stride)
-        psnr = round(score.metrics["psnr"], 3)
+        scores = score_held_out(self.trainer.pipeline, model_renderer(self.trainer.pipeline), self.look_stride)
+        psnr = round(mean_metrics([score.metrics for score in scores])["psnr"], 3)
         self.history.append({"step": self.step, "seconds": round(self.seconds, 2), "psnr": psnr})
 
     def _state(self) -> dict[str, Any]:

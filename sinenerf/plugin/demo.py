@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from nerfstudio.cameras.cameras import Cameras
+from nerfstudio.utils.colormaps import apply_depth_colormap
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from torch import Tensor
 
 from sinenerf.common.checks import check_positive
 from sinenerf.common.files import replacing
@@ -19,7 +21,9 @@ from sinenerf.networks import count_parameters
 from sinenerf.plugin.demo_training import make_trainer, plan_steps, train
 from sinenerf.plugin.edge import ignore_warnings
 from sinenerf.plugin.runs import capture_of_run
+from sinenerf.plugin.scoring import held_out_views
 from sinenerf.radiance.cameras import Camera
+from sinenerf.radiance.evaluate import mean_metrics, score
 from sinenerf.radiance.llff import read_poses_bounds
 
 CONSOLE = Console()
@@ -32,10 +36,11 @@ FPS = 24
 
 @ignore_warnings()
 def run_demo(scene: Path | None, output: Path, steps: int, minutes: float, frames: int) -> dict:
-    """Train, score, render; see `sinenerf demo`. Returns what result.json holds.
+    """Train, score and render, see `sinenerf demo`. Returns the contents of result.json.
 
     Raises:
-        ValueError: steps, minutes or frames that are not positive; a bad scene; the folder holds another scene's demo.
+        ValueError: steps, minutes or frames is not positive, the scene is invalid, or the folder holds the demo of
+            another one.
     """
     for setting, value in {"steps": steps, "minutes": minutes, "frames": frames}.items():
         check_positive(setting, value)
@@ -47,7 +52,7 @@ def run_demo(scene: Path | None, output: Path, steps: int, minutes: float, frame
     target = output / scene.resolve().name
     _check_scene(scene, target)
     done = target / "result.json"
-    if done.exists():  # a finished demo is made anew
+    if done.exists():  # a finished demo starts again
         shutil.rmtree(target / METHOD / "run", ignore_errors=True)
         done.unlink()
     trainer = make_trainer(scene, output, steps)
@@ -57,7 +62,7 @@ def run_demo(scene: Path | None, output: Path, steps: int, minutes: float, frame
     seconds = train(trainer, planned, CONSOLE)
 
     CONSOLE.print("Scoring the held-out views")
-    result = {"scene": str(scene), **score(trainer.pipeline, target / "truth_and_prediction.png")}
+    result = {"scene": str(scene), **score_model(trainer.pipeline, target / "truth_and_prediction.png")}
     result |= {
         "steps": planned,
         "from_step": resumed,
@@ -88,22 +93,24 @@ def _check_scene(scene: Path, target: Path) -> None:
         partial.write_text(place)
 
 
-@torch.no_grad()
-def score(pipeline, picture: Path) -> dict:
-    """Mean metrics over the held-out views; writes a picture with truth, prediction and depth of each."""
+def score_model(pipeline, path: Path) -> dict:
+    """Mean metrics over the held-out views; writes a picture with photograph, rendering and depth of each."""
     from PIL import Image
 
-    pipeline.eval()
-    rows, metrics = [], []
-    for camera, batch in pipeline.datamanager.fixed_indices_eval_dataloader:
+    depths = []
+
+    def render(camera, _: int) -> Tensor:
         outputs = pipeline.model.get_outputs_for_camera(camera)
-        values, images = pipeline.model.get_image_metrics_and_images(outputs, batch)
-        metrics.append(values)
-        rows.append(torch.cat([images["img"], images["depth"]], dim=1).cpu().numpy())
-    with replacing(picture) as partial:
-        Image.fromarray((np.concatenate(rows) * 255).round().astype(np.uint8)).save(partial)
-    mean = {name: round(float(np.mean([m[name] for m in metrics])), 4) for name in metrics[0]}
-    return {**mean, "held_out_views": len(rows), "parameters": count_parameters(pipeline.model)}
+        depths.append(apply_depth_colormap(outputs["depth"], accumulation=outputs["accumulation"]).cpu())
+        return outputs["rgb"]
+
+    pipeline.eval()
+    scores = list(score(held_out_views(pipeline), render))
+    rows = [torch.cat([s.photograph, s.rendering, depth], dim=1) for s, depth in zip(scores, depths, strict=True)]
+    with replacing(path) as partial:
+        Image.fromarray((torch.cat(rows) * 255).round().to(torch.uint8).numpy()).save(partial)
+    metrics = {name: round(mean, 4) for name, mean in mean_metrics([s.metrics for s in scores]).items()}
+    return {**metrics, "held_out_views": len(scores), "parameters": count_parameters(pipeline.model)}
 
 
 def nerfstudio_cameras(views: list[Camera]) -> Cameras:
@@ -128,7 +135,7 @@ def render_film(model, cameras: Cameras, path: Path) -> None:
 
 
 def show(result: dict, target: Path) -> None:
-    """Print the results of `run_demo`, and where its pictures lie."""
+    """Print the results of `run_demo` and the paths of its pictures."""
     table = Table(show_header=False, title=f"sine-nerf-small on {result['scene']}")
     table.add_row("held-out PSNR", f"{result['psnr']:.2f} dB")
     table.add_row("held-out SSIM", f"{result['ssim']:.3f}")

@@ -1,4 +1,4 @@
-"""The demo's training: as many steps as fit into its minutes, with a progress bar, as a run that ns-viewer opens."""
+"""Training of the demo: as many steps as fit into its minutes, with a progress bar, as a run that ns-viewer opens."""
 
 import time
 from copy import deepcopy
@@ -23,7 +23,7 @@ def make_trainer(scene: Path, output: Path, steps: int) -> SineTrainer:
     Args:
         scene: LLFF folder.
         output: the run goes to output / name of the scene / sine-nerf-small / run.
-        steps: in all.
+        steps: total number of training steps.
 
     Raises:
         ValueError: the scene cannot be trained on.
@@ -57,7 +57,7 @@ def plan_steps(trainer: SineTrainer, steps: int, minutes: float) -> int:
 
 
 def train(trainer: SineTrainer, steps: int, console: Console | None = None) -> float:
-    """Run the trainer's own loop up to `steps` in all, with a progress bar on a console. Returns seconds."""
+    """Run the trainer's own loop up to step `steps`, with a progress bar on a console. Returns the seconds it took."""
     if trainer._start_step >= steps:  # the earlier run was interrupted after its training
         return 0.0
     trainer.config.max_num_iterations = steps - trainer._start_step

@@ -1,59 +1,58 @@
-"""How near a nerfstudio pipeline comes to the held-out views."""
+"""Scores of the held-out views of a nerfstudio pipeline, rendered by its model or by a .sine file."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from sinenerf.plugin.edge import silence
-from sinenerf.radiance.image_metrics import image_metrics, psnr
+from sinenerf.radiance.cameras import Camera
+from sinenerf.radiance.evaluate import Score, score
+from sinenerf.radiance.image_metrics import Image
 
-Image = Float[np.ndarray, "height width 3"]
-
-
-@dataclass
-class Score:
-    """How good the held-out views are."""
-
-    metrics: dict[str, float]
-    """Means of psnr, ssim and, where its weights are on disk, lpips; psnr alone where pixels were left out."""
-    images: list[Image]
-    truths: list[Image]
+Renderer = Callable[[Any, int], Tensor]
+"""(nerfstudio's camera, stride) to every n-th pixel of its view across and down, (height, width, 3) in [0, 1]."""
 
 
 @silence()
-@torch.no_grad()
-def score_held_out(pipeline: Any, render: Callable[[Any, int], Tensor], stride: int = 1) -> Score:
-    """Render each held-out view, or every `stride`-th pixel of it across and down, and compare.
+def score_held_out(pipeline: Any, render: Renderer, stride: int = 1) -> list[Score]:
+    """Compare every n-th pixel, across and down, of each held-out view with its photograph.
 
     Args:
-        render: (camera, stride) to (height, width, 3) in [0, 1].
+        stride: n.
     """
     pipeline.eval()
-    metrics, images, truths = [], [], []
+    return list(score(held_out_views(pipeline), render, stride))
+
+
+def held_out_views(pipeline: Any) -> Iterator[tuple[Any, Image]]:
+    """Cameras and photographs of the held-out views; transparent pixels are blended with the model's background."""
     for camera, batch in pipeline.datamanager.fixed_indices_eval_dataloader:
-        pixels = batch["image"][::stride, ::stride].float().cpu()
-        truth = pipeline.model.renderer_rgb.blend_background(pixels)
-        image = render(camera, stride).cpu().clamp(0, 1)
-        if stride == 1:
-            metrics.append(image_metrics(image, truth))
-        else:
-            metrics.append({"psnr": float(psnr(image, truth))})
-        images.append(image.numpy())
-        truths.append(truth.numpy())
-    return Score({name: float(np.mean([m[name] for m in metrics])) for name in metrics[0]}, images, truths)
+        yield camera, pipeline.model.renderer_rgb.blend_background(batch["image"].float().cpu())
 
 
-def model_renderer(pipeline: Any) -> Callable[[Any, int], Tensor]:
-    """What a nerfstudio model shows."""
+def model_renderer(pipeline: Any) -> Renderer:
+    """Renders with the pipeline's model."""
 
     def render(camera: Any, stride: int) -> Tensor:
         rays = camera.generate_rays(camera_indices=0, keep_shape=True)[::stride, ::stride]
         outputs = pipeline.model.get_outputs_for_camera_ray_bundle(rays.to(pipeline.device))
         return outputs["rgb"] if "rgb" in outputs else outputs["rgb_fine"]
+
+    return render
+
+
+def file_renderer(path: Path) -> Renderer:
+    """Renders the scene in a .sine file."""
+    from sinenerf.radiance.field import RadianceField
+
+    field = RadianceField.load(path).on_best_device()
+
+    def render(camera: Any, stride: int) -> Tensor:
+        fx, fy, cx, cy = (float(getattr(camera, name)) for name in ("fx", "fy", "cx", "cy"))
+        pose = camera.camera_to_worlds.reshape(3, 4).cpu().double().numpy()
+        view = Camera(pose, fx, fy, cx, cy, int(camera.width), int(camera.height))
+        return field.render(view)["rgb"][::stride, ::stride]
 
     return render

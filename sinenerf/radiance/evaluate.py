@@ -1,31 +1,69 @@
-"""Scoring of held-out views: a scene's file, or any renderer, against photographs; without nerfstudio."""
+"""Scores of held-out views: the file of a scene, or any other renderer, against photographs; without nerfstudio."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from rich.progress import track
-from torch import Tensor
 
 from sinenerf.common.files import check_folder, replacing
 from sinenerf.radiance import llff
 from sinenerf.radiance.camera_files import read_cameras
 from sinenerf.radiance.cameras import Camera
 from sinenerf.radiance.field import RadianceField
-from sinenerf.radiance.image_metrics import image_metrics
+from sinenerf.radiance.image_metrics import Image, image_metrics, psnr
 
 PICTURES = {".png", ".jpg", ".jpeg"}
-BEHIND = {"white": 1.0, "black": 0.0}
-"""What a photograph with transparent pixels is laid upon."""
+"""Extensions of the file that shows photographs beside renderings."""
+BACKGROUNDS = {"white": 1.0, "black": 0.0}
+"""Brightness behind a photograph's transparent pixels, by the background of the scene."""
+
+View = TypeVar("View")
+"""A camera: ours, or one of nerfstudio's."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One held-out view: how near its rendering comes to its photograph."""
+
+    rendering: Image
+    """In [0, 1], on the CPU."""
+    photograph: Image
+    """Likewise."""
+    metrics: dict[str, float]
+    """psnr in dB, ssim and, where its weights are on disk, lpips; psnr alone where pixels were left out."""
+
+
+def score(
+    views: Iterable[tuple[View, Image]], render: Callable[[View, int], Image], stride: int = 1
+) -> Iterator[Score]:
+    """Compare held-out views with their photographs, one after the other.
+
+    Args:
+        views: cameras and their whole photographs, in [0, 1].
+        render: (camera, stride) to every n-th pixel of the view, across and down.
+        stride: n. SSIM and LPIPS need neighbouring pixels, and are computed for 1 only.
+    """
+    for view, photograph in views:
+        with torch.no_grad():
+            truth = photograph[::stride, ::stride].cpu()
+            image = render(view, stride).cpu().clamp(0, 1)
+            metrics = image_metrics(image, truth) if stride == 1 else {"psnr": float(psnr(image, truth))}
+        yield Score(image, truth, metrics)
+
+
+def mean_metrics(metrics: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Mean of each metric over at least one view."""
+    return {name: float(np.mean([values[name] for values in metrics])) for name in metrics[0]}
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Quality and size of a scene's file; means over the views."""
+    """Quality and size of the file of a scene; the metrics are means over the views."""
 
     psnr: float
     """dB."""
@@ -34,49 +72,49 @@ class Evaluation:
     """None where VGG's weights are not on disk."""
     views: int
     bytes: int
-    """Of the file."""
+    """Size of the file."""
     parameters: int
 
 
 def evaluate(
     field: RadianceField, size: int, capture: Path, hold_every: int = 8, picture: Path | None = None
 ) -> Evaluation:
-    """Compare a scene's file with photographs of its capture.
+    """Compare the file of a scene with photographs of its capture.
 
     Args:
         size: of the file, in bytes.
-        capture: LLFF folder (or its poses_bounds.npy), of which every n-th view, from the first on, was held out; or a
-            transforms.json, all of whose frames count: transforms_test.json of a Blender scene.
+        capture: an LLFF folder (or its poses_bounds.npy), of which every n-th view, starting with the first, was held
+            out; or a transforms.json, all of whose frames are scored, such as transforms_test.json of a Blender scene.
         hold_every: n.
-        picture: write truth and rendering side by side there, a row a view: .png, .jpg.
+        picture: file that photograph and rendering are written to side by side, a row for each view: .png, .jpg.
 
     Raises:
         FileNotFoundError: no such capture, or no folder for the picture.
-        ValueError: cameras or photographs that cannot be read, or do not belong together; a picture of another kind.
+        ValueError: cameras or photographs cannot be read or do not belong together, or the picture's extension is
+            unknown.
     """
     if picture is not None:
         check_folder(picture)
         if picture.suffix.lower() not in PICTURES:
             raise ValueError(f"{picture}: pictures are written as {', '.join(sorted(PICTURES))}")
     scene = capture.parent if capture.suffix == ".npy" else capture
-    photographs = _frames(field, capture) if scene.suffix == ".json" else _held_out(field, scene, hold_every)
+    photographs = list(_frames(field, capture) if scene.suffix == ".json" else _held_out(field, scene, hold_every))
+    views = (_with_photograph(path, view, field.config.background) for path, view in photographs)
     metrics, rows = [], []
-    for path, view in track(list(photographs), description="Rendering", transient=True):
-        truth = _read(path, field.config.background)
-        image = field.render(view.resized(truth.shape[1] / view.width))["rgb"].clamp(0, 1)
-        if image.shape != truth.shape:
-            raise ValueError(f"{path}: of {truth.shape[1]} x {truth.shape[0]}, where its camera has other proportions")
-        metrics.append(image_metrics(image, truth))
+    scores = score(views, lambda view, _: field.render(view)["rgb"])
+    for one in track(scores, total=len(photographs), description="Rendering", transient=True):
+        metrics.append(one.metrics)
         if picture is not None:
-            rows.append((torch.cat([truth, image], dim=1) * 255).round().to(torch.uint8).numpy())
+            row = torch.cat([one.photograph, one.rendering], dim=1)
+            rows.append((row * 255).round().to(torch.uint8).numpy())
     if picture is not None:
         _write(rows, picture)
-    mean = {name: float(np.mean([m[name] for m in metrics])) for name in metrics[0]}
+    mean = mean_metrics(metrics)
     return Evaluation(mean["psnr"], mean["ssim"], mean.get("lpips"), len(metrics), size, field.parameters_count)
 
 
 def _held_out(field: RadianceField, scene: Path, every: int) -> Iterator[tuple[Path, Camera]]:
-    """Held-out photographs of an LLFF scene, in the size that the field was trained on, and their views."""
+    """Paths of an LLFF scene's held-out photographs, in the size that the field was trained on, and their views."""
     assert field.capture is not None
     table = scene / "poses_bounds.npy"
     read = llff.read_poses_bounds(table)
@@ -88,7 +126,7 @@ def _held_out(field: RadianceField, scene: Path, every: int) -> Iterator[tuple[P
 
 
 def _photographs(scene: Path, width: int) -> list[Path]:
-    """The photographs of an LLFF scene that are so many pixels wide."""
+    """Paths of the photographs of an LLFF scene that are `width` pixels wide."""
     folders = [folder for folder in sorted(scene.glob("images*")) if llff.list_images(folder)]
     for folder in folders:
         paths = llff.list_images(folder)
@@ -99,23 +137,34 @@ def _photographs(scene: Path, width: int) -> list[Path]:
 
 
 def _frames(field: RadianceField, path: Path) -> Iterator[tuple[Path, Camera]]:
-    """Photographs of a transforms.json and their views. Blender's leave out the extension .png."""
+    """Paths of the photographs of a transforms.json, and their views. Blender's files omit the extension .png."""
     assert field.capture is not None
     views, content = read_cameras(path, field.capture), json.loads(path.read_text())
     for frame, view in zip(content["frames"], views, strict=True):
         name = frame.get("file_path")
         if not isinstance(name, str):
-            raise ValueError(f"{path}: a frame has no file_path, so that there is no photograph to compare with")
+            raise ValueError(f"{path}: a frame has no file_path, so it has no photograph to compare with")
         photograph = path.parent / name
         yield photograph if photograph.suffix else photograph.with_suffix(".png"), view
 
 
-def _read(path: Path, background: str) -> Float[Tensor, "height width 3"]:
+def _with_photograph(path: Path, view: Camera, background: str) -> tuple[Camera, Image]:
+    """The view in the size of its photograph, and the photograph.
+
+    Raises:
+        ValueError: the photograph cannot be read, or has other proportions than the view.
+    """
     pixels = torch.from_numpy(np.asarray(llff.load_image(path).convert("RGBA"), dtype=np.float32) / 255)
-    return pixels[..., :3] * pixels[..., 3:] + BEHIND.get(background, 0.0) * (1 - pixels[..., 3:])
+    photograph = pixels[..., :3] * pixels[..., 3:] + BACKGROUNDS.get(background, 0.0) * (1 - pixels[..., 3:])
+    height, width, _ = photograph.shape
+    view = view.resized(width / view.width)
+    if (view.width, view.height) != (width, height):
+        raise ValueError(f"{path}: is {width} x {height} pixels, but its camera has other proportions")
+    return view, photograph
 
 
 def _write(rows: list[np.ndarray], picture: Path) -> None:
+    """Write rows of pictures below each other, the narrower ones padded with black."""
     from PIL import Image
 
     widest = max(row.shape[1] for row in rows)

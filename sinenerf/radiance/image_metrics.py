@@ -1,4 +1,4 @@
-"""Image metrics. LPIPS (VGG) is computed only where its weights already lie on disk: it never fetches them."""
+"""Image metrics. LPIPS (VGG) is computed only if its weights are already on disk; they are never downloaded."""
 
 import warnings
 from functools import cache
@@ -11,20 +11,20 @@ from torch import Tensor
 from sinenerf.common.console import say
 
 VGG_WEIGHTS = "vgg16-397923af.pth"
-"""torchvision's file, in the `checkpoints` folder of `torch.hub.get_dir()`."""
+"""Name of torchvision's file in the `checkpoints` folder of `torch.hub.get_dir()`."""
 
 Image = Float[Tensor, "height width 3"]
 
 
 def psnr(prediction: Float[Tensor, "*any"], truth: Float[Tensor, "*any"]) -> Float[Tensor, ""]:
-    """Peak signal-to-noise ratio in dB of values in [0, 1]: at most 100."""
+    """Peak signal-to-noise ratio in dB of values in [0, 1], at most 100."""
     return -10 * torch.log10(torch.mean((prediction - truth) ** 2).clamp(min=1e-10))
 
 
 def image_metrics(prediction: Image, truth: Image) -> dict[str, float]:
     """PSNR in dB, SSIM (Wang et al. 2004, 11x11 Gaussian window) and, where possible, LPIPS of images in [0, 1]."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of names that torchmetrics moves about within itself
+        warnings.simplefilter("ignore")  # torchmetrics warns of names that it moves within itself
         from torchmetrics.functional.image import structural_similarity_index_measure
 
     prediction, truth = (x.float().moveaxis(-1, 0)[None].clamp(0, 1) for x in (prediction, truth))
@@ -40,7 +40,7 @@ def image_metrics(prediction: Image, truth: Image) -> dict[str, float]:
 
 @cache
 def lpips_vgg(device: torch.device):
-    """The LPIPS network, or None where VGG's weights are not there. Outside the model: it is no part of a scene."""
+    """The LPIPS network, or None if VGG's weights are not on disk. It is no part of the model."""
     weights = Path(torch.hub.get_dir()) / "checkpoints" / VGG_WEIGHTS
     if not weights.is_file():
         say(f"LPIPS is left out: for it, put {VGG_WEIGHTS} (download.pytorch.org) into {weights.parent}")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Density = Callable[[Float[Tensor, "n 3"]], Float[Tensor, "n"]]
 Corners = tuple[Sequence[float], Sequence[float]]
-"""A box: its least and its greatest x, y, z."""
+"""A box: its smallest and its largest x, y, z."""
 Grid = Float[np.ndarray, "x y z"]
 
 _CHUNK = 2**17  # points at a time: some hundred MB of activations
@@ -23,7 +23,7 @@ _DECADES = 1e-3, 1e3  # densities over the level between which the surface is in
 
 
 class EmptySurface(ValueError):
-    """The density has no surface at this level. The message gives its range and, if there is one, a level inside."""
+    """The density has no surface at this level. The message gives the range and, if one exists, a level inside it."""
 
 
 def density_grid(
@@ -33,7 +33,7 @@ def density_grid(
 
     Args:
         density: called without gradients, with float32 points on `device`.
-        resolution: samples along the box's longest side; the others get as many as make the cells cubes, or nearly.
+        resolution: samples along the box's longest side; along the others as many as make the cells nearly cubes.
         box: in the coordinates of `density`.
         progress: show a bar with the time left.
 
@@ -64,9 +64,9 @@ def density_grid(
 def suggest_level(grid: Grid) -> float:
     """A level between empty and solid, strictly inside the grid's range.
 
-    Otsu's threshold (1979) of the log density splits the grid in two; the level is halfway between their means, since
-    where the two lie far apart any threshold in the gap is Otsu's, and the first would be haze. Densities count as at
-    least 0.1 and at most 1e3 per unit: how empty or solid a place is beyond that says nothing about the surface.
+    Otsu's threshold (1979) of the log density splits the grid in two; the level is halfway between their means, because
+    if the two lie far apart, any threshold in the gap is Otsu's, and the lowest would show haze. Densities count as at
+    least 0.1 and at most 1e3 per unit: differences beyond these limits say nothing about the surface.
 
     Raises:
         EmptySurface: the density is the same everywhere, or nowhere positive.
@@ -126,8 +126,8 @@ def map_vertices(
 ) -> "trimesh.Trimesh":
     """Move a mesh's vertices, and turn its faces if that mirrors space, so that outward normals stay outward.
 
-    Whether it does is the majority's sign of the Jacobian's determinant, by central differences at up to some thousand
-    vertices; vertices where the map is flat abstain.
+    The map mirrors space if the Jacobian's determinant, by central differences at up to some thousand vertices, is
+    negative at most of them; vertices where the map is flat do not count.
     """
     vertices = np.array(mesh.vertices)
     sample = vertices[:: max(1, len(vertices) // 4096)]
@@ -141,7 +141,7 @@ def map_vertices(
 
 
 def clean(mesh: "trimesh.Trimesh", largest_component: bool, min_faces: int) -> "trimesh.Trimesh":
-    """Drop the floaters: components, joined by shared vertices, with fewer than `min_faces` faces.
+    """Drop floaters: components, joined by shared vertices, with fewer than `min_faces` faces.
 
     Args:
         largest_component: keep the component with the most faces, and nothing else, whatever `min_faces` is.

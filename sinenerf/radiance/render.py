@@ -1,4 +1,4 @@
-"""What the command `sinenerf render` does: pictures or a film of a .sine file, without nerfstudio."""
+"""`sinenerf render`: pictures or a film of the scene in a .sine file, without nerfstudio."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -32,16 +32,16 @@ def render_views(
     Args:
         field: of a .sine file.
         output: a folder for one PNG a view, named as `read_cameras` names it or by its number, or a film: .mp4, .gif.
-        cameras: transforms.json or poses_bounds.npy of the capture; the path where it is None.
-        frames: of the path.
-        scale: size of the pictures, 1 for that of the photographs.
+        cameras: transforms.json or poses_bounds.npy of the capture; None for the path.
+        frames: pictures on the path.
+        scale: size of the pictures as a multiple of the photographs' size.
 
     Returns:
         the files written.
 
     Raises:
-        FileNotFoundError: no such cameras, or no folder for the film.
-        ValueError: cameras that cannot be rendered, or a scale or number of frames that is not positive.
+        FileNotFoundError: the camera file, or the folder for the film, does not exist.
+        ValueError: the cameras cannot be rendered, or scale or frames is not positive.
     """
     if not (scale > 0 and frames > 0):
         raise ValueError(f"scale is {scale} and frames {frames}: both must be positive")
@@ -60,7 +60,7 @@ def render_views(
 def picture(
     field: RadianceField, view: Camera, what: Output = "rgb", check: Callable[[], None] = lambda: None
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """One output of a view as a picture; depth as nearness over the view's own range, normals as colours.
+    """One output of a view as a picture; depth is shown as inverse depth over the view's own range, normals as colours.
 
     `check` is called a few times a second; what it raises ends the rendering.
     """

@@ -30,7 +30,7 @@ Visible = Callable[[Float[np.ndarray, "n 3"]], Bool[np.ndarray, " n"]]
 
 @runtime_checkable
 class Volume(Protocol):
-    """Density and colour in the cube, and the warp that leads there."""
+    """Density and colour in the cube, and the warp from the scene into it."""
 
     warp: Warp
     far: float
@@ -76,7 +76,8 @@ def extract_surface(
         progress: show a bar with the time left.
 
     Raises:
-        ValueError: a bad box, no surface (the message names a level to try), or no component that large.
+        ValueError: the box is invalid, there is no surface (the message names a level to try), or no component has
+            `min_faces` faces.
     """
     check_box(box)
     device = next(volume.parameters()).device

@@ -29,7 +29,7 @@ def test_a_resumed_demo_reports_the_steps_that_were_made(steps, planned, made, t
         ),
         "plan_steps": lambda *arguments: planned.pop(),
         "train": lambda trainer, steps, console: 0.0,
-        "score": lambda *arguments: {"psnr": 20.0, "ssim": 0.5, "parameters": 10},
+        "score_model": lambda *arguments: {"psnr": 20.0, "ssim": 0.5, "parameters": 10},
         "capture_of_run": lambda pipeline: SimpleNamespace(spiral=lambda frames: []),
         "nerfstudio_cameras": lambda views: views,
         "render_film": lambda *arguments: None,

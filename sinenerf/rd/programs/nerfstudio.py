@@ -13,6 +13,7 @@ from sinenerf.common.files import replacing
 from sinenerf.plugin.nerfstudio_methods import configure, largest_model
 from sinenerf.plugin.scoring import model_renderer, score_held_out
 from sinenerf.radiance import llff
+from sinenerf.radiance.evaluate import mean_metrics
 from sinenerf.radiance.poses import recentre
 from sinenerf.rd.programs.radiance import check_budget, parser_settings, save_picture, scene_files, train_within
 from sinenerf.rd.results import Measurement, Settings, working_folder
@@ -84,9 +85,9 @@ class NerfstudioProgram:
         unpack_weights(pipeline.model, data, settings["bits"])  # the file's weights are scored
         with replacing(artefact.with_suffix(".weights")) as partial:
             partial.write_bytes(data)
-        score = score_held_out(pipeline, model_renderer(pipeline), settings["stride"])
-        save_picture(score.images[0], artefact)
-        quality: dict[str, float | None] = dict(score.metrics)
+        scores = score_held_out(pipeline, model_renderer(pipeline), settings["stride"])
+        save_picture(scores[0].rendering, artefact)
+        quality: dict[str, float | None] = dict(mean_metrics([score.metrics for score in scores]))
         count, seconds = count_weights(pipeline.model), round(training.seconds, 2)
         return Measurement(quality, {"total": len(data)}, count, seconds, training.history)
 

@@ -5,20 +5,21 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from torch import Tensor
+import torch
 
 from sinenerf.common.checks import check_choice, check_whole, file_size
 from sinenerf.common.files import replacing
 from sinenerf.common.settings import OptimizerKind, Precision
 from sinenerf.plugin.budgeted_training import TimedTraining
 from sinenerf.plugin.nerfstudio_methods import build, configure
-from sinenerf.plugin.scoring import Image, score_held_out
+from sinenerf.plugin.scoring import file_renderer, score_held_out
 from sinenerf.radiance.architecture import build_networks
 from sinenerf.radiance.config import RadianceNetworks
+from sinenerf.radiance.evaluate import mean_metrics
+from sinenerf.radiance.image_metrics import Image
 from sinenerf.radiance.llff import image_folder, list_images
 from sinenerf.rd.results import DEFAULT_DOWNSCALE, Measurement, Settings, bytes_by_part, working_folder
-from sinenerf.sine_file import describe, load
+from sinenerf.sine_file import describe
 
 TRAINING: Settings = {
     "preset": "sine-nerf-small",
@@ -97,7 +98,7 @@ def save_picture(image: Image, artefact: Path) -> None:
     from PIL import Image as Pillow
 
     with replacing(artefact.with_suffix(".jpg")) as partial:
-        Pillow.fromarray((image * 255).round().astype(np.uint8)).save(partial, quality=85)
+        Pillow.fromarray((image * 255).round().to(torch.uint8).numpy()).save(partial, quality=85)
 
 
 class RadianceProgram:
@@ -147,10 +148,10 @@ class RadianceProgram:
             return None
         pipeline = training.trainer.pipeline
         field_of(pipeline).save(artefact)
-        score = score_held_out(pipeline, _file_renderer(artefact))
-        save_picture(score.images[0], artefact)
+        scores = score_held_out(pipeline, file_renderer(artefact))
+        save_picture(scores[0].rendering, artefact)
         info = describe(artefact)
-        quality: dict[str, float | None] = dict(score.metrics)
+        quality: dict[str, float | None] = dict(mean_metrics([score.metrics for score in scores]))
         seconds = round(training.seconds, 2)
         return Measurement(quality, bytes_by_part(info), info.parameters, seconds, training.history)
 
@@ -173,21 +174,3 @@ def _nerfstudio_options(settings: Settings) -> dict[str, Any]:
     options["optimizers.fields.optimizer.lr"] = settings["learning_rate"]
     options["pipeline.datamanager.train_num_rays_per_batch"] = settings["rays"]
     return options
-
-
-def _file_renderer(path: Path) -> Any:
-    """A function that renders a .sine file from nerfstudio's cameras."""
-    from sinenerf.radiance.cameras import Camera
-    from sinenerf.radiance.field import RadianceField
-
-    field = load(path)
-    assert isinstance(field, RadianceField)
-    field.on_best_device()
-
-    def render(camera: Any, stride: int) -> Tensor:
-        fx, fy, cx, cy = (float(getattr(camera, name)) for name in ("fx", "fy", "cx", "cy"))
-        pose = camera.camera_to_worlds.reshape(3, 4).cpu().double().numpy()
-        view = Camera(pose, fx, fy, cx, cy, int(camera.width), int(camera.height))
-        return field.render(view)["rgb"][::stride, ::stride]
-
-    return render
