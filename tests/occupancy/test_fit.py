@@ -1,27 +1,23 @@
-"""Fitting: labels, samplers, resuming, files, and a field that comes out like the shape."""
+"""Fitting: inputs, settings, budgets, and a field that resembles its shape."""
 
-import os
-import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import trimesh
-from support.no_float64 import NoFloat64
 
 from sinenerf.occupancy.config import FitConfig
-from sinenerf.occupancy.evaluate import evaluate, iou, occupied, surface_distance
+from sinenerf.occupancy.evaluate import evaluate
 from sinenerf.occupancy.field import OccupancyConfig, OccupancyField
 from sinenerf.occupancy.fit import fit, fit_mesh
 from sinenerf.occupancy.mesh_input import prepare_mesh, read_mesh
 from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import Placement, Solid
-from sinenerf.occupancy.training import Training
-from sinenerf.sine_file import load
 
 BROKEN = Path(__file__).parents[3] / "shared/data/meshes/broken"
 SMALL = {"width": 32, "rank": 2, "batch": 1024, "pool": 20_000}
+QUICK = {"width": 32, "rank": 2, "batch": 256, "pool": 5_000, "steps": 3, "bits": 32.0}
 
 
 def test_a_fitted_field_is_like_its_shape(torus, solid):
@@ -80,60 +76,6 @@ def test_a_real_broken_mesh_goes_the_whole_way(name):
 def test_every_layer_sampler_and_loss_trains(layer, extra, torus):
     field = fit_mesh(torus, layer=layer, steps=3, **SMALL, **extra)
     assert torch.isfinite(field(torch.rand(10, 3) + 5)).all()
-
-
-def test_the_papers_parameter_counts():
-    def count(layer, rank=1, anchored=False):
-        config = OccupancyConfig(layer, rank, width=256, anchored=anchored)
-        return OccupancyField(config, Placement((0, 0, 0), 1)).parameters_count
-
-    assert count("sine") == count("low-rank") == 2_817
-    assert count("dense") == 132_865
-    assert count("sine", 4) == 5_889
-    assert count("sine", 4, anchored=True) == count("low-rank", 4, anchored=True) == 5_889 - 2 * 4**2
-
-
-def test_metrics_of_known_shapes():
-    a, b = trimesh.creation.icosphere(4, 1.0), trimesh.creation.icosphere(4, 1.05)
-    assert iou(np.array([1, 1, 0], bool), np.array([1, 0, 1], bool)) == pytest.approx(1 / 3)
-    same, apart = surface_distance(a, a, 20_000), surface_distance(b, a, 50_000)
-    assert same.f_score_half_percent == 1 and same.normal_consistency == pytest.approx(1)
-    other = trimesh.creation.icosphere(5, 1.0).apply_transform(trimesh.transformations.random_rotation_matrix())
-    again = surface_distance(other, trimesh.creation.icosphere(5, 1.0), 5_000)  # another net of the same surface
-    assert again.chamfer_l1 < 2e-4 and again.normal_consistency > 0.999 and again.f_score_half_percent == 1
-    diagonal = 2 * 3**0.5
-    assert apart.chamfer_l1 == pytest.approx(0.05 / diagonal, rel=0.1)
-    assert apart.f_score_half_percent == 0  # 0.05 is 1.4 % of the diagonal
-    assert apart.f_score_one_percent == 0
-
-
-def test_saved_field_is_the_same_field(torus, tmp_path):
-    field = fit_mesh(torus, steps=3, **SMALL)
-    field.save(tmp_path / "torus.sine")
-    loaded = OccupancyField.load(tmp_path / "torus.sine")
-    points = torch.rand(100, 3) * 3 + 4
-    torch.testing.assert_close(loaded(points), field(points))
-    assert loaded.config == field.config and loaded.placement == field.placement
-    assert [p.name for p in tmp_path.iterdir()] == ["torus.sine"]
-
-
-def test_points_far_from_the_origin_need_no_float64():
-    placement = Placement((1e6 + 0.1, -0.3, 7.0), 100.0)
-    field = OccupancyField(OccupancyConfig(width=16, rank=2, bandwidth=30.0), placement)
-    points = torch.tensor([[1e6 + 1, 2, 8], [1e6 - 50, 30, 60], [1e6 + 200, 0, 0]])
-    expected = field(points.double())
-    with NoFloat64():
-        found = field(points)
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
-    assert found[2] == 0 < found[0]
-
-
-def test_numbers_changed_after_training_are_kept(torus, tmp_path):
-    field = fit_mesh(torus, steps=3, **SMALL)
-    with torch.no_grad():
-        field.network.head.bias += 1.0
-    field.save(tmp_path / "torus.sine")
-    torch.testing.assert_close(OccupancyField.load(tmp_path / "torus.sine").network.head.bias, field.network.head.bias)
 
 
 @pytest.mark.parametrize("budget", [{"bytes": 700}, {"bits": 6.0}, {"bits": 9.5}])
@@ -207,92 +149,45 @@ def test_settings_of_another_kind(settings, message, bytes, torus, unchecked):
         fit_mesh(torus, **{**SMALL, **bytes, **settings})
 
 
-def test_a_loss_that_is_no_number_stops(torus, tmp_path):
-    with pytest.raises(RuntimeError, match=r"the loss is .* at step"):
-        fit(
-            torus,
-            OccupancyConfig(width=32, rank=2),
-            FitConfig(steps=50, learning_rate=1e30, pool=20_000),
-            tmp_path / "x.sine",
-        )
-    assert not (tmp_path / "x.sine").exists()
+def test_meshes_scenes_and_paths_are_fitted_alike(torus, tmp_path):
+    torus.export(tmp_path / "torus.ply")
+    path = tmp_path / "torus.ply"
+    read = trimesh.load_mesh(path)  # a file has float32
+    made = [fit_mesh(x, **QUICK).to_bytes() for x in (read, trimesh.Scene(read), path, str(path))]
+    assert len(set(made)) == 1
+    two = trimesh.Scene([torus, torus.copy().apply_translation([5, 0, 0])])
+    assert fit_mesh(two, **QUICK).placement == Placement.of(two.to_mesh())
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "soap"])
-def test_resumed_training_is_the_same_training(optimizer, torus, tmp_path, monkeypatch):
-    config = FitConfig(steps=30, batch=256, pool=20_000, precision="float32", optimizer=optimizer)
-    settings = OccupancyConfig(width=32, rank=2), config
-    straight = fit(torus, *settings)
-    output = tmp_path / "x.sine"
-    with monkeypatch.context() as patch:
-        patch.setattr(Training, "_train_step", interrupt_at(12, Training._train_step))
-        assert not fit(torus, *settings, output).complete
-    assert output.is_file() and (tmp_path / ".x.sine.checkpoint").is_file()
-    resumed = fit(torus, *settings, output)
-    assert resumed.complete and [p.name for p in tmp_path.iterdir()] == ["x.sine"]
-    torch.testing.assert_close(resumed.state_dict(), straight.state_dict())
+def test_what_cannot_be_fitted_is_refused_in_a_line(tmp_path, unchecked):
+    with pytest.raises(FileNotFoundError, match=r"nothing\.ply: no such file"):
+        fit_mesh(tmp_path / "nothing.ply", **QUICK)
+    with pytest.raises(
+        TypeError, match=r"the mesh: is a ndarray\. Give a trimesh\.Trimesh, a trimesh\.Scene or a path"
+    ):
+        fit_mesh(np.zeros((3, 3)), **QUICK)
+    with pytest.raises(ValueError, match="steps is 0"):  # before a file is read
+        fit_mesh(tmp_path / "nothing.ply", **{**QUICK, "steps": 0})
 
 
-def test_a_finished_file_stays_until_another_is_finished(torus, tmp_path, monkeypatch, capsys):
-    output, kept = tmp_path / "x.sine", tmp_path / ".x.sine.checkpoint"
-    architecture, config = split_settings({"steps": 9, **SMALL})
-    assert fit(torus, *split_settings({"steps": 3, **SMALL}), output).complete
-    before = output.read_bytes()
-    for step in (2, 5):  # what resumes from a checkpoint keeps it too
-        with monkeypatch.context() as patch:
-            patch.setattr(Training, "_train_step", interrupt_at(step, Training._train_step))
-            assert not fit(torus, architecture, config, output, progress=True).complete
-        said = " ".join(capsys.readouterr().err.split())
-        assert f"{output} is unchanged; run the same command to resume" in said and "bytes" not in said
-        assert output.read_bytes() == before and kept.is_file()
-    assert fit(torus, architecture, config, output).complete
-    assert output.read_bytes() != before and not kept.exists()
+def test_progress_is_shown_if_wanted(torus, capsys):
+    fit_mesh(torus, **QUICK)
+    assert capsys.readouterr().err == ""
+    fit_mesh(torus, progress=True, **QUICK)
+    said = capsys.readouterr().err
+    assert "watertight" in said and "Fitting" in said and "IoU" in said
 
 
-def test_history_and_iou_are_those_of_the_whole_training_and_of_its_file(torus, tmp_path, monkeypatch):
-    monkeypatch.setattr("sinenerf.occupancy.training.SCORE_EVERY", -1.0)
-    announced = []
-    monkeypatch.setattr(Training, "announce", lambda self, output: announced.append((self.iou, *self.held_out)))
-    settings, output, history = split_settings({"steps": 8, **SMALL, "bits": 4.0}), tmp_path / "x.sine", []
-    with monkeypatch.context() as patch:
-        patch.setattr(Training, "_train_step", interrupt_at(4, Training._train_step))
-        assert not fit(torus, *settings, output).complete
-    told, points, inside = announced[0]
-    assert told == iou(occupied(load(output), points), inside)  # all rounded at once, so worse than before
-    assert fit(torus, *settings, output, history=history).complete
-    assert [look["step"] for look in history] == list(range(1, 9))
-
-
-def test_a_kill_before_the_file_is_written_leaves_a_fit_that_ends(torus, tmp_path, monkeypatch):
-    settings = split_settings({"steps": 5, **SMALL})
-    monkeypatch.setattr("sinenerf.occupancy.training.SAVE_EVERY", -1.0)
-    with monkeypatch.context() as patch:
-        patch.setattr(Training, "finish", lambda self: (_ for _ in ()).throw(MemoryError))
-        with pytest.raises(MemoryError):
-            fit(torus, *settings, tmp_path / "x.sine")
-    assert (tmp_path / ".x.sine.checkpoint").is_file()
-    history = []
-    assert fit(torus, *settings, tmp_path / "x.sine", history=history).complete
-    assert [look["step"] for look in history] == [5] and history[0]["loss"] > 0
-    assert [p.name for p in tmp_path.iterdir()] == ["x.sine"]
-
-
-def test_a_checkpoint_of_something_else_is_passed_over(torus, tmp_path, capsys):
-    output = tmp_path / "x.sine"
-    torch.save({"fingerprint": "other"}, tmp_path / ".x.sine.checkpoint")
-    fit(torus, *split_settings({"steps": 2, **SMALL}), output, progress=True)
-    assert "starting anew" in capsys.readouterr().err
-    (tmp_path / ".x.sine.checkpoint").write_bytes(b"what a kill left")
-    fit(torus, *split_settings({"steps": 2, **SMALL}), output, progress=True)
-    assert "cannot be read" in capsys.readouterr().err
-
-
-def interrupt_at(step, train_step):
-    """A training step that hears Ctrl-C at one of them."""
-
-    def wrapped(self):
-        if self.step == step:
-            os.kill(os.getpid(), signal.SIGINT)
-        return train_step(self)
-
-    return wrapped
+def test_fitting_leaves_the_callers_generator(torus):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    made = []
+    for seed in (5, 6, 7):  # a seed gives the same field, wherever the caller's generator is
+        torch.manual_seed(seed)
+        made.append(fit_mesh(torus, seed=1, **QUICK).to_bytes())
+        assert seed != 5 or torch.equal(torch.rand(3), expected)
+    assert len(set(made)) == 1
+    torch.manual_seed(1)
+    start = OccupancyField(OccupancyConfig(width=32, rank=2), Placement.of(torus))
+    fitted = fit_mesh(torus, seed=1, **QUICK, learning_rate=1e-12)
+    torch.testing.assert_close(dict(fitted.named_parameters()), dict(start.named_parameters()))

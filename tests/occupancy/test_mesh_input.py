@@ -1,38 +1,11 @@
-"""Broken meshes: what is refused, what is mended, and which way is out."""
+"""Reading and preparing meshes, broken ones among them: what is refused, and what is repaired."""
 
 import numpy as np
 import pytest
 import trimesh
+from support.broken_meshes import ball, joined
 
 from sinenerf.occupancy.mesh_input import prepare_mesh, read_mesh
-from sinenerf.occupancy.orientation import orient
-from sinenerf.occupancy.solid import Placement, Solid
-
-
-def ball(radius=1.0, centre=(0, 0, 0)):
-    mesh = trimesh.creation.icosphere(3, radius)
-    mesh.apply_translation(centre)
-    return mesh
-
-
-def joined(*meshes):
-    return trimesh.util.concatenate(meshes)
-
-
-def kept(mesh, keep):
-    """The faces whose centre's z is so."""
-    mesh.update_faces(keep(mesh.triangles_center[:, 2]))
-    return mesh
-
-
-def turned(mesh):
-    return trimesh.Trimesh(mesh.vertices, mesh.faces[:, ::-1], process=False)
-
-
-def inside(mesh, *points):
-    mesh, _ = prepare_mesh(mesh)
-    placement = Placement.of(mesh)
-    return Solid(mesh, placement).contains(placement.to_cube(np.array(points, dtype=float))).tolist()
 
 
 def write(path, text):
@@ -46,74 +19,6 @@ def test_a_good_mesh_stays_as_it_is():
     assert mesh.volume == pytest.approx(ball().volume)
 
 
-def test_faces_that_disagree_are_turned():
-    mesh = ball()
-    faces = np.array(mesh.faces)
-    wrong = np.random.default_rng(0).permutation(len(faces))[: len(faces) // 3]
-    faces[wrong] = faces[wrong, ::-1]
-    mended, report = prepare_mesh(trimesh.Trimesh(mesh.vertices, faces, process=False))
-    assert report.watertight and report.flipped_faces == len(wrong)
-    assert mended.volume == pytest.approx(mesh.volume)
-
-
-def test_a_mesh_inside_out_is_turned():
-    mesh = ball()
-    mesh.invert()
-    assert inside(mesh, (0, 0, 0), (1.04, 0, 0)) == [True, False]
-
-
-def test_a_cavity_stays_a_cavity_and_a_second_body_a_body():
-    hollow, other = ball(0.5), ball(1, (3, 0, 0))
-    hollow.invert()
-    other.invert()
-    assert inside(joined(ball(), hollow, other), (0, 0, 0), (0.75, 0, 0), (3, 0, 0), (1.5, 0, 0)) == [
-        False,
-        True,
-        True,
-        False,
-    ]
-
-
-def test_a_hollow_body_inside_out_keeps_its_cavity():
-    """All of it is turned: also a body in the cavity, though not one that only overlaps."""
-    inverted = ball(0.6), ball()
-    for mesh in inverted:
-        mesh.invert()
-    hollow = joined(ball(), inverted[0], ball(0.2))
-    for mesh in (hollow, turned(hollow)):
-        assert inside(mesh, (0, 0, 0), (0.4, 0, 0), (0.8, 0, 0), (1.03, 0, 0)) == [True, False, True, False]
-    overlapping = joined(inverted[1], ball(0.7, (1, 0, 0)))
-    assert inside(overlapping, (-0.5, 0, 0), (0.6, 0, 0), (1.5, 0, 0)) == [True, True, True]
-
-
-def test_a_holed_mesh_inside_out_is_turned():
-    mesh = turned(kept(ball(), lambda z: z < 0.9))
-    assert inside(mesh, (0, 0, 0), (0, 0, 0.5), (1.04, 0, 0)) == [True, True, False]
-    assert prepare_mesh(mesh)[1].flipped_faces == len(mesh.faces)
-    assert orient(np.array(mesh.vertices), np.array(mesh.faces[:, ::-1]))[1] == 0
-
-
-def test_open_shells_each_face_outward():
-    above, below = kept(ball(), lambda z: z > 0.05), kept(ball(), lambda z: z < -0.05)
-    for shells in ((above, below), (above, turned(below)), (turned(above), below), (turned(above), turned(below))):
-        assert inside(joined(*shells), (0, 0, 0.7), (0, 0, -0.7), (0, 0, 1.04)) == [True, True, False]
-
-
-def test_a_holed_hollow_body_inside_out_keeps_its_cavity():
-    """Its wall cannot be seen from outside, or hardly, and is turned with what is around it."""
-    for wall in (ball(0.5), kept(ball(0.5), lambda z: z < 0.45)):
-        hollow = joined(kept(ball(), lambda z: z < 0.9), turned(wall))
-        for mesh in (hollow, turned(hollow)):
-            assert inside(mesh, (0, 0, 0), (0.7, 0, 0), (0, 0, -0.7)) == [False, True, True]
-
-
-def test_a_sheet_stays_as_it_is():
-    sheet = kept(trimesh.creation.box((2, 2, 2)).subdivide().subdivide(), lambda z: z > 0.99)
-    sheet.vertices += np.random.default_rng(0).normal(0, 0.02, sheet.vertices.shape)
-    for mesh in (sheet, turned(sheet)):
-        assert prepare_mesh(mesh)[1].flipped_faces == 0
-
-
 @pytest.mark.parametrize("size", [1e-5, 1.0, 1e5])
 def test_nothing_depends_on_the_unit(size):
     mesh = ball()
@@ -122,27 +27,6 @@ def test_nothing_depends_on_the_unit(size):
     mended, report = prepare_mesh(soup)
     assert report.watertight and (len(mended.vertices), len(mended.faces)) == (len(mesh.vertices), len(mesh.faces))
     assert np.array_equal(mended.triangles, soup.triangles)
-
-
-def test_a_hole_and_a_self_intersection_do_no_harm():
-    opened, report = prepare_mesh(kept(ball(), lambda z: z < 0.9))
-    assert not report.watertight and report.boundary_edges > 0
-    placement = Placement.of(opened)
-    solid = Solid(opened, placement)
-    assert solid.contains(placement.to_cube(np.array([[0, 0, 0], [0, 0, 0.5], [1.2, 0, 0]]))).tolist() == [
-        True,
-        True,
-        False,
-    ]
-    assert 0 < solid.ambiguous_fraction < 0.2
-    assert inside(joined(ball(), ball(1, (1, 0, 0))), (0.5, 0, 0), (0, 0, 0), (-1.5, 0, 0)) == [True, True, False]
-
-
-def test_orientation_of_loose_triangles_is_left_alone():
-    mesh = ball()
-    soup = trimesh.Trimesh(mesh.triangles.reshape(-1, 3), np.arange(3 * len(mesh.faces)).reshape(-1, 3), process=False)
-    _, flipped = orient(np.array(soup.vertices), np.array(soup.faces))
-    assert flipped == 0
 
 
 def test_unmerged_vertices_are_merged(tmp_path):
@@ -179,14 +63,6 @@ def test_edges_of_more_than_two_faces_are_reported():
     assert "not watertight, 0 boundary edges, 1 non-manifold edges" in str(report)
 
 
-def test_placement_goes_there_and_back():
-    mesh = ball(7, (10, -20, 30))
-    placement = Placement.of(mesh)
-    cube = placement.to_cube(mesh.vertices)
-    assert abs(cube).max() == pytest.approx(0.95)
-    np.testing.assert_allclose(placement.from_cube(cube), mesh.vertices, atol=1e-12)
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -218,15 +94,6 @@ def test_faces_of_vertices_that_are_not_there(wrong, tmp_path):
     faces = np.array([*mesh.faces[:-1], [0, 1, wrong]])
     with pytest.raises(ValueError, match="the mesh: face 11 refers to a missing vertex"):
         prepare_mesh(trimesh.Trimesh(mesh.vertices, faces, process=False))
-
-
-def test_no_volume_is_refused():
-    sheet = trimesh.creation.box((1, 1, 1))
-    sheet.update_faces([0])
-    sheet = trimesh.Trimesh(sheet.vertices + np.arange(24).reshape(8, 3) * 1e-3, sheet.faces)
-    mesh, _ = prepare_mesh(sheet)
-    with pytest.raises(ValueError, match="encloses no volume"):
-        _ = Solid(mesh, Placement.of(mesh)).ambiguous_fraction
 
 
 def test_missing_and_unreadable_files(tmp_path):

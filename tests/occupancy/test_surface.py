@@ -1,4 +1,4 @@
-"""Coarse to fine finds what the whole grid holds."""
+"""Extracted surfaces equal those of a densely evaluated grid."""
 
 import math
 
@@ -11,7 +11,7 @@ import trimesh
 from sinenerf.occupancy.architecture import build_network
 from sinenerf.occupancy.config import OccupancyConfig
 from sinenerf.occupancy.solid import Placement
-from sinenerf.occupancy.surface import MIN_OFFSET, LevelError, extract_surface
+from sinenerf.occupancy.surface import MIN_OFFSET, extract_surface
 
 PLACEMENT = Placement((0.0, 0.0, 0.0), 1.0)
 
@@ -93,64 +93,6 @@ def test_a_network_is_meshed_as_densely_evaluated():
     assert found.mesh.is_watertight  # closed at the walls of the cube too
 
 
-def test_a_fine_grid_evaluates_few_of_its_points():
-    found = extract(lambda p: 20 * (0.6 - p.norm(dim=-1)), 512)
-    assert found.evaluations < 0.05 * 513**3
-    radius = np.linalg.norm(found.mesh.vertices, axis=1)
-    assert abs(radius - 0.6).max() < 1e-4
-    assert found.mesh.volume == pytest.approx(4 / 3 * math.pi * 0.6**3, rel=1e-4)
-
-
 def test_the_mesh_lies_where_the_shape_lay():
     found = extract(lambda p: 20 * (0.5 - p.norm(dim=-1)), 64, placement=Placement((10.0, 20.0, 30.0), 4.0))
     np.testing.assert_allclose(found.mesh.bounds, [[8, 18, 28], [12, 22, 32]], atol=0.01)
-
-
-def test_a_shape_between_all_coarse_vertices_is_found():
-    def plate(p):
-        x, y, z = (p - torch.tensor([0.0, 0.0, 1 / 64])).unbind(-1)
-        return 40 * (0.004 - torch.maximum(abs(z), torch.maximum(abs(x), abs(y)) - 0.5))
-
-    found = extract(plate, 128)
-    assert found.mesh.is_watertight and abs(found.mesh.extents[:2] - 1).max() < 0.05
-    with pytest.raises(LevelError, match=r"no surface at level 0.9: .* Try --level 0"):
-        extract(plate, 128, 0.9)
-
-
-def test_noise_is_refused_before_it_fills_the_memory(monkeypatch):
-    def logits(p):
-        return torch.sin(1e6 * p).prod(-1)
-
-    with pytest.raises(LevelError, match=r"is noise: .* 1,\d{3},\d{3} of 1,728,000 cells. Try --resolution 64"):
-        extract(logits, 120)
-    monkeypatch.setattr("sinenerf.occupancy.surface_grid.COARSE", 8)
-    monkeypatch.setattr("sinenerf.occupancy.surface_grid.MAX_CELLS", 8)
-    assert extract(logits, 8).mesh.is_watertight
-    with pytest.raises(LevelError, match=r"may cross 4,096 of 4,096 cells. Try --resolution 8"):
-        extract(logits, 1024)  # by its coarse cells
-
-
-def test_a_level_below_the_field_gives_no_box():
-    """The cube's wall counts as outside, and would close a surface around all of it."""
-
-    def logits(p):
-        return 1 - p.square().sum(-1)
-
-    with pytest.raises(LevelError, match=r"no surface at level 0.1: .* from 0.119 to 0.731\. Try --level 0.425"):
-        extract(logits, 16, 0.1)
-    assert extract(logits, 16, 0.425).mesh.is_watertight
-
-
-def test_no_surface_names_the_range_and_a_level():
-    def logits(p):
-        return -1 - p.square().sum(-1)
-
-    with pytest.raises(LevelError, match=r"no surface at level 0.5: .* from 0.018 to 0.269\. Try --level 0.14"):
-        extract(logits, 16)
-    assert extract(logits, 16, 0.14).mesh.is_watertight
-    with pytest.raises(LevelError, match="between 0 and 1"):
-        extract(logits, 16, 1.5)
-    with pytest.raises(ValueError, match="resolution is 1"):
-        extract(logits, 1)
-    with pytest.raises(LevelError, match="is NaN at some points"):
-        extract(lambda p: p[..., 0] * math.nan, 16)

@@ -1,0 +1,21 @@
+"""Metrics of shapes."""
+
+import numpy as np
+import pytest
+import trimesh
+
+from sinenerf.occupancy.evaluate import iou, surface_distance
+
+
+def test_metrics_of_known_shapes():
+    a, b = trimesh.creation.icosphere(4, 1.0), trimesh.creation.icosphere(4, 1.05)
+    assert iou(np.array([1, 1, 0], bool), np.array([1, 0, 1], bool)) == pytest.approx(1 / 3)
+    same, apart = surface_distance(a, a, 20_000), surface_distance(b, a, 50_000)
+    assert same.f_score_half_percent == 1 and same.normal_consistency == pytest.approx(1)
+    other = trimesh.creation.icosphere(5, 1.0).apply_transform(trimesh.transformations.random_rotation_matrix())
+    again = surface_distance(other, trimesh.creation.icosphere(5, 1.0), 5_000)  # another net of the same surface
+    assert again.chamfer_l1 < 2e-4 and again.normal_consistency > 0.999 and again.f_score_half_percent == 1
+    diagonal = 2 * 3**0.5
+    assert apart.chamfer_l1 == pytest.approx(0.05 / diagonal, rel=0.1)
+    assert apart.f_score_half_percent == 0  # 0.05 is 1.4 % of the diagonal
+    assert apart.f_score_one_percent == 0

@@ -1,0 +1,107 @@
+"""Training: a loss that is not finite, interruptions, checkpoints and history."""
+
+import os
+import signal
+
+import pytest
+import torch
+
+from sinenerf.occupancy.config import FitConfig, OccupancyConfig
+from sinenerf.occupancy.evaluate import iou, occupied
+from sinenerf.occupancy.fit import fit
+from sinenerf.occupancy.sizing import split_settings
+from sinenerf.occupancy.training import Training
+from sinenerf.sine_file import load
+
+SMALL = {"width": 32, "rank": 2, "batch": 1024, "pool": 20_000}
+
+
+def interrupt_at(step, train_step):
+    """A training step that hears Ctrl-C at one of them."""
+
+    def wrapped(self):
+        if self.step == step:
+            os.kill(os.getpid(), signal.SIGINT)
+        return train_step(self)
+
+    return wrapped
+
+
+def test_a_loss_that_is_no_number_stops(torus, tmp_path):
+    with pytest.raises(RuntimeError, match=r"the loss is .* at step"):
+        fit(
+            torus,
+            OccupancyConfig(width=32, rank=2),
+            FitConfig(steps=50, learning_rate=1e30, pool=20_000),
+            tmp_path / "x.sine",
+        )
+    assert not (tmp_path / "x.sine").exists()
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "soap"])
+def test_resumed_training_is_the_same_training(optimizer, torus, tmp_path, monkeypatch):
+    config = FitConfig(steps=30, batch=256, pool=20_000, precision="float32", optimizer=optimizer)
+    settings = OccupancyConfig(width=32, rank=2), config
+    straight = fit(torus, *settings)
+    output = tmp_path / "x.sine"
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "_train_step", interrupt_at(12, Training._train_step))
+        assert not fit(torus, *settings, output).complete
+    assert output.is_file() and (tmp_path / ".x.sine.checkpoint").is_file()
+    resumed = fit(torus, *settings, output)
+    assert resumed.complete and [p.name for p in tmp_path.iterdir()] == ["x.sine"]
+    torch.testing.assert_close(resumed.state_dict(), straight.state_dict())
+
+
+def test_a_finished_file_stays_until_another_is_finished(torus, tmp_path, monkeypatch, capsys):
+    output, kept = tmp_path / "x.sine", tmp_path / ".x.sine.checkpoint"
+    architecture, config = split_settings({"steps": 9, **SMALL})
+    assert fit(torus, *split_settings({"steps": 3, **SMALL}), output).complete
+    before = output.read_bytes()
+    for step in (2, 5):  # what resumes from a checkpoint keeps it too
+        with monkeypatch.context() as patch:
+            patch.setattr(Training, "_train_step", interrupt_at(step, Training._train_step))
+            assert not fit(torus, architecture, config, output, progress=True).complete
+        said = " ".join(capsys.readouterr().err.split())
+        assert f"{output} is unchanged; run the same command to resume" in said and "bytes" not in said
+        assert output.read_bytes() == before and kept.is_file()
+    assert fit(torus, architecture, config, output).complete
+    assert output.read_bytes() != before and not kept.exists()
+
+
+def test_history_and_iou_are_those_of_the_whole_training_and_of_its_file(torus, tmp_path, monkeypatch):
+    monkeypatch.setattr("sinenerf.occupancy.training.SCORE_EVERY", -1.0)
+    announced = []
+    monkeypatch.setattr(Training, "announce", lambda self, output: announced.append((self.iou, *self.held_out)))
+    settings, output, history = split_settings({"steps": 8, **SMALL, "bits": 4.0}), tmp_path / "x.sine", []
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "_train_step", interrupt_at(4, Training._train_step))
+        assert not fit(torus, *settings, output).complete
+    told, points, inside = announced[0]
+    assert told == iou(occupied(load(output), points), inside)  # all rounded at once, so worse than before
+    assert fit(torus, *settings, output, history=history).complete
+    assert [look["step"] for look in history] == list(range(1, 9))
+
+
+def test_a_kill_before_the_file_is_written_leaves_a_fit_that_ends(torus, tmp_path, monkeypatch):
+    settings = split_settings({"steps": 5, **SMALL})
+    monkeypatch.setattr("sinenerf.occupancy.training.SAVE_EVERY", -1.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "finish", lambda self: (_ for _ in ()).throw(MemoryError))
+        with pytest.raises(MemoryError):
+            fit(torus, *settings, tmp_path / "x.sine")
+    assert (tmp_path / ".x.sine.checkpoint").is_file()
+    history = []
+    assert fit(torus, *settings, tmp_path / "x.sine", history=history).complete
+    assert [look["step"] for look in history] == [5] and history[0]["loss"] > 0
+    assert [p.name for p in tmp_path.iterdir()] == ["x.sine"]
+
+
+def test_a_checkpoint_of_something_else_is_passed_over(torus, tmp_path, capsys):
+    output = tmp_path / "x.sine"
+    torch.save({"fingerprint": "other"}, tmp_path / ".x.sine.checkpoint")
+    fit(torus, *split_settings({"steps": 2, **SMALL}), output, progress=True)
+    assert "starting anew" in capsys.readouterr().err
+    (tmp_path / ".x.sine.checkpoint").write_bytes(b"what a kill left")
+    fit(torus, *split_settings({"steps": 2, **SMALL}), output, progress=True)
+    assert "cannot be read" in capsys.readouterr().err
