@@ -32,6 +32,7 @@ def test_the_package_adds_nothing_to_every_import_of_torch():
     assert "torchvision::nms" in python("import sinenerf.layers, torchvision").stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["train", "eval", "render", "export"])
 def test_nerfstudios_commands_start(command):
     program = Path(sys.executable).with_name(f"ns-{command}")
@@ -42,6 +43,7 @@ def test_nerfstudios_commands_start(command):
     assert command != "train" or "sine-nerf-small" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_plugin_may_be_imported_where_the_operators_exist():
     code = "from sinenerf.compat import declare_operators as d; d(); d(); import sinenerf.plugin, torchvision; print(1)"
     assert python(code).stdout == "1\n"

@@ -12,6 +12,7 @@ from sinenerf.viewer.server import serving
 FIELD = GOLDEN / "sine.sine"
 
 
+@pytest.mark.slow
 def test_the_address_and_who_can_reach_it_are_printed(shape):
     for host, wanted in (("127.0.0.1", "Only this machine can open it"), ("0.0.0.0", "There is no password")):
         with running_viewer(shape[0], "--host", host) as process:

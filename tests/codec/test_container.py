@@ -40,6 +40,7 @@ FLOATS = arrays.arrays(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.one_of(QUANTISED, FLOATS), max_size=5), st.binary(max_size=300))
 def test_any_tensors_survive(tensors, header):
@@ -120,6 +121,7 @@ def read_adapter(container):
     assert [values_of(tensor).shape for tensor in container.tensors(list(shapes.values()))] == list(shapes.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("folder", "read", "cases"),
     [(".", read_mesh, 18_700), ("scenes", read_scene, 300), ("adapters", read_adapter, 1_000)],

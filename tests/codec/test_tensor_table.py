@@ -22,6 +22,7 @@ def test_steps_are_bfloat16():
 LISTS = st.sampled_from([20, 1000, LARGEST]).flatmap(lambda most: st.lists(st.integers(-most, most), max_size=40))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(LISTS, st.integers(0, 300))
 def test_ascending_integers_survive(values, spread):

@@ -232,6 +232,7 @@ def test_onnx(tmp_path):
     torch.testing.assert_close(torch.from_numpy(made), expected, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_two_processes(tmp_path):
     torch.multiprocessing.spawn(train_in_parallel, (str(tmp_path),), nprocs=2)
 

@@ -20,6 +20,7 @@ SMALL = {"width": 32, "rank": 2, "batch": 1024, "pool": 20_000}
 QUICK = {"width": 32, "rank": 2, "batch": 256, "pool": 5_000, "steps": 3, "bits": 32.0}
 
 
+@pytest.mark.slow
 def test_a_fitted_field_is_like_its_shape(torus, solid):
     history = []
     field = fit(
@@ -64,6 +65,7 @@ def test_a_broken_mesh_goes_the_whole_way():
     whole_way(mesh)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not BROKEN.is_dir(), reason="needs ../shared/data")
 @pytest.mark.parametrize("name", ["bunny_open", "dragon_1473_pieces", "igea_tristrips"])
 def test_a_real_broken_mesh_goes_the_whole_way(name):
@@ -78,6 +80,7 @@ def test_every_layer_sampler_and_loss_trains(layer, extra, torus):
     assert torch.isfinite(field(torch.rand(10, 3) + 5)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", [{"bytes": 700}, {"bits": 6.0}, {"bits": 9.5}])
 @pytest.mark.parametrize("steps", [3, 300])
 def test_a_budget_holds(budget, steps, torus):
@@ -149,6 +152,7 @@ def test_settings_of_another_kind(settings, message, bytes, torus, unchecked):
         fit_mesh(torus, **{**SMALL, **bytes, **settings})
 
 
+@pytest.mark.slow
 def test_meshes_scenes_and_paths_are_fitted_alike(torus, tmp_path):
     torus.export(tmp_path / "torus.ply")
     path = tmp_path / "torus.ply"

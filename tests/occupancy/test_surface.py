@@ -77,6 +77,7 @@ def test_equals_dense_evaluation_at_128(level):
     assert found.evaluations < 0.35 * 129**3  # 65^3 are 13 % of them already
 
 
+@pytest.mark.slow
 def test_a_network_is_meshed_as_densely_evaluated():
     network = build_network(OccupancyConfig(width=32, rank=2, bandwidth=6.0))
     network = network.double()  # no rounding may depend on the chunk

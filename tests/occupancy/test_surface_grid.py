@@ -12,6 +12,7 @@ from sinenerf.occupancy.surface import LevelError, extract_surface
 PLACEMENT = Placement((0.0, 0.0, 0.0), 1.0)
 
 
+@pytest.mark.slow
 def test_a_fine_grid_evaluates_few_of_its_points():
     found = extract_surface(lambda p: 20 * (0.6 - p.norm(dim=-1)), PLACEMENT, 512)
     assert found.evaluations < 0.05 * 513**3
@@ -31,6 +32,7 @@ def test_a_shape_between_all_coarse_vertices_is_found():
         extract_surface(plate, PLACEMENT, 128, 0.9)
 
 
+@pytest.mark.slow
 def test_noise_is_refused_before_it_fills_the_memory(monkeypatch):
     def logits(p):
         return torch.sin(1e6 * p).prod(-1)

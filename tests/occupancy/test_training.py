@@ -38,6 +38,7 @@ def test_a_loss_that_is_no_number_stops(torus, tmp_path):
     assert not (tmp_path / "x.sine").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adam", "soap"])
 def test_resumed_training_is_the_same_training(optimizer, torus, tmp_path, monkeypatch):
     config = FitConfig(steps=30, batch=256, pool=20_000, precision="float32", optimizer=optimizer)
@@ -53,6 +54,7 @@ def test_resumed_training_is_the_same_training(optimizer, torus, tmp_path, monke
     torch.testing.assert_close(resumed.state_dict(), straight.state_dict())
 
 
+@pytest.mark.slow
 def test_a_finished_file_stays_until_another_is_finished(torus, tmp_path, monkeypatch, capsys):
     output, kept = tmp_path / "x.sine", tmp_path / ".x.sine.checkpoint"
     architecture, config = split_settings({"steps": 9, **SMALL})

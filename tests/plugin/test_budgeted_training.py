@@ -17,6 +17,7 @@ TENSORF = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "options"),
     [

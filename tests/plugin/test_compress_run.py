@@ -37,6 +37,7 @@ def run(scene, tmp_path_factory):
     return next(output.rglob("config.yml")).parent
 
 
+@pytest.mark.slow
 def test_the_file_of_a_run_renders_the_same(run, scene, tmp_path):
     from sinenerf.plugin.runs import field_of, open_run
     from sinenerf.plugin.scoring import model_renderer, score_held_out
@@ -74,6 +75,7 @@ def test_the_file_of_a_run_renders_the_same(run, scene, tmp_path):
         assert film.returncode == 0 and (tmp_path / f"{what}.mp4").stat().st_size > 500, film.stderr
 
 
+@pytest.mark.slow
 def test_a_run_is_compressed_within_a_budget(run, tmp_path):
     path = tmp_path / "small.sine"
     made = call_sinenerf("compress", run, "--output", path, "--bytes", 4500, "--steps", 20)
@@ -86,6 +88,7 @@ def test_a_run_is_compressed_within_a_budget(run, tmp_path):
     assert same.returncode == 0 and (tmp_path / "same.sine").read_bytes() == (run / "scene.sine").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_run_that_stopped_before_rounding_keeps_its_bits(run, tmp_path):
     """Not the default of 8."""
     stopped = shutil.copytree(run, tmp_path / "stopped")
@@ -97,6 +100,7 @@ def test_a_run_that_stopped_before_rounding_keeps_its_bits(run, tmp_path):
     assert 9 < json.loads(call_sinenerf("info", path, "--json").stdout)["bits_per_parameter"] <= 10
 
 
+@pytest.mark.slow
 def test_killed_compression_resumes(run, tmp_path):
     program = "import sinenerf.plugin.budgeted_training as b; b.SAVE_EVERY = 0.2; from sinenerf.cli import main; main()"
     line = [sys.executable, "-c", program, "compress", str(run), "--output", str(tmp_path / "small.sine")]
@@ -106,6 +110,7 @@ def test_killed_compression_resumes(run, tmp_path):
     assert (tmp_path / "small.sine").stat().st_size <= 4500
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [None, b"what took an hour"])
 def test_interrupted_compression_resumes(before, run, tmp_path, monkeypatch, capsys):
     """An existing file is kept until the new one is finished."""

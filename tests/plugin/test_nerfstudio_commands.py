@@ -75,7 +75,7 @@ def test_a_broken_scene_stops_before_training_with_one_line(scene, tmp_path):
     table[3, 0] = np.nan
     np.save(broken / "poses_bounds.npy", table)
     output = call_command(*train_command(broken, tmp_path / "runs"), ok=False)
-    assert output.strip().splitlines()[-1].startswith(f"sinenerf: {broken}/poses_bounds.npy: view 3: NaN")
+    assert output.strip().splitlines()[-1].startswith(f"sinenerf: {broken}/poses_bounds.npy: view 3: has NaN")
     assert "Traceback" not in output
     assert not list((tmp_path / "runs").rglob("config.yml"))
 

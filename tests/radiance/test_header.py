@@ -35,6 +35,7 @@ def read(header):
     return read_header(Container(RADIANCE, header, b"", 0))
 
 
+@pytest.mark.slow
 @given(stored_values(RadianceConfig, **SIZES), st.sampled_from(WARPS))
 @settings(max_examples=200, deadline=None)
 def test_every_config_within_bounds_is_read_as_written(values, warp):
@@ -78,6 +79,7 @@ def test_a_damaged_header_is_refused(offset, value, message):
         read(bytes(header))
 
 
+@pytest.mark.slow
 def test_a_damaged_header_raises_or_gives_a_valid_field():
     data = a_field().to_bytes()
     container = Container.parse(data)

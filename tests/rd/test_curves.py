@@ -12,6 +12,7 @@ from support.sweep_results import result, save_results
 from sinenerf.rd.curves import bjontegaard_delta, choose_measure, curve_points, mean_curve, pareto_front, upper_hull
 
 
+@pytest.mark.slow
 def test_deltas_from_the_command_line(tmp_path):
     sizes = (1000, 2000, 4000, 8000, 16000)
     save_results(

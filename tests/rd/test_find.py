@@ -32,6 +32,7 @@ def test_finding_from_the_command_line(tmp_path):
         assert refused.returncode == 1 and reason in refused.stderr and refused.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_find_runs_missing_jobs(plan, data, tmp_path):
     run = run_sinenerf("find", tmp_path / "r", "--iou", 0.1, "--plan", plan, "--data", data, "--method", "draco")
     assert run.returncode == 0 and "draco faces=100" in run.stdout, run.stderr

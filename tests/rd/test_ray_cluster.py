@@ -90,6 +90,7 @@ def wait_for_job(nodes):
     raise AssertionError("no job was started")
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_sweep_and_its_jobs(cluster, data, tmp_path):
     plan, output = tmp_path / "plan.toml", tmp_path / "results"
     plan.write_text(PLAN.replace(', "absent"', "").replace("steps = 300", "minutes = 5.0"))
@@ -104,6 +105,7 @@ def test_ctrl_c_ends_the_sweep_and_its_jobs(cluster, data, tmp_path):
     assert not any("ray::box" in " ".join(w.cmdline()) for w in workers if w.is_running())
 
 
+@pytest.mark.slow
 def test_a_cluster_gives_the_results_of_one_machine_even_if_a_worker_dies(cluster, data, tmp_path):
     plan = tmp_path / "plan.toml"
     plan.write_text(PLAN)
@@ -132,6 +134,7 @@ def test_a_cluster_gives_the_results_of_one_machine_even_if_a_worker_dies(cluste
     assert not list(cluster.scratch.glob("sinenerf-sweep-*"))  # neither the dead worker's nor those of Ctrl-C
 
 
+@pytest.mark.slow
 def test_an_unreachable_address_is_reported_within_seconds(data, tmp_path):
     plan = tmp_path / "plan.toml"
     plan.write_text(PLAN)
@@ -154,6 +157,7 @@ def test_an_unreachable_address_is_reported_within_seconds(data, tmp_path):
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.slow
 def test_default_needs_no_ray(data, tmp_path):
     plan = tmp_path / "plan.toml"
     plan.write_text(with_methods(PLAN, "draco"))

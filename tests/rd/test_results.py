@@ -78,6 +78,7 @@ def test_key_follows_the_settings(plan, data):
     assert Job(jobs[0].dataset, "else", jobs[0].method, jobs[0].program, turned).key == jobs[0].key
 
 
+@pytest.mark.slow
 def test_damaged_result_is_run_again_and_passed_over(plan, data, tmp_path):
     output = tmp_path / "results"
     read = read_plan(plan, data)

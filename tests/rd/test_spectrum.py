@@ -47,6 +47,7 @@ def test_a_rule_says_what_was_measured():
         measure_rule((24,), (1,))
 
 
+@pytest.mark.slow
 def test_command(tmp_path):
     def sinenerf(*arguments):
         command = [sys.executable, "-m", "sinenerf", "spectrum", *map(str, arguments)]

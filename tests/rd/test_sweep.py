@@ -15,6 +15,7 @@ from sinenerf.rd.results import read_results
 from sinenerf.rd.sweep import lock_results, run_sweep
 
 
+@pytest.mark.slow
 def test_sweep_plots_and_delta_from_the_command_line(plan, data, tmp_path):
     output = tmp_path / "results"
     listed = call_sinenerf("sweep", plan, "--data", data, "--output", output, "--dry-run")
@@ -51,6 +52,7 @@ def test_sweep_plots_and_delta_from_the_command_line(plan, data, tmp_path):
     assert found.returncode == 0 and "draco faces=100 bits=8" in found.stdout
 
 
+@pytest.mark.slow
 def test_killed_sweep_goes_on(plan, data, tmp_path):
     output = tmp_path / "results"
     plan.write_text(PLAN.replace("steps = 20", "steps = 400"))
@@ -115,6 +117,7 @@ def test_ctrl_c_leaves_no_result(plan, data, tmp_path, monkeypatch):
     assert not list((tmp_path / "results").rglob("*.json"))
 
 
+@pytest.mark.slow
 def test_failing_job_leaves_the_others(plan, data, tmp_path):
     plan.write_text(PLAN.replace('["box"]', '["box", "absent"]'))
     run = call_sinenerf("sweep", plan, "--data", data, "--output", tmp_path / "results")

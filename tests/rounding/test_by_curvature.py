@@ -125,6 +125,7 @@ def test_a_training_resumes_from_its_state():
         assert np.array_equal(tensor.integers, second.rounding.finish()[name].integers)
 
 
+@pytest.mark.slow
 def test_at_many_bits_no_parameter_is_cut_off():
     """At 16 bits each the largest parameters exceeded the format's largest integer."""
     course = Course(size=1500)

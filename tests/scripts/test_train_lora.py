@@ -144,6 +144,7 @@ def command(*arguments):
     )
 
 
+@pytest.mark.slow
 def test_bad_input_ends_in_one_line(folder, tmp_path):
     ended = command("train", tmp_path, "--data", folder / "train.json")
     assert ended.returncode == 1 and ended.stderr.splitlines()[-1].endswith("holds no model: config.json is missing")
@@ -178,6 +179,7 @@ def test_an_adapter_too_large_for_a_file_is_reported_before_training(folder, tmp
     assert (tmp_path / "adapter_config.json").is_file() and not (tmp_path / "adapter.sine").exists()
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_in_one_line(folder, tmp_path):
     words = ["train", folder / "model", "--data", folder / "train.json", "--output", tmp_path, "--epochs", 9999]
     program = [sys.executable, str(SCRIPTS / "train_lora.py"), *map(str, words), "--dtype", "float32"]

@@ -19,6 +19,7 @@ import train_vit  # noqa: E402
 MILLIONS = {1: 30.0, 5: 30.4, 10: 30.9, 20: 31.8, 100: 39.2, 150: 43.8, 250: 53.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", ["sine", "low-rank"])
 def test_the_papers_parameter_counts_of_vit_base(layer):
     model = timm.create_model("vit_base_patch16_224", num_classes=1000)
@@ -55,6 +56,7 @@ def run(*arguments, folder):
     )
 
 
+@pytest.mark.slow
 def test_training_resumes_and_learns(tmp_path, monkeypatch):
     pytest.importorskip("sklearn")
     options = train_vit.Options(rank=2, epochs=9, rate=3e-3, output=tmp_path / "vit.pt")
@@ -86,6 +88,7 @@ def test_training_resumes_and_learns(tmp_path, monkeypatch):
     assert train_vit.accuracy(model, data.test()) > 0.4
 
 
+@pytest.mark.slow
 def test_pictures_from_disk(tmp_path):
     from PIL import Image
 
@@ -109,6 +112,7 @@ def test_pictures_from_disk(tmp_path):
     assert small.output.is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["vit_of_nobody", "resnet18"])
 def test_a_model_that_timm_has_not_is_one_line(model, tmp_path):
     (tmp_path / "cifar").mkdir()
@@ -139,6 +143,7 @@ def test_a_pretrained_state_is_loaded_but_for_the_head_or_named(tmp_path):
         train_vit.build(options, 10)
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_in_one_line(tmp_path):
     pytest.importorskip("sklearn")
     program = [sys.executable, str(SCRIPTS / "train_vit.py"), "--epochs", "9999", "--output", str(tmp_path / "vit.pt")]

@@ -7,6 +7,7 @@ from sinenerf.viewer.export_page import MAX_BYTES, export_page
 from sinenerf.viewer.launch import open_api
 
 
+@pytest.mark.slow
 def test_an_export_is_small_enough_or_refused(shape, tmp_path, monkeypatch):
     api = open_api([shape[0]], shape[1])
     used = export_page(api, tmp_path / "page.html")
@@ -17,6 +18,7 @@ def test_an_export_is_small_enough_or_refused(shape, tmp_path, monkeypatch):
     assert not (tmp_path / "large.html").exists()
 
 
+@pytest.mark.slow
 def test_an_export_holds_what_its_page_requests(shape, tmp_path):
     """The original is not compared with itself."""
     export_page(open_api([shape[0]], shape[1]), tmp_path / "page.html", 32)

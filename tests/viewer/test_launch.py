@@ -3,15 +3,19 @@
 import subprocess
 import sys
 
+import pytest
+
 from sinenerf.viewer.launch import open_api
 
 
+@pytest.mark.slow
 def test_an_original_among_the_files_is_read_once(shape):
     api = open_api([shape[1], shape[0]], shape[1])
     assert [asset.path for asset in api.assets] == [shape[1], shape[0]]
     assert api.assets[0] is api.surfaces.original
 
 
+@pytest.mark.slow
 def test_first_pictures_need_neither_nerfstudio_nor_viser_nor_trimesh(shape):
     code = (
         "import sys; from pathlib import Path; from sinenerf.viewer.launch import open_api, preload; "

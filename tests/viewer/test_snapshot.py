@@ -19,6 +19,7 @@ def test_up_is_turned_to_y(up):
     assert np.linalg.det(rotation) == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_snapshots_and_turntables_are_written(shape, scene_file, tmp_path):
     open3d_or_skip()
     from PIL import Image

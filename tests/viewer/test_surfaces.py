@@ -30,6 +30,7 @@ def test_the_quick_surface_differs_from_the_exact_one_by_specks_alone(shape):
         find_surface(field.logits, field.placement, 96, watch=watch)
 
 
+@pytest.mark.slow
 def test_meshes_distances_and_quality(shape):
     api = open_api([shape[0]], shape[1])
     header, arrays = unpack(respond(api, "/mesh", asset=0, resolution=48))

@@ -8,6 +8,7 @@ from sinenerf.rd.plan import read_plan
 from sinenerf.rd.sweep import run_job
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stopping", ["sinenerf.rd.programs.occupancy.surface_of", "sinenerf.rd.sweep.measured_on"])
 def test_a_field_that_was_stopped_before_its_result_is_not_trained_again(plan, data, tmp_path, monkeypatch, stopping):
     read = read_plan(plan, data)

@@ -70,6 +70,7 @@ def sweep(*arguments, **options):
     return run_sinenerf("sweep", *arguments, **options)
 
 
+@pytest.mark.slow
 def test_our_presets_and_nerfstudios_methods_are_swept(scene, tmp_path):
     path = tmp_path / "plan.toml"
     path.write_text(PLAN)
@@ -117,6 +118,7 @@ def test_bad_plan_is_refused(tmp_path, old, new, said):
     assert str(refused.value).startswith(f"{path}: ") and "\n" not in str(refused.value)
 
 
+@pytest.mark.slow
 def test_an_unknown_choice_is_refused(tmp_path):
     """In a process of its own: in this one types are checked."""
     wrong = {
@@ -139,6 +141,7 @@ def test_an_unknown_choice_is_refused(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_missing_scene_fails_alone(scene, tmp_path):
     path = tmp_path / "plan.toml"
     path.write_text(with_methods(PLAN, "sine", "thin dense").replace('["scene"]', '["scene", "absent"]'))
@@ -147,6 +150,7 @@ def test_missing_scene_fails_alone(scene, tmp_path):
     assert f"{scene.parent}/absent: no such folder" in run.stdout
 
 
+@pytest.mark.slow
 def test_a_killed_job_resumes_from_its_checkpoint(scene, tmp_path):
     path, output = tmp_path / "plan.toml", tmp_path / "results"
     path.write_text(with_methods(PLAN, "sine").replace("steps = 12", "minutes = 0.2"))
@@ -162,6 +166,7 @@ def test_a_killed_job_resumes_from_its_checkpoint(scene, tmp_path):
     assert not checkpoint.parent.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["sine", "nerfacto"])
 def test_a_job_keeps_its_checkpoint_until_its_result_is_written(method, scene, tmp_path, monkeypatch):
     path, output = tmp_path / "plan.toml", tmp_path / "results"
@@ -182,6 +187,7 @@ def test_a_job_keeps_its_checkpoint_until_its_result_is_written(method, scene, t
     assert seen == list(range(steps, 12)) and not kept.parent.exists()
 
 
+@pytest.mark.slow
 def test_a_job_on_other_photographs_starts_anew(scene, tmp_path, monkeypatch):
     path, output = tmp_path / "plan.toml", tmp_path / "results"
     path.write_text(PLAN)
