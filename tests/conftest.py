@@ -28,7 +28,13 @@ install_import_hook(
 )
 
 # modules beside this one, with fixtures of several test files
-pytest_plugins = ["support.sweep_results", "support.tiny_runs", "support.torus", "support.viewer_server"]
+pytest_plugins = [
+    "support.browser",
+    "support.sweep_results",
+    "support.tiny_runs",
+    "support.torus",
+    "support.viewer_server",
+]
 
 
 @pytest.fixture(autouse=True)

@@ -13,17 +13,12 @@ from dataclasses import astuple
 import numpy as np
 import pytest
 from PIL import Image
+from support.browser import needs_chromium
 from support.viewer_server import viewer_url
 
 from sinenerf.rd.results import Job, Result
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-FLAGS += ["--disable-background-networking"]
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium fonts-dejavu-core"),
-]
+pytestmark = [pytest.mark.slow, needs_chromium]
 RECORD = """() => {
     window.sides = [];
     const picture = document.querySelector('.picture');
@@ -32,15 +27,6 @@ RECORD = """() => {
 }"""
 FINISHED = """() => [...document.querySelectorAll('.note')].every(
     note => /64³|^$/.test(note.textContent) && !note.classList.contains('error'))"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
-    with api.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @contextmanager

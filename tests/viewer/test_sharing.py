@@ -7,29 +7,18 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 from PIL import Image
-from support.browser import CHROMIUM_FLAGS, find_chromium
+from support.browser import needs_chromium
 from support.commands import call_sinenerf
 from support.golden_files import GOLDEN
 
 from sinenerf.sine_file import load
 from sinenerf.viewer.sharing import ELEMENT, element_for, link_to
 
-needs_chromium = pytest.mark.skipif(find_chromium() is None, reason="needs Chromium: apt-get install chromium")
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
-    with api.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=find_chromium(), headless=True, args=CHROMIUM_FLAGS)
-        yield browser
-        browser.close()
-
 
 @pytest.fixture
-def page(chromium):
+def page(browser):
     """A page of an offline browser, which may load nothing but files of this disk."""
-    context = chromium.new_context(viewport={"width": 480, "height": 480}, offline=True)
+    context = browser.new_context(viewport={"width": 480, "height": 480}, offline=True)
     made = context.new_page()
     made.set_default_timeout(60_000)
     requests = []
@@ -88,13 +77,13 @@ def test_a_damaged_link_says_so_on_the_page(page, shape, change, message):
 
 @pytest.mark.slow
 @needs_chromium
-def test_the_element_works_twice_on_a_page_and_reports_errors(chromium, shape, tmp_path):
+def test_the_element_works_twice_on_a_page_and_reports_errors(browser, shape, tmp_path):
     shutil.copy(ELEMENT, tmp_path)
     shutil.copy(shape[0], tmp_path / "a shape.sine")
     line = element_for(tmp_path / "a shape.sine")
     html = line + line.split("\n")[1] + '<sine-view id="missing" src="none.sine" background="#fff"></sine-view>'
     (tmp_path / "index.html").write_text(html)
-    context = chromium.new_context(viewport={"width": 320, "height": 800})
+    context = browser.new_context(viewport={"width": 320, "height": 800})
     page = context.new_page()
     page.set_default_timeout(60_000)
     page.route("http://page.test/**", lambda route: _fulfil(route, tmp_path))
