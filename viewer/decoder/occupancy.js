@@ -1,9 +1,8 @@
 /** The header of an occupancy field, and the shapes of its tensors. See docs/format.md. */
 
-import { SineFileError, view } from "./container.js";
-import { checkCount } from "./tensors.js";
-import { OCCUPANCY } from "./container.js";
+import { OCCUPANCY, SineFileError, view } from "./container.js";
 import { LAYERS, anchoredRows, checkBounds, short } from "./settings.js";
+import { checkCount } from "./tensors.js";
 
 /** @typedef {import("./tensors.js").Shapes} Shapes */
 /** @typedef {"relu" | "gaussian" | "sine"} Activation */

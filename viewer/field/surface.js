@@ -43,7 +43,6 @@ export class SurfaceGrid {
     this.side = resolution + 1;
     this.values = new Float32Array(this.side ** 3); // 0: not evaluated yet. Untouched pages take no memory
     this.corner = CORNERS.map(([x, y, z]) => (x * this.side + y) * this.side + z);
-    this.highest = -Infinity;
     this.lowest = Infinity;
   }
 
@@ -110,7 +109,6 @@ export class SurfaceGrid {
       let value = logits[i] - this.threshold;
       if (Number.isNaN(value)) throw new SurfaceError("is not a number somewhere: it was not trained to the end");
       if (value < this.lowest) this.lowest = value;
-      if (value > this.highest) this.highest = value;
       const [x, y, z] = [points[3 * i], points[3 * i + 1], points[3 * i + 2]];
       const isWall = Math.max(Math.abs(x), Math.abs(y), Math.abs(z)) >= 1;
       if (isWall) value = Math.min(value, -1e-3); // the wall of the cube counts as just outside
