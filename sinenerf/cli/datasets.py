@@ -22,23 +22,29 @@ def make_shape(output: Annotated[Path, tyro.conf.Positional], /, resolution: int
 def make_scene(
     target: Annotated[Path, tyro.conf.Positional],
     /,
-    views: int = 20,
-    width: int = 252,
-    height: int = 189,
+    kind: Literal["facing", "around"] = "facing",
+    views: int | None = None,
+    width: int | None = None,
+    height: int | None = None,
     seed: int = 0,
 ) -> None:
-    """Generate a small forward-facing scene, ray-traced, in LLFF layout.
+    """Generate a small scene, ray-traced: forward-facing in LLFF layout, or photographs from all around a table.
 
     Args:
         target: folder to create.
-        views: number of photographs.
-        width: of a photograph, in pixels.
-        height: of a photograph, in pixels.
+        kind: facing: an LLFF folder, without lens distortion; around: a room as a phone sees it, with distortion and
+            changing exposure, and its true cameras in transforms.json.
+        views: number of photographs; 20 facing, 40 around.
+        width: of a photograph, in pixels; 252 facing, 270 around.
+        height: of a photograph, in pixels; 189 facing, 480 around.
         seed: of the camera positions.
     """
+    from sinenerf.datasets.orbit_capture import OrbitSettings, generate_orbit
     from sinenerf.datasets.synthetic_capture import generate_scene
 
-    print(generate_scene(target, views, width, height, seed))
+    given = {"views": views, "width": width, "height": height, "seed": seed}
+    settings = {name: value for name, value in given.items() if value is not None}
+    print(generate_scene(target, **settings) if kind == "facing" else generate_orbit(target, OrbitSettings(**settings)))
 
 
 def download(

@@ -100,16 +100,22 @@ def trace(
         directions of length 1 along the viewing axis, a distance is a depth along that axis.
     """
     origins, directions = np.asarray(origins, np.float32), np.asarray(directions, np.float32)
-    distances = np.stack([shape.intersect(origins, directions) for shape in scene])
-    nearest, distance = distances.argmin(0), distances.min(0)
+    nearest, distance = first_hits(scene, origins, directions)
     colour = np.zeros_like(directions)
     for index, shape in enumerate(scene):
-        rays = np.flatnonzero((nearest == index) & np.isfinite(distance))
+        rays = np.flatnonzero(nearest == index)
         if len(rays):
             along = directions[:, rays]
             points = origins[:, rays] + distance[rays] * along
             colour[:, rays] = _shade(scene, shape, points, _unit(along), light, bounces)
     return colour, distance
+
+
+def first_hits(scene: Scene, origins: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Indices (N,) of the shapes that rays (3, N) hit first, -1 for a miss, and the distances, as in `trace`."""
+    distances = np.stack([shape.intersect(origins, directions) for shape in scene])
+    distance = distances.min(0)
+    return np.where(np.isfinite(distance), distances.argmin(0), -1), distance
 
 
 def _shade(

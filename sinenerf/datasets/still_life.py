@@ -22,6 +22,14 @@ def still_life() -> Scene:
         Box((0, 0.09, -2.58), (20, 0.09, 0.04), plain((0.80, 0.77, 0.70)), casts_shadow=False),
         Box((-0.62, 1.82, -2.57), (0.98, 0.70, 0.05), plain((0.30, 0.17, 0.08))),
         Box((-0.62, 1.82, -2.55), (0.90, 0.62, 0.05), landscape, casts_shadow=False),
+        *objects_on_table(),
+    )
+
+
+@cache
+def objects_on_table() -> Scene:
+    """What stands on the table, whose top is at y = 0."""
+    return (
         Sphere((-0.98, 0.58, -0.55), 0.58, marble, gloss=0.5),
         Sphere((0.68, 0.36, 0.40), 0.36, beach_ball, gloss=0.35),
         Sphere((-0.28, 0.19, 0.98), 0.19, plain((0.62, 0.04, 0.05)), gloss=0.8),
