@@ -21,7 +21,7 @@ from sinenerf.radiance.field import RadianceField
 from sinenerf.radiance.header import file_length, overhead
 from sinenerf.radiance.image_metrics import image_metrics, psnr
 from sinenerf.radiance.volume_rendering import median
-from sinenerf.radiance.warps import NDC, Box, CubeRays, Warp
+from sinenerf.radiance.warps import NDC, Box, Contraction, Warp, between
 from sinenerf.rounding.by_learned_steps import LearnedStepRounding
 
 COLLAPSE_CHECKS = range(100, 501, 100)
@@ -40,9 +40,9 @@ class SineNeRFModel(Model):
         super().populate_modules()
         config = self.config
         metadata = self.kwargs.get("metadata") or {}
-        self.warp: Warp = NDC(**metadata["ndc"]) if "ndc" in metadata else Box.from_aabb(self.scene_box.aabb)
+        self.warp = self._choose_warp(metadata)
         with exit_on(ValueError):
-            self.field = RadianceField(config.architecture(isinstance(self.warp, NDC)), self.warp, self._far())
+            self.field = RadianceField(config.architecture(not isinstance(self.warp, Box)), self.warp, self._far())
             self.quantiser = self._make_quantiser()
         self.field.precision = config.precision
         background = "random" if config.background_color == "random" else self.field.config.background
@@ -51,13 +51,23 @@ class SineNeRFModel(Model):
         self.panel = Panel(self.field, self.quantiser)
         self.register_load_state_dict_post_hook(lambda model, _: model.panel.update(model.field, model.quantiser))
 
+    def _choose_warp(self, metadata: dict) -> Warp:
+        """The warp that the data parser asks for; by default its scene box."""
+        if "ndc" in metadata:
+            return NDC(**metadata["ndc"])
+        if "contraction" in metadata:
+            return Contraction(**metadata["contraction"])
+        return Box.from_aabb(self.scene_box.aabb)
+
     def _far(self) -> float:
-        """z of the scene's far bound in the cube."""
-        if not isinstance(self.warp, NDC):
+        """Coordinate of the scene's far bound in the cube."""
+        if isinstance(self.warp, Box):
             return 1.0
-        far = self.scene_box.aabb[0].clone()
-        far[:2] = 0
-        return float(self.warp.warp_points(far)[2])
+        corners = self.scene_box.aabb.clone()
+        if isinstance(self.warp, NDC):
+            corners[0, :2] = 0
+            return float(self.warp.warp_points(corners[0])[2])
+        return float(self.warp.warp_points(corners).abs().max())
 
     def _make_quantiser(self) -> LearnedStepRounding | None:
         """Rounding of all parameters, which begins late in training; None for a run that stays in float32.
@@ -116,9 +126,9 @@ class SineNeRFModel(Model):
 
     def _render_between(self, bundle: RayBundle) -> dict[str, Tensor]:
         """Render rays with their own bounds in the world, as from the viewer's crop box or from exporters."""
-        rays = CubeRays(bundle.origins, bundle.directions, bundle.nears, bundle.fars)
-        _, fine = self.field.sample(rays, bundle.directions, in_world=True)
-        depth = median(fine.midpoints, fine.weights)
+        rays = between(self.warp, bundle.origins, bundle.directions, bundle.nears, bundle.fars)
+        _, fine = self.field.sample(rays, bundle.directions)
+        depth = rays.distances(median(fine.midpoints, fine.weights))
         return {
             "rgb": self._composite(fine.colour, fine.weights),
             "depth": depth,

@@ -21,7 +21,7 @@ class SineNeRFModelConfig(RadianceNetworks, ModelConfig):
     precision: Precision = "auto"
     """Number format inside the networks. auto: bfloat16 where the processor multiplies it natively, twice as fast."""
     background_color: Literal["auto", "last_sample", "white", "black", "random"] = "auto"
-    """Colour behind a ray that is not fully absorbed. auto: the ray's last sample with NDC, white in a scene box."""
+    """Colour behind a ray that is not fully absorbed. auto: white in a scene box, else the ray's last sample."""
     enable_collider: bool = False
     """Unused: rays are cut by the warp."""
     eval_num_rays_per_chunk: int = 4096
@@ -32,9 +32,9 @@ class SineNeRFModelConfig(RadianceNetworks, ModelConfig):
     bytes: int | None = None
     """Round them so that scene.sine takes this many bytes instead."""
 
-    def architecture(self, ndc: bool) -> RadianceConfig:
-        """The settings of the field. `ndc`: the scene is forward-facing, which decides an automatic background."""
-        behind = {"auto": "last_sample" if ndc else "white", "random": "black"}
+    def architecture(self, endless: bool) -> RadianceConfig:
+        """The settings of the field. `endless`: rays end at infinity, which decides an automatic background."""
+        behind = {"auto": "last_sample" if endless else "white", "random": "black"}
         background = cast(Background, behind.get(self.background_color, self.background_color))
         return RadianceConfig(
             **{f.name: getattr(self, f.name) for f in fields(RadianceNetworks)}, background=background

@@ -24,7 +24,7 @@ from sinenerf.radiance.config import RadianceConfig
 from sinenerf.radiance.header import check_writable, header_of, read_header
 from sinenerf.radiance.surface import SceneBox, Visible, extract_surface
 from sinenerf.radiance.volume_rendering import Samples, composite, histogram_samples, median, uniform_bins, weights_of
-from sinenerf.radiance.warps import CubeRays, Points, Warp
+from sinenerf.radiance.warps import Points, SampledRays, Warp
 
 if TYPE_CHECKING:
     import trimesh
@@ -110,21 +110,17 @@ class RadianceField(nn.Module):
         rays = self.warp.warp_rays(origins, directions)
         _, (_, midpoints, weights, colour) = self.sample(rays, directions)
         assert colour is not None
-        depth = self.warp.world_distance(origins, directions, median(midpoints, weights), rays)
+        depth = rays.distances(median(midpoints, weights))
         rgb = composite(colour, weights, self.config.background)
         outputs = {"rgb": rgb, "depth": depth, "accumulation": weights.sum(-2)}
         if normals:
             outputs["normals"] = self.normals(origins + directions * depth)
         return outputs
 
-    def sample(
-        self, rays: CubeRays, directions: Rays, jitter: bool = False, in_world: bool = False
-    ) -> tuple[Samples, Samples]:
+    def sample(self, rays: SampledRays, directions: Rays, jitter: bool = False) -> tuple[Samples, Samples]:
         """(samples of the coarse network, samples of the fine network) along rays; coarse weights place the fine ones.
 
         Args:
-            rays: in the cube. With in_world, world rays with their own bounds, which may start anywhere: each sample is
-                warped separately, and its density scaled by how much the warp stretches its interval of the ray.
             directions: of the rays, in the world.
             jitter: use stratified random sampling, for training.
         """
@@ -135,24 +131,15 @@ class RadianceField(nn.Module):
             return torch.rand(count, samples + 1 if merge else 1, device=directions.device) if jitter else None
 
         bins = uniform_bins(config.coarse_samples, count, noise(config.coarse_samples)).to(directions.device)
-        coarse = self._march(self.coarse, rays, bins, directions, in_world)
+        coarse = self._march(self.coarse, rays, bins, directions)
         weights = coarse.weights.detach()
         bins = histogram_samples(bins, weights, config.fine_samples, merge, noise(config.fine_samples))
-        return coarse, self._march(self.fine, rays, bins, directions, in_world)
+        return coarse, self._march(self.fine, rays, bins, directions)
 
-    def _march(
-        self, network: RadianceMLP | ScalarMLP, rays: CubeRays, bins: Tensor, directions: Rays, in_world: bool
-    ) -> Samples:
-        edges = rays.near + bins * (rays.far - rays.near)
-        midpoints = ((edges[:, 1:] + edges[:, :-1]) / 2)[..., None]
-        positions = rays.origins[:, None] + rays.directions[:, None] * midpoints
-        if in_world:
-            positions = self.warp.warp_points(positions)
-        density, colour = self.query(network, positions, directions)
-        if in_world:  # densities are per cube unit
-            ends = self.warp.warp_points(rays.origins[:, None] + rays.directions[:, None] * edges[..., None])
-            density = density * (ends.diff(dim=1).norm(dim=-1) / edges.diff().clamp(min=1e-9))[..., None]
-        return Samples(bins, midpoints, weights_of(density, edges), colour)
+    def _march(self, network: RadianceMLP | ScalarMLP, rays: SampledRays, bins: Tensor, directions: Rays) -> Samples:
+        midpoints = (bins[:, 1:] + bins[:, :-1]) / 2
+        density, colour = self.query(network, rays.points(midpoints), directions)
+        return Samples(bins, midpoints[..., None], weights_of(density, rays.lengths(bins)), colour)
 
     def render(
         self, camera: Camera, normals: bool = False, check: Callable[[], None] = lambda: None

@@ -14,12 +14,12 @@ from sinenerf.codec.tensors import StoredTensor
 from sinenerf.radiance.architecture import tensors_of
 from sinenerf.radiance.cameras import Camera, Capture
 from sinenerf.radiance.config import RadianceConfig
-from sinenerf.radiance.warps import NDC, Box, Warp
+from sinenerf.radiance.warps import NDC, Box, Contraction, Warp
 
 SETTINGS_BYTES = 27
 """Bytes of the settings. `RadianceConfig` declares the position of each setting's bits."""
-BOX = 1 << 11
-"""The bit among those of the settings that marks a box warp rather than NDC."""
+WARPS: dict[int, type[Warp]] = {0: NDC, 1 << 11: Box, 1 << 13: Contraction}
+"""The kinds of warp, by the bit among those of the settings that marks them."""
 GEOMETRY = struct.Struct("<36f2H")
 """warp (7), far, motion (12), scale; home's pose (7), radii (3), focus, intrinsics (4); home's width and height."""
 LARGEST_BAKED = 2**24
@@ -47,11 +47,8 @@ def header_of(config: RadianceConfig, warp: Warp, far: float, capture: Capture) 
     """
     check_writable(config)
     packed = pack_settings(replace(config, skips=tuple(index for index in config.skips if index < config.depth)))
-    settings = (packed | BOX * isinstance(warp, Box)).to_bytes(SETTINGS_BYTES, "little")
-    if isinstance(warp, Box):
-        box = [*warp.centre, *warp.half, warp.near]
-    else:
-        box = [warp.tan_x, warp.tan_y, warp.near, 0.0, 0.0, 0.0, 0.0]
+    mark = next(bit for bit, kind in WARPS.items() if isinstance(warp, kind))
+    settings = (packed | mark).to_bytes(SETTINGS_BYTES, "little")
     home = capture.home
     if max(home.width, home.height) > LARGEST_IMAGE:
         raise CodecError(
@@ -60,7 +57,7 @@ def header_of(config: RadianceConfig, warp: Warp, far: float, capture: Capture) 
         )
     intrinsics = [home.fx, home.fy, home.cx, home.cy]
     place = [*capture.motion.ravel(), capture.scale, *_compact(home.pose), *capture.radii, capture.focus]
-    return settings + GEOMETRY.pack(*box, far, *place, *intrinsics, home.width, home.height)
+    return settings + GEOMETRY.pack(*_numbers_of(warp), far, *place, *intrinsics, home.width, home.height)
 
 
 def read_header(container: Container) -> tuple[RadianceConfig, Warp, float, Capture]:
@@ -76,30 +73,42 @@ def read_header(container: Container) -> tuple[RadianceConfig, Warp, float, Capt
     *numbers, width, height = GEOMETRY.unpack_from(container.header, SETTINGS_BYTES)
     if not all(map(math.isfinite, numbers)) or max(map(abs, numbers)) > 1e9:
         raise CodecError("is damaged: its header holds a number that is not finite, or too large")
-    config, box = _read_settings(int.from_bytes(container.header[:SETTINGS_BYTES], "little"))
-    return config, _warp(box, numbers[:7]), shortest_decimal(numbers[7]), _capture(numbers[8:], width, height)
+    config, kind = _read_settings(int.from_bytes(container.header[:SETTINGS_BYTES], "little"))
+    return config, _warp(kind, numbers[:7]), shortest_decimal(numbers[7]), _capture(numbers[8:], width, height)
 
 
-def _read_settings(packed: int) -> tuple[RadianceConfig, bool]:
-    """(settings, whether the warp is a box)."""
+def _read_settings(packed: int) -> tuple[RadianceConfig, type[Warp]]:
+    """(settings, kind of the warp)."""
     try:
         config, rest = unpack_settings(RadianceConfig, packed)
         check_writable(config)
         tensors_of(config)
     except ValueError as error:  # out of bounds, or a rank that does not fit its layers
         raise CodecError(f"is damaged: {error}") from None
-    if rest not in (0, BOX) or max(config.skips, default=0) >= config.depth:
+    if rest not in WARPS or max(config.skips, default=0) >= config.depth:
         raise CodecError("is damaged: its header sets bits that the format does not have")
-    return config, rest == BOX
+    return config, WARPS[rest]
 
 
-def _warp(box: bool, numbers: list[float]) -> Warp:
-    if box:
-        cx, cy, cz, hx, hy, hz, near = map(shortest_decimal, numbers)
-        warp: Warp = Box((cx, cy, cz), (hx, hy, hz), near)
+def _numbers_of(warp: Warp) -> list[float]:
+    """The seven numbers of a warp."""
+    if isinstance(warp, Box):
+        return [*warp.centre, *warp.half, warp.near]
+    if isinstance(warp, Contraction):
+        return [*warp.centre, warp.radius, warp.near, 0.0, 0.0]
+    return [warp.tan_x, warp.tan_y, warp.near, 0.0, 0.0, 0.0, 0.0]
+
+
+def _warp(kind: type[Warp], numbers: list[float]) -> Warp:
+    a, b, c, *rest = map(shortest_decimal, numbers)
+    warp: Warp
+    if kind is Box:
+        warp, lengths = Box((a, b, c), (rest[0], rest[1], rest[2]), rest[3]), rest
+    elif kind is Contraction:
+        warp, lengths = Contraction((a, b, c), rest[0], rest[1]), rest[:2]
     else:
-        warp = NDC(*map(shortest_decimal, numbers[:3]))
-    if min(numbers[3:7] if box else numbers[:3]) <= 0:
+        warp, lengths = NDC(a, b, c), [a, b, c]
+    if min(lengths) <= 0:
         raise CodecError("is damaged: its scene has no extent")
     return warp
 

@@ -17,7 +17,7 @@ from sinenerf.radiance.marching_cubes import (
     marching_cubes,
     suggest_level,
 )
-from sinenerf.radiance.warps import NDC, Points, Warp
+from sinenerf.radiance.warps import NDC, Contraction, Points, Warp
 
 if TYPE_CHECKING:
     import trimesh
@@ -34,7 +34,7 @@ class Volume(Protocol):
 
     warp: Warp
     far: float
-    """z of the cube beyond which only background lies."""
+    """Coordinate in the cube beyond which only background lies: z with NDC, in all directions with a contraction."""
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """The trainable tensors, all on one device."""
@@ -81,8 +81,8 @@ def extract_surface(
     """
     check_box(box)
     device = next(volume.parameters()).device
-    # beyond the far bound of a forward-facing scene lies only background
-    corners = [-1.0] * 3, [1.0, 1.0, volume.far]
+    side = volume.far if isinstance(volume.warp, Contraction) else 1.0
+    corners = [-side] * 3, [side, side, volume.far]
     grid = density_grid(lambda p: volume.density(p)[:, 0], resolution, corners, device, progress)
     mesh = marching_cubes(grid, suggest_level(grid) if level is None else level, corners)
     mesh.visual.vertex_colors = _vertex_colours(volume, mesh, (corners[1][0] - corners[0][0]) / resolution, device)
@@ -108,7 +108,8 @@ def _vertex_colours(volume: Volume, mesh: "trimesh.Trimesh", cell: float, device
     points = torch.from_numpy(np.array(mesh.vertices)).float() - 0.5 * cell * normals
     world = volume.warp.unwarp_points(points)
     # the mean camera of a forward-facing scene is at the origin; around an object, look against the normal
-    directions = F.normalize(world if isinstance(volume.warp, NDC) else -normals, dim=-1)
+    inwards = world - volume.warp.unwarp_points(torch.from_numpy(np.array(mesh.vertices)).float())
+    directions = F.normalize(world if isinstance(volume.warp, NDC) else inwards, dim=-1)
     chunks = zip(points.split(2**16), directions.split(2**16), strict=True)
     colours = torch.cat([volume.colour(p.to(device), d.to(device)).cpu() for p, d in chunks])
     return (F.pad(colours, (0, 1), value=1.0) * 255).round().byte().numpy()

@@ -20,9 +20,9 @@ class Samples(NamedTuple):
     """The samples of one network along rays."""
 
     bins: Bins
-    """Edges between the samples, from 0 at a ray's near bound to 1 at its far bound."""
+    """Edges between the samples, from 0 where the sampled part of a ray begins to 1 where it ends."""
     midpoints: Weights
-    """Distance of each sample along its ray."""
+    """Middle of each bin."""
     weights: Weights
     colour: Float[Tensor, "rays samples 3"] | None
     """In [0, 1]; None for a network without colour."""
@@ -63,15 +63,16 @@ def histogram_samples(
     return torch.cat([bins, edges], dim=-1).sort(-1).values if merge else edges
 
 
-def weights_of(density: Weights, edges: Bins) -> Weights:
-    """w_i = T_i (1 - exp(-sigma_i delta_i)), T_i = exp(-sum_{j < i} sigma_j delta_j) (equation 3)."""
-    thickness = density * edges.diff()[..., None]
+def weights_of(density: Weights, lengths: Float[Tensor, "rays samples"]) -> Weights:
+    """w_i = T_i (1 - exp(-sigma_i delta_i)), T_i = exp(-sum_{j < i} sigma_j delta_j) (equation 3), with the lengths
+    delta_i of the bins."""
+    thickness = density * lengths[..., None]
     before = torch.cat([torch.zeros_like(thickness[:, :1]), thickness[:, :-1].cumsum(1)], dim=1)
     return (-torch.expm1(-thickness) * torch.exp(-before)).nan_to_num(0)
 
 
 def median(midpoints: Weights, weights: Weights) -> Float[Tensor, "rays 1"]:
-    """The distance along each ray at which half of its accumulation is reached."""
+    """The midpoint on each ray at which half of its accumulation is reached."""
     cumulative = weights[..., 0].cumsum(-1)
     half = torch.searchsorted(cumulative, cumulative[..., -1:] / 2).clamp(max=cumulative.shape[-1] - 1)
     return midpoints[..., 0].gather(-1, half)

@@ -1,9 +1,11 @@
-"""Warps of a scene into the cube [-1, 1]^3 in which its networks are evaluated: NDC, or the scene's bounding box.
+"""Warps of a scene into the cube [-1, 1]^3 in which its networks are evaluated: NDC, the scene's bounding box, or a
+contraction of all space.
 
-Both warps map straight rays to straight rays and have the same four methods, so that rendering works with either.
-"World" is the space of nerfstudio's cameras.
+All have the same three methods, so that rendering works with any of them. Samples are placed by a parameter u, from 0
+where the sampled part of a ray begins to 1 where it ends. "World" is the space of nerfstudio's cameras.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
 
@@ -13,18 +15,56 @@ from torch import Tensor
 
 Points = Float[Tensor, "*batch 3"]
 Distances = Float[Tensor, "*batch 1"]
+Parameters = Float[Tensor, "rays edges"]
+"""Values of u, from 0 to 1."""
 
 _FORWARD = 1e-3  # smallest -z component of a direction: the frustum cannot represent rays that point sideways or back
 _FAR_FACE = 1 - 1e-4  # keeps infinity at a finite distance, about ten thousand times the near plane's
+_FARTHEST_SAMPLE = 0.999  # of a contraction: a thousand radii away
 
 
 class CubeRays(NamedTuple):
-    """Rays in the cube, from `near` to `far` in cube units along a unit direction."""
+    """Rays that are straight in the cube, from `near` to `far` in cube units along a unit direction."""
 
-    origins: Points
-    directions: Points
-    near: Distances
-    far: Distances
+    origins: Float[Tensor, "rays 3"]
+    directions: Float[Tensor, "rays 3"]
+    near: Float[Tensor, "rays 1"]
+    far: Float[Tensor, "rays 1"]
+    distances: Callable[[Parameters], Parameters]
+    """Distances in the world of the points at u."""
+
+    def points(self, u: Parameters) -> Float[Tensor, "rays edges 3"]:
+        """The points at u, in the cube."""
+        return self.origins[:, None] + self.directions[:, None] * self._lengths_from_origin(u)[..., None]
+
+    def lengths(self, u: Parameters) -> Float[Tensor, "rays bins"]:
+        """Lengths in the cube of the bins between neighbouring u."""
+        return self._lengths_from_origin(u).diff()
+
+    def _lengths_from_origin(self, u: Parameters) -> Parameters:
+        return self.near + u * (self.far - self.near)
+
+
+class WorldRays(NamedTuple):
+    """Rays whose samples are placed in the world and warped one by one: the warp may bend them."""
+
+    origins: Float[Tensor, "rays 3"]
+    directions: Float[Tensor, "rays 3"]
+    warp_points: Callable[[Points], Points]
+    """From the world to the cube."""
+    distances: Callable[[Parameters], Parameters]
+    """Distances in the world of the points at u."""
+
+    def points(self, u: Parameters) -> Float[Tensor, "rays edges 3"]:
+        """The points at u, in the cube."""
+        return self.warp_points(self.origins[:, None] + self.directions[:, None] * self.distances(u)[..., None])
+
+    def lengths(self, u: Parameters) -> Float[Tensor, "rays bins"]:
+        """Lengths in the cube of the chords between neighbouring u."""
+        return self.points(u).diff(dim=1).norm(dim=-1)
+
+
+SampledRays = CubeRays | WorldRays
 
 
 @dataclass(frozen=True)
@@ -62,14 +102,13 @@ class NDC:
         slope = forward / forward[..., 2:] - start / start[..., 2:]
         step = torch.stack([-slope[..., 0] / self.tan_x, -slope[..., 1] / self.tan_y, 1 - cube_start[..., 2]], dim=-1)
         length = step.norm(dim=-1, keepdim=True)
-        return CubeRays(cube_start, step / length, torch.zeros_like(length), length)
+        before = self._near_distance(origins, forward)
 
-    def world_distance(self, origins: Points, directions: Points, t: Distances, rays: CubeRays) -> Distances:
-        """Distance along the world rays of the points at t along their `rays` in the cube."""
-        start, forward = self._from_near_plane(origins, directions)
-        fraction = (t / rays.far).clamp(0, _FAR_FACE)
-        beyond_near = start[..., 2:] * fraction / ((1 - fraction) * forward[..., 2:])
-        return self._near_distance(origins, forward) + beyond_near
+        def distances(u: Parameters) -> Parameters:
+            fraction = u.clamp(0, _FAR_FACE)
+            return before + start[..., 2:] * fraction / ((1 - fraction) * forward[..., 2:])
+
+        return CubeRays(cube_start, step / length, torch.zeros_like(length), length, distances)
 
     def _near_distance(self, origins: Points, directions: Points) -> Distances:
         return -(self.near + origins[..., 2:]) / directions[..., 2:]
@@ -113,11 +152,56 @@ class Box:
         first, second = (-limit - start) / safe, (limit - start) / safe
         enter = torch.minimum(first, second).amax(-1, keepdim=True).clamp(min=self.near / max(self.half))
         leave = torch.maximum(first, second).amin(-1, keepdim=True)
-        return CubeRays(start, directions, enter, torch.maximum(enter, leave))
+        leave = torch.maximum(enter, leave)
 
-    def world_distance(self, origins: Points, directions: Points, t: Distances, rays: CubeRays) -> Distances:
-        """Distance along the world rays of the points at t along their `rays` in the cube."""
-        return t * max(self.half)
+        def distances(u: Parameters) -> Parameters:
+            return (enter + u * (leave - enter)) * max(self.half)
+
+        return CubeRays(start, directions, enter, leave, distances)
 
 
-Warp = NDC | Box
+@dataclass(frozen=True)
+class Contraction:
+    """All space in the cube (Barron et al. 2022, mip-NeRF 360, equation 10, with the maximum norm in place of the
+    Euclidean one, so that it fills the cube).
+
+    The cube around the centre with half side r fills the inner half of the cube, undistorted; what lies m r away fills
+    the rest, at 1 - 1 / 2m from the middle. Straight rays are bent.
+    """
+
+    centre: tuple[float, float, float]
+    radius: float
+    """Half the side r of the cube that is not distorted, in world units."""
+    near: float = 0.05
+    """Distance from a ray's origin at which its samples begin, in world units."""
+    up: ClassVar[Literal["z"]] = "z"
+    """Axis of the world that points up."""
+
+    def warp_points(self, points: Points) -> Points:
+        """Map world points to the cube."""
+        scaled = (points - points.new_tensor(self.centre)) / self.radius
+        norm = scaled.abs().amax(-1, keepdim=True).clamp(min=1)
+        return scaled * (2 - 1 / norm) / (2 * norm)
+
+    def unwarp_points(self, points: Points) -> Points:
+        """The inverse of `warp_points`; points on the cube's faces stay at a finite distance."""
+        norm = points.abs().amax(-1, keepdim=True).clamp(0.5, _FAR_FACE)
+        return points / (norm * (2 - 2 * norm)) * self.radius + points.new_tensor(self.centre)
+
+    def warp_rays(self, origins: Points, directions: Points) -> WorldRays:
+        """Rays sampled from the near distance on, evenly in disparity as seen from `radius` before it: half of the
+        samples lie within `radius` behind the near distance."""
+
+        def distances(u: Parameters) -> Parameters:
+            fraction = u.clamp(0, _FARTHEST_SAMPLE)
+            return self.near + self.radius * fraction / (1 - fraction)
+
+        return WorldRays(origins, directions, self.warp_points, distances)
+
+
+Warp = NDC | Box | Contraction
+
+
+def between(warp: Warp, origins: Points, directions: Points, near: Distances, far: Distances) -> WorldRays:
+    """World rays sampled evenly between bounds of their own, which may lie anywhere."""
+    return WorldRays(origins, directions, warp.warp_points, lambda u: near + u * (far - near))

@@ -12,7 +12,7 @@ from nerfstudio.cameras.rays import RayBundle
 
 from sinenerf.factored import FactoredLinear
 from sinenerf.networks import RadianceMLP
-from sinenerf.radiance.warps import CubeRays
+from sinenerf.radiance.warps import between
 
 
 def test_model_has_the_outputs_that_nerfstudios_tools_expect(trainer):
@@ -118,5 +118,5 @@ def test_rays_with_their_own_bounds_see_the_same_density(scene, tmp_path, monkey
     near, far = torch.tensor([[0.3]]), torch.tensor([[1.4]])
     start, end = (model.warp.warp_points(origins + t * directions) for t in (near, far))
     length = (end - start).norm()
-    coarse, _ = model.field.sample(CubeRays(origins, directions, near, far), directions, in_world=True)
+    coarse, _ = model.field.sample(between(model.warp, origins, directions, near, far), directions)
     assert float(coarse.weights.sum()) == pytest.approx(1 - float(torch.exp(-2.0 * length)), rel=1e-4)

@@ -21,11 +21,11 @@ def names_of(config):
 def test_settings_are_the_fields_and_the_models_own():
     own = {"background_color", "precision", "bits", "bytes"}
     assert names_of(SineNeRFModelConfig) - names_of(ModelConfig) == names_of(RadianceConfig) - {"background"} | own
-    assert SineNeRFModelConfig().architecture(ndc=True) == RadianceConfig()
+    assert SineNeRFModelConfig().architecture(endless=True) == RadianceConfig()
 
 
 @pytest.mark.parametrize(
-    ("color", "ndc", "background"),
+    ("color", "endless", "background"),
     [
         ("auto", True, "last_sample"),
         ("auto", False, "white"),
@@ -34,9 +34,9 @@ def test_settings_are_the_fields_and_the_models_own():
         ("last_sample", False, "last_sample"),
     ],
 )
-def test_the_field_gets_all_settings_and_a_background(color, ndc, background):
+def test_the_field_gets_all_settings_and_a_background(color, endless, background):
     config = replace(sine_nerf_small.config.pipeline.model, background_color=color, rank=7, skips=(1,))
-    field = config.architecture(ndc)
+    field = config.architecture(endless)
     assert field.background == background and field.rank == 7 and field.skips == (1,) and field.width == 160
 
 

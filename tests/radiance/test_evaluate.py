@@ -16,7 +16,7 @@ from sinenerf.radiance.evaluate import evaluate
 from sinenerf.radiance.field import RadianceField
 from sinenerf.radiance.llff import find_images
 from sinenerf.radiance.render import picture, render_views
-from sinenerf.radiance.warps import Box
+from sinenerf.radiance.warps import Box, Contraction
 from sinenerf.sine_file import load
 
 
@@ -125,7 +125,7 @@ def test_scenes_are_rendered_on_the_gpu(field, frames, tmp_path, monkeypatch):
 
 def test_rendering_needs_no_float64(field):
     """Which Apple's GPUs do not have."""
-    for warp in (field.warp, Box((0.1, 0.2, 0.3), (1.0, 0.8, 0.6))):
+    for warp in (field.warp, Box((0.1, 0.2, 0.3), (1.0, 0.8, 0.6)), Contraction((0.1, 0.2, 0.3), 1.5)):
         origins, directions = field.capture.home.rays()
         with NoFloat64():
             RadianceField(field.config, warp).render_rays(origins, directions, normals=True)

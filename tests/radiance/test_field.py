@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import astuple
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from sinenerf.radiance.cameras import Camera
 from sinenerf.radiance.config import RadianceConfig
 from sinenerf.radiance.field import RadianceField
 from sinenerf.radiance.volume_rendering import composite, histogram_samples, median, uniform_bins, weights_of
-from sinenerf.radiance.warps import NDC, Box
+from sinenerf.radiance.warps import NDC, Box, Contraction
 
 CASES = [
     {},
@@ -33,10 +34,11 @@ CASES = [
     {"position_frequencies": 0, "skips": (0,), "rank": 5, "factored": ("hidden", "head")},
     {"factored": ("hidden",), "learn_gain": True, "background": "black"},
 ]
+WARPS = [NDC(0.6, 0.45), Box((0.1, 0.2, 0.3), (1.0, 0.8, 0.6), 0.1), Contraction((0.1, 0.2, 0.3), 1.5, 0.1)]
 
 
 @pytest.mark.parametrize("changes", CASES)
-@pytest.mark.parametrize("warp", [NDC(0.6, 0.45), Box((0.1, 0.2, 0.3), (1.0, 0.8, 0.6), 0.1)])
+@pytest.mark.parametrize("warp", WARPS)
 def test_a_saved_field_loads_unchanged(changes, warp, tmp_path):
     field = a_field(warp, **changes)
     field.precision = "float32"
@@ -79,7 +81,7 @@ def test_golden_scenes_render_the_same_image(path):
 @pytest.mark.parametrize("changes", CASES)
 def test_independent_reader_reads_the_same_field(changes):
     """The reader is written from docs/format.md alone: parameters, density and image must agree."""
-    for warp in (NDC(0.6, 0.45), Box((0.1, 0.2, 0.3), (1.0, 0.8, 0.6), 0.1)):
+    for warp in WARPS:
         ours = a_field(warp, **changes)
         ours.precision = "float32"
         with torch.no_grad():
@@ -98,10 +100,9 @@ def test_independent_reader_reads_the_same_field(changes):
         for name, (integers, values) in zip(names, tensors.values(), strict=True):
             np.testing.assert_array_equal(values, ours.get_parameter(name).detach().numpy())
             assert (integers is None) == (name not in ours.coded)
-        assert config["box"] == isinstance(warp, Box) and config["far"] == pytest.approx(ours.far)
-        expected = (
-            (warp.tan_x, warp.tan_y, warp.near) if isinstance(warp, NDC) else (*warp.centre, *warp.half, warp.near)
-        )
+        assert config["box"] == isinstance(warp, Box) and config["contraction"] == isinstance(warp, Contraction)
+        assert config["far"] == pytest.approx(ours.far)
+        expected = np.hstack(astuple(warp))
         assert config["warp"][: len(expected)] == pytest.approx(expected)
         capture = ours.capture
         np.testing.assert_allclose(config["motion"], capture.motion.ravel(), atol=1e-6)
@@ -171,7 +172,7 @@ def test_weights_and_median_distance_of_a_wall():
     edges = uniform_bins(10, 2)
     density = torch.zeros(2, 10, 1)
     density[:, 4] = 1e4
-    weights = weights_of(density, edges)
+    weights = weights_of(density, edges.diff())
     torch.testing.assert_close(weights.sum(-2), torch.ones(2, 1))
     midpoints = ((edges[:, 1:] + edges[:, :-1]) / 2)[..., None]
     torch.testing.assert_close(median(midpoints, weights), torch.full((2, 1), 0.45))

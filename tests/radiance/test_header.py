@@ -18,9 +18,9 @@ from sinenerf.radiance.architecture import tensors_of
 from sinenerf.radiance.config import RadianceConfig
 from sinenerf.radiance.field import RadianceField
 from sinenerf.radiance.header import GEOMETRY, SETTINGS_BYTES, header_of, overhead, read_header
-from sinenerf.radiance.warps import NDC, Box
+from sinenerf.radiance.warps import NDC, Box, Contraction
 
-WARPS = [NDC(0.6, 0.45), Box((0.1, 0.2, 0.3), (1.0, 0.8, 0.6), 0.1)]
+WARPS = [NDC(0.6, 0.45), Box((0.1, 0.2, 0.3), (1.0, 0.8, 0.6), 0.1), Contraction((0.1, 0.2, 0.3), 1.5, 0.1)]
 SIZES = {
     "width": st.integers(2, 40),
     "depth": st.integers(1, 5),
@@ -67,7 +67,7 @@ def test_settings_of_golden_files_are_rewritten_byte_for_byte(path):
     [
         (0, 0b11, "the format has no layer with number 3"),
         (0, 0b110000, "the format has no background with number 3"),
-        (1, 0x20, "sets bits that the format does not have"),
+        (1, 0x28, "sets bits that the format does not have"),
         (8, 0x80, "sets bits that the format does not have"),
         (4, 17, "depth is 17: a file holds 1 to 16"),
     ],

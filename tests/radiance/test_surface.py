@@ -17,7 +17,8 @@ from sinenerf.radiance.marching_cubes import (
     marching_cubes,
     suggest_level,
 )
-from sinenerf.radiance.warps import NDC
+from sinenerf.radiance.surface import extract_surface
+from sinenerf.radiance.warps import NDC, Contraction
 
 CUBE = ((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0))
 CELL = 2 / 31  # of a grid of 32 samples over the cube
@@ -241,3 +242,29 @@ def test_any_ellipsoid(radii, centre, sharpness, level):
     distance = np.linalg.norm((mesh.vertices - centre.numpy()) / radii.numpy(), axis=1) - scale
     assert np.abs(distance).max() * float(radii.min()) < 2.4 / 27
     assert mesh.volume == pytest.approx(4 / 3 * np.pi * scale**3 * float(radii.prod()), rel=0.15)
+
+
+class Ball(torch.nn.Module):
+    """A grey ball and, far outside the part of a contraction that is not distorted, another one of twice the size."""
+
+    warp, far = Contraction((1.0, 0.0, 0.0), 2.0), 0.95
+
+    def __init__(self):
+        super().__init__()
+        self.parameter = torch.nn.Parameter(torch.zeros(1))
+
+    def density(self, points):
+        near, far = ball(1.0, (1.0, 0.5, 0.0), sharpness=4.0), ball(2.0, (9.0, 0.0, 0.0), sharpness=4.0)
+        return union(near, far)(self.warp.unwarp_points(points))[..., None]
+
+    def colour(self, points, directions):
+        assert torch.allclose(directions.norm(dim=-1), torch.ones(len(points)))
+        return torch.full((len(points), 3), 0.5)
+
+
+def test_a_surface_outside_the_undistorted_part_of_a_contraction_has_its_size():
+    mesh = extract_surface(Ball(), 128, 1.0, largest_component=False, min_faces=10)
+    near, far = sorted(mesh.split(only_watertight=False), key=lambda piece: piece.vertices[:, 0].mean())
+    np.testing.assert_allclose(near.bounds, [[0, -0.5, -1], [2, 1.5, 1]], atol=0.05)
+    np.testing.assert_allclose(far.bounds, [[7, -2, -2], [11, 2, 2]], atol=0.3)
+    assert near.volume > 0 and far.volume > 0

@@ -86,7 +86,8 @@ def radiance_header(header):
         config[name], numbers = numbers[:count] if count > 1 else numbers[0], numbers[count:]
     assert len(header) == 175 and not numbers
     places = {"layer": 0, "sampling": 2, "density_activation": 3, "background": 4, "learn_omega": 6, "learn_gain": 7}
-    for name, place in (places | {"input": 8, "hidden": 9, "head": 10, "box": 11, "anchored": 12}).items():
+    flags = {"input": 8, "hidden": 9, "head": 10, "box": 11, "anchored": 12, "contraction": 13}
+    for name, place in (places | flags).items():
         config[name] = config["choices"] >> place & (3 if place in (0, 4) else 1)
     networks = density_network if config["sampling"] else radiance_network, radiance_network
     return config, [(f"{i}.{name}", shape) for i in (0, 1) for name, shape in networks[i](config)]

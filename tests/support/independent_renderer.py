@@ -79,35 +79,45 @@ class Renderer:
         view = self.affine("1.view", np.concatenate([self.affine("1.feature", t, 1), seen], axis=-1), 2**0.5)
         return 1 / (1 + np.exp(-self.affine("1.colour", np.maximum(view, 0), 1)))
 
-    def warped(self, o, d):
-        """Where rays begin in the cube, their direction there, and the part of them that is in it."""
-        if self.config["box"]:
-            centre, half, near = np.split(np.array(self.config["warp"]), [3, 6])
-            start, limit = (o - centre) / half.max(), half / half.max()
-            ends = np.sort([(-limit - start) / d, (limit - start) / d], axis=0)
-            enter = np.maximum(ends[0].max(1, keepdims=True), near / half.max())
-            return start, d, enter, np.maximum(enter, ends[1].min(1, keepdims=True))
+    def path(self, o, d):
+        """The points (rays, edges, 3) of rays in the cube as a function of u (rays, edges)."""
+        if self.config["contraction"]:
+            return lambda u: self.contracted(o, d, np.minimum(u, 0.999))
+        start, step = self.box_ray(o, d) if self.config["box"] else self.ndc_ray(o, d)
+        return lambda u: start[:, None] + u[..., None] * step[:, None]
+
+    def contracted(self, o, d, v):
+        (*centre, r, near), _ = np.split(np.array(self.config["warp"]), [5])
+        y = (o[:, None] + (near + r * v / (1 - v))[..., None] * d[:, None] - centre) / r
+        m = np.maximum(1, np.abs(y).max(-1, keepdims=True))
+        return y * (2 - 1 / m) / (2 * m)
+
+    def box_ray(self, o, d):
+        """Where rays begin in the cube, and from there to their ends."""
+        centre, half, near = np.split(np.array(self.config["warp"]), [3, 6])
+        start, limit = (o - centre) / half.max(), half / half.max()
+        ends = np.sort([(-limit - start) / d, (limit - start) / d], axis=0)
+        enter = np.maximum(ends[0].max(1, keepdims=True), near / half.max())
+        return start + enter * d, (np.maximum(enter, ends[1].min(1, keepdims=True)) - enter) * d
+
+    def ndc_ray(self, o, d):
         tan_x, tan_y, near = self.config["warp"][:3]
         d = np.concatenate([d[:, :2], np.minimum(d[:, 2:], -1e-3)], axis=1)
         o = o - (near + o[:, 2:]) / d[:, 2:] * d
         slope, tan = d / d[:, 2:] - o / o[:, 2:], np.array([tan_x, tan_y])
         start = np.concatenate([-o[:, :2] / (tan * o[:, 2:]), 1 + 2 * near / o[:, 2:]], axis=1)
-        step = np.concatenate([-slope[:, :2] / tan, 1 - start[:, 2:]], axis=1)
-        length = np.linalg.norm(step, axis=1, keepdims=True)
-        return start, step / length, np.zeros_like(length), length
+        return start, np.concatenate([-slope[:, :2] / tan, 1 - start[:, 2:]], axis=1)
 
-    def weights(self, network, ray, edges):
+    def weights(self, network, path, edges):
         """Weights of the samples between edges from 0 to 1, and the features at them."""
-        start, direction, near, far = ray
-        s = near + edges * (far - near)
-        density, t = self.density(network, start[:, None] + direction[:, None] * (s[:, 1:, None] + s[:, :-1, None]) / 2)
-        thickness = density * np.diff(s)
+        density, t = self.density(network, path((edges[:, 1:] + edges[:, :-1]) / 2))
+        thickness = density * np.linalg.norm(np.diff(path(edges), axis=1), axis=-1)
         before = np.cumsum(thickness, axis=1) - thickness
         return (1 - np.exp(-thickness)) * np.exp(-before), t
 
     def pixels(self, origins, directions):
         """Colours of rays of the scene."""
-        c, ray = self.config, self.warped(origins, directions)
+        c, ray = self.config, self.path(origins, directions)
         edges = np.tile(np.linspace(0, 1, c["coarse"] + 1), (len(origins), 1))
         histogram = self.weights(0, ray, edges)[0] + 0.01
         total = np.cumsum(histogram / histogram.sum(1, keepdims=True), axis=1)

@@ -29,10 +29,11 @@ import { LAYERS, anchoredRows, checkBounds, short } from "./settings.js";
  * @property {number} spread
  */
 /**
- * How the scene is warped into the cube: by NDC, or by its bounding box.
+ * How the scene is warped into the cube: by NDC, by its bounding box, or by a contraction of all space.
  *
  * @typedef {{ kind: "ndc", tanX: number, tanY: number, near: number }
- *   | { kind: "box", centre: number[], half: number[], near: number }} Warp
+ *   | { kind: "box", centre: number[], half: number[], near: number }
+ *   | { kind: "contraction", centre: number[], radius: number, near: number }} Warp
  */
 /** @typedef {{ fx: number, fy: number, cx: number, cy: number, width: number, height: number }} Lens */
 /**
@@ -49,6 +50,8 @@ const HEADER_BYTES = SIZES_BYTES + 4 * FLOATS + 4;
 const LARGEST_BAKED = 2 ** 24;
 const LARGEST_PICTURE = 2 ** 14;
 const LARGEST_FLOAT = 1e9;
+const [BOX, CONTRACTION] = [1 << 11, 1 << 13];
+const WARP_BITS = BOX | CONTRACTION;
 
 /**
  * @param {Uint8Array} header
@@ -63,8 +66,7 @@ export function readRadianceHeader(header) {
     throw new SineFileError("is damaged: its header holds a number that is not finite");
   }
   const config = readConfig(data, short(numbers[0]), short(numbers[1]));
-  const isBox = Boolean((data.getUint16(0, true) >> 11) & 1);
-  const warp = readWarp(isBox, numbers.slice(2, 9).map(short));
+  const warp = readWarp(data.getUint16(0, true) & WARP_BITS, numbers.slice(2, 9).map(short));
   const pixels = [data.getUint16(HEADER_BYTES - 4, true), data.getUint16(HEADER_BYTES - 2, true)];
   return { config, warp, far: short(numbers[9]), capture: readCapture(numbers.slice(10), pixels) };
 }
@@ -104,7 +106,7 @@ function readConfig(data, omega, spread) {
     omega,
     spread,
   };
-  if (layer >= LAYERS.length || background > 2 || choices >> 13 || config.skips >> config.depth) {
+  if (layer >= LAYERS.length || background > 2 || choices >> 14 || config.skips >> config.depth) {
     throw new SineFileError("is damaged: it has a layer, a background or a skip that the format does not define");
   }
   const [size, depth, samples, octaves, scalar] =
@@ -134,15 +136,17 @@ function bakedSize(c) {
 }
 
 /**
- * @param {boolean} isBox
+ * @param {number} bits
  * @param {number[]} numbers
  * @returns {Warp}
  */
-function readWarp(isBox, numbers) {
-  if (Math.min(...(isBox ? numbers.slice(3) : numbers.slice(0, 3))) <= 0) {
-    throw new SineFileError("is damaged: its scene has no extent");
-  }
-  if (isBox) return { kind: "box", centre: numbers.slice(0, 3), half: numbers.slice(3, 6), near: numbers[6] };
+function readWarp(bits, numbers) {
+  if (bits === WARP_BITS) throw new SineFileError("is damaged: it has a warp that the format does not define");
+  const lengths = bits === BOX ? numbers.slice(3) : bits === CONTRACTION ? numbers.slice(3, 5) : numbers.slice(0, 3);
+  if (Math.min(...lengths) <= 0) throw new SineFileError("is damaged: its scene has no extent");
+  const centre = numbers.slice(0, 3);
+  if (bits === BOX) return { kind: "box", centre, half: numbers.slice(3, 6), near: numbers[6] };
+  if (bits === CONTRACTION) return { kind: "contraction", centre, radius: numbers[3], near: numbers[4] };
   return { kind: "ndc", tanX: numbers[0], tanY: numbers[1], near: numbers[2] };
 }
 

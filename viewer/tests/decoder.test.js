@@ -40,6 +40,11 @@ for (const file of FILES) {
   });
 }
 
+test("a contraction has its centre, radius and near distance", () => {
+  const { warp } = /** @type {{ warp: unknown }} */ (decode(read("scenes/contraction.sine")));
+  assert.deepEqual(warp, { kind: "contraction", centre: [0.1, -0.2, 0.3], radius: 1.5, near: 0.2 });
+});
+
 test("frequencies are those of exact integers, for every pair of codes", () => {
   for (let a = 0; a < 256; a += 5) {
     for (let c = 0; c < 256; c += 5) {
