@@ -126,7 +126,7 @@ class RadianceProgram:
         settings["learning_rate"] = settings["learning_rate"] or optimizer.lr
         settings["rays"] = settings["rays"] or preset.pipeline.datamanager.train_num_rays_per_batch
         file_size(1, settings["bits"], settings["bytes"])
-        build_networks(replace(model, **{name: settings[name] for name in known}).architecture(ndc=True))
+        build_networks(replace(model, **{name: settings[name] for name in known}).architecture(endless=True))
         # lists, as they are read back from JSON
         return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
 
