@@ -80,10 +80,13 @@ class FactoredLinear(nn.Module):
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
         return F.linear(x, self.weight, self.bias)
 
-    def _draw(self, std: float) -> None:
+    def _draw(self, std: float, uniform: bool = False) -> None:
         self.forget_weight()
-        nn.init.normal_(self.U, std=std)
-        nn.init.normal_(self.V, std=std)
+        for factor in (self.U, self.V):
+            if uniform:
+                nn.init.uniform_(factor, -math.sqrt(3) * std, math.sqrt(3) * std)
+            else:
+                nn.init.normal_(factor, std=std)
         self.anchor = std * math.sqrt(self.rank)
         if self.bias is not None:
             nn.init.zeros_(self.bias)

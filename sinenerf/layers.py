@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sinenerf.common.checks import check_positive
-from sinenerf.common.settings import LayerKind
+from sinenerf.common.checks import check_choice, check_positive
+from sinenerf.common.settings import InitKind, LayerKind
 from sinenerf.factored import FactoredLinear
 from sinenerf.theory import sine_variance, target_variance
 
@@ -28,16 +28,19 @@ class SineLowRankLinear(FactoredLinear):
     Args:
         rank: k, the width of the factors.
         omega: frequency; fixed as in the paper unless `learn_omega`.
-        gain: g. By default it gives W the variance that `activation` needs; the authors' LoRA code uses sqrt(in).
+        gain: g. By default `init` decides.
         activation: what follows the layer ("relu", "linear", "tanh", ...: the names of `torch.nn.init.calculate_gain`),
             or the factor a itself, for Var W = a^2 / in_features.
-        spread: initial standard deviation of the phase omega U V^T, in radians. It sets the size of the factors, and
-            so how many periods of the sine the initial W covers, independently of omega and rank.
+        init: "spread": the factors are normal, of the size that gives the phase omega U V^T the standard deviation
+            `spread`, and g gives W the variance that `activation` needs. "paper": the factors are Kaiming-uniform and g
+            is sqrt(in), so that omega alone decides how many periods of the sine the initial W covers.
+        spread: initial standard deviation of the phase, in radians, with init "spread". It decides how many periods
+            W covers, independently of omega and rank.
         learn_omega, learn_gain: make the scalar trainable.
         anchored: fix k rows of V (see `FactoredLinear`).
 
-    Initialisation. The factors are N(0, s^2), omega s^2 sqrt(k) = spread. Given V the phase z is normal; over both,
-    E[cos 2z] = (1 + 4 omega^2 s^4)^(-k/2). So for any k and omega, exactly,
+    Initialisation by spread. The factors are N(0, s^2), omega s^2 sqrt(k) = spread. Given V the phase z is normal; over
+    both, E[cos 2z] = (1 + 4 omega^2 s^4)^(-k/2). So for any k and omega, exactly,
 
         Var W = E[sin^2 z] / g^2 = (1 - (1 + 4 spread^2 / k)^(-k/2)) / (2 g^2).
 
@@ -46,8 +49,11 @@ class SineLowRankLinear(FactoredLinear):
     In the k columns of W that belong to anchored rows of V, z has the same variance but is normal:
     E[sin^2 z] = (1 - exp(-2 spread^2)) / 2.
 
+    Initialisation of the paper's figures. The factors are U(-1, 1) / sqrt(k): Kaiming-uniform with slope sqrt 5, which
+    is torch's default for a matrix with k columns. The phase has the standard deviation omega / (3 sqrt(k)).
+
     Raises:
-        ValueError: rank outside 1..min(in, out); omega, gain or spread not positive and finite.
+        ValueError: rank outside 1..min(in, out); omega, gain or spread not positive and finite; an unknown init.
     """
 
     omega: Tensor
@@ -66,17 +72,21 @@ class SineLowRankLinear(FactoredLinear):
         learn_omega: bool = False,
         learn_gain: bool = False,
         anchored: bool = False,
+        init: InitKind = "spread",
     ) -> None:
         super().__init__(in_features, out_features, rank, bias, anchored)
+        check_choice("init", init, InitKind)
         for name, value in (("omega", omega), ("gain", gain), ("spread", spread)):
             if value is not None:
                 check_positive(name, value)
-        if gain is None:
-            variance = target_variance(in_features, activation)
-            gain = math.sqrt(sine_variance(spread, rank) / variance)
+        self.init = init
+        self.spread = omega / (3 * math.sqrt(rank)) if init == "paper" else spread
+        if gain is None and init == "paper":
+            gain = math.sqrt(in_features)
+        elif gain is None:
+            gain = math.sqrt(sine_variance(spread, rank) / target_variance(in_features, activation))
         self._scalar("omega", omega, learn_omega)
         self._scalar("gain", gain, learn_gain)
-        self.spread = spread
         self.reset_parameters()
 
     def _scalar(self, name: str, value: float, learned: bool) -> None:
@@ -88,7 +98,10 @@ class SineLowRankLinear(FactoredLinear):
 
     def reset_parameters(self) -> None:
         """Draw new factors (see the class) and zero the bias."""
-        self._draw(math.sqrt(self.spread / (self.omega.item() * math.sqrt(self.rank))))
+        if self.init == "paper":
+            self._draw(1 / math.sqrt(3 * self.rank), uniform=True)
+        else:
+            self._draw(math.sqrt(self.spread / (self.omega.item() * math.sqrt(self.rank))))
 
     def build(self) -> Float[Tensor, "out in"]:
         # omega amplifies rounding errors, so autocast must not lower the precision of the phase
@@ -157,6 +170,8 @@ class LayerSpec:
     """Train the gain too, one per layer."""
     anchored: bool = False
     """Fix k rows of each V: the same matrices from k^2 fewer parameters."""
+    init: InitKind = "spread"
+    """How a sine layer starts: spread, or paper (Kaiming-uniform factors, g = sqrt(in_features))."""
 
 
 def make_linear(
@@ -178,6 +193,7 @@ def make_linear(
             learn_omega=spec.learn_omega,
             learn_gain=spec.learn_gain,
             anchored=spec.anchored,
+            init=spec.init,
         )
     if spec.kind == "low-rank":
         return LowRankLinear(in_features, out_features, spec.rank, activation=activation, anchored=spec.anchored)

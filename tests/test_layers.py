@@ -3,6 +3,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from sinenerf.conversion.factorization import bake
 from sinenerf.factored import FactoredLinear, built_once, keep_weights
 from sinenerf.layers import LayerSpec, LowRankLinear, SineLowRankLinear, make_linear
 from sinenerf.networks import count_parameters
+from sinenerf.theory import stable_rank
 
 KINDS = ["sine", "low-rank", "dense"]
 
@@ -32,6 +34,34 @@ def test_low_rank_forward_is_its_weight():
     layer = LowRankLinear(7, 5, rank=2)
     x = torch.randn(4, 3, 7)
     torch.testing.assert_close(layer(x), x @ layer.weight.T + layer.bias)
+
+
+def test_the_papers_initialisation():
+    torch.manual_seed(0)
+    layer = SineLowRankLinear(128, 96, rank=4, omega=400.0, init="paper")
+    assert float(layer.gain) == pytest.approx(128**0.5) and float(layer.omega) == 400
+    for factor in (layer.U.detach(), layer.V.detach()):
+        expected = torch.empty_like(factor)
+        nn.init.kaiming_uniform_(expected, a=5**0.5)  # torch's default, +-1/sqrt(k)
+        assert 0.97 * 0.5 < float(factor.abs().max()) <= 0.5
+        assert float(factor.std()) == pytest.approx(float(expected.std()), rel=0.1)
+    phase = (layer.omega * layer.U @ layer.V.T).std()
+    assert float(phase.detach()) == pytest.approx(layer.spread, rel=0.1)
+
+
+def test_rank_and_stable_rank_rise_with_omega():
+    """Through the layer itself. With a given spread, omega only scales the factors."""
+    ranks, stable, by_spread = [], [], []
+    for omega in (1.0, 10.0, 50.0, 200.0, 1000.0):
+        torch.manual_seed(0)
+        weight = SineLowRankLinear(128, 96, rank=1, omega=omega, init="paper").weight.detach()
+        ranks.append(int(torch.linalg.matrix_rank(weight, rtol=1e-2)))
+        stable.append(stable_rank(weight))
+        torch.manual_seed(0)
+        by_spread.append(int(torch.linalg.matrix_rank(SineLowRankLinear(128, 96, 1, omega).weight, rtol=1e-2)))
+    assert ranks == sorted(set(ranks)) and ranks[0] <= 2 and ranks[-1] > 80
+    assert stable == sorted(set(stable)) and stable[0] < 1.2 and stable[-1] > 15
+    assert len(set(by_spread)) == 1
 
 
 @settings(max_examples=25, deadline=None)
@@ -163,13 +193,14 @@ def test_unknown_layer_is_named():
         make_linear(spec, 4, 4)
 
 
-@pytest.mark.parametrize("kind", ["sine", "low-rank"])
+@pytest.mark.parametrize(("kind", "init"), [("sine", "spread"), ("sine", "paper"), ("low-rank", "spread")])
 @pytest.mark.parametrize("rank", [1, 3, 6])
-def test_an_anchored_layer_is_any_layer_of_its_rank(kind, rank):
+def test_an_anchored_layer_is_any_layer_of_its_rank(kind, init, rank):
     """k^2 numbers fewer, and still every W: V P^-1 c and U P^T / c stand for U V^T, with P the first rows of V."""
     torch.manual_seed(0)
-    plain = make_linear(LayerSpec(kind, rank, omega=5.0, spread=2.0), 9, 6).double()
-    anchored = make_linear(LayerSpec(kind, rank, omega=5.0, spread=2.0, anchored=True), 9, 6).double()
+    spec = LayerSpec(kind, rank, omega=5.0, spread=2.0, init=init)
+    plain = make_linear(spec, 9, 6).double()
+    anchored = make_linear(replace(spec, anchored=True), 9, 6).double()
     assert isinstance(plain, FactoredLinear) and isinstance(anchored, FactoredLinear)
     assert count_parameters(plain) - count_parameters(anchored) == rank**2
     with torch.no_grad():
@@ -182,14 +213,14 @@ def test_an_anchored_layer_is_any_layer_of_its_rank(kind, rank):
     torch.testing.assert_close(bake(nn.Sequential(anchored))(x), anchored(x))
 
 
-@pytest.mark.parametrize("kind", ["sine", "low-rank"])
-def test_anchored_rows_are_as_long_as_the_others(kind):
+@pytest.mark.parametrize(("kind", "init"), [("sine", "spread"), ("sine", "paper"), ("low-rank", "spread")])
+def test_anchored_rows_are_as_long_as_the_others(kind, init):
     torch.manual_seed(0)
-    layer = make_linear(LayerSpec(kind, 16, spread=3.0, anchored=True), 600, 400)
+    layer = make_linear(LayerSpec(kind, 16, spread=3.0, anchored=True, init=init), 600, 400)
     _, V = layer.factors
     lengths = V.detach().square().sum(1)
     assert float(lengths[16:].mean()) == pytest.approx(float(lengths[:16].mean()), rel=0.05)
-    target = 2 / 600  # He's variance, for relu
+    target = (0.5 if init == "paper" else 2) / 600  # E[sin^2] / g^2, or He's variance, for relu
     assert float(layer.weight.detach().square().mean()) == pytest.approx(target, rel=0.1)
 
 

@@ -158,7 +158,9 @@ def _draw_random(output: Path, widths: tuple[int, ...], ranks: tuple[int, ...]) 
 
     if min(*widths, *ranks) < 1 or max(ranks) > min(widths):
         raise ValueError(f"ranks {ranks} do not fit widths {widths}: each rank must be from 1 to the smallest width")
-    draw_random(output, widths[0], ranks, (100, 200, 400, 2000))
+    drawn = draw_random(output, widths[0], ranks, (100, 200, 400, 2000))
+    for omega, (rank, stable) in drawn.items():
+        print(f"width {widths[0]}, k = 1, the paper's init, omega {omega:g}: rank {rank}, stable rank {stable:.1f}")
     rule = measure_rule(widths, ranks)
     for (width, rank), measured in rule.spreads.items():
         predicted = rule.spread(width, rank)

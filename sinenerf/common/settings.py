@@ -19,6 +19,8 @@ from sinenerf.common.checks import check_choice, check_positive
 
 LayerKind = Literal["sine", "low-rank", "dense"]
 """sin(omega U V^T) / g, U V^T, or a full matrix: `sinenerf.layers`."""
+InitKind = Literal["spread", "paper"]
+"""How a sine layer starts: with phases of a given spread, or as in the paper. `sinenerf.layers.SineLowRankLinear`."""
 Role = Literal["input", "hidden", "head"]
 """Position of a layer in a network: the first of a trunk, the others of it, and the layers after the trunk."""
 Activation = Literal["relu", "gaussian", "sine"]

@@ -12,11 +12,12 @@ import math
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import nn
 
+from sinenerf.common.settings import InitKind
 from sinenerf.conversion.layer_selection import select_layers
 from sinenerf.conversion.weight_fitting import fit_weight
 from sinenerf.factored import FactoredLinear
@@ -74,6 +75,7 @@ def factorize(
     spread: float = 0.3,
     start: Literal["fresh", "fit"] = "fresh",
     inplace: bool = True,
+    init: InitKind = "spread",
     report: Callable[[FactorizationReport], object] | None = print,
 ) -> Model:
     """Replace nn.Linear modules of a model by factored layers.
@@ -84,7 +86,7 @@ def factorize(
         rank: k, the width of the factors.
         layer: "sine": sin(omega U V^T) / g; "low-rank": U V^T.
         include: regular expression that a module's whole dotted name must match, as in PEFT's target_modules.
-        omega, spread: as in `SineLowRankLinear`.
+        omega, spread, init: as in `SineLowRankLinear`; "paper" is a fresh start with that W's own size.
         start: "fresh": new random factors whose W has the mean square of the weight it replaces; "fit": the factors
             nearest to that weight (`weight_fitting`).
         inplace: change the model itself, not a deep copy.
@@ -94,20 +96,23 @@ def factorize(
         The changed model. If the model itself is an nn.Linear, the new layer, whether in place or not.
 
     Raises:
-        ValueError: no layer matches; rank outside 1..min(out, in); omega or spread not positive; a matching layer is
-            already factored, quantised, not a plain nn.Linear, on the meta device, not floating point, or tied (shared
-            with another part of the model). The message names the module, and the model is unchanged.
+        ValueError: no layer matches; rank outside 1..min(out, in); omega or spread not positive; a fit from the paper's
+            init; a matching layer is already factored, quantised, not a plain nn.Linear, on the meta device, not
+            floating point, or tied (shared with another part of the model). The message names the module, and the
+            model is unchanged.
     """
     if layer not in ("sine", "low-rank"):
         raise ValueError(f"no factored layer is called {layer!r}: choose sine or low-rank")
     if start not in ("fresh", "fit"):
         raise ValueError(f"no start is called {start!r}: choose fresh or fit")
+    if init == "paper" and start == "fit":
+        raise ValueError("init 'paper' draws fresh factors, and a fit replaces them: give one of them")
     model = model if inplace else deepcopy(model)
     layers, rows = {}, []
     before = _count_parameters(model)
     for name, linear in list(select_layers(model, include)):
         try:
-            new = _factored_layer(linear, rank, layer, omega, spread)
+            new = _factored_layer(linear, rank, layer, omega=omega, spread=spread, init=init)
         except ValueError as error:
             raise ValueError(f"{name or 'the model'}: {error}") from None
         residual = fit_weight(new, linear.weight) if start == "fit" else None
@@ -168,15 +173,15 @@ def _dense_layer(layer: FactoredLinear) -> nn.Linear:
     return linear.train(layer.training)
 
 
-def _factored_layer(linear: nn.Linear, rank: int, kind: str, omega: float, spread: float) -> FactoredLinear:
-    """A factored layer to replace a linear layer: W has the same mean square, the bias is the same parameter."""
+def _factored_layer(linear: nn.Linear, rank: int, kind: str, **of_sine: Any) -> FactoredLinear:
+    """A factored layer to replace a linear layer. Unless a sine starts as in the paper, W has the same mean square."""
     fan_out, fan_in = linear.weight.shape
     size = float(linear.weight.detach().float().square().mean().sqrt())
     # Var W = a^2 / in; a factored layer cannot start from zeros, so a weight of zeros gets the default a = 1
     activation = size * math.sqrt(fan_in) if size > 0 else 1.0
     new: FactoredLinear
     if kind == "sine":
-        new = SineLowRankLinear(fan_in, fan_out, rank, omega, bias=False, activation=activation, spread=spread)
+        new = SineLowRankLinear(fan_in, fan_out, rank, bias=False, activation=activation, **of_sine)
     else:
         new = LowRankLinear(fan_in, fan_out, rank, bias=False, activation=activation)
     new.to(device=linear.weight.device, dtype=linear.weight.dtype)

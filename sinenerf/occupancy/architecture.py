@@ -22,6 +22,7 @@ def build_network(config: OccupancyConfig) -> ScalarMLP:
         config.learn_omega,
         config.learn_gain,
         config.anchored,
+        config.init,
     )
     trunk = Trunk(config.width, config.depth, (), ("hidden",), config.activation, config.bandwidth)
     return ScalarMLP(trunk, spec, frequencies=0)

@@ -5,7 +5,7 @@ from typing import Literal
 
 from sinenerf.common import settings
 from sinenerf.common.checks import file_size, training_budget
-from sinenerf.common.settings import Activation, LayerKind, Loss, OptimizerKind, Precision, Stored, setting
+from sinenerf.common.settings import Activation, InitKind, LayerKind, Loss, OptimizerKind, Precision, Stored, setting
 
 SamplerKind = Literal["surface", "grid"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -40,6 +40,9 @@ class OccupancyConfig:
     """Train one gain per layer."""
     anchored: bool = setting(True, stored=Stored(6, 1))
     """Fix k rows of each V: the same matrices with k^2 fewer parameters per layer."""
+    init: InitKind = setting("spread", stored=Stored(148, 1))
+    """spread: phases of that spread, weights that keep a signal's variance; paper: Kaiming-uniform factors and
+    g = sqrt(width). The paper's omegas, 100 and more, belong to the second."""
 
     def check(self) -> None:
         """Raise ValueError, naming the setting, for a value out of bounds. Whether the rank fits the width is checked

@@ -13,7 +13,9 @@ from sinenerf.occupancy.config import OccupancyConfig
 from sinenerf.occupancy.solid import Placement
 
 SETTINGS_BYTES = 18
-"""Bytes of the settings, whose bit positions `OccupancyConfig` declares."""
+"""Bytes of the settings, whose bit positions `OccupancyConfig` declares. Bits beyond them are the extras byte's."""
+EXTRAS = 1 << 7
+"""The bit among those of the settings that says that an extras byte ends the header; without it, all its bits are 0."""
 PLACEMENT, FAR_PLACEMENT = struct.Struct("<3ff"), struct.Struct("<3df")
 """Centre and scale, with the centre in float32 or, far from the origin, in float64."""
 LARGEST_BAKED = 2**24
@@ -43,8 +45,10 @@ def header_of(config: OccupancyConfig, placement: Placement) -> bytes:
     check_writable(config)
     with np.errstate(over="ignore"):
         near = np.array_equal(np.array(placement.centre, np.float32), placement.centre)
-    settings = pack_settings(config).to_bytes(SETTINGS_BYTES, "little")
-    return settings + (PLACEMENT if near else FAR_PLACEMENT).pack(*placement.centre, placement.scale)
+    extras, settings = divmod(pack_settings(config), 1 << 8 * SETTINGS_BYTES)
+    first = (settings | EXTRAS * bool(extras)).to_bytes(SETTINGS_BYTES, "little")
+    place = (PLACEMENT if near else FAR_PLACEMENT).pack(*placement.centre, placement.scale)
+    return first + place + bytes([extras] if extras else [])
 
 
 def read_header(container: Container) -> tuple[OccupancyConfig, Placement]:
@@ -55,11 +59,17 @@ def read_header(container: Container) -> tuple[OccupancyConfig, Placement]:
     """
     if container.kind != OCCUPANCY:
         raise CodecError(OTHER_KINDS.get(container.kind, "holds no occupancy field"))
-    settings, place = container.header[:SETTINGS_BYTES], container.header[SETTINGS_BYTES:]
+    settings, place = int.from_bytes(container.header[:SETTINGS_BYTES], "little"), container.header[SETTINGS_BYTES:]
+    extras = 0
+    if settings & EXTRAS:
+        settings ^= EXTRAS
+        extras, place = (place[-1], place[:-1]) if place else (0, b"")
+        if not extras:
+            raise CodecError("is damaged: its header ends in an empty extras byte")
     layout = PLACEMENT if len(place) == PLACEMENT.size else FAR_PLACEMENT
     if len(place) != layout.size:
         raise CodecError("is damaged: its header has the wrong length")
-    config = _read_settings(int.from_bytes(settings, "little"))
+    config = _read_settings(settings | extras << 8 * SETTINGS_BYTES)
     x, y, z, scale = layout.unpack(place)
     if not (all(map(math.isfinite, (x, y, z, scale))) and scale > 0):
         raise CodecError("is damaged: its placement is not finite, or its scale not positive")

@@ -97,14 +97,14 @@ def check_same_settings(path: Path, state: dict[str, Any], pipeline: Any, optimi
 def _other_settings(path: Path, state: dict[str, Any], pipeline: Any) -> list[str]:
     """The settings that change the meaning of the parameters and differ between a checkpoint's run and the pipeline."""
     model, parser, config = pipeline.model.config, pipeline.config.datamanager.dataparser, _config_beside(path)
-    # anchored rows and gains follow from a sine's omega and spread
-    names = {"density_activation", *(("omega", "spread") if model.layer == "sine" else ())}
+    # anchored rows and gains follow from a sine's omega, spread and init
+    names = {"density_activation", *(("omega", "spread", "init") if model.layer == "sine" else ())}
     others = _differing(config, "pipeline.model", model, names)
     others |= _differing(config, "pipeline.datamanager.dataparser", parser, set(vars(parser)) - MAY_DIFFER)
     # these are in the checkpoint itself, even if it was moved away from its config.yml
     if (omega := _changed_constant(state, pipeline, "omega")) is not None:
         others["omega"] = omega
-    if _changed_constant(state, pipeline, "gain") is not None:
+    if _changed_constant(state, pipeline, "gain") is not None and "init" not in others:
         others.setdefault("spread", None)
     return [
         name.replace("_", "-") + ("" if value is None else f", which is {_shown(value)} in that run,")

@@ -28,6 +28,7 @@ def build_networks(config: RadianceConfig) -> Networks:
         config.learn_omega,
         config.learn_gain,
         config.anchored,
+        config.init,
     )
     trunk = Trunk(config.width, config.depth, config.skips, config.factored)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sinenerf.common import settings
-from sinenerf.common.settings import LayerKind, Role, Stored, setting
+from sinenerf.common.settings import InitKind, LayerKind, Role, Stored, setting
 
 Sampling = Literal["coarse-fine", "proposal"]
 DensityActivation = Literal["softplus", "exp"]
@@ -32,6 +32,9 @@ class RadianceNetworks:
     """Train one gain per layer."""
     anchored: bool = setting(True, stored=Stored(12, 1))
     """Fix k rows of each V: k^2 fewer parameters per layer for the same matrices."""
+    init: InitKind = setting("spread", stored=Stored(15, 1))
+    """spread: phases of that spread, weights of He's variance; paper: Kaiming-uniform factors, g = sqrt(inputs). The
+    paper's omegas, 100 and more, belong to the second."""
     factored: tuple[Role, ...] = setting(("input", "hidden", "head"), stored=Stored(8, 3))
     """Layers to factor. input: the first of each trunk; hidden: the rest of the trunk; head: the layers after it."""
     width: int = setting(256, at_least=2, stored=Stored(16, 16, (2, 2**16 - 1)))  # the view layer has half as many

@@ -20,6 +20,8 @@ DEFAULT_DOWNSCALE = 8
 TITLE_SETTINGS = ("width", "rank", "bytes", "faces", "bits")
 """Settings that the title and the file name of a job show."""
 Settings = dict[str, Any]
+ADDED: Settings = {"init": "spread"}
+"""Settings that came after results were measured, at the value that all of these have."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,11 @@ class Result:
         finite = all(isinstance(n, int | float) and math.isfinite(n) for n in numbers)
         if not (finite and (self.size is None or self.size > 0) and self.seconds >= 0):
             raise ValueError(f"{self.source}: is damaged: a number is missing or not finite. Delete it and sweep again")
+
+
+def without_added(settings: Settings) -> Settings:
+    """Settings without those of `ADDED` that have the value given there: a job's hash stays what it was."""
+    return {name: value for name, value in settings.items() if not (name in ADDED and value == ADDED[name])}
 
 
 def working_folder(artefact: Path) -> Path:

@@ -29,7 +29,7 @@ from torch import Tensor
 from sinenerf.common.files import replacing
 from sinenerf.factored import FactoredLinear
 from sinenerf.layers import SineLowRankLinear
-from sinenerf.theory import singular_values, stable_rank
+from sinenerf.theory import singular_values, stable_rank, stable_rank_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,10 +43,15 @@ LARGEST_RANK = 1 / 8
 
 
 def random_weight(width: int, rank: int, omega: float, seed: int = 0) -> Float[Tensor, "width width"]:
-    """sin(omega U V^T) of the paper's random factors (Kaiming-uniform: +-1/sqrt(k))."""
-    random = torch.Generator().manual_seed(seed)
-    U, V = ((2 * torch.rand(width, rank, generator=random, dtype=torch.float64) - 1) / math.sqrt(rank) for _ in "UV")
-    return torch.sin(omega * U @ V.T)
+    """The weight of a new `SineLowRankLinear` with the paper's initialisation, in float64."""
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(seed)
+        return SineLowRankLinear(width, width, rank, omega, init="paper").double().weight
+
+
+def numerical_rank(values: Float[Tensor, " k"]) -> int:
+    """How many singular values, in descending order, are above 1 % of the largest."""
+    return int((values > 0.01 * values[0]).sum())
 
 
 def omega_of(spread: float, rank: int) -> float:
@@ -119,14 +124,21 @@ def measure_rule(widths: Sequence[int], ranks: Sequence[int]) -> Rule:
     return Rule(a, c, spreads)
 
 
-def draw_random(output: Path, width: int, ranks: Sequence[int], omegas: Sequence[float]) -> None:
-    """Draw singular values of rank-1 factors at several omegas, and stable rank against spread for several ranks."""
+def draw_random(
+    output: Path, width: int, ranks: Sequence[int], omegas: Sequence[float]
+) -> dict[float, tuple[int, float]]:
+    """Draw singular values of rank-1 factors at several omegas, and stable rank against spread for several ranks.
+
+    Returns:
+        numerical and stable rank of the layers with rank-1 factors, by omega.
+    """
     from matplotlib.figure import Figure
 
     drawn = Figure(figsize=(9.5, 3.8), layout="constrained")
     left, right = drawn.subplots(1, 2)
     dense = torch.randn(width, width, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    curves = {f"omega {omega:g}": random_weight(width, 1, omega) for omega in omegas}
+    weights = {omega: random_weight(width, 1, omega) for omega in omegas}
+    curves = {f"omega {omega:g}": weight for omega, weight in weights.items()}
     _plot_spectra(left, {**curves, "dense, normal": dense}, f"{width} x {width}, k = 1")
     for rank in ranks:
         right.plot(SPREADS, stable_ranks(width, rank), label=f"k = {rank}")
@@ -137,6 +149,8 @@ def draw_random(output: Path, width: int, ranks: Sequence[int], omegas: Sequence
     right.legend(frameon=False, fontsize=8, loc="lower right")
     right.grid(alpha=0.3)
     _save(drawn, output)
+    spectra = {omega: singular_values(weight) for omega, weight in weights.items()}
+    return {omega: (numerical_rank(values), stable_rank_of(values)) for omega, values in spectra.items()}
 
 
 def draw_layers(layers: dict[str, FactoredLinear], output: Path) -> dict[str, float]:

@@ -313,6 +313,8 @@ def test_bad_models_are_named_and_left_alone(message):
         ({"include": "("}, r"include is not a regular expression"),
         ({"layer": "cosine"}, r"choose sine or low-rank"),
         ({"start": "warm"}, r"choose fresh or fit"),
+        ({"init": "he"}, r"^blocks\.0\.mlp\.0: no init is called 'he': choose spread or paper"),
+        ({"init": "paper", "start": "fit"}, r"a fit replaces them: give one of them"),
     ],
 )
 def test_bad_settings_are_named(settings, message, unchecked):

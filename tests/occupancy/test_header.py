@@ -36,7 +36,7 @@ def test_every_config_within_bounds_is_read_as_written(values, placement):
     except CodecError:
         assume(False)
     header = header_of(config, placement)
-    assert len(header) == {NEAR: 34, FAR: 46}[placement]
+    assert len(header) == {NEAR: 34, FAR: 46}[placement] + (config.init == "paper")
     if config.rank <= config.width or config.layer == "dense":
         assert read(header) == (config, placement)
     else:
@@ -71,7 +71,7 @@ def test_what_no_reader_opens_is_not_written(changes, message):
     [
         (0, 0b11, "the format has no layer with number 3"),
         (0, 0b1100, "the format has no activation with number 3"),
-        (0, 0x80, "sets bits that the format does not have"),
+        (0, 0x80, "its header has the wrong length"),
         (3, 0, "depth is 0: a file holds 1 to 255"),
         (SETTINGS_BYTES + 15, 0xC0, "its scale not positive"),
     ],
@@ -81,6 +81,17 @@ def test_a_damaged_header_is_refused(place, value, message):
     header[place] = value
     with pytest.raises(CodecError, match=f"is damaged: .*{message}"):
         read(bytes(header))
+
+
+@pytest.mark.parametrize("placement", [NEAR, FAR])
+def test_a_damaged_extras_byte_is_refused(placement):
+    header = header_of(OccupancyConfig(init="paper"), placement)
+    assert header[-1] == 1 << 4 and read(header)[0].init == "paper"
+    for extras, message in ((0, "an empty extras byte"), (1 << 4 | 1 << 7, "sets bits that the format does not have")):
+        with pytest.raises(CodecError, match=f"is damaged: .*{message}"):
+            read(header[:-1] + bytes([extras]))
+    with pytest.raises(CodecError, match="its header has the wrong length"):
+        read(header[:-1])
 
 
 def test_a_header_of_another_length_is_refused():

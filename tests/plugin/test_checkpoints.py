@@ -25,6 +25,7 @@ def test_a_run_with_bits_resumes_from_its_checkpoint(scene, tmp_path):
     ("changes", "message"),
     [
         ({"spread": 1.0}, "is of a run with another spread"),
+        ({"init": "paper"}, r"is of a run with another init, which is spread in that run\."),
         ({"omega": 4.0, "spread": 1.0}, "another omega, which is 3 in that run, and another spread"),
         ({"learn_omega": True}, "another learn-omega or learn-gain"),
         ({"learn_gain": True}, "another learn-omega or learn-gain"),

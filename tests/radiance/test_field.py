@@ -27,6 +27,7 @@ from sinenerf.radiance.warps import NDC, Box, Contraction
 
 CASES = [
     {},
+    {"init": "paper", "omega": 100.0},
     {"layer": "dense"},
     {"layer": "low-rank", "background": "white"},
     {"sampling": "coarse-fine", "depth": 3, "skips": (1,), "density_activation": "softplus", "learn_omega": True},

@@ -68,6 +68,7 @@ def test_settings_of_golden_files_are_rewritten_byte_for_byte(path):
         (0, 0b11, "the format has no layer with number 3"),
         (0, 0b110000, "the format has no background with number 3"),
         (1, 0x28, "sets bits that the format does not have"),
+        (1, 0x40, "sets bits that the format does not have"),
         (8, 0x80, "sets bits that the format does not have"),
         (4, 17, "depth is 17: a file holds 1 to 16"),
     ],

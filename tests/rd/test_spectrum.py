@@ -14,10 +14,12 @@ from sinenerf.rd.spectrum import (
     dense_stable_rank,
     initial_stable_rank,
     measure_rule,
+    numerical_rank,
     omega_of,
     random_weight,
     stable_ranks,
 )
+from sinenerf.theory import singular_values, stable_rank_of
 
 
 def test_spread_is_the_phases_standard_deviation():
@@ -29,6 +31,10 @@ def test_spread_is_the_phases_standard_deviation():
 
 def test_the_sine_lifts_the_rank():
     assert torch.linalg.matrix_rank(random_weight(32, 1, 2000)) > 20
+    spectra = [singular_values(random_weight(128, 1, omega)) for omega in (1e-3, 10, 30, 100, 200, 400, 2000)]
+    ranks, stable = [numerical_rank(v) for v in spectra], [stable_rank_of(v) for v in spectra]
+    assert ranks[0] == 1 and ranks == sorted(set(ranks)) and ranks[-1] > 120
+    assert stable == sorted(set(stable)) and stable[-1] > 0.7 * dense_stable_rank(128)
     ranks = stable_ranks(48, 1)
     assert ranks[0] < 1.1 and ranks[-1] > 0.8 * dense_stable_rank(48)
     assert np.corrcoef(np.log(SPREADS), ranks)[0, 1] > 0.8
@@ -55,6 +61,7 @@ def test_command(tmp_path):
 
     made = sinenerf("--output", tmp_path / "a.png", "--widths", 24, 32, "--ranks", 1, 2)
     assert made.returncode == 0 and (tmp_path / "a.png").stat().st_size > 5000, made.stderr
+    assert "width 24, k = 1, the paper's init, omega 400: rank 2" in made.stdout
     assert "rule: spread = " in made.stdout and "its error: " in made.stdout
     golden = Path(__file__).parents[1] / "golden"
     field = sinenerf(golden / "sine.sine", "--output", tmp_path / "b.svg")

@@ -70,8 +70,10 @@ def read(data):
 
 def occupancy_header(header):
     names = ["choices", "width", "depth", "rank", "omega", "spread", "bandwidth", "x", "y", "z", "scale"]
-    centre = {34: "3f", 46: "3d"}[len(header)]
-    config = dict(zip(names, struct.unpack(f"<BHBHfff{centre}f", header), strict=True))
+    extras = header[0] >> 7
+    centre = {34: "3f", 46: "3d"}[len(header) - extras]
+    config = dict(zip(names, struct.unpack_from(f"<BHBHfff{centre}f", header), strict=True))
+    config["paper"] = extras and header[-1] >> 4 & 1
     for name, place in {"layer": 0, "activation": 2, "learn_omega": 4, "learn_gain": 5, "anchored": 6}.items():
         config[name] = config["choices"] >> place & (3 if place in (0, 2) else 1)
     return config, shapes(config)
@@ -86,7 +88,7 @@ def radiance_header(header):
         config[name], numbers = numbers[:count] if count > 1 else numbers[0], numbers[count:]
     assert len(header) == 175 and not numbers
     places = {"layer": 0, "sampling": 2, "density_activation": 3, "background": 4, "learn_omega": 6, "learn_gain": 7}
-    flags = {"input": 8, "hidden": 9, "head": 10, "box": 11, "anchored": 12, "contraction": 13}
+    flags = {"input": 8, "hidden": 9, "head": 10, "box": 11, "anchored": 12, "contraction": 13, "paper": 15}
     for name, place in (places | flags).items():
         config[name] = config["choices"] >> place & (3 if place in (0, 4) else 1)
     networks = density_network if config["sampling"] else radiance_network, radiance_network

@@ -7,9 +7,17 @@ def product(config, U, V, inputs, a):
     """U V^T with the anchored rows of V; a depends on the activation."""
     k, omega, spread = U.shape[1], config["omega"], config["spread"]
     if len(V) < inputs:
-        c = np.sqrt(spread * np.sqrt(k) / omega) if config["layer"] == 0 else (a * a * k / inputs) ** 0.25
+        of_sine = np.sqrt(1 / 3) if config["paper"] else np.sqrt(spread * np.sqrt(k) / omega)
+        c = of_sine if config["layer"] == 0 else (a * a * k / inputs) ** 0.25
         V = np.concatenate([c * np.eye(k), V])
     return U @ V.T
+
+
+def gain(config, k, inputs, a):
+    """g of a sine layer that does not learn it."""
+    if config["paper"]:
+        return np.sqrt(inputs)
+    return np.sqrt((1 - (1 + 4 * config["spread"] ** 2 / k) ** (-k / 2)) / 2 * inputs) / a
 
 
 def occupancy(config, tensors, cube):
@@ -18,15 +26,15 @@ def occupancy(config, tensors, cube):
     act = [lambda z: np.maximum(z, 0), lambda z: np.exp(-((b * z) ** 2) / 2), lambda z: np.sin(b * z)]
     act, power = act[config["activation"]], {1: (1 + 2 * t * t) ** -0.5, 2: (1 - np.exp(-2 * t * t)) / 2}
     a = t / (b * np.sqrt(power[config["activation"]])) if config["activation"] else np.sqrt(2)
-    g = np.sqrt((1 - (1 + 4 * config["spread"] ** 2 / config["rank"]) ** (-config["rank"] / 2)) / 2 * w) / a
+    g = gain(config, config["rank"], w, a)
     value = {name: values for name, (_, values) in tensors.items()}
     h = act(cube @ value["trunk.layers.0.weight"].T + value["trunk.layers.0.bias"])
     for i in range(1, config["depth"]):
         of = {name: value.get(f"trunk.layers.{i}.{name}") for name in ("weight", "U", "V", "bias", "omega", "gain")}
         weight = of["weight"] if config["layer"] == 2 else product(config, of["U"], of["V"], w, a)
         if config["layer"] == 0:
-            omega, gain = (own if of[n] is None else of[n] for n, own in (("omega", config["omega"]), ("gain", g)))
-            weight = np.sin(omega * weight) / gain
+            omega, own = (known if of[n] is None else of[n] for n, known in (("omega", config["omega"]), ("gain", g)))
+            weight = np.sin(omega * weight) / own
         h = act(h @ weight.T + of["bias"])
     return (h @ value["head.weight"].T + value["head.bias"])[:, 0]
 
@@ -50,8 +58,7 @@ class Renderer:
         weight = product(config, value[f"{name}.U"], value[f"{name}.V"], inputs, a)
         if config["layer"] == 0:
             k, omega = value[f"{name}.U"].shape[1], value.get(f"{name}.omega", config["omega"])
-            power = (1 - (1 + 4 * config["spread"] ** 2 / k) ** (-k / 2)) / 2
-            weight = np.sin(omega * weight) / value.get(f"{name}.gain", np.sqrt(power * inputs) / a)
+            weight = np.sin(omega * weight) / value.get(f"{name}.gain", gain(config, k, inputs, a))
         return h @ weight.T + value[f"{name}.bias"]
 
     def trunk(self, network, points, depth, octaves, skips):

@@ -19,6 +19,7 @@ import { checkCount } from "./tensors.js";
  * @property {boolean} learnOmega
  * @property {boolean} learnGain
  * @property {boolean} anchored the first k rows of V are fixed, and not stored
+ * @property {boolean} paper the gain, and the rows that are fixed, are those of the paper's initialisation
  */
 /**
  * A point x of the mesh's coordinates lies at (x - centre) / scale in the cube [-1, 1]^3.
@@ -30,6 +31,7 @@ import { checkCount } from "./tensors.js";
 const ACTIVATIONS = ["relu", "gaussian", "sine"];
 const HEADER_BYTES = 34;
 const FAR_HEADER_BYTES = 46; // with a centre in float64
+const PAPER = 1 << 4; // in the extras byte
 const LARGEST_BAKED = 2 ** 24;
 
 /**
@@ -38,14 +40,19 @@ const LARGEST_BAKED = 2 ** 24;
  * @throws {SineFileError} an invalid header, or one out of the format's bounds
  */
 export function readOccupancyHeader(header) {
-  if (header.length !== HEADER_BYTES && header.length !== FAR_HEADER_BYTES) {
+  const choices = header[0] ?? 0;
+  const length = header.length - (choices >> 7); // without the extras byte
+  if (length !== HEADER_BYTES && length !== FAR_HEADER_BYTES) {
     throw new SineFileError("is damaged: its header has the wrong length");
   }
   const data = view(header);
-  const choices = header[0];
+  const extras = choices >> 7 ? header[length] : 0;
   const [layer, activation] = [choices & 3, (choices >> 2) & 3];
-  if (layer >= LAYERS.length || activation >= ACTIVATIONS.length || choices >> 7) {
+  if (layer >= LAYERS.length || activation >= ACTIVATIONS.length) {
     throw new SineFileError("is damaged: it has a layer or an activation that the format does not define");
+  }
+  if (choices >> 7 ? !extras || extras & ~PAPER : 0) {
+    throw new SineFileError("is damaged: its extras byte is empty, or sets bits that the format does not have");
   }
   /** @type {OccupancyConfig} */
   const config = {
@@ -60,6 +67,7 @@ export function readOccupancyHeader(header) {
     learnOmega: Boolean(choices & 16),
     learnGain: Boolean(choices & 32),
     anchored: Boolean(choices & 64),
+    paper: Boolean(extras & PAPER),
   };
   const scalar = /** @type {[number, number]} */ ([1e-3, 1e6]);
   checkBounds(config, {
@@ -72,11 +80,11 @@ export function readOccupancyHeader(header) {
     throw new SineFileError(`is damaged: rank ${config.rank} does not fit a width of ${config.width}`);
   }
   checkCount(OCCUPANCY, occupancyShapes(config).reduce((sum, [, shape]) => sum + shape.reduce((a, b) => a * b, 1), 0));
-  const far = header.length === FAR_HEADER_BYTES;
+  const far = length === FAR_HEADER_BYTES;
   /** @param {number} axis */
   const centre = (axis) => (far ? data.getFloat64(18 + 8 * axis, true) : data.getFloat32(18 + 4 * axis, true));
   /** @type {Placement} */
-  const placement = { centre: [centre(0), centre(1), centre(2)], scale: data.getFloat32(header.length - 4, true) };
+  const placement = { centre: [centre(0), centre(1), centre(2)], scale: data.getFloat32(length - 4, true) };
   if (![...placement.centre, placement.scale].every(Number.isFinite) || placement.scale <= 0) {
     throw new SineFileError("is damaged: its placement is invalid");
   }

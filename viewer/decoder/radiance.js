@@ -14,6 +14,7 @@ import { LAYERS, anchoredRows, checkBounds, short } from "./settings.js";
  * @property {boolean} learnGain
  * @property {{ input: boolean, hidden: boolean, head: boolean }} factored
  * @property {boolean} anchored
+ * @property {boolean} paper the gain, and the rows of V that are fixed, are those of the paper's initialisation
  * @property {number} width
  * @property {number} depth
  * @property {number} rank
@@ -92,6 +93,7 @@ function readConfig(data, omega, spread) {
     learnGain: flag(7),
     factored: { input: flag(8), hidden: flag(9), head: flag(10) },
     anchored: flag(12),
+    paper: flag(15),
     width: data.getUint16(2, true),
     depth: data.getUint8(4),
     rank: data.getUint16(5, true),
@@ -106,7 +108,7 @@ function readConfig(data, omega, spread) {
     omega,
     spread,
   };
-  if (layer >= LAYERS.length || background > 2 || choices >> 14 || config.skips >> config.depth) {
+  if (layer >= LAYERS.length || background > 2 || (choices >> 14) & 1 || config.skips >> config.depth) {
     throw new SineFileError("is damaged: it has a layer, a background or a skip that the format does not define");
   }
   const [size, depth, samples, octaves, scalar] =

@@ -13,6 +13,7 @@ import { anchoredRows } from "../decoder/settings.js";
  * @property {number} omega
  * @property {number} spread
  * @property {boolean} anchored
+ * @property {boolean} paper
  */
 
 /**
@@ -34,7 +35,7 @@ export function bakedLayer(tensors, name, settings, inputs, gain) {
   const V = wholeV(valuesOf(tensors, `${name}.V`), rank, inputs, settings, gain);
   const weight = new Float32Array(outputs * inputs);
   const omega = tensors.get(`${name}.omega`)?.values[0] ?? settings.omega;
-  const scale = tensors.get(`${name}.gain`)?.values[0] ?? Math.sqrt(sineVariance(settings.spread, rank) * inputs) / gain;
+  const scale = tensors.get(`${name}.gain`)?.values[0] ?? initialGain(settings, rank, inputs, gain);
   for (let row = 0; row < outputs; row++) {
     for (let column = 0; column < inputs; column++) {
       let product = 0;
@@ -43,6 +44,18 @@ export function bakedLayer(tensors, name, settings, inputs, gain) {
     }
   }
   return { outputs, inputs, weight, bias };
+}
+
+/**
+ * g of a layer that does not learn it.
+ *
+ * @param {LayerSettings} settings
+ * @param {number} rank
+ * @param {number} inputs
+ * @param {number} gain
+ */
+function initialGain({ paper, spread }, rank, inputs, gain) {
+  return paper ? Math.sqrt(inputs) : Math.sqrt(sineVariance(spread, rank) * inputs) / gain;
 }
 
 /**
@@ -64,10 +77,11 @@ function sineVariance(spread, rank) {
  * @param {LayerSettings} settings
  * @param {number} gain
  */
-function wholeV(stored, rank, inputs, { layer, omega, spread, anchored }, gain) {
+function wholeV(stored, rank, inputs, { layer, omega, spread, anchored, paper }, gain) {
   if (!anchored || !anchoredRows(rank, inputs)) return stored;
   const ofProduct = ((gain * gain * rank) / inputs) ** 0.25;
-  const c = layer === "sine" ? Math.sqrt((spread * Math.sqrt(rank)) / omega) : ofProduct;
+  const ofSine = paper ? Math.sqrt(1 / 3) : Math.sqrt((spread * Math.sqrt(rank)) / omega);
+  const c = layer === "sine" ? ofSine : ofProduct;
   const V = new Float32Array(inputs * rank);
   for (let k = 0; k < rank; k++) V[k * rank + k] = c;
   V.set(stored, rank * rank);

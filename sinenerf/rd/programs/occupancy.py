@@ -21,7 +21,7 @@ from sinenerf.occupancy.fit import fit
 from sinenerf.occupancy.mesh_input import read_mesh
 from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import Placement
-from sinenerf.rd.results import Measurement, Settings, bytes_by_part, working_folder
+from sinenerf.rd.results import Measurement, Settings, bytes_by_part, without_added, working_folder
 from sinenerf.sine_file import describe, load
 
 EVALUATION = {"eval_points": 1_000_000, "eval_resolution": 256}
@@ -76,7 +76,7 @@ class OccupancyProgram:
         settings = asdict(architecture) | asdict(config) | evaluation
         # the machine chooses these unless they are given, so they are not part of the job
         chosen = {"device", "precision"} - set(given)
-        return {name: value for name, value in settings.items() if name not in chosen}
+        return without_added({name: value for name, value in settings.items() if name not in chosen})
 
     def estimate(self, settings: Settings) -> float:
         _, config = _fit_settings(settings)

@@ -18,7 +18,7 @@ from sinenerf.radiance.config import RadianceNetworks
 from sinenerf.radiance.evaluate import mean_metrics
 from sinenerf.radiance.image_metrics import Image
 from sinenerf.radiance.llff import image_folder, list_images
-from sinenerf.rd.results import DEFAULT_DOWNSCALE, Measurement, Settings, bytes_by_part, working_folder
+from sinenerf.rd.results import DEFAULT_DOWNSCALE, Measurement, Settings, bytes_by_part, without_added, working_folder
 from sinenerf.sine_file import describe
 
 TRAINING: Settings = {
@@ -128,7 +128,8 @@ class RadianceProgram:
         file_size(1, settings["bits"], settings["bytes"])
         build_networks(replace(model, **{name: settings[name] for name in known}).architecture(endless=True))
         # lists, as they are read back from JSON
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
+        lists = {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
+        return without_added(lists)
 
     def estimate(self, settings: Settings) -> float:
         # one shared core makes some 12 steps a second in training
