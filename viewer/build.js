@@ -37,13 +37,14 @@ async function bundled(entry, format, globalName) {
   return outputFiles[0].text;
 }
 
-function compileKernel() {
+/** @param {string} name */
+function compileKernel(name) {
   const compiler = resolve(HERE, "node_modules/assemblyscript/bin/asc.js");
   const options = ["-O3", "--runtime", "stub", "--enable", "simd", "--importMemory", "--noAssert"];
-  execFileSync(process.execPath, [compiler, "kernel/occupancy.ts", ...options, "-o", "kernel/occupancy.wasm"], { cwd: HERE, stdio: "inherit" });
+  execFileSync(process.execPath, [compiler, `kernel/${name}.ts`, ...options, "-o", `kernel/${name}.wasm`], { cwd: HERE, stdio: "inherit" });
 }
 
-compileKernel();
+for (const name of ["occupancy", "radiance"]) compileKernel(name);
 for (const folder of ["static", "page"]) mkdirSync(resolve(OUTPUT, folder), { recursive: true });
 writeFileSync(resolve(OUTPUT, "static/sine-view.js"), await bundled("element/sine_view.js", "esm"));
 const script = (await bundled("page/main.js", "iife")).replaceAll("</script", "<\\/script");

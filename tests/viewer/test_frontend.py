@@ -4,7 +4,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
+from support.golden_files import golden, name_of
+
+from sinenerf.radiance.field import RadianceField
 
 PROJECT = Path(__file__).parents[2]
 SOURCES = PROJECT / "viewer"
@@ -45,3 +49,20 @@ def test_the_committed_pages_are_fresh_and_the_decoder_passes_its_tests(npm, tmp
         assert committed.read_bytes() == (tmp_path / name).read_bytes(), f"{name} is stale: npm run build in viewer/"
     done = npm("test")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("which", ["plain", "simd"])
+@pytest.mark.parametrize("path", golden("scenes"), ids=name_of)
+def test_a_scene_is_rendered_as_python_renders_it(npm, path, which, tmp_path):
+    """Colour, depth, accumulation and normals of each pixel of the home view, to rounding."""
+    if which == "simd" and not (SOURCES / "kernel" / "radiance.wasm").is_file():
+        npm("build", "--", tmp_path)
+    line = ["node", "tests/render_scene.js", path, tmp_path / "picture", which]
+    subprocess.run(line, cwd=SOURCES, check=True, capture_output=True, timeout=120)
+    field = RadianceField.load(path)
+    field.precision = "float32"
+    home = field.capture.home
+    expected = field.render(home, normals=True)
+    rendered = np.fromfile(tmp_path / "picture", np.float32).reshape(home.height, home.width, 8)
+    for name, found in zip(("rgb", "depth", "accumulation", "normals"), np.split(rendered, [3, 4, 5], -1), strict=True):
+        np.testing.assert_allclose(found, expected[name].numpy(), rtol=1e-4, atol=2e-5)

@@ -14,7 +14,7 @@ const COARSEST = 64; // cells a side of the first mesh
 /** @param {Request} request */
 async function run({ data, level, cells }) {
   const file = decode(data);
-  if (file.kind !== "occupancy") throw new SineFileError("holds a scene; this page shows shapes. Use: sinenerf view FILE");
+  if (file.kind !== "occupancy") throw new SineFileError("holds no shape");
   const network = bakedNetwork(file);
   const evaluate = await simdEvaluator(network, kernel).catch(() => plainEvaluator(network));
   const grid = new SurfaceGrid(evaluate, cells, level);

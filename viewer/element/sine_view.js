@@ -1,16 +1,19 @@
 /**
- * `<sine-view src="dragon.sine">`: a shape of a few kilobytes on anyone's page.
+ * `<sine-view src="dragon.sine">`: a shape of a few kilobytes, or a scene of some tens, on anyone's page.
  *
- * Attributes: src (URL of a .sine file), level (occupancy of the surface, 0.5), quality (cells a side: 64, 128 or 256),
- * up (y, z, -y, ...), camera ("degrees around, degrees above, distance"), auto-rotate, controls ("none" for none),
- * background (a CSS colour), poster (URL of a picture shown until the first mesh), alt (what a screen reader says).
- * Events: progress ({ cells }) for each mesh, load for the last one, error ({ message }).
- * Nothing is fetched before the element comes near the window.
+ * Attributes: src (URL of a .sine file), camera ("degrees around, degrees above, distance"; of a scene, from its home
+ * view, with the distance as a multiple of home's), auto-rotate (a shape turns; the camera of a scene follows its path),
+ * controls ("none" for none), background (a CSS colour), poster (URL of a picture shown until the first of ours), alt
+ * (what a screen reader says), quality (of a shape: 64, 128 or 256 cells a side; of a scene: pixels of the longer side).
+ * Of shapes: level (occupancy of the surface, 0.5) and up (y, z, -y, ...). Of scenes: output (rgb, depth, accumulation
+ * or normals).
+ * Events: progress ({ cells, faces } or { width, height }) for each mesh or picture, load for the last one, error
+ * ({ message }). Nothing is fetched before the element comes near the window.
  */
 
-import workerSource from "worker:./shape_worker.js";
-
-import { Stage } from "./stage.js";
+import { RADIANCE } from "../decoder/container.js";
+import { SceneView } from "./scene_view.js";
+import { ShapeView } from "./shape_view.js";
 
 const STYLE = `
   :host { display: block; position: relative; width: 100%; aspect-ratio: 4 / 3; overflow: hidden; }
@@ -21,19 +24,19 @@ const STYLE = `
   .note { position: absolute; inset: auto 0 0 0; padding: 0.4em 0.6em; font: 13px/1.4 system-ui, sans-serif;
     color: #5a544c; text-align: center; pointer-events: none; }
   .note.error { inset: 0; display: grid; place-content: center; color: #8d3b2b; }`;
-const QUALITIES = [64, 128, 256];
 const KEYS = { ArrowLeft: [-10, 0], ArrowRight: [10, 0], ArrowUp: [0, 10], ArrowDown: [0, -10] };
+const KIND = 5; // place of the kind in a file
 
 export class SineView extends HTMLElement {
-  static observedAttributes = ["src", "level", "quality", "up", "camera", "auto-rotate", "controls", "background", "poster", "alt"];
+  static observedAttributes = [
+    "src", "level", "quality", "up", "camera", "auto-rotate", "controls", "background", "poster", "alt", "output",
+  ];
 
-  /** @type {Stage | undefined} */
-  #stage;
-  /** @type {Worker | undefined} */
-  #worker;
+  /** @type {ShapeView | SceneView | undefined} */
+  #view;
   /** @type {Uint8Array | undefined} */
   #data;
-  #resizes = new ResizeObserver(() => this.#stage?.resize(this.clientWidth, this.clientHeight));
+  #resizes = new ResizeObserver(() => this.#view?.resize());
   #nearness = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && this.#start(), {
     rootMargin: "300px",
   });
@@ -45,8 +48,6 @@ export class SineView extends HTMLElement {
     const style = document.createElement("style");
     style.textContent = STYLE;
     this.canvas = document.createElement("canvas");
-    this.canvas.tabIndex = 0;
-    this.canvas.setAttribute("role", "img");
     this.poster = document.createElement("img");
     this.poster.className = "poster";
     this.poster.alt = "";
@@ -55,23 +56,18 @@ export class SineView extends HTMLElement {
     this.note.setAttribute("role", "status");
     this.#say("");
     root.append(style, this.canvas, this.poster, this.note);
-    this.canvas.addEventListener("keydown", (event) => this.#press(event));
-    this.canvas.addEventListener("webglcontextlost", (event) => event.preventDefault()); // so that it can come back
-    this.canvas.addEventListener("webglcontextrestored", () => this.#stage?.redraw());
   }
 
   connectedCallback() {
     this.#resizes.observe(this);
     this.#nearness.observe(this);
-    this.#label();
   }
 
   disconnectedCallback() {
     this.#resizes.disconnect();
     this.#nearness.disconnect();
-    this.#worker?.terminate();
-    this.#stage?.dispose();
-    this.#worker = this.#stage = undefined;
+    this.#view?.dispose();
+    this.#view = undefined;
     this.#isStarted = false;
   }
 
@@ -86,36 +82,24 @@ export class SineView extends HTMLElement {
     if (name === "src") {
       this.#data = undefined;
       this.#load();
-    } else if (name === "level" || name === "quality") this.#extract();
-    else this.#dress();
+    } else this.#view?.dress(this);
   }
 
   /** Show the bytes of a .sine file in place of one at a URL. @param {Uint8Array} data */
   show(data) {
     this.#data = data;
-    if (this.#isStarted) this.#extract();
+    if (this.#isStarted) this.#open(data);
   }
 
-  /** The finest mesh so far, in the coordinates of the shape that was fitted. */
+  /** The finest mesh so far, in the coordinates of the shape that was fitted; undefined for a scene. */
   get mesh() {
-    return this.#mesh;
+    return this.#view instanceof ShapeView ? this.#view.mesh : undefined;
   }
-
-  /** @type {import("../field/surface.js").Mesh | undefined} */
-  #mesh;
 
   #start() {
     if (this.#isStarted) return;
     this.#isStarted = true;
-    try {
-      this.#stage = new Stage(this.canvas);
-    } catch {
-      this.#fail("this browser has no WebGL, which shows 3D shapes");
-      return;
-    }
-    this.#stage.resize(this.clientWidth, this.clientHeight);
-    this.#dress();
-    if (this.#data) this.#extract();
+    if (this.#data) this.#open(this.#data);
     else this.#load();
   }
 
@@ -134,61 +118,53 @@ export class SineView extends HTMLElement {
     }
   }
 
-  #extract() {
-    if (!this.#data || !this.#stage) return;
-    this.#worker?.terminate();
-    this.#say("finding the surface …");
-    const url = URL.createObjectURL(new Blob([workerSource], { type: "text/javascript" }));
-    const worker = (this.#worker = new Worker(url));
-    worker.addEventListener("message", () => URL.revokeObjectURL(url), { once: true }); // sooner, it may not start
-    worker.addEventListener("error", (event) => this.#fail(event.message || "the browser does not start a worker here"));
-    worker.addEventListener("message", ({ data }) => (data.error ? this.#fail(`The file ${data.error}`) : this.#receive(data)));
-    worker.postMessage({ data: this.#data, level: this.#level(), cells: this.#cells() });
+  /** @param {Uint8Array} data */
+  #open(data) {
+    this.#view?.dispose();
+    this.#view = undefined;
+    this.#renewCanvas(); // a canvas has either WebGL or pixels
+    this.#say("decoding …");
+    const isScene = data[KIND] === RADIANCE;
+    const View = isScene ? SceneView : ShapeView;
+    try {
+      this.#view = new View(this.canvas, data, (progress) => this.#receive(progress), (message) => this.#fail(message));
+    } catch {
+      this.#fail("this browser has no WebGL, which shows 3D shapes");
+      return;
+    }
+    this.#label();
+    this.canvas.style.background = this.getAttribute("background") ?? "";
+    this.#view.dress(this);
   }
 
-  /** @param {import("./shape_worker.js").Reply} reply */
-  #receive({ positions, indices, cells, isLast, centre, scale }) {
+  #renewCanvas() {
+    const canvas = document.createElement("canvas");
+    canvas.tabIndex = 0;
+    canvas.setAttribute("role", "img");
+    canvas.addEventListener("keydown", (event) => this.#press(event));
+    this.canvas.replaceWith(canvas);
+    this.canvas = canvas;
+  }
+
+  /** @param {{ isLast: boolean } & Record<string, any>} progress */
+  #receive({ isLast, ...detail }) {
     this.poster.hidden = true;
-    this.#stage?.show({ positions, indices });
-    this.#mesh = { positions: positions.map((x, i) => x * scale + centre[i % 3]), indices };
     this.#say("");
-    this.dispatchEvent(new CustomEvent("progress", { detail: { cells, faces: indices.length / 3 } }));
+    this.dispatchEvent(new CustomEvent("progress", { detail }));
     if (isLast) this.dispatchEvent(new CustomEvent("load"));
-  }
-
-  #level() {
-    const level = Number(this.getAttribute("level") ?? 0.5);
-    return level > 0 && level < 1 ? level : 0.5;
-  }
-
-  #cells() {
-    const quality = Number(this.getAttribute("quality"));
-    return QUALITIES.includes(quality) ? quality : 256;
-  }
-
-  /** Bring the stage in line with the attributes. */
-  #dress() {
-    const stage = this.#stage;
-    if (!stage) return;
-    stage.setUp(/^-?[xyz]$/.test(this.getAttribute("up") ?? "") ? String(this.getAttribute("up")) : "y");
-    stage.setBackground(this.getAttribute("background"));
-    stage.controls.enabled = this.getAttribute("controls") !== "none";
-    stage.controls.autoRotate = this.hasAttribute("auto-rotate") && !matchMedia("(prefers-reduced-motion)").matches;
-    const [theta, phi, distance] = (this.getAttribute("camera") ?? "").split(/[\s,]+/).map(Number);
-    if (Number.isFinite(distance)) stage.setOrbit({ theta, phi, distance });
-    stage.redraw();
   }
 
   /** @param {KeyboardEvent} event */
   #press(event) {
     const turn = KEYS[/** @type {keyof typeof KEYS} */ (event.key)];
-    if (!turn || !this.#stage?.controls.enabled) return;
-    this.#stage.turn(turn[0], turn[1]);
+    if (!turn || !this.#view?.controls.enabled) return;
+    this.#view.turn(turn[0], turn[1]);
     event.preventDefault();
   }
 
   #label() {
-    this.canvas.setAttribute("aria-label", this.getAttribute("alt") ?? "A 3D shape. The arrow keys turn it.");
+    const label = this.#view instanceof SceneView ? SceneView.label : ShapeView.label;
+    this.canvas.setAttribute("aria-label", this.getAttribute("alt") ?? label);
   }
 
   /** @param {string} text @param {boolean} [isError] */

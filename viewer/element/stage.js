@@ -74,8 +74,9 @@ export class Stage {
     this.setOrbit({ theta: around + theta, phi: Math.max(-89, Math.min(89, above + phi)), distance });
   }
 
-  /** @param {number} width @param {number} height in CSS pixels */
-  resize(width, height) {
+  /** Draw as many pixels as the canvas covers. */
+  resize() {
+    const { clientWidth: width, clientHeight: height } = this.renderer.domElement;
     if (!width || !height) return;
     this.renderer.setPixelRatio(Math.min(2, devicePixelRatio));
     this.renderer.setSize(width, height, false);

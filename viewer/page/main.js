@@ -102,7 +102,7 @@ async function copyLink() {
 input.addEventListener("change", () => open(input.files?.[0]));
 link.addEventListener("click", copyLink);
 view.addEventListener("load", () => {
-  element("downloads").hidden = false;
+  element("downloads").hidden = !view.mesh; // a scene has none
   document.body.dataset.state = "loaded";
 });
 view.addEventListener("error", () => (document.body.dataset.state = "error"));

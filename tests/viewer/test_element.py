@@ -1,0 +1,134 @@
+"""<sine-view> with scenes, in a real headless Chromium that asks nothing of any network."""
+
+import io
+import shutil
+from contextlib import contextmanager
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+from support.browser import needs_chromium
+from support.golden_files import GOLDEN
+
+from sinenerf.radiance.field import RadianceField
+from sinenerf.viewer.sharing import ELEMENT
+
+pytestmark = [pytest.mark.slow, needs_chromium]
+SCENE = GOLDEN / "scenes" / "proposal.sine"
+RECORD = """window.seen = []; for (const name of ['progress', 'load', 'error'])
+    document.addEventListener(
+        name, e => e.target.localName === 'sine-view' && window.seen.push([name, e.detail]), true);"""
+NAMES = "window.seen.map(([name]) => name)"
+VIEW = "document.querySelector('sine-view')"
+
+
+@contextmanager
+def page_of(browser, html, folder, files=(), before=""):
+    """A page with these lines, beside copies of the element and of files; whatever else it asks for is refused."""
+    for path in (ELEMENT, *files):
+        shutil.copy(path, folder)
+    (folder / "index.html").write_text(f'<script type="module" src="{ELEMENT.name}"></script>{html}')
+    context = browser.new_context(viewport={"width": 320, "height": 480})
+    page, asked = context.new_page(), []
+    page.set_default_timeout(60_000)
+
+    def answer(route):
+        path = folder / unquote(urlsplit(route.request.url).path.lstrip("/"))
+        asked.append(route.request.url)
+        route.fulfill(path=path) if path.is_file() else route.fulfill(status=404)
+
+    page.route("**/*", answer)
+    page.add_init_script(RECORD + before)
+    page.goto("http://page.test/index.html")
+    yield page
+    assert all(url.startswith(("http://page.test/", "blob:")) for url in asked)
+    context.close()
+
+
+def pixels(page, selector="sine-view"):
+    return np.asarray(Image.open(io.BytesIO(page.locator(selector).first.screenshot())).convert("RGB")) / 255
+
+
+def sized(width, height):
+    return f'style="width:{width}px;height:{height}px"'
+
+
+def test_a_scene_looks_as_python_renders_it(browser, tmp_path):
+    field = RadianceField.load(SCENE)
+    field.precision = "float32"
+    home = field.capture.home.resized(8)
+    line = f'<sine-view src="{SCENE.name}" {sized(home.width, home.height)}></sine-view>'
+    with page_of(browser, line, tmp_path, [SCENE]) as page:
+        page.wait_for_function(f"{NAMES}.includes('load')")
+        expected = field.render(home)["rgb"].numpy()
+        assert -10 * np.log10(((pixels(page) - expected) ** 2).mean()) > 45
+        assert page.evaluate("document.querySelector('sine-view').canvas.getAttribute('aria-label')").startswith(
+            "A 3D scene"
+        )
+
+
+def test_the_camera_moves_by_mouse_and_keys_and_outputs_change(browser, tmp_path):
+    line = f'<sine-view src="{SCENE.name}" {sized(96, 72)}></sine-view>'
+    with page_of(browser, line, tmp_path, [SCENE]) as page:
+        page.wait_for_function(f"{NAMES}.includes('load')")
+        before = pixels(page)
+
+        def changed(act):
+            count = page.evaluate("window.seen.length")
+            act()
+            page.wait_for_function(f"window.seen.length > {count} && window.seen.at(-1)[1].width === 96")
+            return np.abs(pixels(page) - before).max()
+
+        def drag():
+            page.mouse.move(40, 40)
+            page.mouse.down()
+            page.mouse.move(70, 50, steps=3)
+            page.mouse.up()
+
+        assert changed(drag) > 0.02
+        page.evaluate(f"{VIEW}.canvas.focus()")
+        assert changed(lambda: page.keyboard.press("ArrowLeft")) > 0.02
+        for output in ("depth", "accumulation", "normals"):
+            assert changed(
+                lambda o=output: page.evaluate(f"document.querySelector('sine-view').setAttribute('output', '{o}')")
+            )
+        assert page.evaluate(f"{NAMES}.filter(name => name === 'load').length") == 1
+
+
+def test_two_scenes_and_a_path_that_plays_by_itself(browser, tmp_path):
+    lines = f'<sine-view src="{SCENE.name}" auto-rotate quality="32" {sized(96, 72)}></sine-view>' * 2
+    with page_of(browser, lines, tmp_path, [SCENE]) as page:
+        page.wait_for_function(f"{NAMES}.filter(name => name === 'progress').length > 6")
+        first = pixels(page)
+        page.wait_for_timeout(1500)
+        assert np.abs(pixels(page) - first).max() > 0.01
+
+
+def test_what_cannot_be_shown_is_one_line_and_an_error_event(browser, tmp_path, shape):
+    damaged = tmp_path / "damaged.sine"
+    damaged.write_bytes(SCENE.read_bytes()[:-9])
+    folder = tmp_path / "page"
+    folder.mkdir()
+    lines = f'<sine-view src="damaged.sine"></sine-view><sine-view src="{shape[0].name}"></sine-view>'
+    without_webgl = """const original = HTMLCanvasElement.prototype.getContext;
+        HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
+            return kind.startsWith('webgl') ? null : original.call(this, kind, ...rest); };"""
+    with page_of(browser, lines, folder, [damaged, shape[0]], without_webgl) as page:
+        page.wait_for_function(f"{NAMES}.filter(name => name === 'error').length >= 2")
+        notes = page.evaluate("[...document.querySelectorAll('sine-view')].map(view => view.note.textContent)")
+        assert "checksum" in notes[0] and "no WebGL" in notes[1]
+
+
+def test_a_lost_context_is_said_and_forgotten_when_it_comes_back(browser, tmp_path, shape):
+    line = f'<sine-view src="{shape[0].name}" quality="64" {sized(96, 72)}></sine-view>'
+    with page_of(browser, line, tmp_path, [shape[0]]) as page:
+        page.wait_for_function(f"{NAMES}.includes('load')")
+        page.evaluate("""() => {
+            const view = document.querySelector('sine-view');
+            window.lost = view.canvas.getContext('webgl2').getExtension('WEBGL_lose_context');
+            window.lost.loseContext(); }""")
+        page.wait_for_function(f"{VIEW}.note.textContent.includes('graphics context')")
+        assert page.evaluate("window.seen.at(-1)[0]") == "error"
+        page.evaluate("window.lost.restoreContext()")
+        page.wait_for_function(f"{VIEW}.note.hidden")

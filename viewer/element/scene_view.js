@@ -1,0 +1,148 @@
+/** A scene inside <sine-view>: its pictures, and the camera that a person moves or that follows a path. */
+
+import { PerspectiveCamera, Vector3 } from "three";
+import { OrbitControls } from "three/addons/controls/OrbitControls.js";
+
+import { focusOf, positionOnPath } from "../field/camera.js";
+import { OUTPUTS, ProgressivePicture } from "./progressive_picture.js";
+import { RenderPool } from "./render_pool.js";
+
+/** @typedef {import("../decoder/radiance.js").Capture} Capture */
+/** @typedef {import("./progressive_picture.js").Output} Output */
+
+const PATH_SECONDS = 20; // of once around
+const MOST_PIXELS = 1024; // of the longer side
+const DEGREE = Math.PI / 180;
+
+export class SceneView {
+  static label = "A 3D scene. The arrow keys move the camera.";
+
+  /** @type {Capture | undefined} */
+  #capture;
+  #isPlaying = false;
+  #isLoaded = false;
+  #angle = 0;
+  /** @type {number | undefined} */
+  #frame;
+
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {Uint8Array} data
+   * @param {(progress: import("./progressive_picture.js").Progress) => void} report
+   * @param {(message: string) => void} fail
+   */
+  constructor(canvas, data, report, fail) {
+    this.canvas = canvas;
+    this.pool = new RenderPool(data, fail);
+    this.picture = new ProgressivePicture(canvas, this.pool, (progress) => {
+      report({ ...progress, isLast: progress.isLast && !this.#isLoaded });
+      this.#isLoaded ||= progress.isLast; // the same file is loaded once, however often the camera rests
+    });
+    this.camera = new PerspectiveCamera();
+    this.controls = this.#newControls();
+    /** @type {HTMLElement | undefined} */
+    this.attributes = undefined;
+    this.pool.capture.then((capture) => {
+      this.#capture = capture;
+      if (this.attributes) this.dress(this.attributes);
+    });
+  }
+
+  /** Bring camera and picture in line with the element's attributes. @param {HTMLElement} element */
+  dress(element) {
+    this.attributes = element;
+    this.picture.rest = this.#restOf(element);
+    const output = /** @type {Output} */ (element.getAttribute("output"));
+    this.picture.output = OUTPUTS.includes(output) ? output : "rgb";
+    this.controls.enabled = element.getAttribute("controls") !== "none";
+    if (!this.#capture) return;
+    this.#place(element.getAttribute("camera") ?? "");
+    this.#isPlaying = element.hasAttribute("auto-rotate") && !matchMedia("(prefers-reduced-motion)").matches;
+    if (this.#isPlaying) this.#play();
+  }
+
+  /** Pixels of the longer side at rest: the attribute `quality`, or those of the canvas. @param {HTMLElement} element */
+  #restOf(element) {
+    const quality = Number(element.getAttribute("quality"));
+    const side = Math.max(this.canvas.clientWidth, this.canvas.clientHeight);
+    return Math.min(MOST_PIXELS, Math.round(quality >= 1 ? quality : side) || 1);
+  }
+
+  /** Around the home view: degrees around, degrees above, and the distance as a multiple of home's. @param {string} place */
+  #place(place) {
+    const capture = /** @type {Capture} */ (this.#capture);
+    const [around, above, distance] = place.split(/[\s,]+/).map(Number);
+    const target = new Vector3(...focusOf(capture));
+    const [right, up] = [0, 1].map((column) => new Vector3(...[0, 3, 6].map((row) => capture.rotation[row + column])));
+    const arm = new Vector3(...capture.position).sub(target);
+    if (Number.isFinite(distance)) {
+      arm.multiplyScalar(distance).applyAxisAngle(right, -above * DEGREE).applyAxisAngle(up, around * DEGREE);
+    }
+    this.camera.up.copy(up);
+    this.#look(arm.add(target), target);
+  }
+
+  /** @param {Vector3} position @param {Vector3} target */
+  #look(position, target) {
+    const { enabled } = this.controls;
+    this.camera.position.copy(position);
+    this.controls.dispose(); // they read `up` when they are made
+    this.controls = this.#newControls();
+    this.controls.enabled = enabled;
+    this.controls.target.copy(target);
+    this.controls.update();
+    this.redraw();
+  }
+
+  #newControls() {
+    const controls = new OrbitControls(this.camera, this.canvas);
+    controls.rotateSpeed = 0.4;
+    controls.addEventListener("change", () => this.redraw());
+    controls.addEventListener("start", () => (this.#isPlaying = false));
+    return controls;
+  }
+
+  /** Follow the path around the home view, until a person takes the camera. */
+  #play() {
+    let last = performance.now();
+    const step = (/** @type {number} */ now) => {
+      if (!this.#isPlaying || !this.#capture) return;
+      this.#angle += ((now - last) / 1000 / PATH_SECONDS) * 2 * Math.PI;
+      last = now;
+      this.camera.position.set(.../** @type {[number, number, number]} */ (positionOnPath(this.#capture, this.#angle)));
+      this.controls.update();
+      this.#frame = requestAnimationFrame(step);
+    };
+    if (this.#frame !== undefined) cancelAnimationFrame(this.#frame);
+    this.#frame = requestAnimationFrame(step);
+  }
+
+  redraw() {
+    if (!this.#capture || !this.canvas.clientWidth) return;
+    this.camera.updateMatrixWorld();
+    const m = this.camera.matrixWorld.elements; // columns first
+    const rotation = [m[0], m[4], m[8], m[1], m[5], m[9], m[2], m[6], m[10]];
+    this.picture.show({ rotation, position: this.camera.position.toArray(), lens: this.#capture.lens });
+  }
+
+  /** Turn the camera about what it looks at. @param {number} around @param {number} above degrees */
+  turn(around, above) {
+    this.#isPlaying = false;
+    const arm = this.camera.position.clone().sub(this.controls.target);
+    const right = new Vector3().setFromMatrixColumn(this.camera.matrixWorld, 0);
+    arm.applyAxisAngle(right, -above * DEGREE * 0.4).applyAxisAngle(this.camera.up, around * DEGREE * 0.4);
+    this.camera.position.copy(arm.add(this.controls.target));
+    this.controls.update();
+  }
+
+  resize() {
+    if (this.attributes) this.picture.rest = this.#restOf(this.attributes);
+    this.redraw();
+  }
+
+  dispose() {
+    this.#isPlaying = false;
+    this.controls.dispose();
+    this.pool.close();
+  }
+}

@@ -1,0 +1,106 @@
+/** A shape inside <sine-view>: a worker finds its surface, coarse first, and the stage draws it. */
+
+import workerSource from "worker:./shape_worker.js";
+
+import { Stage } from "./stage.js";
+import { startWorker } from "./workers.js";
+
+/** @typedef {import("../field/surface.js").Mesh} Mesh */
+
+const QUALITIES = [64, 128, 256];
+
+export class ShapeView {
+  static label = "A 3D shape. The arrow keys turn it.";
+
+  /** @type {Worker | undefined} */
+  #worker;
+  /** Level and quality of the surface that is shown or on its way. */
+  #request = "";
+  /** Of the surface that is shown. @type {{ cells: number, faces: number, isLast: boolean } | undefined} */
+  #progress;
+  /** The finest mesh so far, in the coordinates of the shape that was fitted. @type {Mesh | undefined} */
+  mesh;
+
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {Uint8Array} data
+   * @param {(progress: { cells: number, faces: number, isLast: boolean }) => void} report
+   * @param {(message: string) => void} fail
+   * @throws {Error} the browser has no WebGL
+   */
+  constructor(canvas, data, report, fail) {
+    this.data = data;
+    this.report = report;
+    this.fail = fail;
+    this.stage = new Stage(canvas);
+    canvas.addEventListener("webglcontextlost", (event) => {
+      event.preventDefault(); // so that it can come back
+      fail("the browser has taken the graphics context away; it may come back by itself, or after a reload");
+    });
+    canvas.addEventListener("webglcontextrestored", () => {
+      this.stage.redraw();
+      if (this.#progress) report(this.#progress);
+    });
+    this.resize();
+  }
+
+  get controls() {
+    return this.stage.controls;
+  }
+
+  /** Bring surface and stage in line with the element's attributes. @param {HTMLElement} element */
+  dress(element) {
+    const { stage } = this;
+    stage.setUp(/^-?[xyz]$/.test(element.getAttribute("up") ?? "") ? String(element.getAttribute("up")) : "y");
+    stage.setBackground(element.getAttribute("background"));
+    stage.controls.enabled = element.getAttribute("controls") !== "none";
+    stage.controls.autoRotate = element.hasAttribute("auto-rotate") && !matchMedia("(prefers-reduced-motion)").matches;
+    const [theta, phi, distance] = (element.getAttribute("camera") ?? "").split(/[\s,]+/).map(Number);
+    if (Number.isFinite(distance)) stage.setOrbit({ theta, phi, distance });
+    stage.redraw();
+    this.#extract(levelOf(element), cellsOf(element));
+  }
+
+  /** @param {number} level @param {number} cells */
+  #extract(level, cells) {
+    if (this.#request === `${level} ${cells}`) return;
+    this.#request = `${level} ${cells}`;
+    this.#worker?.terminate();
+    this.#worker = startWorker(workerSource, (reply) => this.#receive(reply), this.fail);
+    this.#worker.postMessage({ data: this.data, level, cells });
+  }
+
+  /** @param {import("./shape_worker.js").Reply} reply */
+  #receive({ positions, indices, cells, isLast, centre, scale }) {
+    this.stage.show({ positions, indices });
+    this.mesh = { positions: positions.map((x, i) => x * scale + centre[i % 3]), indices };
+    this.#progress = { cells, faces: indices.length / 3, isLast };
+    this.report(this.#progress);
+  }
+
+  /** @param {number} around @param {number} above degrees */
+  turn(around, above) {
+    this.stage.turn(around, above);
+  }
+
+  resize() {
+    this.stage.resize();
+  }
+
+  dispose() {
+    this.#worker?.terminate();
+    this.stage.dispose();
+  }
+}
+
+/** @param {HTMLElement} element */
+function levelOf(element) {
+  const level = Number(element.getAttribute("level") ?? 0.5);
+  return level > 0 && level < 1 ? level : 0.5;
+}
+
+/** @param {HTMLElement} element */
+function cellsOf(element) {
+  const quality = Number(element.getAttribute("quality"));
+  return QUALITIES.includes(quality) ? quality : 256;
+}
