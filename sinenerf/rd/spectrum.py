@@ -144,9 +144,9 @@ def draw_random(
         right.plot(SPREADS, stable_ranks(width, rank), label=f"k = {rank}")
     dense_rank = dense_stable_rank(width)
     right.axhline(dense_rank, color="black", linestyle=":", label="dense, normal")
-    right.axhline(TARGET_SHARE * dense_rank, color="grey", linestyle="--", label="half of it: the rule's target")
+    right.axhline(TARGET_SHARE * dense_rank, color="grey", linestyle="--", label="half of it")
     right.set(xscale="log", xlabel="spread of the phase (radians)", ylabel="stable rank of sin(omega U V^T)")
-    right.legend(frameon=False, fontsize=8, loc="lower right")
+    right.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(0, 0.67))
     right.grid(alpha=0.3)
     _save(drawn, output)
     spectra = {omega: singular_values(weight) for omega, weight in weights.items()}
