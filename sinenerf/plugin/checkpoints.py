@@ -97,8 +97,9 @@ def check_same_settings(path: Path, state: dict[str, Any], pipeline: Any, optimi
 def _other_settings(path: Path, state: dict[str, Any], pipeline: Any) -> list[str]:
     """The settings that change the meaning of the parameters and differ between a checkpoint's run and the pipeline."""
     model, parser, config = pipeline.model.config, pipeline.config.datamanager.dataparser, _config_beside(path)
+    names = {"density_activation", "exposure", "refine_poses"}
     # anchored rows and gains follow from a sine's omega, spread and init
-    names = {"density_activation", *(("omega", "spread", "init") if model.layer == "sine" else ())}
+    names |= {"omega", "spread", "init"} if model.layer == "sine" else set()
     others = _differing(config, "pipeline.model", model, names)
     others |= _differing(config, "pipeline.datamanager.dataparser", parser, set(vars(parser)) - MAY_DIFFER)
     # these are in the checkpoint itself, even if it was moved away from its config.yml

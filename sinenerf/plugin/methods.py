@@ -44,6 +44,15 @@ def _trainer(
                 "optimizer": FusedAdamConfig(lr=1e-2, eps=1e-8),
                 "scheduler": ExponentialDecayConfig(final_ratio=0.05),
             },
+            # used only with exposure or refine_poses
+            "exposures": {
+                "optimizer": FusedAdamConfig(lr=5e-3, eps=1e-8),
+                "scheduler": ExponentialDecayConfig(final_ratio=0.05),
+            },
+            "camera_opt": {
+                "optimizer": FusedAdamConfig(lr=5e-4, eps=1e-8),
+                "scheduler": ExponentialDecayConfig(final_ratio=0.05, warmup_steps=200),
+            },
         },
         viewer=ViewerConfig(num_rays_per_chunk=4096, websocket_host="127.0.0.1"),
         vis="viewer",

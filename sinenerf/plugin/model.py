@@ -16,11 +16,12 @@ from sinenerf.factored import built_once
 from sinenerf.plugin.divergence import check_losses, find_collapse
 from sinenerf.plugin.edge import exit_on
 from sinenerf.plugin.model_config import SineNeRFModelConfig
+from sinenerf.plugin.training_corrections import Exposures, make_pose_corrections
 from sinenerf.plugin.viewer_panel import Panel
 from sinenerf.radiance.field import RadianceField
 from sinenerf.radiance.header import file_length, overhead
 from sinenerf.radiance.image_metrics import image_metrics, psnr
-from sinenerf.radiance.volume_rendering import median
+from sinenerf.radiance.volume_rendering import Samples, median
 from sinenerf.radiance.warps import NDC, Box, Contraction, Warp, between
 from sinenerf.rounding.by_learned_steps import LearnedStepRounding
 
@@ -48,6 +49,8 @@ class SineNeRFModel(Model):
         background = "random" if config.background_color == "random" else self.field.config.background
         self.renderer_rgb = RGBRenderer(background_color=background)
         self.reseeded = False
+        self.exposures = Exposures(self.num_train_data) if config.exposure else None
+        self.pose_corrections = make_pose_corrections(self.num_train_data) if config.refine_poses else None
         self.panel = Panel(self.field, self.quantiser)
         self.register_load_state_dict_post_hook(lambda model, _: model.panel.update(model.field, model.quantiser))
 
@@ -85,11 +88,16 @@ class SineNeRFModel(Model):
             raise ValueError(f"{size} bytes: {error}") from None
 
     def get_param_groups(self) -> dict[str, list[torch.nn.Parameter]]:
-        """fields: the networks; codec: step sizes and entropy models, for a run with quantisation."""
-        if self.quantiser is None:
-            return {"fields": list(self.field.parameters())}
-        values, models = (group["params"] for group in self.quantiser.parameter_groups())
-        return {"fields": values, "codec": models}
+        """fields: the networks; codec: step sizes and entropy models, for a run with quantisation; exposures and
+        camera_opt: what is learned about each photograph."""
+        groups = {"fields": list(self.field.parameters())}
+        if self.quantiser is not None:
+            groups["fields"], groups["codec"] = (group["params"] for group in self.quantiser.parameter_groups())
+        if self.exposures is not None:
+            groups["exposures"] = list(self.exposures.parameters())
+        if self.pose_corrections is not None:
+            groups["camera_opt"] = list(self.pose_corrections.parameters())
+        return groups
 
     def get_outputs(self, ray_bundle: RayBundle) -> dict[str, Tensor]:
         with built_once(self):
@@ -111,18 +119,28 @@ class SineNeRFModel(Model):
         return outputs
 
     def _render_batch(self, bundle: RayBundle) -> dict[str, Tensor]:
-        """Render training rays: jittered samples, and the coarse network's part of the losses."""
+        """Render training rays: jittered samples, the exposures of their photographs, and the coarse network's part of
+        the losses."""
+        if self.pose_corrections is not None:
+            self.pose_corrections.apply_to_raybundle(bundle)
         rays = self.warp.warp_rays(bundle.origins, bundle.directions)
         coarse, fine = self.field.sample(rays, bundle.directions, jitter=True)
-        outputs = {"rgb": self._composite(fine.colour, fine.weights), "accumulation": fine.weights.sum(-2)}
+        outputs = {"rgb": self._exposed(bundle, fine), "accumulation": fine.weights.sum(-2)}
         if coarse.colour is None:
             edges, weights = fine.bins.detach(), fine.weights[..., 0].detach()
             outputs["interlevel"] = lossfun_outer(edges, weights, coarse.bins, coarse.weights[..., 0]).mean()
         else:
-            outputs["rgb_coarse"] = self._composite(coarse.colour, coarse.weights)
+            outputs["rgb_coarse"] = self._exposed(bundle, coarse)
             outputs["accumulation_coarse"] = coarse.weights.sum(-2)
         self._latest_weights = fine.weights.detach()
         return outputs
+
+    def _exposed(self, bundle: RayBundle, samples: Samples) -> Tensor:
+        """The colours of training rays as their photographs show them."""
+        colour = self._composite(samples.colour, samples.weights)
+        if self.exposures is None or bundle.camera_indices is None:
+            return colour
+        return self.exposures(colour, bundle.camera_indices[..., 0])
 
     def _render_between(self, bundle: RayBundle) -> dict[str, Tensor]:
         """Render rays with their own bounds in the world, as from the viewer's crop box or from exporters."""
@@ -157,6 +175,10 @@ class SineNeRFModel(Model):
         if "interlevel" in outputs:
             losses["interlevel"] = outputs["interlevel"]
         check_losses(losses)
+        if self.training and self.exposures is not None:
+            losses["exposures"] = self.exposures.penalty()
+        if self.training and self.pose_corrections is not None:
+            self.pose_corrections.get_loss_dict(losses)
         if self.training and self.quantiser is not None and self.quantiser.active:
             losses["rate"] = self.quantiser.penalty()
         return losses

@@ -27,6 +27,11 @@ class SineNeRFModelConfig(RadianceNetworks, ModelConfig):
     eval_num_rays_per_chunk: int = 4096
     """Rays rendered at once."""
 
+    exposure: bool = False
+    """Learn a gain and an offset of the colours for each training photograph. Rendering leaves them out."""
+    refine_poses: bool = False
+    """Learn a small rotation and translation of each training photograph's camera."""
+
     bits: float | None = None
     """Round all parameters in training, so that scene.sine takes this many bits per parameter. Default: float32."""
     bytes: int | None = None

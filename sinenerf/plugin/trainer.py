@@ -19,6 +19,7 @@ from sinenerf.plugin.divergence import TrainingDiverged, check_parameters
 from sinenerf.plugin.edge import RunError, exit_on
 from sinenerf.plugin.optimizers import set_rates
 from sinenerf.plugin.runs import field_of, header_of_run
+from sinenerf.plugin.training_corrections import pose_change
 
 
 @dataclass
@@ -136,7 +137,11 @@ class SineTrainer(Trainer):
 
     @check_main_thread
     def _finish(self) -> None:
-        """Write the .sine file of a run that was trained with quantisation, beside its checkpoints."""
+        """Write the .sine file of a run that was trained with quantisation, beside its checkpoints, and say how far the
+        poses were refined."""
+        if self.pipeline.model.pose_corrections is not None:
+            scale = float(self.pipeline.datamanager.train_dataparser_outputs.dataparser_scale)
+            say(str(pose_change(self.pipeline.model.pose_corrections, scale)))
         if self.pipeline.model.quantiser is not None:
             target = self.base_dir / "scene.sine"
             field_of(self.pipeline).save(target)

@@ -19,7 +19,7 @@ def names_of(config):
 
 
 def test_settings_are_the_fields_and_the_models_own():
-    own = {"background_color", "precision", "bits", "bytes"}
+    own = {"background_color", "precision", "exposure", "refine_poses", "bits", "bytes"}
     assert names_of(SineNeRFModelConfig) - names_of(ModelConfig) == names_of(RadianceConfig) - {"background"} | own
     assert SineNeRFModelConfig().architecture(endless=True) == RadianceConfig()
 
