@@ -1,5 +1,6 @@
 """Training runs that nerfstudio wrote: finding one, opening it, and turning it into a field for a .sine file."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from sinenerf.radiance.architecture import tensors_of
 from sinenerf.radiance.cameras import Camera, Capture, capture_of
 from sinenerf.radiance.field import RadianceField
 from sinenerf.radiance.header import header_of
+from sinenerf.radiance.split import Split
 from sinenerf.radiance.warps import NDC
 
 
@@ -66,14 +68,16 @@ def open_run(run: Path) -> Any:
 
 
 def capture_of_run(pipeline: Any) -> Capture:
-    """The cameras of the training photographs, as a file stores them."""
-    parsed = pipeline.datamanager.train_dataparser_outputs
-    cameras = pipeline.datamanager.train_dataset.cameras
+    """The cameras of the training photographs, as a file stores them, and which views were held out."""
+    data = pipeline.datamanager
+    parsed, cameras = data.train_dataparser_outputs, data.train_dataset.cameras
     poses = cameras.camera_to_worlds.cpu().double().numpy()
     fx, fy, cx, cy = (float(getattr(cameras, name)[0]) for name in ("fx", "fy", "cx", "cy"))
     first = Camera(poses[0], fx, fy, cx, cy, int(cameras.width[0]), int(cameras.height[0]))
     motion = parsed.dataparser_transform.double().numpy()
-    return capture_of(poses, first, motion, float(parsed.dataparser_scale), isinstance(pipeline.model.warp, NDC))
+    capture = capture_of(poses, first, motion, float(parsed.dataparser_scale), isinstance(pipeline.model.warp, NDC))
+    trained, held_out = (part.image_filenames for part in (data.train_dataset, data.eval_dataset))
+    return replace(capture, split=Split.of(trained, held_out))
 
 
 def field_of(pipeline: Any) -> RadianceField:

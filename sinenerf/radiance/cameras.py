@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sinenerf.radiance.poses import homogeneous, meeting_point, unit
+from sinenerf.radiance.split import Split
 
 Pose = Float[np.ndarray, "3 4"]
 """Camera to world, in OpenGL axes: x right, y up, z backwards."""
@@ -69,6 +70,8 @@ class Capture:
     """How far a path may move from home along each of home's axes, in scene units."""
     focus: float
     """Distance from home to the point its path looks at, in scene units."""
+    split: Split | None = None
+    """Which photographs were held out of the training; None where that is not known."""
 
     def spiral(self, frames: int, turns: int = 1, reach: float = 0.7) -> list[Camera]:
         """Cameras on a closed path around home, all looking at one point, as in NeRF's published code."""

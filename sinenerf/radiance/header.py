@@ -14,6 +14,7 @@ from sinenerf.codec.tensors import StoredTensor
 from sinenerf.radiance.architecture import tensors_of
 from sinenerf.radiance.cameras import Camera, Capture
 from sinenerf.radiance.config import RadianceConfig
+from sinenerf.radiance.split import RULES, Split
 from sinenerf.radiance.warps import NDC, Box, Contraction, Warp
 
 SETTINGS_BYTES = 27
@@ -22,6 +23,13 @@ WARPS: dict[int, type[Warp]] = {0: NDC, 1 << 11: Box, 1 << 13: Contraction}
 """The kinds of warp, by the bit among those of the settings that marks them."""
 GEOMETRY = struct.Struct("<36f2H")
 """warp (7), far, motion (12), scale; home's pose (7), radii (3), focus, intrinsics (4); home's width and height."""
+HAS_SPLIT = 1 << 14
+"""The bit among those of the settings that says that the split follows at the end of the header."""
+SPLIT = struct.Struct("<BHI")
+"""rule, its parameter, checksum of the names of the held-out views."""
+SMALLEST_HEADER = SETTINGS_BYTES + GEOMETRY.size
+LARGEST_HEADER = SMALLEST_HEADER + SPLIT.size
+"""Bytes of a header without and with a split."""
 LARGEST_BAKED = 2**24
 """Bound on the number of weights that a decoder builds."""
 LARGEST_IMAGE = 2**14
@@ -48,7 +56,8 @@ def header_of(config: RadianceConfig, warp: Warp, far: float, capture: Capture) 
     check_writable(config)
     packed = pack_settings(replace(config, skips=tuple(index for index in config.skips if index < config.depth)))
     mark = next(bit for bit, kind in WARPS.items() if isinstance(warp, kind))
-    settings = (packed | mark).to_bytes(SETTINGS_BYTES, "little")
+    split = b"" if capture.split is None else _pack_split(capture.split)
+    settings = (packed | mark | HAS_SPLIT * bool(split)).to_bytes(SETTINGS_BYTES, "little")
     home = capture.home
     if max(home.width, home.height) > LARGEST_IMAGE:
         raise CodecError(
@@ -57,7 +66,8 @@ def header_of(config: RadianceConfig, warp: Warp, far: float, capture: Capture) 
         )
     intrinsics = [home.fx, home.fy, home.cx, home.cy]
     place = [*capture.motion.ravel(), capture.scale, *_compact(home.pose), *capture.radii, capture.focus]
-    return settings + GEOMETRY.pack(*_numbers_of(warp), far, *place, *intrinsics, home.width, home.height)
+    geometry = GEOMETRY.pack(*_numbers_of(warp), far, *place, *intrinsics, home.width, home.height)
+    return settings + geometry + split
 
 
 def read_header(container: Container) -> tuple[RadianceConfig, Warp, float, Capture]:
@@ -68,26 +78,41 @@ def read_header(container: Container) -> tuple[RadianceConfig, Warp, float, Capt
     """
     if container.kind != RADIANCE:
         raise CodecError("holds no radiance field")
-    if len(container.header) != SETTINGS_BYTES + GEOMETRY.size:
+    if len(container.header) not in (SMALLEST_HEADER, LARGEST_HEADER):
         raise CodecError("is damaged: its header has the wrong length")
     *numbers, width, height = GEOMETRY.unpack_from(container.header, SETTINGS_BYTES)
     if not all(map(math.isfinite, numbers)) or max(map(abs, numbers)) > 1e9:
         raise CodecError("is damaged: its header holds a number that is not finite, or too large")
-    config, kind = _read_settings(int.from_bytes(container.header[:SETTINGS_BYTES], "little"))
-    return config, _warp(kind, numbers[:7]), shortest_decimal(numbers[7]), _capture(numbers[8:], width, height)
+    config, kind, has_split = _read_settings(int.from_bytes(container.header[:SETTINGS_BYTES], "little"))
+    if has_split != (len(container.header) == LARGEST_HEADER):
+        raise CodecError("is damaged: its header has the wrong length")
+    split = _read_split(container.header) if has_split else None
+    capture = replace(_capture(numbers[8:], width, height), split=split)
+    return config, _warp(kind, numbers[:7]), shortest_decimal(numbers[7]), capture
 
 
-def _read_settings(packed: int) -> tuple[RadianceConfig, type[Warp]]:
-    """(settings, kind of the warp)."""
+def _read_settings(packed: int) -> tuple[RadianceConfig, type[Warp], bool]:
+    """(settings, kind of the warp, whether a split follows)."""
     try:
         config, rest = unpack_settings(RadianceConfig, packed)
         check_writable(config)
         tensors_of(config)
     except ValueError as error:  # out of bounds, or a rank that does not fit its layers
         raise CodecError(f"is damaged: {error}") from None
-    if rest not in WARPS or max(config.skips, default=0) >= config.depth:
+    if rest & ~HAS_SPLIT not in WARPS or max(config.skips, default=0) >= config.depth:
         raise CodecError("is damaged: its header sets bits that the format does not have")
-    return config, WARPS[rest]
+    return config, WARPS[rest & ~HAS_SPLIT], bool(rest & HAS_SPLIT)
+
+
+def _pack_split(split: Split) -> bytes:
+    return SPLIT.pack(RULES.index(split.rule), split.parameter, split.checksum)
+
+
+def _read_split(header: bytes) -> Split:
+    rule, parameter, checksum = SPLIT.unpack_from(header, SMALLEST_HEADER)
+    if rule >= len(RULES) or (parameter == 0) != (RULES[rule] == "none"):
+        raise CodecError("is damaged: its header has a split that the format does not have")
+    return Split(RULES[rule], parameter, checksum)
 
 
 def _numbers_of(warp: Warp) -> list[float]:
@@ -142,9 +167,9 @@ def _expand(numbers: list[float]) -> np.ndarray:
 def overhead(config: RadianceConfig) -> int:
     """Upper bound on a file's bytes besides the coded integers: frame, header, table, and the coder's rounding."""
     frame, entry, coder = 12, 6, 6
-    return frame + SETTINGS_BYTES + GEOMETRY.size + entry * len(tensors_of(config)) + coder
+    return frame + LARGEST_HEADER + entry * len(tensors_of(config)) + coder
 
 
 def file_length(tensors: Sequence[StoredTensor]) -> int:
-    """Bytes of a file with these tensors; all headers have the same length."""
-    return len(pack(RADIANCE, bytes(SETTINGS_BYTES + GEOMETRY.size), tensors))
+    """Bytes of a file with these tensors whose header has a split, as those of all trained scenes have."""
+    return len(pack(RADIANCE, bytes(LARGEST_HEADER), tensors))

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import independent_reader
 from support.golden_files import golden
 from support.radiance_fields import SMALL, a_capture, a_field
 from support.stored_values import stored_values
@@ -17,7 +18,16 @@ from sinenerf.codec.entropy import CodecError
 from sinenerf.radiance.architecture import tensors_of
 from sinenerf.radiance.config import RadianceConfig
 from sinenerf.radiance.field import RadianceField
-from sinenerf.radiance.header import GEOMETRY, SETTINGS_BYTES, header_of, overhead, read_header
+from sinenerf.radiance.header import (
+    LARGEST_HEADER,
+    SETTINGS_BYTES,
+    SMALLEST_HEADER,
+    file_length,
+    header_of,
+    overhead,
+    read_header,
+)
+from sinenerf.radiance.split import RULES, Split
 from sinenerf.radiance.warps import NDC, Box, Contraction
 
 WARPS = [NDC(0.6, 0.45), Box((0.1, 0.2, 0.3), (1.0, 0.8, 0.6), 0.1), Contraction((0.1, 0.2, 0.3), 1.5, 0.1)]
@@ -42,7 +52,7 @@ def test_every_config_within_bounds_is_read_as_written(values, warp):
     """Except that skips beyond the depth are dropped, and a rank that does not fit its layers is refused."""
     config = RadianceConfig(**values)
     header = header_of(config, warp, 0.75, a_capture(isinstance(warp, NDC)))
-    assert len(header) == SETTINGS_BYTES + GEOMETRY.size == 175
+    assert len(header) == SMALLEST_HEADER == 175
     try:
         tensors_of(config)
     except ValueError as error:
@@ -68,7 +78,7 @@ def test_settings_of_golden_files_are_rewritten_byte_for_byte(path):
         (0, 0b11, "the format has no layer with number 3"),
         (0, 0b110000, "the format has no background with number 3"),
         (1, 0x28, "sets bits that the format does not have"),
-        (1, 0x40, "sets bits that the format does not have"),
+        (1, 0x40, "its header has the wrong length"),
         (8, 0x80, "sets bits that the format does not have"),
         (4, 17, "depth is 17: a file holds 1 to 16"),
     ],
@@ -143,4 +153,30 @@ def test_overhead_is_an_upper_bound():
     field = a_field()
     size = len(field.to_bytes()) - 4 * field.parameters_count
     assert size <= overhead(field.config)
-    assert SETTINGS_BYTES + GEOMETRY.size < 200
+    assert LARGEST_HEADER < 200
+
+
+SPLITS = [Split("none", 0, 0), Split("every", 8, 2**32 - 1), Split("spread", 2**16 - 1, 1), Split("named", 3, 2)]
+
+
+@pytest.mark.parametrize("split", SPLITS, ids=lambda split: split.rule)
+def test_a_split_is_read_as_written(split):
+    field = a_field()
+    field.capture = replace(field.capture, split=split)
+    data = field.to_bytes()
+    assert RadianceField.of_container(Container.parse(data)).capture.split == split
+    assert len(data) == file_length([p.detach().numpy() for p in field.parameters()])
+    assert len(data) - 4 * field.parameters_count <= overhead(field.config)
+    config, _ = independent_reader.read(data)
+    assert config["split"] == (RULES.index(split.rule), split.parameter, split.checksum)
+
+
+def test_a_damaged_split_is_refused():
+    header = header_of(RadianceConfig(**SMALL), WARPS[0], 1.0, replace(a_capture(), split=SPLITS[1]))
+    assert len(header) == LARGEST_HEADER
+    for damaged in (header[:-1], header[:SMALLEST_HEADER], header[:1] + b"\0" + header[2:]):
+        with pytest.raises(CodecError, match="its header has the wrong length"):
+            read(damaged)
+    for values in (b"\4\1\0", b"\1\0\0", b"\0\1\0"):
+        with pytest.raises(CodecError, match="a split that the format does not have"):
+            read(header[:SMALLEST_HEADER] + values + header[-4:])

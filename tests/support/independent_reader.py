@@ -86,7 +86,8 @@ def radiance_header(header):
     parts = {"omega": 1, "spread": 1, "warp": 7, "far": 1, "motion": 12, "scale": 1, "quaternion": 4}
     for name, count in (parts | {"position_of_home": 3, "reach": 3, "middle": 1, "lens": 4, "pixels": 2}).items():
         config[name], numbers = numbers[:count] if count > 1 else numbers[0], numbers[count:]
-    assert len(header) == 175 and not numbers
+    config["split"] = struct.unpack_from("<BHI", header, 175) if config["choices"] >> 14 & 1 else None
+    assert len(header) == (182 if config["split"] else 175) and not numbers
     places = {"layer": 0, "sampling": 2, "density_activation": 3, "background": 4, "learn_omega": 6, "learn_gain": 7}
     flags = {"input": 8, "hidden": 9, "head": 10, "box": 11, "anchored": 12, "contraction": 13, "paper": 15}
     for name, place in (places | flags).items():

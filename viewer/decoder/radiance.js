@@ -38,21 +38,28 @@ import { LAYERS, anchoredRows, checkBounds, short } from "./settings.js";
  */
 /** @typedef {{ fx: number, fy: number, cx: number, cy: number, width: number, height: number }} Lens */
 /**
+ * Which photographs were held out of the training: the rule that chose them, its parameter, the CRC-32 of their names.
+ *
+ * @typedef {{ rule: "none" | "every" | "spread" | "named", parameter: number, checksum: number }} Split
+ */
+/**
  * Where the scene was captured: x_scene = scale (motion [x, 1]); rotations are 3 x 3, rows first.
  *
  * @typedef {{ motion: number[], scale: number, rotation: number[], position: number[], radii: number[],
- *   focus: number, lens: Lens }} Capture
+ *   focus: number, lens: Lens, split: Split | null }} Capture
  */
 /** @typedef {"input" | "hidden" | "head"} Role */
 
 const SIZES_BYTES = 19;
 const FLOATS = 38;
 const HEADER_BYTES = SIZES_BYTES + 4 * FLOATS + 4;
+const SPLIT_BYTES = 7;
 const LARGEST_BAKED = 2 ** 24;
 const LARGEST_PICTURE = 2 ** 14;
 const LARGEST_FLOAT = 1e9;
 const [BOX, CONTRACTION] = [1 << 11, 1 << 13];
 const WARP_BITS = BOX | CONTRACTION;
+const HAS_SPLIT = 1 << 14;
 
 /**
  * @param {Uint8Array} header
@@ -60,8 +67,12 @@ const WARP_BITS = BOX | CONTRACTION;
  * @throws {SineFileError} an invalid header, or one out of the format's bounds
  */
 export function readRadianceHeader(header) {
-  if (header.length !== HEADER_BYTES) throw new SineFileError("is damaged: its header has the wrong length");
+  const hasSplit = header.length === HEADER_BYTES + SPLIT_BYTES;
+  if (header.length !== HEADER_BYTES && !hasSplit) throw new SineFileError("is damaged: its header has the wrong length");
   const data = view(header);
+  if (Boolean(data.getUint16(0, true) & HAS_SPLIT) !== hasSplit) {
+    throw new SineFileError("is damaged: its header has the wrong length");
+  }
   const numbers = Array.from({ length: FLOATS }, (_, i) => data.getFloat32(SIZES_BYTES + 4 * i, true));
   if (!numbers.every((x) => Math.abs(x) <= LARGEST_FLOAT)) {
     throw new SineFileError("is damaged: its header holds a number that is not finite");
@@ -69,7 +80,21 @@ export function readRadianceHeader(header) {
   const config = readConfig(data, short(numbers[0]), short(numbers[1]));
   const warp = readWarp(data.getUint16(0, true) & WARP_BITS, numbers.slice(2, 9).map(short));
   const pixels = [data.getUint16(HEADER_BYTES - 4, true), data.getUint16(HEADER_BYTES - 2, true)];
-  return { config, warp, far: short(numbers[9]), capture: readCapture(numbers.slice(10), pixels) };
+  const capture = { ...readCapture(numbers.slice(10), pixels), split: hasSplit ? readSplit(data) : null };
+  return { config, warp, far: short(numbers[9]), capture };
+}
+
+/**
+ * @param {DataView} data
+ * @returns {Split}
+ */
+function readSplit(data) {
+  const rule = /** @type {const} */ (["none", "every", "spread", "named"])[data.getUint8(HEADER_BYTES)];
+  const parameter = data.getUint16(HEADER_BYTES + 1, true);
+  if (rule === undefined || (parameter === 0) !== (rule === "none")) {
+    throw new SineFileError("is damaged: its header has a split that the format does not have");
+  }
+  return { rule, parameter, checksum: data.getUint32(HEADER_BYTES + 3, true) };
 }
 
 /**
@@ -108,7 +133,7 @@ function readConfig(data, omega, spread) {
     omega,
     spread,
   };
-  if (layer >= LAYERS.length || background > 2 || (choices >> 14) & 1 || config.skips >> config.depth) {
+  if (layer >= LAYERS.length || background > 2 || config.skips >> config.depth) {
     throw new SineFileError("is damaged: it has a layer, a background or a skip that the format does not define");
   }
   const [size, depth, samples, octaves, scalar] =
@@ -155,7 +180,7 @@ function readWarp(bits, numbers) {
 /**
  * @param {number[]} numbers
  * @param {number[]} pixels
- * @returns {Capture}
+ * @returns {Omit<Capture, "split">}
  */
 function readCapture(numbers, [width, height]) {
   const [fx, fy, cx, cy] = numbers.slice(24, 28);

@@ -45,6 +45,13 @@ test("a contraction has its centre, radius and near distance", () => {
   assert.deepEqual(warp, { kind: "contraction", centre: [0.1, -0.2, 0.3], radius: 1.5, near: 0.2 });
 });
 
+test("the split of a training is read", () => {
+  const { capture } = /** @type {{ capture: { split: unknown } }} */ (decode(read("scenes/split.sine")));
+  assert.deepEqual(capture.split, { rule: "spread", parameter: 18, checksum: 0x89abcdef });
+  const other = /** @type {{ capture: { split: unknown } }} */ (decode(read("scenes/contraction.sine")));
+  assert.equal(other.capture.split, null);
+});
+
 test("frequencies are those of exact integers, for every pair of codes", () => {
   for (let a = 0; a < 256; a += 5) {
     for (let c = 0; c < 256; c += 5) {
