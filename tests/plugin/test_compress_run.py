@@ -15,6 +15,7 @@ from support.kill_loop import kill_and_run_again
 
 import sinenerf
 from sinenerf.radiance.camera_files import read_cameras
+from sinenerf.radiance.split import Split, checksum_of
 
 TRAIN = """
 ns-train sine-nerf-small --vis tensorboard --max-num-iterations 40 --steps-per-eval-image 0 --steps-per-eval-batch 0
@@ -49,6 +50,7 @@ def test_the_file_of_a_run_renders_the_same(run, scene, tmp_path):
     field, pipeline = sinenerf.load(path), open_run(run)
     assert pipeline.model.quantiser.active
     assert field_of(pipeline).to_bytes() == path.read_bytes()  # rounding a run to the budget is deterministic
+    assert field.capture.split == Split("every", 8, checksum_of(pipeline.datamanager.eval_dataset.image_filenames))
     field.precision = pipeline.model.field.precision = "float32"
     views = read_cameras(scene / "poses_bounds.npy", field.capture)
     trained = [i for i in range(len(views)) if i % 8]
