@@ -46,7 +46,7 @@ MIRRORS_NO_MODULE = {
     "plugin/test_nerfstudio_commands.py",  # ns-train, ns-eval, ns-render, ns-export and ns-viewer, end to end
     "viewer/test_element.py",  # <sine-view>, in a browser
     "viewer/test_frontend.py",  # the JavaScript of viewer/, by its own tests
-    "viewer/test_page.py",  # the JavaScript of sinenerf/viewer/page, in a browser
+    "viewer/test_page.py",  # the JavaScript of viewer/inspector, in a browser
 }
 """Test files that are not named after one module, each with what it tests."""
 

@@ -3,8 +3,9 @@
  *
  * sine-view.js  the custom element, as one module with its worker, its kernel and the part of three.js it uses
  * index.html    a page that needs nothing else: a file is dropped on it, or comes with its address
+ * inspector.html  the page of `sinenerf view`
  *
- * and three.min.js, the part of three.js that the page of `sinenerf view` uses. `npm run build -- DIRECTORY` writes them elsewhere.
+ * `npm run build -- DIRECTORY` writes them elsewhere.
  */
 
 import { execFileSync } from "node:child_process";
@@ -15,7 +16,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
-const OUTPUT = resolve(process.argv[2] ?? resolve(HERE, "../sinenerf/viewer"));
+const OUTPUT = resolve(process.argv[2] ?? resolve(HERE, "../sinenerf/viewer/static"));
 const SETTINGS = /** @type {const} */ ({ bundle: true, minify: true, write: false, target: "es2022", loader: { ".wasm": "binary" } });
 
 /** Imports `worker:FILE` as the text of a bundled classic worker. @type {import("esbuild").Plugin} */
@@ -45,9 +46,15 @@ function compileKernel(name) {
 }
 
 for (const name of ["occupancy", "radiance"]) compileKernel(name);
-for (const folder of ["static", "page"]) mkdirSync(resolve(OUTPUT, folder), { recursive: true });
-writeFileSync(resolve(OUTPUT, "static/sine-view.js"), await bundled("element/sine_view.js", "esm"));
-const script = (await bundled("page/main.js", "iife")).replaceAll("</script", "<\\/script");
-const page = readFileSync(resolve(HERE, "page/index.html"), "utf8");
-writeFileSync(resolve(OUTPUT, "static/index.html"), page.replace("/* script */", () => script));
-writeFileSync(resolve(OUTPUT, "page/three.min.js"), await bundled("three.js", "iife", "THREE"));
+mkdirSync(OUTPUT, { recursive: true });
+writeFileSync(resolve(OUTPUT, "sine-view.js"), await bundled("element/sine_view.js", "esm"));
+writePage("index.html", "page", await bundled("page/main.js", "iife"));
+writePage("inspector.html", "inspector", await bundled("inspector/main.js", "iife", "inspector"));
+
+/** A page as one file. @param {string} name @param {string} folder of its index.html and style.css @param {string} script */
+function writePage(name, folder, script) {
+  /** @param {string} file */
+  const source = (file) => readFileSync(resolve(HERE, folder, file), "utf8");
+  const page = source("index.html").replace("/* style */", () => source("style.css"));
+  writeFileSync(resolve(OUTPUT, name), page.replace("/* script */", () => script.replaceAll("</script", "<\\/script")));
+}

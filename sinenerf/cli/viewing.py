@@ -23,7 +23,6 @@ def view(
     link: bool = False,
     embed: bool = False,
     page: str | None = None,
-    resolution: int | None = None,
     quality: str | None = None,
     host: str = "127.0.0.1",
     port: int = 7008,
@@ -39,7 +38,6 @@ def view(
         link: print links that hold the shapes' whole files, of up to 8 kB, instead of serving a page.
         embed: print the HTML lines that show the shapes on a page of yours, instead of serving one.
         page: where the page of --link is hosted (static/index.html of sinenerf.viewer); by default its file here.
-        resolution: cells a side of the exported meshes; by default the finest that keeps the page below 10 MB.
         quality: measure that the plot of results shows: iou, chamfer_l1, ...; psnr, ssim, ...
         host: address to listen at. Any other than 127.0.0.1 lets other machines in, without a password.
         port: port to listen at; 0 takes any free one.
@@ -54,8 +52,8 @@ def view(
     if export is not None:
         from sinenerf.viewer.export_page import export_page
 
-        used = export_page(api, export, resolution)
-        print(f"{export}: {export.stat().st_size:,} bytes{'' if used is None else f', meshes of {used} cells a side'}")
+        export_page(api, export)
+        print(f"{export}: {export.stat().st_size:,} bytes")
         return
     for problem in api.results.problems if api.results is not None else ():
         say(f"skipped: {problem}")

@@ -1,14 +1,22 @@
-"""Everything that the page can request, by URL path: served live, or embedded in an exported page."""
+"""Everything that the page can request, by URL path: served live, or embedded in an exported page.
+
+The page decodes .sine files and draws them itself. It asks for what needs Python: meshes of other formats, the
+distance to an original, quality, singular values and plots.
+"""
 
 import json
 import re
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+import numpy as np
+
 from sinenerf.viewer.assets import Asset, Up
-from sinenerf.viewer.jobs import Jobs, LatestRequests
-from sinenerf.viewer.surfaces import Surfaces
+from sinenerf.viewer.comparison import Comparison
 
 if TYPE_CHECKING:
     from sinenerf.viewer.result_plots import ResultPlots
@@ -16,10 +24,31 @@ if TYPE_CHECKING:
 Query = dict[str, str]
 Response = tuple[str, bytes]
 """Content type and body."""
-BINARY, JPEG, JSON = "application/octet-stream", "image/jpeg", "application/json"
-MAX_RESOLUTION = 1024
-"""Most cells a side that a page may request."""
+BINARY, JSON = "application/octet-stream", "application/json"
 NO_RESULTS = "no folder of results was given"
+PAGE = Path(__file__).parent / "static" / "inspector.html"
+
+
+class Jobs:
+    """The jobs that the server is running, each with a line for the page to show."""
+
+    def __init__(self) -> None:
+        self._lines: dict[int, str] = {}
+        self._numbers = count()
+
+    @contextmanager
+    def running(self, title: str) -> Iterator[None]:
+        """List `title` as running within the block."""
+        number = next(self._numbers)
+        self._lines[number] = title
+        try:
+            yield
+        finally:
+            del self._lines[number]
+
+    def status(self) -> list[str]:
+        """A line for each running job, oldest first."""
+        return [line for _, line in sorted(self._lines.items())]
 
 
 class ViewerApi:
@@ -35,50 +64,79 @@ class ViewerApi:
         self, assets: list[Asset], original: Asset | None = None, results: "ResultPlots | None" = None, up: Up = "y"
     ) -> None:
         self.assets, self.results, self.up = assets, results, up
-        self.jobs, self.requests = Jobs(), LatestRequests()
-        self.surfaces = Surfaces(assets, original, self.jobs)
-        self.routes: dict[str, Callable[[Query], Response]] = {
+        self.jobs = Jobs()
+        self.comparison = Comparison(assets, original)
+        self.routes: dict[str, Callable[[Query, bytes], Response]] = {
             "/state": self.state,
             "/jobs": self.running_jobs,
+            "/file": self.file,
             "/mesh": self.mesh,
             "/distances": self.distances,
             "/quality": self.quality,
             "/layers": self.layers,
-            "/scene": self.scene,
-            "/picture": self.picture,
             "/plot": self.plot,
             "/open": self.open,
         }
+        """Functions of the query and of the body that was sent."""
 
-    def state(self, query: Query) -> Response:
+    @property
+    def reference(self) -> Asset:
+        """The shape whose frame the others share. A results page may have opened scenes before it."""
+        return self.comparison.original or next(asset for asset in self.assets if asset.kind != "scene")
+
+    def state(self, query: Query, body: bytes = b"") -> Response:
         """What the page shows at first."""
         return _json(
             {
                 "assets": [self._asset_entry(index) for index in range(len(self.assets))],
-                "original": self.surfaces.original is not None,
+                "original": self.comparison.original is not None,
                 "results": self.results is not None,
                 "up": self.up,
                 "ups": get_args(Up),
             }
         )
 
-    def running_jobs(self, query: Query) -> Response:
+    def running_jobs(self, query: Query, body: bytes = b"") -> Response:
         """A line for each running job."""
         return _json(self.jobs.status())
 
-    def mesh(self, query: Query) -> Response:
-        """The surface of a shape."""
-        return BINARY, self.surfaces.mesh_packet(*self._surface_arguments(query))
+    def file(self, query: Query, body: bytes = b"") -> Response:
+        """The .sine file of a shape or scene."""
+        asset = self.assets[self._index(query)]
+        if asset.kind == "mesh":
+            raise ValueError(f"{asset.path.name}: is not a .sine file")
+        return BINARY, asset.path.read_bytes()
 
-    def distances(self, query: Query) -> Response:
-        """Distances of the same surface's vertices to the original."""
-        return BINARY, self.surfaces.distance_packet(*self._surface_arguments(query))
+    def mesh(self, query: Query, body: bytes = b"") -> Response:
+        """A mesh: the length of a JSON header (u32), the header with its caption, numbers of vertices and faces and the
+        cube around it, then vertices (float32) and faces (uint32). All little-endian."""
+        asset = self.assets[self._index(query)]
+        if asset.kind != "mesh":
+            raise ValueError(f"{asset.path.name}: is not a mesh")
+        mesh, placement = asset.load().mesh, asset.placement
+        header: dict[str, Any] = {"vertices": len(mesh.vertices), "faces": len(mesh.faces), "caption": asset.caption()}
+        header |= {"centre": placement.centre, "scale": placement.scale}
+        text = json.dumps(header).encode()
+        text += b" " * (-len(text) % 4)  # so that the arrays are aligned
+        arrays = (np.asarray(mesh.vertices, "<f4"), np.asarray(mesh.faces, "<u4"))
+        return BINARY, struct.pack("<I", len(text)) + text + b"".join(array.tobytes() for array in arrays)
 
-    def quality(self, query: Query) -> Response:
+    def distances(self, query: Query, body: bytes = b"") -> Response:
+        """The diagonal of the original, then the signed distance of each point of the body to it, positive outside: all
+        float32, in the original's unit."""
+        if len(body) % 12:
+            raise ValueError("distances are those of points, each of three float32")
+        with self.jobs.running("distance to the original"):
+            distances = self.comparison.distance(np.frombuffer(body, "<f4").reshape(-1, 3).astype(np.float64))
+        return BINARY, np.append(self.comparison.diagonal, distances).astype("<f4").tobytes()
+
+    def quality(self, query: Query, body: bytes = b"") -> Response:
         """Similarity of a shape to the original."""
-        return _json(self.surfaces.quality(self._index(query)))
+        index = self._index(query)
+        with self.jobs.running(f"{self.assets[index].path.name}: quality"):
+            return _json(self.comparison.quality(index))
 
-    def layers(self, query: Query) -> Response:
+    def layers(self, query: Query, body: bytes = b"") -> Response:
         """The layers of a field's network."""
         asset = self.assets[self._index(query)]
         if asset.kind == "mesh":
@@ -88,26 +146,14 @@ class ViewerApi:
         with self.jobs.running(f"{asset.path.name}: singular values"):
             return _json(inspect_layers(asset.path, asset.load().field))
 
-    def scene(self, query: Query) -> Response:
-        """The initial camera of a scene, and its caption."""
-        from sinenerf.viewer.scene_pictures import scene_info
-
-        return _json(scene_info(self._scene(query)))
-
-    def picture(self, query: Query) -> Response:
-        """A scene from the page's camera."""
-        from sinenerf.viewer.scene_pictures import PictureRequest, render_jpeg
-
-        return JPEG, render_jpeg(self._scene(query), PictureRequest.parse(query), self._supersession_check(query))
-
-    def plot(self, query: Query) -> Response:
+    def plot(self, query: Query, body: bytes = b"") -> Response:
         """The rate-distortion plot."""
         if self.results is None:
             raise ValueError(NO_RESULTS)
         with self.jobs.running("drawing the plot"):
             return _json(self.results.plot(query.get("axis", "bytes"), query.get("dataset")))
 
-    def open(self, query: Query) -> Response:
+    def open(self, query: Query, body: bytes = b"") -> Response:
         """The asset behind a mark of the plot."""
         if self.results is None:
             raise ValueError(NO_RESULTS)
@@ -117,7 +163,7 @@ class ViewerApi:
         return _json(self._asset_entry([other.path for other in self.assets].index(asset.path)))
 
     def _asset_entry(self, index: int) -> dict[str, Any]:
-        asset, original = self.assets[index], self.surfaces.original
+        asset, original = self.assets[index], self.comparison.original
         is_original = original is not None and asset.path == original.path
         return {"id": index, "name": asset.path.name, "kind": asset.kind, "original": is_original}
 
@@ -127,40 +173,17 @@ class ViewerApi:
             raise ValueError(f"no asset has the number {text!r}")
         return int(text)
 
-    def _scene(self, query: Query) -> Asset:
-        asset = self.assets[self._index(query)]
-        if asset.kind != "scene":
-            raise ValueError(f"{asset.path.name}: is not a scene")
-        return asset
-
-    def _surface_arguments(self, query: Query) -> tuple[int, int, float, bool, Callable[[], None]]:
-        index = self._index(query)
-        try:
-            resolution, level = int(query.get("resolution", "128")), float(query.get("level", "0.5"))
-        except ValueError:
-            raise ValueError("resolution and level must be numbers") from None
-        if not 2 <= resolution <= MAX_RESOLUTION:
-            raise ValueError(f"resolution is {resolution}: use 2 to {MAX_RESOLUTION}")
-        return index, resolution, level, query.get("quick") == "1", self._supersession_check(query)
-
-    def _supersession_check(self, query: Query) -> Callable[[], None]:
-        """Raises Superseded once the same client has sent a newer request."""
-        number = query.get("request", "0")
-        return self.requests.register(query.get("client", ""), int(number) if number.isdecimal() else 0)
-
 
 def _json(content: Any) -> Response:
     return JSON, json.dumps(content).encode()
 
 
 def page_html(embedded: dict[str, str] | None = None) -> str:
-    """The page as one file, its style and scripts inlined where page.html names them.
+    """The page as one file; it is built from viewer/inspector.
 
     Args:
         embedded: responses by URL, for a page that has no server.
     """
-    folder = Path(__file__).parent / "page"
-    html = (folder / "page.html").read_text()
-    html = re.sub(r"/\* ([\w.]+\.(?:css|js)) \*/", lambda name: (folder / name[1]).read_text(), html)
     # "</" inside a name would end the script
-    return html.replace("/* embedded */ null", json.dumps(embedded).replace("</", "<\\/"))
+    content = json.dumps(embedded).replace("</", "<\\/")
+    return re.sub(r"/\* embedded \*/ null", lambda _: content, PAGE.read_text(encoding="utf-8"), count=1)

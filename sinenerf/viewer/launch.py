@@ -1,13 +1,9 @@
-"""Opening what is to be viewed: from paths to a `ViewerApi`, with the first pictures computed in advance."""
+"""Opening what is to be viewed: from paths to a `ViewerApi`."""
 
-from contextlib import suppress
 from pathlib import Path
 
 from sinenerf.viewer.api import ViewerApi
 from sinenerf.viewer.assets import Asset, Up, identify_assets
-
-FIRST_RESOLUTION = 128
-"""Cells a side of the first picture of a shape; the page requests the same."""
 
 
 def open_api(paths: list[Path], original: Path | None = None, up: Up = "y", quality: str | None = None) -> ViewerApi:
@@ -43,13 +39,11 @@ def open_api(paths: list[Path], original: Path | None = None, up: Up = "y", qual
 
 
 def preload(api: ViewerApi) -> None:
-    """Load all files and compute their first pictures, whether or not a page is open yet.
+    """Load what takes the server longest to read, whether or not a page is open yet: the meshes.
 
     Raises:
         ValueError: a file is damaged.
     """
-    for index, asset in enumerate(list(api.assets)):
-        asset.load()
-        if asset.kind == "shape":
-            with suppress(ValueError):  # the field has no surface: the page reports it
-                api.surfaces.surface(index, FIRST_RESOLUTION, 0.5, quick=True)
+    for asset in list(api.assets):
+        if asset.kind == "mesh":
+            asset.load()

@@ -11,7 +11,9 @@ from threading import Thread
 from urllib.parse import parse_qsl, urlsplit
 
 from sinenerf.viewer.api import JSON, ViewerApi, page_html
-from sinenerf.viewer.jobs import Superseded
+
+LARGEST_BODY = 2**29
+"""Bytes of points whose distances a page may ask for."""
 
 
 class Server(ThreadingHTTPServer):
@@ -80,12 +82,23 @@ def is_loopback(host: str) -> bool:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Handles GET requests; there are no others."""
+    """Handles requests; POST ones come with a body."""
 
     server: Server
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        self._handle(b"")
+
+    def do_POST(self) -> None:
+        length = self.headers.get("Content-Length", "")
+        if not (length.isdecimal() and int(length) <= LARGEST_BODY):
+            self.close_connection = True  # what follows the header is left unread
+            self._send(413, "text/plain", b"a request's body has at most half a gigabyte\n")
+        else:
+            self._handle(self.rfile.read(int(length)))
+
+    def _handle(self, body: bytes) -> None:
         address = urlsplit(self.path)
         host = urlsplit(f"//{self.headers.get('Host', '')}").hostname or ""
         if self.server.is_local and not is_loopback(host):
@@ -97,15 +110,13 @@ class Handler(BaseHTTPRequestHandler):
             # another site's page could not read the response, but would keep the processor busy
             self._send(403, "text/plain", b"only this page's own scripts may send requests\n")
         elif address.path in self.server.api.routes:
-            self._respond(address.path, dict(parse_qsl(address.query)))
+            self._respond(address.path, dict(parse_qsl(address.query)), body)
         else:
             self._send(404, "text/plain", b"not found\n")
 
-    def _respond(self, path: str, query: dict[str, str]) -> None:
+    def _respond(self, path: str, query: dict[str, str], sent: bytes) -> None:
         try:
-            content_type, body = self.server.api.routes[path](query)
-        except Superseded:
-            self._send(204, JSON, b"")
+            content_type, body = self.server.api.routes[path](query, sent)
         except (ValueError, OSError, RuntimeError) as error:
             self._send(400, JSON, json.dumps({"error": str(error)}).encode())
         except Exception as error:  # a bug, or out of memory: page and terminal report it, and the server lives on

@@ -16,7 +16,6 @@ from sinenerf.common.films import FILMS, Picture, write_film
 from sinenerf.common.mesh_renderer import Framing, MeshRenderer
 from sinenerf.viewer.api import ViewerApi
 from sinenerf.viewer.assets import Asset, display_frame
-from sinenerf.viewer.scene_pictures import radiance_field
 
 PICTURES = (".png", ".jpg", ".jpeg")
 PAPER, INK = 255, (43, 42, 40)
@@ -86,10 +85,10 @@ def _renderer(
     asset = api.assets[index].load()
     if asset.kind == "scene":
         return _scene_renderer(asset, framing)
-    vertices, faces = api.surfaces.surface(index, resolution, level)
-    frame = display_frame(asset, api.surfaces.reference)
-    upright = frame.to_cube(vertices) @ upright_axes(api.up).T
-    renderer = MeshRenderer(upright, faces, flat=asset.kind == "mesh" and len(faces) < FLAT_BELOW)
+    mesh = asset.mesh if asset.kind == "mesh" else asset.field.mesh(resolution, level)
+    frame = display_frame(asset, api.reference)
+    upright = frame.to_cube(np.asarray(mesh.vertices)) @ upright_axes(api.up).T
+    renderer = MeshRenderer(upright, np.asarray(mesh.faces), flat=asset.kind == "mesh" and len(mesh.faces) < FLAT_BELOW)
     return lambda fraction: renderer.render(framing, math.radians(framing.turn) + 2 * math.pi * fraction)
 
 
@@ -97,8 +96,8 @@ def _scene_renderer(asset: Asset, framing: Framing) -> Callable[[float], Picture
     """As `_renderer`, along a path around the scene's home view; fraction 0 is the home view itself."""
     from sinenerf.radiance.render import picture
 
-    field = radiance_field(asset)
-    assert field.capture is not None
+    field = asset.load().field
+    assert field.kind == "scene" and field.capture is not None
     home = field.capture.home
     scale = min(framing.width / home.width, framing.height / home.height)
     path = field.capture.spiral(360)

@@ -49,6 +49,6 @@ def viewer_url(*arguments):
         yield process.stdout.readline().split()[1]
 
 
-def respond(api, path, **query):
+def respond(api, path, body=b"", **query):
     """The body of the response to a page's request."""
-    return api.routes[path]({name: str(value) for name, value in query.items()})[1]
+    return api.routes[path]({name: str(value) for name, value in query.items()}, body)[1]

@@ -1,17 +1,21 @@
 """What the page is made of, and its first request."""
 
 import json
+import struct
 
+import numpy as np
+import pytest
+import trimesh
 from support.viewer_server import respond
 
-from sinenerf.viewer.api import ViewerApi, page_html
+from sinenerf.viewer.api import Jobs, page_html
 from sinenerf.viewer.launch import open_api
 
 
 def test_the_page_needs_nothing_from_outside():
     html = page_html()
     body = html.replace("http://www.w3.org/2000/svg", "").replace("http://www.w3.org/1999/xhtml", "")
-    assert "/* style.css */" not in html and "main.js */" not in html
+    assert "/* style */" not in html and "/* script */" not in html
     assert 'src="http' not in body and "@import" not in body and 'href="http' not in body
 
 
@@ -21,5 +25,27 @@ def test_the_state_lists_the_files_and_marks_the_original(shape):
     assert [asset["original"] for asset in state["assets"]] == [False, True]
 
 
-def test_no_jobs_run_at_first():
-    assert ViewerApi([]).jobs.status() == []
+def test_the_page_gets_files_and_meshes_as_they_are(shape):
+    api = open_api([shape[0]], shape[1])
+    assert respond(api, "/file", asset=0) == shape[0].read_bytes()
+    body, mesh = respond(api, "/mesh", asset=1), trimesh.load(shape[1])
+    (length,) = struct.unpack_from("<I", body)
+    header = json.loads(body[4 : 4 + length])
+    vertices = np.frombuffer(body, "<f4", 3 * header["vertices"], 4 + length).reshape(-1, 3)
+    faces = np.frombuffer(body, "<u4", 3 * header["faces"], 4 + length + vertices.nbytes).reshape(-1, 3)
+    np.testing.assert_allclose(vertices, mesh.vertices, rtol=1e-6)
+    assert (faces == mesh.faces).all() and header["caption"]["faces"] == f"{len(mesh.faces):,} faces"
+    for path, asset, message in (
+        ("/file", 1, "not a .sine file"),
+        ("/mesh", 0, "is not a mesh"),
+        ("/mesh", 7, "no asset"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            respond(api, path, asset=asset)
+
+
+def test_running_jobs_are_listed():
+    jobs = Jobs()
+    with jobs.running("quality"), jobs.running("quality"):
+        assert jobs.status() == ["quality", "quality"]
+    assert jobs.status() == []

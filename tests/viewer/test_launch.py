@@ -12,7 +12,7 @@ from sinenerf.viewer.launch import open_api
 def test_an_original_among_the_files_is_read_once(shape):
     api = open_api([shape[1], shape[0]], shape[1])
     assert [asset.path for asset in api.assets] == [shape[1], shape[0]]
-    assert api.assets[0] is api.surfaces.original
+    assert api.assets[0] is api.comparison.original
 
 
 @pytest.mark.slow

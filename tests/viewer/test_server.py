@@ -27,10 +27,9 @@ def test_requests_are_served_or_refused(server):
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
 
-    assert status("")[0] == status("state")[0] == status("mesh?asset=0&resolution=16&quick=1")[0] == 200
+    assert status("")[0] == status("state")[0] == status("file?asset=0")[0] == 200
     assert status("nowhere")[0] == 404
-    assert status("mesh?asset=7")[0] == status("mesh?asset=0&resolution=9999")[0] == 400
-    assert "no surface at level" in status("mesh?asset=0&resolution=16&level=0.9999999")[1]
+    assert status("file?asset=7")[0] == 400 and "is not a mesh" in status("mesh?asset=0")[1]
     assert status("state", Host="evil.example")[0] == 403  # a name that was made to resolve to this machine
     assert status("state", Sec_Fetch_Site="cross-site") == (403, "only this page's own scripts may send requests\n")
     assert status("state", Sec_Fetch_Site="same-origin")[0] == status("", Sec_Fetch_Site="cross-site")[0] == 200
@@ -39,7 +38,7 @@ def test_requests_are_served_or_refused(server):
 
 @pytest.mark.parametrize("error", [KeyError("rank"), MemoryError("of\na mesh")])
 def test_an_internal_error_is_reported_by_page_and_terminal_and_survived(error, server, capsys):
-    def fail(query):
+    def fail(query, body):
         raise error
 
     server.api.routes["/jobs"] = fail
@@ -61,6 +60,15 @@ def test_a_port_is_free_again_at_once(shape):
         while browser.recv(4096):
             pass
     Server(open_api([shape[0]]), "127.0.0.1", server.server_port, log=say).server_close()
+
+
+def test_a_body_reaches_its_route_unless_it_is_too_large(server):
+    server.api.routes["/echo"] = lambda query, body: ("text/plain", body[::-1])
+    request = urllib.request.Request(server.url + "echo", b"points")
+    assert urllib.request.urlopen(request).read() == b"stniop"
+    request = urllib.request.Request(server.url + "echo", b"points", {"Content-Length": str(2**40)})
+    with pytest.raises(urllib.error.HTTPError, match="413"):
+        urllib.request.urlopen(request)
 
 
 def test_a_taken_port_is_an_error(server, shape):

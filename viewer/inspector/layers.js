@@ -1,5 +1,6 @@
 // The tab "Network layers": matrices, singular values and bytes of each layer.
-"use strict";
+import { requestJson } from "./requests.js";
+import { element } from "./stage.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -55,7 +56,7 @@ function layerCard(layer) {
   return card;
 }
 
-class LayersPage {
+export class LayersPage {
   constructor(container) {
     this.container = container;
     this.layers = new Map(); // by the asset's id

@@ -1,7 +1,8 @@
 // A folder of results: hovering over a mark shows its settings, a click opens its field, shift-click adds it.
-"use strict";
+import { requestJson } from "./requests.js";
+import { element } from "./stage.js";
 
-class PlotPage {
+export class PlotPage {
   constructor(container, open) {
     this.container = container;
     this.open = open;

@@ -1,7 +1,9 @@
 // The controls of the page for shapes.
-"use strict";
+import { addButton, addCheckbox, addGroup, addSelect, addSlider, debounced, listViews, panel } from "./panel.js";
+import { LIVE } from "./requests.js";
+import { element } from "./stage.js";
 
-class ShapesPanel {
+export class ShapesPanel {
   constructor(page) {
     this.page = page;
     panel.replaceChildren();
@@ -12,7 +14,7 @@ class ShapesPanel {
   }
 
   /** A function that stores a setting, then updates what depends on it. */
-  setter(name, update = () => stage.redraw()) {
+  setter(name, update = () => this.page.stage.redraw()) {
     return (value) => {
       this.page.settings[name] = value;
       update();
@@ -30,21 +32,20 @@ class ShapesPanel {
     addSlider(this.overlay, "Opacity", "opacity", [0.1, 1, 0.05], settings.opacity, this.setter("opacity"));
     const ups = Object.fromEntries(state.ups.map((up) => [up, up]));
     addSelect(view, "Up axis", "up", ups, settings.up, this.setter("up", () => page.setUp()));
-    addButton(view, "Reset camera", "reset", () => stage.reset());
+    addButton(view, "Reset camera", "reset", () => page.stage.reset());
   }
 
   addSurfaceGroup() {
     const { page } = this;
     const { settings, state } = page;
     const surface = addGroup("Surface");
-    if (LIVE) {
-      const refresh = debounced(() => page.refresh());
-      const cells = { 64: "64³", 128: "128³", 256: "256³", 512: "512³" };
-      const setResolution = this.setter("resolution", refresh);
-      addSelect(surface, "Grid", "resolution", cells, settings.resolution, (value) => setResolution(Number(value)));
-      addSlider(surface, "Level", "level", [0.02, 0.98, 0.02], settings.level, this.setter("level", refresh), (v) => v.toFixed(2));
-    } else surface.append(element("p", "hint", "For another grid or level: sinenerf view FILE"));
-    const colours = state.original ? { plain: "plain", distance: "distance" } : { plain: "plain" };
+    const refresh = debounced(() => page.refresh());
+    const cells = { 64: "64³", 128: "128³", 256: "256³", 512: "512³" };
+    const setResolution = this.setter("resolution", refresh);
+    addSelect(surface, "Grid", "resolution", cells, settings.resolution, (value) => setResolution(Number(value)));
+    addSlider(surface, "Level", "level", [0.02, 0.98, 0.02], settings.level, this.setter("level", refresh), (v) => v.toFixed(2));
+    const isCompared = state.original && LIVE; // distances need the server
+    const colours = isCompared ? { plain: "plain", distance: "distance" } : { plain: "plain" };
     addSelect(surface, "Colour", "colour", colours, settings.colour, this.setter("colour", () => page.recolour()));
     this.legend = surface.appendChild(element("div", "legend"));
     this.legend.hidden = true;
@@ -72,7 +73,7 @@ class ShapesPanel {
   }
 
   listViews() {
-    listViews(this.viewList, this.page.views, () => stage.redraw());
+    listViews(this.viewList, this.page.views, () => this.page.stage.redraw());
   }
 
   /** The distances at the ends and the middle of the colour scale. */
@@ -86,6 +87,6 @@ class ShapesPanel {
     this.ends.title = "in the unit of the original mesh; the range is in per cent of its diagonal";
     this.scale.dataset.low = "inside";
     this.scale.dataset.high = "outside";
-    stage.redraw();
+    this.page.stage.redraw();
   }
 }

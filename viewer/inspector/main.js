@@ -1,12 +1,18 @@
 // Assembles the page.
-"use strict";
 
-const stage = new Stage();
+import { LayersPage } from "./layers.js";
+import { PlotPage } from "./plot.js";
+import { LIVE, requestJson, watchJobs } from "./requests.js";
+import { ScenesPage } from "./scenes_page.js";
+import { ShapesPage } from "./shapes_page.js";
+import { Stage, element } from "./stage.js";
+
+export const stage = new Stage();
 const displaySection = document.getElementById("display");
-const layersPage = new LayersPage(document.getElementById("layers"));
+export const layersPage = new LayersPage(document.getElementById("layers"));
 const pages = new Map(); // the one instance of each class of page
-let shown = []; // assets
-let page = null; // ShapesPage or ScenesPage
+export let shown = []; // assets
+export let page = null; // ShapesPage or ScenesPage
 
 function openTab(name) {
   for (const button of document.querySelectorAll("nav button")) {
@@ -19,12 +25,13 @@ function openTab(name) {
 }
 
 /** Show assets in the panes, on the page for their kind. */
-function show(state, assets) {
+export function show(state, assets) {
   shown = assets;
   const kind = assets[0].kind === "scene" ? ScenesPage : ShapesPage;
   try {
-    if (!pages.has(kind)) pages.set(kind, new kind(state));
+    if (!pages.has(kind)) pages.set(kind, new kind(state, stage));
     if (page !== pages.get(kind)) {
+      page?.leave();
       page = pages.get(kind);
       page.enter();
     }

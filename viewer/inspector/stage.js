@@ -1,7 +1,9 @@
 // Panes with one shared camera. three.js draws shapes into them; scenes bring pictures of their own.
-"use strict";
 
-const BASE_FOV = 34; // degrees, of the shorter side of a pane
+import { PerspectiveCamera } from "three";
+import { OrbitControls } from "three/addons/controls/OrbitControls.js";
+
+export const BASE_FOV = 34; // degrees, of the shorter side of a pane
 
 /** The number of columns that gives n panes the largest shorter side. */
 function columnsFor(n, width, height) {
@@ -11,11 +13,11 @@ function columnsFor(n, width, height) {
   return best;
 }
 
-class Stage {
+export class Stage {
   constructor() {
     this.canvas = document.getElementById("canvas");
     this.container = document.getElementById("panes");
-    this.camera = new THREE.PerspectiveCamera(BASE_FOV, 1, 0.01, 100);
+    this.camera = new PerspectiveCamera(BASE_FOV, 1, 0.01, 100);
     this.panes = []; // {element, entries}
     this.onMove = () => {};
     this.draw = null; // redraws the panes; set by the page that fills them
@@ -28,7 +30,7 @@ class Stage {
     this.camera.up.copy(up);
     this.camera.position.copy(position);
     this.controls?.dispose();
-    this.controls = new THREE.OrbitControls(this.camera, this.container); // it reads `up` when constructed
+    this.controls = new OrbitControls(this.camera, this.container); // it reads `up` when constructed
     this.controls.target.copy(target);
     this.controls.addEventListener("change", () => this.moved());
     this.controls.update();
@@ -79,11 +81,11 @@ class Stage {
 }
 
 /** Count the drawings made, for the tests to wait for. */
-function countDrawing() {
+export function countDrawing() {
   document.body.dataset.drawn = String(Number(document.body.dataset.drawn ?? 0) + 1);
 }
 
-function element(tag, className = "", text = "") {
+export function element(tag, className = "", text = "") {
   const created = document.createElement(tag);
   if (className) created.className = className;
   if (text) created.textContent = text;
@@ -91,7 +93,7 @@ function element(tag, className = "", text = "") {
 }
 
 /** The label of an asset: its name and caption, its quality, and a note on its progress. */
-class Label {
+export class Label {
   constructor(asset, colour = null) {
     this.element = element("div", "label");
     const title = this.element.appendChild(element("strong", "", asset.name));

@@ -1,21 +1,21 @@
 // Controls of the panel on the right.
-"use strict";
+import { element } from "./stage.js";
 
-const panel = document.getElementById("panel");
+export const panel = document.getElementById("panel");
 
-function addGroup(title) {
+export function addGroup(title) {
   const group = panel.appendChild(element("fieldset"));
   group.append(element("legend", "", title));
   return group;
 }
 
-function addRow(parent, label, control) {
+export function addRow(parent, label, control) {
   const row = parent.appendChild(element("label"));
   row.append(element("span", "", label), control);
   return control;
 }
 
-function addSelect(parent, label, id, options, value, onChange) {
+export function addSelect(parent, label, id, options, value, onChange) {
   const control = addRow(parent, label, element("select"));
   control.id = id;
   for (const [key, text] of Object.entries(options)) control.append(new Option(text, key, false, key === String(value)));
@@ -23,7 +23,7 @@ function addSelect(parent, label, id, options, value, onChange) {
   return control;
 }
 
-function addSlider(parent, label, id, [low, high, step], value, onInput, format = (v) => String(v)) {
+export function addSlider(parent, label, id, [low, high, step], value, onInput, format = (v) => String(v)) {
   const container = element("div", "slider");
   const control = container.appendChild(element("input"));
   Object.assign(control, { type: "range", id, min: low, max: high, step, value });
@@ -36,14 +36,14 @@ function addSlider(parent, label, id, [low, high, step], value, onInput, format 
   return control;
 }
 
-function addCheckbox(parent, label, id, value, onChange) {
+export function addCheckbox(parent, label, id, value, onChange) {
   const control = addRow(parent, label, element("input"));
   Object.assign(control, { type: "checkbox", id, checked: value });
   control.addEventListener("change", () => onChange(control.checked));
   return control;
 }
 
-function addButton(parent, label, id, onClick) {
+export function addButton(parent, label, id, onClick) {
   const control = parent.appendChild(element("button", "", label));
   Object.assign(control, { type: "button", id });
   control.addEventListener("click", onClick);
@@ -51,7 +51,7 @@ function addButton(parent, label, id, onClick) {
 }
 
 /** A checkbox for each view, which shows or hides it in the overlay. */
-function listViews(parent, views, onChange) {
+export function listViews(parent, views, onChange) {
   parent.replaceChildren();
   for (const view of views) {
     addCheckbox(parent, view.asset.name, `show-${view.asset.id}`, view.shown, (shown) => {
@@ -62,7 +62,7 @@ function listViews(parent, views, onChange) {
 }
 
 /** A function that calls `action` once its own calls have stopped for a moment. */
-function debounced(action, milliseconds = 200) {
+export function debounced(action, milliseconds = 200) {
   let timer = 0;
   return (...values) => {
     clearTimeout(timer);

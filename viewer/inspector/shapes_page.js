@@ -1,22 +1,29 @@
-// The page for shapes: panes, light, clip plane, and the order in which surfaces are requested.
-"use strict";
+// The page for shapes: panes, light and clip plane.
 
-class ShapesPage {
-  constructor(state) {
+import { DirectionalLight, Group, HemisphereLight, Plane, Scene, Vector3, WebGLRenderer } from "three";
+
+import { panel } from "./panel.js";
+import { ShapePane } from "./shape_pane.js";
+import { ShapesPanel } from "./shapes_panel.js";
+import { BASE_FOV, countDrawing } from "./stage.js";
+
+export class ShapesPage {
+  constructor(state, stage) {
     this.state = state;
+    this.stage = stage;
     this.settings = {
       layout: "side", resolution: 256, level: 0.5, colour: "plain", range: 0.005, wireframe: false, opacity: 0.5,
       axis: "off", clip: 0, flip: false, turn: 35, height: 35, strength: 1, up: state.up,
     };
     this.views = [];
-    this.scene = new THREE.Scene();
-    this.root = this.scene.add(new THREE.Group()).children[0];
-    this.renderer = new THREE.WebGLRenderer({ canvas: stage.canvas, antialias: true });
+    this.scene = new Scene();
+    this.root = this.scene.add(new Group()).children[0];
+    this.renderer = new WebGLRenderer({ canvas: this.stage.canvas, antialias: true });
     this.renderer.localClippingEnabled = true;
     this.renderer.setPixelRatio(Math.min(2, devicePixelRatio));
-    this.ambient = new THREE.HemisphereLight("#ffffff", "#a39787", 1.1);
-    this.light = new THREE.DirectionalLight("#ffffff", 2.2);
-    this.camera = stage.camera;
+    this.ambient = new HemisphereLight("#ffffff", "#a39787", 1.1);
+    this.light = new DirectionalLight("#ffffff", 2.2);
+    this.camera = this.stage.camera;
     this.camera.add(this.light, this.light.target); // the light moves with the camera
     this.scene.add(this.ambient, this.camera);
     this.panel = new ShapesPanel(this);
@@ -26,24 +33,35 @@ class ShapesPage {
 
   /** Take over the stage and the panel from another page. */
   enter() {
-    stage.canvas.hidden = false;
-    stage.draw = () => this.draw();
-    stage.onMove = () => {};
+    this.stage.canvas.hidden = false;
+    this.stage.draw = () => this.draw();
+    this.stage.onMove = () => {};
     panel.replaceChildren(...this.controls);
-    stage.place(new THREE.Vector3(1, 0.7, 3.3), new THREE.Vector3(), new THREE.Vector3(0, 1, 0));
+    this.stage.place(new Vector3(1, 0.7, 3.3), new Vector3(), new Vector3(0, 1, 0));
   }
 
-  /** Show these assets instead of those shown before. */
-  show(assets) {
+  /** Give the page to another, or to other shapes. */
+  leave() {
     for (const view of this.views) {
       this.root.remove(view.group);
       view.dispose();
     }
-    this.views = assets.map((asset, index) => new ShapeView(asset, index));
+    this.views = [];
+  }
+
+  /** Show these assets instead of those shown before. */
+  show(assets) {
+    this.leave();
+    this.views = assets.map((asset, index) => new ShapePane(asset, index, this));
     for (const view of this.views) this.root.add(view.group);
     this.panel.listViews();
     this.arrange();
     this.refresh();
+  }
+
+  /** The cube that all shapes in the same place are displayed in: the original's, else that of the first. */
+  get frame() {
+    return (this.views.find((view) => view.asset.original) ?? this.views[0])?.placement;
   }
 
   get overlaid() {
@@ -52,22 +70,16 @@ class ShapesPage {
 
   arrange() {
     const entries = this.views.map((view) => ({ view, label: view.label.element }));
-    stage.arrange(this.overlaid ? [entries] : entries.map((entry) => [entry]));
-    stage.container.classList.toggle("overlaid", this.overlaid);
+    this.stage.arrange(this.overlaid ? [entries] : entries.map((entry) => [entry]));
+    this.stage.container.classList.toggle("overlaid", this.overlaid);
     this.panel.overlay.hidden = this.views.length < 2 || !this.overlaid;
-    stage.redraw();
+    this.stage.redraw();
   }
 
-  /** Request first pictures of all shapes, then refine them one by one; a later call takes over. */
+  /** Find all surfaces anew, where the grid or the level has changed. */
   async refresh() {
     const run = (this.run = (this.run ?? 0) + 1);
-    const outdated = this.views.filter((view) => view.asset.kind === "shape" || !view.geometry);
-    await Promise.all(outdated.map((view) => view.load(this.settings, true)));
-    if (LIVE) {
-      for (const view of outdated.filter((v) => v.asset.kind === "shape")) {
-        if (run === this.run) await view.load(this.settings, false);
-      }
-    }
+    await Promise.all(this.views.map((view) => view.load(this.settings)));
     if (run === this.run) await this.loadQuality();
   }
 
@@ -80,26 +92,26 @@ class ShapesPage {
     this.panel.legend.hidden = this.settings.colour !== "distance";
     if (this.settings.colour === "distance") {
       for (const view of this.views) {
-        if (view.geometry && !view.distances) await view.loadDistances().catch((error) => view.showError(error));
+        if (view.geometry && !view.distances) await view.loadDistances();
       }
       this.panel.updateLegend();
     }
-    stage.redraw();
+    this.stage.redraw();
   }
 
   clippingPlanes() {
     const { axis, clip, flip } = this.settings;
     if (axis === "off") return [];
-    const normal = new THREE.Vector3().setComponent("xyz".indexOf(axis), flip ? 1 : -1);
-    return [new THREE.Plane(normal, flip ? -clip : clip).applyMatrix4(this.root.matrixWorld)];
+    const normal = new Vector3().setComponent("xyz".indexOf(axis), flip ? 1 : -1);
+    return [new Plane(normal, flip ? -clip : clip).applyMatrix4(this.root.matrixWorld)];
   }
 
   setUp() {
     const sign = this.settings.up.startsWith("-") ? -1 : 1;
-    const axis = new THREE.Vector3().setComponent("xyz".indexOf(this.settings.up.at(-1)), sign);
-    this.root.quaternion.setFromUnitVectors(axis, new THREE.Vector3(0, 1, 0));
+    const axis = new Vector3().setComponent("xyz".indexOf(this.settings.up.at(-1)), sign);
+    this.root.quaternion.setFromUnitVectors(axis, new Vector3(0, 1, 0));
     this.root.updateMatrixWorld();
-    stage.redraw();
+    this.stage.redraw();
   }
 
   setLight() {
@@ -111,7 +123,7 @@ class ShapesPage {
   }
 
   draw() {
-    const box = stage.canvas.parentElement.getBoundingClientRect();
+    const box = this.stage.canvas.parentElement.getBoundingClientRect();
     if (!box.width) return;
     if (this.size !== `${box.width} ${box.height}`) this.renderer.setSize(box.width, box.height, false);
     this.size = `${box.width} ${box.height}`;
@@ -120,7 +132,7 @@ class ShapesPage {
     this.views.forEach((view, index) => view.applySettings(this.settings, planes, this.overlaid, index === 0));
     this.renderer.setScissorTest(true);
     this.renderer.setClearColor("#f4f2ee");
-    for (const pane of stage.panes) this.drawPane(pane, box);
+    for (const pane of this.stage.panes) this.drawPane(pane, box);
     countDrawing();
   }
 

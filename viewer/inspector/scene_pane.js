@@ -1,0 +1,47 @@
+// One scene: its pictures, rendered on this page, coarse while the camera moves and finer at rest.
+
+import { decode } from "../decoder/index.js";
+import { ProgressivePicture } from "../element/progressive_picture.js";
+import { RenderPool } from "../element/render_pool.js";
+import { captionOf } from "./caption.js";
+import { request } from "./requests.js";
+import { Label, element } from "./stage.js";
+
+export class ScenePane {
+  constructor(asset, page) {
+    this.asset = asset;
+    this.page = page;
+    this.label = new Label(asset);
+    this.canvas = element("canvas", "picture");
+    this.shown = true;
+  }
+
+  async load() {
+    try {
+      const data = new Uint8Array(await request("/file", { asset: this.asset.id }));
+      const file = decode(data);
+      this.capture = file.capture;
+      this.label.setCaption(captionOf(file, data.length));
+      this.pool = new RenderPool(data, (message) => this.label.setNote(message, true));
+      this.picture = new ProgressivePicture(this.canvas, this.pool, ({ width, height, isLast }) =>
+        this.label.setNote(`${width} × ${height}${isLast ? "" : ", refining …"}`));
+    } catch (error) {
+      this.label.setNote(error.message, true);
+    }
+  }
+
+  /** The camera, or what is to be shown, has changed. */
+  moved() {
+    if (!this.picture || !this.canvas.clientWidth) return;
+    const { camera } = this.page.stage;
+    camera.updateMatrixWorld(); // three.js only does so when it draws
+    const m = camera.matrixWorld.elements; // columns first
+    const rotation = [m[0], m[4], m[8], m[1], m[5], m[9], m[2], m[6], m[10]];
+    Object.assign(this.picture, { output: this.page.settings.output, rest: this.page.settings.rest });
+    this.picture.show({ rotation, position: camera.position.toArray(), lens: this.capture.lens });
+  }
+
+  dispose() {
+    this.pool?.close();
+  }
+}
