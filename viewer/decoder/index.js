@@ -1,13 +1,14 @@
 /**
- * Decode a .sine file: a whole reader of docs/format.md for shapes and scenes, which needs no page and no network.
+ * Decode a .sine file: a whole reader of docs/format.md, which needs no page and no network.
  */
 
+import { decodeAdapter } from "./adapter.js";
 import { ADAPTER, OCCUPANCY, RADIANCE, SineFileError, openContainer } from "./container.js";
 import { occupancyShapes, readOccupancyHeader } from "./occupancy.js";
 import { radianceShapes, readRadianceHeader } from "./radiance.js";
 import { readTensors } from "./tensors.js";
 
-export { SineFileError };
+export { SineFileError, decodeAdapter };
 
 /** @typedef {Map<string, import("./tensors.js").Tensor>} Tensors */
 /**

@@ -4,20 +4,23 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
-import { gzipSync } from "node:zlib";
+import { deflateSync, gzipSync } from "node:zlib";
 
 import { buildSync } from "esbuild";
 
 import { crc32 } from "../decoder/container.js";
 import { symbolStarts } from "../decoder/entropy.js";
-import { SineFileError, decode } from "../decoder/index.js";
+import { SineFileError, decode, decodeAdapter } from "../decoder/index.js";
 
 const GOLDEN = new URL("../../tests/golden/", import.meta.url);
 const HASHES = new Map(
   readFileSync(new URL("hashes.txt", GOLDEN), "utf8").trim().split("\n").map((line) => /** @type {[string, string]} */ (line.split(" "))),
 );
-const FILES = ["", "scenes/"].flatMap((folder) =>
-  readdirSync(new URL(folder || ".", GOLDEN)).filter((name) => name.endsWith(".sine")).map((name) => folder + name));
+/** @param {string} folder */
+const filesOf = (folder) =>
+  readdirSync(new URL(folder || ".", GOLDEN)).filter((name) => name.endsWith(".sine")).map((name) => folder + name);
+const FILES = ["", "scenes/"].flatMap(filesOf);
+const ADAPTERS = filesOf("adapters/");
 
 /** @param {string} file */
 const read = (file) => new Uint8Array(readFileSync(new URL(file, GOLDEN)));
@@ -30,10 +33,11 @@ test("there are golden files of shapes and scenes", () => {
   assert.ok(FILES.length >= 15 && FILES.some((file) => file.startsWith("scenes/")));
 });
 
-for (const file of FILES) {
-  test(`${file} holds the values that Python finds`, () => {
+for (const file of [...FILES, ...ADAPTERS]) {
+  test(`${file} holds the values that Python finds`, async () => {
     const digest = createHash("sha256");
-    for (const { name, values } of decode(read(file)).tensors.values()) {
+    const { tensors } = ADAPTERS.includes(file) ? await decodeAdapter(read(file)) : decode(read(file));
+    for (const { name, values } of tensors.values()) {
       digest.update(independentName(name)).update(new Uint8Array(values.buffer));
     }
     assert.equal(digest.digest("hex"), HASHES.get(file.replace(".sine", "")));
@@ -126,6 +130,54 @@ test("20,000 damaged files with a right checksum are refused in words, or are va
     }
   }
   assert.ok(refused > 10_000, `${refused} of 20,000 refused`);
+});
+
+test("damaged adapters with a right checksum are refused in words, or are valid", async () => {
+  const draw = random(11);
+  const originals = ADAPTERS.map(read);
+  let refused = 0;
+  for (let trial = 0; trial < 1000; trial++) {
+    const damaged = originals[trial % originals.length].slice();
+    for (let change = 0; change <= 2 * draw(); change++) damaged[6 + Math.floor(draw() * (damaged.length - 6))] = Math.floor(256 * draw());
+    try {
+      for (const { values } of (await decodeAdapter(sealed(damaged))).tensors.values()) assert.ok(values.every(Number.isFinite));
+    } catch (error) {
+      assert.ok(error instanceof SineFileError, String(error instanceof Error ? error.stack : error));
+      refused += 1;
+    }
+  }
+  assert.ok(refused > 300, `${refused} of 1,000 refused`);
+});
+
+/** An adapter with another header, and a right checksum. @param {Uint8Array | string} header JSON, or what stands in its place */
+function adapterWith(header) {
+  const packed = typeof header === "string" ? deflateSync(header) : header;
+  const data = new Uint8Array(6 + 2 + packed.length + 4);
+  data.set([83, 73, 78, 69, 1, 3, (packed.length & 127) | 128, packed.length >> 7]);
+  data.set(packed, 8);
+  return sealed(data);
+}
+
+test("headers of adapters that a reader must refuse", async () => {
+  const config = '"r":1,"lora_alpha":1,"lora_dropout":0,"use_rslora":false,"use_dora":false,"fan_in_fan_out":false,"bias":"none"';
+  const lora = `"peft_type":"LORA",${config}`;
+  for (const [header, message] of /** @type {[Uint8Array | string, RegExp][]} */ ([
+    [`{"config":{${lora},"r":1},"tensors":{"a":[1]}}`, /twice/],
+    [`{"config":{${lora},"revision":"x"},"tensors":{"a":[1]}}`, /does not have: revision/],
+    [`{"config":{${lora},"target_modules":["(a+)+"]},"tensors":{"a":[1]}}`, /does not have: target_modules/],
+    [`{"config":{"peft_type":"SINE_LORA",${config}},"tensors":{"a":[1]}}`, /lacks omega/],
+    [`{"config":{${lora}},"tensors":{}}`, /out of bounds/],
+    [`{"config":{${lora}},"tensors":{"m.lora_A.weight":[1,4]}}`, /no matching/],
+    [`{"config":{${lora}},"tensors":{"a":[1]}}`, /above that of any tensor/],
+    [`\ufeff{"config":{${lora}},"tensors":{"a":[1]}}`, /cannot be read/],
+    [" ".repeat(2 ** 20 + 1), /cannot be read/],
+    [Uint8Array.of(...deflateSync("{}"), 0), /cannot be read/],
+    [deflateSync("{}").subarray(0, -2), /cannot be read/],
+  ])) {
+    await assert.rejects(decodeAdapter(adapterWith(header)), { message });
+  }
+  assert.throws(() => decode(read(ADAPTERS[0])), /needs its model/);
+  await assert.rejects(decodeAdapter(read(FILES[0])), /holds no adapter/);
 });
 
 test("a wrong checksum, a newer version and other files are refused", () => {
