@@ -16,6 +16,7 @@ install_import_hook(
     [
         "sinenerf.activations",
         "sinenerf.adapters",
+        "sinenerf.capture",
         "sinenerf.conversion",
         "sinenerf.factored",
         "sinenerf.layers",
@@ -30,6 +31,7 @@ install_import_hook(
 # modules beside this one, with fixtures of several test files
 pytest_plugins = [
     "support.browser",
+    "support.messy_photographs",
     "support.sweep_results",
     "support.tiny_runs",
     "support.torus",

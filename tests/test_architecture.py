@@ -27,13 +27,14 @@ MAY_IMPORT = {
     "occupancy": FIELDS,
     "sinenerf.sine_file": FIELDS | {"radiance", "occupancy"},
     "sinenerf.compat": BASE,
+    "capture": BASE,
     "datasets": ALL_FIELDS,
     "adapters": FIELDS,
     "plugin": ALL_FIELDS | {"datasets", "sinenerf.compat"},
     "rd": ALL_FIELDS | {"datasets", "rd.programs"},
     "rd.programs": ALL_FIELDS | {"datasets", "plugin", "rd"},
     "viewer": ALL_FIELDS | {"rd"},
-    "cli": ALL_FIELDS | {"adapters", "datasets", "plugin", "rd", "rd.programs", "viewer", "sinenerf.compat"},
+    "cli": ALL_FIELDS | {"adapters", "capture", "datasets", "plugin", "rd", "rd.programs", "viewer", "sinenerf.compat"},
     "sinenerf.__main__": {"cli"},
 }
 """What the modules of a unit import besides each other. Only `sinenerf.__version__` comes from the package itself."""

@@ -6,10 +6,11 @@ from typing import Any
 
 import tyro
 
-from sinenerf.cli import datasets, doctor, meshes, photographs, plots, sine_files, sweeps, viewing
+from sinenerf.cli import capturing, datasets, doctor, meshes, photographs, plots, sine_files, sweeps, viewing
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "demo": photographs.demo,
+    "capture": capturing.capture,
     "export-mesh": meshes.mesh,
     "fit": meshes.fit,
     "mesh": meshes.mesh,

@@ -1,0 +1,1 @@
+"""Photographs or a film in, a scene with known cameras out, by structure from motion (pycolmap)."""

@@ -1,0 +1,78 @@
+"""A picture of all photographs: placed ones in the scene, left-out ones below with their reasons."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sinenerf.capture.intake import Intake
+from sinenerf.capture.report import CaptureReport
+from sinenerf.capture.workspace import Workspace
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageDraw
+
+CELL, LABEL, GAP = 160, 28, 6
+"""Side of a thumbnail's square, height of the two lines below it, and distance between squares, in pixels."""
+COLUMNS = 8
+PAPER, INK = (250, 250, 248), (30, 30, 30)
+PLACED, LEFT_OUT = (46, 125, 80), (184, 60, 40)
+"""Colours of the lines around placed and left-out photographs."""
+
+
+def write_contact_sheet(report: CaptureReport, intake: Intake, workspace: Workspace, path: Path) -> None:
+    """Write the contact sheet as JPEG. Photographs that cannot be read have an empty frame.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    stored = {photograph.source: photograph.name for photograph in intake.photographs}
+    placed = [(source, "", PLACED) for source in report.placed.values()]
+    left_out = [(left.source, left.reason, LEFT_OUT) for left in report.left_out]
+    heading = 30
+    rows = [-(-len(part) // COLUMNS) for part in (placed, left_out)]
+    height = GAP + sum(heading + count * (CELL + LABEL + GAP) for count in rows if count)
+    sheet = Image.new("RGB", (GAP + COLUMNS * (CELL + GAP), height), PAPER)
+    draw, y = ImageDraw.Draw(sheet), GAP
+    for title, part in ((f"placed: {len(placed)}", placed), (f"left out: {len(left_out)}", left_out)):
+        if not part:
+            continue
+        draw.text((GAP, y + 4), title, INK, ImageFont.load_default(16))
+        y += heading
+        for number, (source, reason, colour) in enumerate(part):
+            corner = (GAP + number % COLUMNS * (CELL + GAP), y + number // COLUMNS * (CELL + LABEL + GAP))
+            name = stored.get(source)
+            picture = workspace.images / name if name else None
+            _draw_cell(sheet, draw, corner, picture, (source, reason), colour)
+        y += -(-len(part) // COLUMNS) * (CELL + LABEL + GAP)
+    sheet.save(path, quality=88)
+
+
+def _draw_cell(
+    sheet: "Image.Image",
+    draw: "ImageDraw.ImageDraw",
+    corner: tuple[int, int],
+    picture: Path | None,
+    lines: tuple[str, str],
+    colour: tuple[int, int, int],
+) -> None:
+    """Draw one photograph in its square, with its name and reason below."""
+    from PIL import Image
+
+    x, y = corner
+    if picture is not None:
+        with Image.open(picture) as image:
+            small = image.convert("RGB")
+            small.thumbnail((CELL - 6, CELL - 6))
+        sheet.paste(small, (x + (CELL - small.width) // 2, y + (CELL - small.height) // 2))
+    draw.rectangle((x, y, x + CELL - 1, y + CELL - 1), outline=colour, width=2)
+    draw.text((x + 2, y + CELL + 1), _shortened(lines[0], draw), INK)
+    draw.text((x + 2, y + CELL + 13), lines[1], colour)
+
+
+def _shortened(text: str, draw: "ImageDraw.ImageDraw") -> str:
+    """The end of a text that fits below a square."""
+    shown = text
+    while draw.textlength(shown) > CELL - 4:
+        shown = "..." + shown.removeprefix("...")[1:]
+    return shown

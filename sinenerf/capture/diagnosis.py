@@ -1,0 +1,147 @@
+"""Why photographs were left out, and why a capture failed, in words that say what to do about it."""
+
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from sinenerf.capture.intake import Intake, Photograph
+from sinenerf.capture.mapping import Mapping
+from sinenerf.capture.options import CaptureError
+from sinenerf.capture.report import LeftOut
+from sinenerf.capture.workspace import Workspace
+from sinenerf.capture.world_frame import camera_to_world
+
+DARK = 12.0
+"""Mean grey value, of 255, below which a photograph is called dark."""
+BLURRED = 0.35
+"""A photograph with less than this share of the usual fine detail is called blurred."""
+FEW_FEATURES = 100
+"""Features in the median photograph below which they are said to show no detail."""
+SMALLEST_ANGLE = 1.5
+"""Angle in degrees between the rays to the median point below which the cameras are said to stand in one place."""
+ROTATIONS = 0.6
+"""Share of pairs that a homography explains from which on the photographs are said to be turned, not moved."""
+
+
+class MatchGraph:
+    """Which photographs see the same points, by verified matches.
+
+    Args:
+        workspace: a capture after its matching stage.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        import pycolmap
+
+        self.links: dict[str, dict[str, int]] = defaultdict(dict)
+        self.features: dict[str, int] = {}
+        kinds = pycolmap.TwoViewGeometryConfiguration
+        homographies = {kinds.PLANAR, kinds.PANORAMIC, kinds.PLANAR_OR_PANORAMIC}
+        self.pairs = self.homographies = 0
+        with pycolmap.Database.open(workspace.database) as database:
+            names = {image.image_id: image.name for image in database.read_all_images()}
+            self.features = {name: database.num_keypoints_for_image(i) for i, name in names.items()}
+            for pair_id, geometry in zip(*database.read_two_view_geometries(), strict=True):
+                inliers = len(geometry.inlier_matches)
+                if inliers == 0:
+                    continue
+                first, second = (names[i] for i in pycolmap.pair_id_to_image_pair(pair_id))
+                self.links[first][second] = self.links[second][first] = inliers
+                self.pairs += 1
+                self.homographies += kinds(geometry.config) in homographies
+
+    def group(self, name: str, without: set[str]) -> set[str]:
+        """The photographs that are linked to one, directly or through others, none of them in `without`."""
+        found, waiting = {name}, [name]
+        while waiting:
+            for other in set(self.links[waiting.pop()]) - found - without:
+                found.add(other)
+                waiting.append(other)
+        return found
+
+
+def explain_left_out(intake: Intake, mapping: Mapping, graph: MatchGraph) -> list[LeftOut]:
+    """The photographs that have no place in the scene, each with its reason."""
+    placed = mapping.placed()
+    usual = float(np.median([p.sharpness for p in intake.photographs if p.name in placed]))
+    others = [mapping.placed(number) - placed for number in range(1, len(mapping.models))]
+    missing = [photograph for photograph in intake.photographs if photograph.name not in placed]
+    return [_explain(photograph, placed, others, usual, graph) for photograph in missing]
+
+
+def _explain(
+    photograph: Photograph, placed: set[str], others: list[set[str]], usual: float, graph: MatchGraph
+) -> LeftOut:
+    source, name = photograph.source, photograph.name
+    if photograph.brightness < DARK:
+        return LeftOut(source, "dark", f"mean brightness {photograph.brightness:.0f} of 255")
+    for other in others:
+        if name in other:
+            return LeftOut(source, "another scene", f"fits {len(other) - 1} others, which do not fit the scene")
+    if photograph.sharpness < BLURRED * usual:
+        return LeftOut(source, "blurred", f"{100 * photograph.sharpness / usual:.0f} % of the usual fine detail")
+    shared = {other: count for other, count in graph.links[name].items() if other in placed}
+    if not shared:
+        group = graph.group(name, placed)
+        if len(group) >= 3:
+            return LeftOut(source, "another scene", f"shares points with {len(group) - 1} others, none in the scene")
+        return LeftOut(source, "no overlap", "shares no points with the scene: take more photographs in between")
+    best = max(shared.values())
+    return LeftOut(source, "not placed", f"shares at most {best} points with a photograph of the scene, too few")
+
+
+def check_scene(source: Path, intake: Intake, mapping: Mapping, graph: MatchGraph, fewest: int) -> None:
+    """Refuse photographs that make no scene, or one without depth.
+
+    Raises:
+        CaptureError: too few photographs fit together, or all were taken from one place. The message says which, and
+            how to photograph instead.
+    """
+    count = len(intake.photographs)
+    turned = graph.pairs > 0 and graph.homographies >= ROTATIONS * graph.pairs
+    if mapping.models and len(mapping.placed()) >= fewest:
+        if median_angle(mapping) >= SMALLEST_ANGLE and not (turned and _stands_still(mapping)):
+            return
+        turned = True
+    if turned:
+        raise CaptureError(
+            f"{source}: the camera was turned but not moved, so that nothing has depth. Walk sideways while "
+            "photographing, by about a tenth of the distance from each photograph to the next"
+        )
+    brightness = float(np.median([photograph.brightness for photograph in intake.photographs]))
+    if brightness < DARK:
+        raise CaptureError(f"{source}: too dark (mean brightness {brightness:.0f} of 255). Photograph in more light")
+    features = float(np.median([graph.features[photograph.name] for photograph in intake.photographs]))
+    if features < FEW_FEATURES:
+        raise CaptureError(
+            f"{source}: too little detail ({features:.0f} features in a photograph). Photograph sharply, and "
+            "surfaces with texture"
+        )
+    best = f"at most {len(mapping.placed())}" if mapping.models else "none"
+    raise CaptureError(
+        f"{source}: the photographs overlap too little: {best} of {count} fit together ({graph.pairs} pairs share "
+        "points). Take more, so that each shows two thirds of what the one before shows"
+    )
+
+
+def median_angle(mapping: Mapping) -> float:
+    """The largest angle between the rays to a point, in degrees, of the median point of the largest model."""
+    model = mapping.largest
+    centres = {i: model.images[i].projection_center() for i in model.reg_image_ids()}
+    angles = []
+    for point in list(model.points3D.values())[:: max(1, model.num_points3D() // 2000)]:
+        rays = np.array([centres[element.image_id] - point.xyz for element in point.track.elements])
+        rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+        angles.append(np.degrees(np.arccos(np.clip((rays @ rays.T).min(), -1, 1))))
+    return float(np.median(angles)) if angles else 0.0
+
+
+def _stands_still(mapping: Mapping) -> bool:
+    """Whether the cameras of the largest model are much closer together than the points are far."""
+    model = mapping.largest
+    centres = camera_to_world(model)[:, :, 3]
+    points = np.array([point.xyz for point in model.points3D.values()])
+    spread = np.linalg.norm(centres - np.median(centres, axis=0), axis=1).mean()
+    distance = np.median(np.linalg.norm(points - np.median(centres, axis=0), axis=1))
+    return bool(spread < 0.03 * distance)

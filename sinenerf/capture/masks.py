@@ -1,0 +1,70 @@
+"""Masks of photographs: a picture of the same name in a folder `masks`, or the photograph's own alpha channel.
+
+White (or opaque) pixels count; black (or transparent) ones, such as passers-by or the sky, are left out.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sinenerf.capture.photograph_files import MASKS, UnreadableError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+def find_mask(source: Path, photograph: Path) -> Path | None:
+    """The mask of a photograph: in `masks` in the input folder or beside it, at the same relative path.
+
+    For `images/a/b.jpg` it is `masks/a/b.png` (nerfstudio) or `masks/a/b.jpg.png` (COLMAP).
+    """
+    relative = photograph.relative_to(source)
+    for folder in (source / MASKS, source.parent / MASKS):
+        for name in (relative.with_suffix(".png"), relative.with_name(relative.name + ".png")):
+            if (folder / name).is_file():
+                return folder / name
+    return None
+
+
+def read_mask(picture: "Image.Image", path: Path | None, photograph: Path) -> "Image.Image | None":
+    """The mask of a picture, in its size, of values 0 and 255; None if nothing is masked.
+
+    Args:
+        picture: the upright photograph of any size, RGB or RGBA.
+        path: its mask's file, if there is one; as large as the photograph, or in the same proportions.
+        photograph: the photograph's file, whose EXIF orientation turns a mask that is not upright itself.
+
+    Raises:
+        UnreadableError: the mask is damaged or has other proportions.
+    """
+    from PIL import Image
+
+    keep = np.ones((picture.height, picture.width), bool)
+    if picture.mode == "RGBA":
+        keep &= np.asarray(picture.getchannel("A")) >= 128
+    if path is not None:
+        try:
+            with Image.open(path) as image:
+                mask = _upright(image.convert("L"), photograph)
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            raise UnreadableError(f"its mask {path.name} is damaged: write it again") from None
+        if abs(mask.width / mask.height - picture.width / picture.height) > 0.02 * picture.width / picture.height:
+            raise UnreadableError(
+                f"its mask {path.name} is {mask.width}x{mask.height}, of other proportions: make it as large as the "
+                "photograph"
+            )
+        keep &= np.asarray(mask.resize(picture.size, Image.Resampling.BOX)) >= 128
+    return None if keep.all() else Image.fromarray(np.where(keep, 255, 0).astype(np.uint8))
+
+
+def _upright(mask: "Image.Image", photograph: Path) -> "Image.Image":
+    """The mask, turned like its photograph if it is a quarter turn off, as the pixels in the photograph's file are."""
+    from PIL import Image
+
+    turn = Image.Transpose
+    with Image.open(photograph) as original:
+        turned = {5: turn.TRANSPOSE, 6: turn.ROTATE_270, 7: turn.TRANSVERSE, 8: turn.ROTATE_90}
+        method = turned.get(original.getexif().get(0x0112, 1))
+        lies_as_the_file = (mask.width > mask.height) == (original.width > original.height)
+    return mask.transpose(method) if method is not None and lies_as_the_file else mask

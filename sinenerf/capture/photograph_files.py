@@ -1,0 +1,149 @@
+"""Reading photographs of any format, upright and in 8-bit colour, without changing or trusting them."""
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+PHOTOGRAPHS = {".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".tif", ".tiff"}
+FILMS = {".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm"}
+MASKS = "masks"
+"""Folder of masks, in the input or beside it."""
+MAX_MEGAPIXELS = 300
+"""Largest photograph that is decoded; a phone's largest have 200."""
+
+
+class UnreadableError(ValueError):
+    """A file cannot be used as a photograph. The message says why."""
+
+
+class TooLargeError(UnreadableError):
+    """A photograph has more than `MAX_MEGAPIXELS`."""
+
+
+def find_photographs(folder: Path) -> list[Path]:
+    """All photographs below a folder in natural order (2 before 10). Hidden files and folders of masks are skipped.
+
+    Links to folders are not followed.
+    """
+    found = []
+    for where, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".") and name.lower() != MASKS]
+        found += [
+            Path(where) / name
+            for name in files
+            if Path(name).suffix.lower() in PHOTOGRAPHS and not name.startswith(".")
+        ]
+    return sorted(found, key=lambda path: natural_key(path.relative_to(folder).as_posix()))
+
+
+def natural_key(text: str) -> list[tuple[int, str]]:
+    """A key that sorts numbers within names by their value."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text.casefold())]
+
+
+def open_upright(path: Path, longest: int) -> "Image.Image":
+    """A photograph, turned upright by its EXIF orientation, its longer side at most `longest`; RGB, or RGBA with alpha.
+
+    The picture keeps its EXIF data (`getexif`), without the orientation.
+
+    Raises:
+        UnreadableError: it is damaged, no picture, or too large.
+    """
+    import pillow_heif
+    from PIL import Image, ImageOps
+
+    pillow_heif.register_heif_opener()
+    try:
+        with _large_pictures(), Image.open(path) as image:
+            if image.width * image.height > MAX_MEGAPIXELS * 1_000_000:
+                raise TooLargeError(_too_large(image.width * image.height))
+            image.draft("RGB", (longest, longest))  # JPEG decodes to a half, a quarter or an eighth at no cost
+            image.load()
+            turned = ImageOps.exif_transpose(image)
+    except Image.DecompressionBombError:
+        raise TooLargeError(_too_large(None)) from None
+    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
+        if isinstance(error, UnreadableError):
+            raise
+        raise UnreadableError("damaged or not a picture: copy it again from the camera") from None
+    exif = turned.getexif()
+    picture = _eight_bits(turned)
+    scale = longest / max(picture.size)
+    if scale < 1:
+        size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+        picture = picture.resize(size, Image.Resampling.LANCZOS)
+    picture.info["exif_data"] = exif
+    return picture
+
+
+def _too_large(pixels: int | None) -> str:
+    size = "far more" if pixels is None else f"{pixels / 1e6:.0f}"
+    return f"{size} megapixels, at most {MAX_MEGAPIXELS} are read: make it smaller"
+
+
+@contextmanager
+def _large_pictures() -> Iterator[None]:
+    """Pillow takes pictures of more than twice its limit for an attack; phones make larger ones."""
+    from PIL import Image
+
+    before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MAX_MEGAPIXELS * 1_000_000
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+def _eight_bits(image: "Image.Image") -> "Image.Image":
+    """The picture as RGB or RGBA with 8 bits a channel."""
+    from PIL import Image
+
+    if image.mode.startswith("I") or image.mode == "F":
+        values = np.asarray(image, np.float64)
+        values = values / 257 if values.max() > 255 else values
+        return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8)).convert("RGB")
+    transparent = image.has_transparency_data
+    return image.convert("RGBA" if transparent else "RGB")
+
+
+def focal_in_pixels(picture: "Image.Image") -> float | None:
+    """The focal length by the picture's EXIF data (equivalent at 35 mm film, by the diagonal), or None."""
+    exif = picture.info.get("exif_data")
+    try:
+        equivalent = float(exif.get_ifd(0x8769).get(0xA405, 0)) if exif else 0.0
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    if not 5 <= equivalent <= 1000:
+        return None
+    return equivalent * float(np.hypot(*picture.size)) / float(np.hypot(36, 24))
+
+
+def camera_name(picture: "Image.Image") -> str:
+    """A name for lens, zoom and format by EXIF data and size: photographs with the same share their intrinsics."""
+    exif = picture.info.get("exif_data")
+    parts: list[str] = []
+    if exif:
+        details = exif.get_ifd(0x8769)
+        values = [exif.get(0x010F), exif.get(0x0110), details.get(0x920A), details.get(0xA405), details.get(0xA404)]
+        parts = [str(value).strip("\\0 ") for value in values if value]
+    return " ".join([*parts, f"{picture.width}x{picture.height}"])
+
+
+def plain_name(source: str, taken: set[str], suffix: str) -> str:
+    """A name of ASCII letters, digits, dot, dash and underscore, which every program reads, that is not taken yet."""
+    stem = re.sub(r"\.[^./]+$", "", source).replace("/", "-")
+    decomposed = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
+    base = re.sub(r"[^A-Za-z0-9.-]+", "_", decomposed).strip("._-") or "photograph"
+    name, number = f"{base}{suffix}", 2
+    while name.casefold() in taken:
+        name, number = f"{base}_{number}{suffix}", number + 1
+    taken.add(name.casefold())
+    return name

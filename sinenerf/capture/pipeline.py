@@ -1,0 +1,88 @@
+"""From photographs or a film to a scene with known cameras: `capture`, stage by stage."""
+
+from pathlib import Path
+
+from sinenerf.capture.contact_sheet import write_contact_sheet
+from sinenerf.capture.diagnosis import MatchGraph, check_scene, explain_left_out
+from sinenerf.capture.features import extract
+from sinenerf.capture.intake import Intake, describe_input, take_in
+from sinenerf.capture.mapping import Mapping, map_scene
+from sinenerf.capture.matching import Method, match
+from sinenerf.capture.options import CaptureOptions
+from sinenerf.capture.report import CaptureReport
+from sinenerf.capture.scene_folder import write_scene
+from sinenerf.capture.stages import Stages, quiet_colmap
+from sinenerf.capture.workspace import Workspace, check_apart, finished, one_line_when_full
+from sinenerf.capture.world_frame import angles_from_mean, camera_to_world, place
+
+CONTACT_SHEET = "contact_sheet.jpg"
+"""Name of the picture of all photographs in the scene's folder."""
+
+
+def capture(source: Path, scene: Path, options: CaptureOptions | None = None, progress: bool = False) -> CaptureReport:
+    """Make a scene from photographs or a film; the input is only read.
+
+    The scene's folder appears when it is complete. Until then the results of finished stages are kept in a hidden
+    folder beside it: after Ctrl-C, a kill or a full disk the same call goes on from there. A scene that the same input
+    and settings have made before is left as it is, and its report returned.
+
+    Args:
+        source: folder of photographs, with subfolders, or a film.
+        scene: folder to make.
+        options: how; `CaptureOptions()` by default.
+        progress: print a line for each stage on standard error, and on a terminal a bar with the time left.
+
+    Returns:
+        which photographs were placed, which not, and why.
+
+    Raises:
+        CaptureError: the input makes no scene, or the scene's folder has other content. The message, one line, says why
+            and what to do.
+        OSError: a folder cannot be written, or the disk is full.
+    """
+    options, source, scene = options or CaptureOptions(), Path(source), Path(scene)
+    settings = {**describe_input(source), **options.result_settings()}
+    check_apart(source, scene)
+    if (report := finished(scene, settings)) is not None:
+        return report
+    quiet_colmap()
+    workspace = Workspace(scene, settings)
+    stages = Stages(workspace, progress)
+    with one_line_when_full(workspace.folder):
+        intake = take_in(source, options, workspace, stages)
+        extract(intake.photographs, options, workspace, stages)
+        method = match(intake, options, workspace, stages)
+        mapping = map_scene(len(intake.photographs), options, workspace, stages)
+        graph = MatchGraph(workspace)
+        check_scene(source, intake, mapping, graph, options.min_placed)
+        place(mapping.largest)
+        folder = write_scene(mapping.largest, intake.photographs, workspace, stages)
+        report = _report(scene, intake, mapping, graph, method, settings, workspace)
+        report.write(folder)
+        write_contact_sheet(report, intake, workspace, folder / CONTACT_SHEET)
+        workspace.publish()
+    return report
+
+
+def _report(
+    scene: Path,
+    intake: Intake,
+    mapping: Mapping,
+    graph: MatchGraph,
+    method: Method,
+    settings: dict,
+    workspace: Workspace,
+) -> CaptureReport:
+    model, names = mapping.largest, mapping.placed()
+    return CaptureReport(
+        scene=scene,
+        placed={photograph.name: photograph.source for photograph in intake.photographs if photograph.name in names},
+        left_out=[*intake.left_out, *explain_left_out(intake, mapping, graph)],
+        cameras=len({model.images[image_id].camera_id for image_id in model.reg_image_ids()}),
+        points=model.num_points3D(),
+        reprojection_error=model.compute_mean_reprojection_error(),
+        facing=float(angles_from_mean(camera_to_world(model)).max()),
+        matching=method,
+        seconds=workspace.seconds(),
+        settings=settings,
+    )

@@ -1,0 +1,144 @@
+"""The hidden folder beside a scene where a capture's stages keep their results, until the scene is complete."""
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sinenerf.capture.options import CaptureError
+from sinenerf.capture.report import REPORT, CaptureReport
+from sinenerf.common.files import check_folder, replacing
+
+BYTES_EACH = 5_000_000
+"""Disk space that a photograph takes while a scene is made: its copies, features and matches."""
+
+
+class Workspace:
+    """Results of finished stages below a hidden folder. A later run with the same input and settings continues there.
+
+    Args:
+        scene: the folder to make. Nothing is written to it until `publish`.
+        settings: what the result depends on. If it has changed, the earlier results are discarded.
+
+    Raises:
+        OSError: the folder beside the scene cannot be written.
+    """
+
+    def __init__(self, scene: Path, settings: dict[str, Any]) -> None:
+        if not scene.is_dir():
+            check_folder(scene)
+        self.scene, self.settings = scene, settings
+        self.folder = scene.absolute().with_name(f".{scene.absolute().name}.capture")
+        self.images, self.masks = self.folder / "images", self.folder / "masks"
+        self.database, self.model = self.folder / "database.db", self.folder / "model"
+        self.result = self.folder / "scene"
+        if self.read("settings") != settings:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            for folder in (self.images, self.masks):
+                folder.mkdir(parents=True)
+            self.write("settings", settings)
+
+    def read(self, name: str) -> Any:
+        """The JSON kept under a name, or None."""
+        try:
+            return json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    def write(self, name: str, content: Any) -> None:
+        """Keep JSON under a name, whole or not at all."""
+        with replacing(self.folder / f"{name}.json") as partial:
+            partial.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+
+    def add_seconds(self, stage: str, seconds: float) -> None:
+        """Add to the time that a stage has taken."""
+        times = self.seconds()
+        self.write("seconds", times | {stage: times.get(stage, 0.0) + seconds})
+
+    def seconds(self) -> dict[str, float]:
+        """Time of each stage so far."""
+        return self.read("seconds") or {}
+
+    def empty_result(self) -> Path:
+        """A new folder for the scene's files."""
+        shutil.rmtree(self.result, ignore_errors=True)
+        self.result.mkdir()
+        return self.result
+
+    def publish(self) -> None:
+        """Move the complete scene to its place and remove this folder."""
+        if self.scene.is_dir():
+            self.scene.rmdir()  # empty, as `finished` has checked
+        os.replace(self.result, self.scene)
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove this folder and everything in it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def finished(scene: Path, settings: dict[str, Any]) -> CaptureReport | None:
+    """The report of a scene that the same input and settings have made before; None if there is no scene.
+
+    Raises:
+        CaptureError: the folder has other content.
+    """
+    if not (scene.exists() or scene.is_symlink()) or (scene.is_dir() and not any(scene.iterdir())):
+        return None
+    if (scene / REPORT).is_file():
+        report = CaptureReport.read(scene)
+        if report.settings == settings:
+            return report
+        raise CaptureError(
+            f"{scene}: is a scene of other photographs or settings, and is not overwritten. Give another --output, or "
+            "remove it"
+        )
+    raise CaptureError(f"{scene}: already exists and is not overwritten. Give another --output")
+
+
+def check_apart(source: Path, scene: Path) -> None:
+    """Refuse a scene inside its own input, which would change the user's folder.
+
+    Raises:
+        CaptureError: the one lies in the other.
+    """
+    inner, outer = scene.resolve(), source.resolve()
+    if inner == outer or outer in inner.parents:
+        raise CaptureError(f"{scene}: lies in {source}, which is left as it is. Give an --output outside of it")
+
+
+def check_space(folder: Path, photographs: int) -> None:
+    """Refuse to start if the disk has too little space for so many photographs.
+
+    Raises:
+        OSError: it has.
+    """
+    free, needed = shutil.disk_usage(folder).free, photographs * BYTES_EACH
+    if free < needed:
+        raise OSError(
+            f"{folder}: {free / 1e9:.2f} GB free, about {needed / 1e9:.2f} GB needed. Free some space, or give an "
+            "--output on another disk"
+        )
+
+
+@contextmanager
+def one_line_when_full(folder: Path) -> Iterator[None]:
+    """Within the block a full disk, reported by Python or by COLMAP, becomes one line that says how to go on.
+
+    Raises:
+        OSError: the disk is full. What is finished is kept.
+    """
+    try:
+        yield
+    except Exception as error:
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if full or "disk is full" in str(error) or "No space left" in str(error):
+            raise OSError(
+                f"{folder.parent}: no space left on the disk. What is finished is kept in {folder.name}: free some "
+                "space and run the same command again"
+            ) from None
+        raise
