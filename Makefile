@@ -1,12 +1,22 @@
 # The commands for a newcomer. Each one first sets up what is missing, and can be repeated safely.
 .PHONY: demo test test-quick lint docs setup
 
+# photographs: a folder of them, a film, or a folder with cameras; by default a small scene is generated
+PHOTOS ?=
+VIDEO ?=
 SCENE ?=
 PYTEST = .venv/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 demo: setup
-	@echo "== demo: trains sine-nerf-small on a small scene, scores it and renders a film; under 10 minutes on 2 CPU cores"
-	@.venv/bin/sinenerf demo $(if $(SCENE),--scene "$(SCENE)")
+	@echo "== demo: makes a scene of photographs, a film and a page; under 10 minutes on 2 CPU cores for the generated ones"
+	@mkdir -p outputs
+ifeq ($(PHOTOS)$(VIDEO)$(SCENE),)
+	@.venv/bin/sinenerf make-scene data/demo
+	@.venv/bin/sinenerf scene data/demo --output outputs/demo.sine --page outputs/demo.html --minutes 5
+else
+	@source="$(PHOTOS)$(VIDEO)$(SCENE)"; name="outputs/$$(basename "$${source%.*}")"; \
+	.venv/bin/sinenerf scene "$$source" --output "$$name.sine" --page "$$name.html"
+endif
 
 test: lint docs
 	@echo "== test: every test, with the real commands; at most 15 minutes on 2 CPU cores"

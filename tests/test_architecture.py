@@ -34,7 +34,9 @@ MAY_IMPORT = {
     "rd": ALL_FIELDS | {"datasets", "rd.programs"},
     "rd.programs": ALL_FIELDS | {"datasets", "plugin", "rd"},
     "viewer": ALL_FIELDS | {"rd"},
-    "cli": ALL_FIELDS | {"adapters", "capture", "datasets", "plugin", "rd", "rd.programs", "viewer", "sinenerf.compat"},
+    "scenes": ALL_FIELDS | {"capture", "plugin", "viewer"},
+    "cli": ALL_FIELDS
+    | {"adapters", "capture", "datasets", "plugin", "rd", "rd.programs", "scenes", "viewer", "sinenerf.compat"},
     "sinenerf.__main__": {"cli"},
 }
 """What the modules of a unit import besides each other. Only `sinenerf.__version__` comes from the package itself."""

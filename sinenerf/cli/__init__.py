@@ -9,8 +9,8 @@ import tyro
 from sinenerf.cli import capturing, datasets, doctor, meshes, photographs, plots, sine_files, sweeps, viewing
 
 COMMANDS: dict[str, Callable[..., Any]] = {
-    "demo": photographs.demo,
     "capture": capturing.capture,
+    "scene": photographs.scene,
     "export-mesh": meshes.mesh,
     "fit": meshes.fit,
     "mesh": meshes.mesh,
@@ -33,7 +33,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
 
 DESCRIPTION = """Compact 3D scenes from sine-activated low-rank networks: W = sin(omega U V^T) / g.
 
-A first try: sinenerf demo.
+A first try: sinenerf make-scene data/demo, then sinenerf scene data/demo --output demo.sine. In place of data/demo give
+photographs or a film of your own.
 
 A mesh: sinenerf make-shape knot.ply (or a mesh of your own), sinenerf fit knot.ply --output knot.sine, then sinenerf
 mesh knot.sine --output knot.glb and sinenerf eval knot.sine knot.ply.

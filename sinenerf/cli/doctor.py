@@ -25,7 +25,7 @@ def doctor() -> None:
     """
     complete = _report_packages() & _report_libraries()
     if shutil.which("ffmpeg") is None:
-        print("! ffmpeg is not on the PATH: ns-render writes pictures but no mp4. sinenerf demo does not need it")
+        print("! ffmpeg is not on the PATH: ns-render writes pictures but no mp4. sinenerf scene does not need it")
     print(f"  {_processor()}")
     sys.exit(0 if complete else 1)
 

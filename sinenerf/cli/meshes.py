@@ -67,7 +67,7 @@ def mesh(
     .sine file is safe.
 
     Args:
-        source: a .sine file of a shape or a scene, or the folder of a run of ns-train or sinenerf demo.
+        source: a .sine file of a shape or a scene, or the folder of a run of ns-train.
         output: file to write; the extension chooses the format: .glb .ply .obj .stl .off.
         resolution: cells along a side of the cube around a shape (512 by default); grid samples along the longest side
             of a scene or run (256 by default).

@@ -1,33 +1,52 @@
 """Commands for photographs and the scenes made of them."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
+from sinenerf.common.console import say
+from sinenerf.scenes.scene_options import SceneOptions, SceneReport
 
-def demo(
-    scene: Path | None = None,
-    output: Path = Path("outputs/demo"),
-    steps: int = 3000,
-    minutes: float = 5.0,
-    frames: int = 48,
+
+def scene(
+    source: Annotated[Path, tyro.conf.Positional],
+    /,
+    output: Path,
+    options: Annotated[SceneOptions, tyro.conf.arg(name="")],
+    film: Path | None = None,
+    page: Path | None = None,
 ) -> None:
-    """Train sine-nerf-small on one scene, score it on the held-out views, and render a fly-through.
+    """Make a scene of photographs or a film: find the cameras, train, round to a small file, score, render a film.
 
-    Writes truth_and_prediction.png, flythrough.mp4 and result.json below the output folder. Ctrl-C or a crash loses
-    nothing: the same command resumes.
+    Ctrl-C or a crash loses nothing: the same command goes on. An existing output is not overwritten.
 
     Args:
-        scene: LLFF folder with poses_bounds.npy and images. By default a small scene is generated.
-        output: where the run goes, in a folder named after the scene.
-        steps: training steps.
-        minutes: approximate limit on the training time; a slow machine makes fewer steps.
-        frames: number of frames of the fly-through.
+        source: folder of photographs (.jpg .png .webp .heic ...) or film (.mp4 .mov); or what has cameras already: an
+            LLFF folder, a transforms.json or its folder, a COLMAP model.
+        output: .sine file to write.
+        film: film to write, .mp4 or .gif; by default an .mp4 beside the output.
+        page: page to write, .html, which shows the scene in any browser.
     """
-    from sinenerf.plugin.demo import run_demo
+    from sinenerf.scenes.photographs_to_scene import photographs_to_scene
 
-    run_demo(scene, output, steps, minutes, frames)
+    report = photographs_to_scene(source, output, options, film or output.with_suffix(".mp4"), page, progress=True)
+    if report is None:
+        say("stopped: run the same command to go on")
+        sys.exit(130)
+    _show(report, options)
+
+
+def _show(report: SceneReport, options: SceneOptions) -> None:
+    fit = ", their exposures not fitted" if options.exposure else ""
+    print(
+        f"held-out PSNR {report.metrics['psnr']:.2f} dB, SSIM {report.metrics['ssim']:.3f} over {report.held_out} views"
+        f"{fit}"
+    )
+    print(f"{report.parameters:,} parameters; {report.steps:,} steps in {report.seconds:.0f} s")
+    for path in report.written:
+        print(f"{path}: {path.stat().st_size:,} bytes")
 
 
 def render(

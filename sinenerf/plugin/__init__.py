@@ -5,9 +5,9 @@
 - `datamanager`, `model` (with `viewer_panel`), `optimizers`, `trainer`: called in this order to set up a training.
 
 Its other modules call nerfstudio for the commands of sinenerf: they open and compress runs, export them as meshes,
-train the demo, and train nerfstudio's own methods for comparison. Bad input raises an exception with a one-line
-message; `edge` turns it into SystemExit where nerfstudio, which would print a traceback, is the caller. Nothing in
-radiance, occupancy or codec imports this package.
+train the scenes of `sinenerf scene`, and train nerfstudio's own methods for comparison. Bad input raises an exception
+with a one-line message; `edge` turns it into SystemExit where nerfstudio, which would print a traceback, is the caller.
+Nothing in radiance, occupancy or codec imports this package.
 """
 
 from sinenerf.compat import declare_operators

@@ -19,5 +19,5 @@ def test_help_starts_without_heavy_libraries():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=ENVIRONMENT, check=False)
     assert done.returncode == 0, done.stderr
-    for command in ("demo", "export-mesh", "make-scene", "download", "doctor"):
+    for command in ("scene", "export-mesh", "make-scene", "download", "doctor"):
         assert command in done.stdout

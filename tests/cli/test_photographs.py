@@ -1,40 +1,46 @@
-"""sinenerf demo trains a scene, scores it and renders a film; after a kill it resumes."""
+"""sinenerf scene makes a scene of photographs; after a kill the same command goes on."""
 
-import json
 import subprocess
 import sys
 
+import imageio
 import pytest
-from PIL import Image
-from support.commands import ENVIRONMENT, call_command
-from support.kill_loop import stop_when
+from support.commands import ENVIRONMENT, call_sinenerf
+from support.kill_loop import kill_and_run_again
+
+import sinenerf
 
 pytest.importorskip("nerfstudio", reason="needs nerfstudio")
 pytestmark = pytest.mark.slow
 
 
-def test_the_demo_trains_scores_and_films_a_scene(scene, tmp_path):
-    output = call_command(
-        "sinenerf", "demo", "--scene", scene, "--steps", 40, "--frames", 4, "--output", tmp_path / "demo"
-    )
-    target = tmp_path / "demo" / scene.name
-    result = json.loads((target / "result.json").read_text())
-    assert result["steps"] == 40 and result["held_out_views"] == 2 and result["psnr"] > 8
-    assert "held-out PSNR" in output and f"{result['parameters']:,}" in output
-    with Image.open(target / "truth_and_prediction.png") as picture:
-        assert picture.size == (3 * 48, 2 * 36)
-    assert (target / "flythrough.mp4").stat().st_size > 1000
+def test_a_scene_a_film_and_a_page_are_made_of_photographs(scene, tmp_path):
+    command = ("scene", scene, "--output", tmp_path / "a.sine", "--page", tmp_path / "a.html", "--steps", 40)
+    made = call_sinenerf(*command, "--frames", 3, "--bytes", 9000, "--refine-poses")
+    assert made.returncode == 0, made.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.html", "a.mp4", "a.sine"]
+    field = sinenerf.load(tmp_path / "a.sine")
+    assert field.config.layer == "dense" and (tmp_path / "a.sine").stat().st_size <= 9000
+    assert len(imageio.mimread(tmp_path / "a.mp4")) == 3
+    for words in ("training on 7 photographs of 48 x 36 pixels; 2 held out", "warp: ndc", "poses refined by 0.0"):
+        assert words in made.stderr
+    assert "held-out PSNR" in made.stdout and "over 2 views, their exposures not fitted" in made.stdout
+    assert f"{tmp_path / 'a.sine'}: {(tmp_path / 'a.sine').stat().st_size:,} bytes" in made.stdout
+    again = call_sinenerf(*command)
+    assert again.returncode == 1 and "a.sine: already exists and is not overwritten" in again.stderr
 
 
-def test_a_killed_demo_resumes_from_its_last_checkpoint(scene, tmp_path):
-    frequent_saves = "from sinenerf.plugin.methods import sine_nerf_small as s; s.config.steps_per_save = 50; "
-    command = [sys.executable, "-c", frequent_saves + "from sinenerf.cli import main; main()", "demo"]
-    command += ["--scene", str(scene), "--steps", "2000", "--frames", "2", "--output", str(tmp_path)]
-    folder = tmp_path / scene.name / "sine-nerf-small" / "run" / "nerfstudio_models"
-    stop_when(lambda: any(folder.glob("step-*.ckpt")), command)
-    assert not (tmp_path / scene.name / "result.json").exists()
-    last = max(int(path.stem.removeprefix("step-")) for path in folder.glob("step-*.ckpt"))
-    command[command.index("2000")] = str(last + 20)
-    resumed = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False)
-    assert resumed.returncode == 0 and f"from step {last + 1}" in resumed.stdout, resumed.stderr
-    assert (tmp_path / scene.name / "result.json").exists()
+def test_a_killed_command_goes_on(scene, tmp_path):
+    frequent_saves = "import sinenerf.plugin.budgeted_training as b; b.SAVE_EVERY = 0.5; "
+    command = [sys.executable, "-c", frequent_saves + "from sinenerf.cli import main; main()", "scene", str(scene)]
+    command += ["--output", str(tmp_path / "a.sine"), "--steps", "120", "--frames", "2", "--layer", "sine"]
+    kill_and_run_again(command, tmp_path / ".a.sine.work" / "checkpoint.pt")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "a.sine"]
+    assert sinenerf.load(tmp_path / "a.sine").config.layer == "sine"
+
+
+def test_a_wrong_name_is_refused(scene, tmp_path):
+    command = [sys.executable, "-m", "sinenerf", "scene", str(scene), "--output", str(tmp_path / "a.ply")]
+    refused = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+    assert refused.returncode == 1 and refused.stderr.endswith("a.ply: is written as .sine. Give such a name\n")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,40 @@
+"""`--layer auto`: the network that is best known for a time and a number of bytes.
+
+The table and the measurements that it rests on are in docs/radiance.md, "Which layer". On photographs a dense network
+learns more in the same time than a sine of the same shape, and a thin dense one more than a sine of the same bytes.
+"""
+
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+BITS = 6.0
+"""Bits per parameter to which a scene is rounded where no size is given: fewer cost quality, more only bytes."""
+WIDTHS = (160, 144, 128, 112, 96, 80, 64, 56, 48, 40, 32, 24, 16)
+"""Widths of the dense network, the widest first."""
+
+
+def network_for(layer: str, bytes: int | None) -> dict[str, Any]:
+    """Settings of sine-nerf-small's model for a layer, and for the size of the file.
+
+    Args:
+        layer: auto is the dense network, as wide as `BITS` bits per parameter allow within `bytes`.
+        bytes: size of the file; None for as many as the network needs.
+    """
+    if layer != "auto":
+        return {"layer": layer}
+    settings = {"layer": "dense", "position_frequencies": 8}
+    for width in WIDTHS:
+        settings["width"] = width
+        if bytes is None or BITS / 8 * parameters_of(settings) <= bytes:
+            break
+    return settings
+
+
+def parameters_of(settings: dict[str, Any]) -> int:
+    """Parameters of sine-nerf-small's networks with these settings."""
+    from sinenerf.plugin.methods import sine_nerf_small
+    from sinenerf.radiance.architecture import tensors_of
+
+    model = replace(sine_nerf_small.config.pipeline.model, **settings)
+    return sum(prod(shape) for shape in tensors_of(model.architecture(endless=True)).values())

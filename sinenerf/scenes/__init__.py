@@ -1,0 +1,1 @@
+"""From photographs to a .sine file, a film and a page: `sinenerf scene`."""

@@ -1,0 +1,157 @@
+"""From photographs to a scene by one call: each step is a function of the library that can be called by itself."""
+
+from pathlib import Path
+from typing import Any
+
+from sinenerf.common.console import say
+from sinenerf.plugin.layer_choice import BITS, network_for
+from sinenerf.plugin.scene_training import SceneTraining, scene_config
+from sinenerf.plugin.training_corrections import pose_change
+from sinenerf.scenes.scene_options import SceneOptions, SceneReport
+from sinenerf.scenes.scene_work import SceneWork
+
+CAMERAS = ("poses_bounds.npy", "transforms.json", "transforms_train.json", "sparse", "colmap/sparse/0", "cameras.bin")
+"""Files and folders that tell a capture with cameras from a folder of photographs."""
+FILM_WIDTH = 480
+"""Largest width of the film, in pixels: a picture takes a second or two."""
+
+
+def photographs_to_scene(
+    source: Path,
+    output: Path,
+    options: SceneOptions | None = None,
+    film: Path | None = None,
+    page: Path | None = None,
+    progress: bool = False,
+) -> SceneReport | None:
+    """Make a scene of photographs, and a film and a page of the scene.
+
+    Args:
+        source: folder of photographs or film; or what has cameras already: an LLFF folder, a transforms.json or its
+            folder, a COLMAP model.
+        output: .sine file to write.
+        film: .mp4 or .gif to write.
+        page: .html to write, which shows the scene in any browser.
+        progress: print a line for each step on standard error.
+
+    Returns:
+        scores and sizes; None after Ctrl-C: the same call then goes on.
+
+    Raises:
+        ValueError: the input makes no scene. The message, one line, says how to mend it.
+        OSError: the input does not exist, or an output exists or cannot be written.
+        RuntimeError: the loss is not finite.
+    """
+    options, source, output = options or SceneOptions(), Path(source), Path(output)
+    _check_names(output, film, page)
+    outputs = tuple(path for path in (output, film, page) if path is not None)
+    work = SceneWork(source, outputs, options.training_settings())
+    posed = _posed(source, work, progress)
+    training = _training(posed, work, options, progress)
+    if not training.run():
+        return None
+    report = _finish(training, work, options, film, page)
+    if progress and (corrections := training.trainer.pipeline.model.pose_corrections) is not None:
+        scale = training.trainer.pipeline.datamanager.train_dataparser_outputs.dataparser_scale
+        say(str(pose_change(corrections, float(scale))))
+    work.publish()
+    return report
+
+
+def _check_names(output: Path, film: Path | None, page: Path | None) -> None:
+    from sinenerf.common.films import FILMS
+
+    for path, known in ((output, (".sine",)), (film, FILMS), (page, (".html", ".htm"))):
+        if path is not None and path.suffix.lower() not in known:
+            raise ValueError(f"{path}: is written as {' or '.join(known)}. Give such a name")
+
+
+def _posed(source: Path, work: SceneWork, progress: bool) -> Path:
+    """What has cameras: the input, or what `capture` makes of it."""
+    if source.suffix == ".json" or any((source / name).exists() for name in CAMERAS):
+        return source
+    from sinenerf.capture.pipeline import capture
+
+    report = capture(source, work.folder / "capture", progress=progress)
+    if progress:
+        for line in (report.summary(), *report.reasons()):
+            say(line)
+    return report.scene
+
+
+def _training(posed: Path, work: SceneWork, options: SceneOptions, progress: bool) -> SceneTraining:
+    from sinenerf.common.checks import training_budget
+    from sinenerf.plugin.nerfstudio_methods import build
+
+    network = network_for(options.layer, options.bytes)
+    size = {"bits": BITS} if options.bytes is None else {"bytes": options.bytes}
+    corrections = {"exposure": options.exposure, "refine_poses": options.refine_poses}
+    parser = {"widest": options.size, "hold_every": options.hold_every}
+    config = scene_config(posed, work.folder, {**network, **size, **corrections}, parser)
+    trainer = build(config, options.seed)
+    _describe(trainer.pipeline, network, progress)
+    seconds, steps = training_budget(options.minutes, options.steps, default_minutes=10.0)
+    checkpoint = work.folder / "checkpoint.pt"
+    return SceneTraining(
+        trainer=trainer,
+        max_seconds=seconds,
+        max_steps=steps,
+        checkpoint=checkpoint,
+        seed=options.seed,
+        show=progress,
+    )
+
+
+def _describe(pipeline: Any, network: dict[str, Any], progress: bool) -> None:
+    """Say what is trained on, and how."""
+    if not progress:
+        return
+    manager, field = pipeline.datamanager, pipeline.model.field
+    cameras, metadata = manager.train_dataset.cameras, manager.train_dataparser_outputs.metadata
+    size = f"{int(cameras.width[0])} x {int(cameras.height[0])} pixels"
+    say(f"training on {len(cameras)} photographs of {size}; {len(manager.eval_dataset)} held out")
+    say(f"warp: {type(field.warp).__name__.lower()}, {metadata.get('reason', 'as the capture says')}")
+    say(f"{network['layer']} layers, {field.config.width} wide: {field.parameters_count:,} parameters")
+
+
+def _finish(
+    training: SceneTraining, work: SceneWork, options: SceneOptions, film: Path | None, page: Path | None
+) -> SceneReport:
+    """Write the file, score it, and render the film and the page from it."""
+    from sinenerf.plugin.runs import field_of
+    from sinenerf.plugin.scoring import file_renderer, score_held_out
+    from sinenerf.radiance.evaluate import mean_metrics
+    from sinenerf.radiance.field import RadianceField
+    from sinenerf.radiance.render import render_views
+
+    pipeline = training.trainer.pipeline
+    scene, *others = work.finished
+    if not scene.exists():
+        field_of(pipeline).save(scene)
+    note = work.read("scores")
+    if note is None:
+        scores = [score.metrics for score in score_held_out(pipeline, file_renderer(scene))]
+        note = {"metrics": mean_metrics(scores), "held_out": len(scores)}
+        work.write("scores", note)
+    field = RadianceField.load(scene)
+    assert field.capture is not None
+    made = iter(others)
+    if film is not None and not (target := next(made)).exists():
+        render_views(field, target, None, options.frames, min(1.0, FILM_WIDTH / field.capture.home.width))
+    if page is not None and not (target := next(made)).exists():
+        _write_page(scene, target)
+    return SceneReport(
+        **note,
+        steps=training.step,
+        seconds=round(training.seconds, 1),
+        parameters=field.parameters_count,
+        bytes=scene.stat().st_size,
+        written=work.outputs,
+    )
+
+
+def _write_page(scene: Path, page: Path) -> None:
+    from sinenerf.viewer.export_page import export_page
+    from sinenerf.viewer.launch import open_api
+
+    export_page(open_api([scene]), page)

@@ -1,0 +1,91 @@
+"""The hidden folder beside an output where the steps of `sinenerf scene` keep their results until all are complete."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from sinenerf.common.console import say
+from sinenerf.common.files import check_folder, replacing
+
+SKIPPED = {"Thumbs.db", ".DS_Store"}
+"""Files that systems write by themselves."""
+
+
+class SceneWork:
+    """Results of finished steps. A later call with the same input and settings goes on there.
+
+    Args:
+        source: the input, which is only read.
+        outputs: the files to write: the scene, and a film and a page where they are wanted.
+        settings: what the results depend on besides the input. If it has changed, earlier results are discarded.
+
+    Raises:
+        FileNotFoundError: the input, or the folder of an output, does not exist.
+        FileExistsError: an output exists.
+        ValueError: an output lies in the input.
+    """
+
+    def __init__(self, source: Path, outputs: tuple[Path, ...], settings: dict[str, Any]) -> None:
+        if not source.exists():
+            raise FileNotFoundError(f"{source}: no such file or folder. Give photographs, a film, or a capture")
+        self.outputs, scene = outputs, outputs[0]
+        for path in outputs:
+            check_folder(path)
+            if source.is_dir() and source.resolve() in path.resolve().parents:
+                raise ValueError(f"{path}: lies in {source}, which is left as it is. Give an output elsewhere")
+        self.folder = scene.absolute().with_name(f".{scene.name}.work")
+        expected = {**settings, "input": str(source.resolve()), "files": _listed(source)}
+        resumed = self.read("settings") == json.loads(json.dumps(expected))
+        for path in outputs:
+            if path.exists() and not (resumed and self.read("published") is not None):
+                raise FileExistsError(f"{path}: already exists and is not overwritten. Give another name, or remove it")
+        if not resumed:
+            if self.folder.exists():
+                say(f"ignoring {self.folder}: it belongs to other input or other settings; starting anew")
+            self.discard()
+            self.folder.mkdir()
+            self.write("settings", expected)
+
+    @property
+    def finished(self) -> tuple[Path, ...]:
+        """Where the outputs are made, with their own names."""
+        folder = self.folder / "finished"
+        folder.mkdir(exist_ok=True)
+        return tuple(folder / path.name for path in self.outputs)
+
+    def read(self, name: str) -> Any:
+        """The JSON kept under a name, or None."""
+        try:
+            return json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    def write(self, name: str, content: Any) -> None:
+        """Keep JSON under a name, whole or not at all."""
+        with replacing(self.folder / f"{name}.json") as partial:
+            partial.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+
+    def publish(self) -> None:
+        """Move the outputs to their places, the scene last, and remove this folder."""
+        self.write("published", True)
+        for made, path in reversed(list(zip(self.finished, self.outputs, strict=True))):
+            if made.exists():  # else an earlier call, killed here, has moved it
+                shutil.move(made, path) if _other_disk(made, path) else os.replace(made, path)
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove this folder and everything in it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _other_disk(made: Path, path: Path) -> bool:
+    return made.stat().st_dev != path.absolute().parent.stat().st_dev
+
+
+def _listed(source: Path) -> list[list[Any]]:
+    """The files of the input with their sizes and times of change."""
+    files = [source] if source.is_file() else sorted(p for p in source.rglob("*") if p.is_file())
+    visible = [path for path in files if path.name not in SKIPPED and not path.name.startswith(".")]
+    return [[str(path.relative_to(source.parent)), path.stat().st_size, path.stat().st_mtime_ns] for path in visible]

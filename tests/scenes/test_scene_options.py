@@ -1,0 +1,27 @@
+"""The settings of `sinenerf scene`."""
+
+import pytest
+
+from sinenerf.scenes.scene_options import SceneOptions
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"minutes": 0}, "minutes is 0: it must be positive"),
+        ({"minutes": 1, "steps": 2}, "give minutes or steps, not both"),
+        ({"steps": 1.5}, "steps is 1.5: it must be a whole number"),
+        ({"bytes": -1}, "bytes is -1: it must be positive"),
+        ({"frames": 0}, "frames is 0: it must be positive"),
+        ({"hold_every": 0}, "hold_every is 0: it must be positive"),
+        ({"seed": -1}, "seed is -1: it must be 0 or more"),
+    ],
+)
+def test_impossible_settings_are_refused(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        SceneOptions(**wrong)
+
+
+def test_the_length_of_the_film_does_not_change_the_training():
+    assert SceneOptions(frames=2).training_settings() == SceneOptions().training_settings()
+    assert SceneOptions(seed=2).training_settings() != SceneOptions().training_settings()

@@ -1,0 +1,68 @@
+"""The folder where the steps of a scene keep their results."""
+
+import pytest
+
+from sinenerf.scenes.scene_work import SceneWork
+
+
+@pytest.fixture
+def source(tmp_path):
+    (tmp_path / "photographs").mkdir()
+    (tmp_path / "photographs" / "a.jpg").write_bytes(b"a")
+    return tmp_path / "photographs"
+
+
+def make(work):
+    for path in work.finished:
+        path.write_text(path.name)
+
+
+def test_outputs_appear_together_and_the_folder_is_removed(source, tmp_path):
+    outputs = tmp_path / "scene.sine", tmp_path / "scene.mp4"
+    work = SceneWork(source, outputs, {"seed": 0})
+    make(work)
+    assert not any(path.exists() for path in outputs)
+    work.publish()
+    assert [path.read_text() for path in outputs] == ["scene.sine", "scene.mp4"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photographs", "scene.mp4", "scene.sine"]
+
+
+def test_a_later_call_goes_on_only_with_the_same_input_and_settings(source, tmp_path, capsys):
+    outputs = (tmp_path / "scene.sine",)
+    SceneWork(source, outputs, {"seed": 0}).write("scores", [1])
+    assert SceneWork(source, outputs, {"seed": 0}).read("scores") == [1] and not capsys.readouterr().err
+    assert SceneWork(source, outputs, {"seed": 1}).read("scores") is None
+    assert "belongs to other input or other settings" in capsys.readouterr().err
+    SceneWork(source, outputs, {"seed": 1}).write("scores", [1])
+    (source / "b.jpg").write_bytes(b"b")
+    assert SceneWork(source, outputs, {"seed": 1}).read("scores") is None
+
+
+def test_a_call_killed_while_it_publishes_goes_on(source, tmp_path, monkeypatch):
+    outputs = tmp_path / "scene.sine", tmp_path / "scene.mp4"
+    work = SceneWork(source, outputs, {})
+    make(work)
+    monkeypatch.setattr(SceneWork, "discard", lambda self: None)
+    work.publish()
+    (tmp_path / "scene.sine").rename(work.finished[0])  # only the film was moved
+    monkeypatch.undo()
+    again = SceneWork(source, outputs, {})
+    again.publish()
+    assert [path.read_text() for path in outputs] == ["scene.sine", "scene.mp4"] and not again.folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("place", "output", "message"),
+    [
+        ("photographs", "taken.sine", "taken.sine: already exists and is not overwritten"),
+        ("photographs", "photographs/scene.sine", "lies in .*photographs, which is left as it is"),
+        ("photographs", "nowhere/scene.sine", "nowhere does not exist"),
+        ("gone", "scene.sine", "gone: no such file or folder"),
+    ],
+)
+def test_bad_places_are_refused_before_anything_is_written(source, tmp_path, place, output, message):
+    (tmp_path / "taken.sine").write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises((OSError, ValueError), match=message):
+        SceneWork(tmp_path / place, (tmp_path / output,), {})
+    assert sorted(tmp_path.rglob("*")) == before and (tmp_path / "taken.sine").read_text() == "mine"
