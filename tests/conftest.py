@@ -22,6 +22,7 @@ install_import_hook(
         "sinenerf.layers",
         "sinenerf.networks",
         "sinenerf.occupancy",
+        "sinenerf.photographs",
         "sinenerf.plugin",
         "sinenerf.radiance",
     ],

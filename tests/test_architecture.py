@@ -16,14 +16,15 @@ METHOD = {"sinenerf.layers", "sinenerf.factored", "sinenerf.theory", "sinenerf.a
 """The method itself. The other units are packages, or single modules of the top level."""
 BASE = {"method", "common"}
 FIELDS = BASE | {"codec", "rounding", "conversion"}
-ALL_FIELDS = FIELDS | {"radiance", "occupancy", "sinenerf.sine_file"}
+ALL_FIELDS = FIELDS | {"photographs", "radiance", "occupancy", "sinenerf.sine_file"}
 MAY_IMPORT = {
     "common": set(),
     "method": {"common"},
     "codec": BASE,
     "conversion": BASE,
     "rounding": BASE | {"codec"},
-    "radiance": FIELDS,
+    "photographs": {"common"},
+    "radiance": FIELDS | {"photographs"},
     "occupancy": FIELDS,
     "sinenerf.sine_file": FIELDS | {"radiance", "occupancy"},
     "sinenerf.compat": BASE,
@@ -116,7 +117,7 @@ def test_imports_are_read_wherever_they_stand():
 
 
 def test_modules_of_a_scene_a_shape_and_a_file_need_no_nerfstudio():
-    packages = ("radiance", "occupancy", "codec", "rounding")
+    packages = ("photographs", "radiance", "occupancy", "codec", "rounding")
     names = [name for name in modules() if name.startswith(tuple(f"sinenerf.{package}" for package in packages))]
     assert len(names) > 40
     code = f"""

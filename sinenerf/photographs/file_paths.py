@@ -1,0 +1,119 @@
+"""Finding photographs by the paths that a capture names, which may come from another machine, and those missing."""
+
+import re
+from dataclasses import replace
+from pathlib import Path, PureWindowsPath
+
+import numpy as np
+
+from sinenerf.photographs.pictures import PICTURE_SUFFIXES, list_pictures, plain_name
+from sinenerf.photographs.posed_photographs import FEWEST, CaptureError, PosedPhotographs, listed
+
+
+class FileFinder:
+    """Finds files below a capture's folder by the paths that the capture names.
+
+    A path of Windows, or of another computer, is looked for by its tail below the folder. Upper and lower case and the
+    form of Unicode may differ where no other file fits. An extension may be left out, as in Blender's files.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._folders: dict[Path, dict[str, Path]] = {}
+
+    def find(self, name: str, folders: tuple[str, ...] = ("",)) -> Path | None:
+        """The file that a capture names, or None.
+
+        Args:
+            folders: where below the root a relative path may begin.
+        """
+        parts = [part for part in re.split(r"[\\/]+", name.strip()) if part not in ("", ".")]
+        drive = PureWindowsPath(name).drive
+        if drive and parts and parts[0] == drive:
+            parts = parts[1:]
+        if not parts:
+            return None
+        if name.startswith("/") and (found := self._at(Path("/"), parts)):
+            return found
+        for start in range(len(parts)):
+            for folder in folders:
+                if found := self._at(self.root / folder, parts[start:]):
+                    return found
+        return None
+
+    def _at(self, folder: Path, parts: list[str]) -> Path | None:
+        path = folder.joinpath(*parts)
+        if path.is_file():
+            return path
+        for part in parts[:-1]:
+            folder = folder / ".." if part == ".." else folder / part
+        if not folder.is_dir():
+            return None
+        if folder not in self._folders:
+            entries = sorted(folder.iterdir()) if self._below_root(folder) else []
+            named = {plain_name(p.stem): p for p in reversed(entries) if p.suffix.lower() in PICTURE_SUFFIXES}
+            self._folders[folder] = {**named, **{plain_name(p.name): p for p in reversed(entries)}}
+        return self._folders[folder].get(plain_name(parts[-1]))
+
+    def _below_root(self, folder: Path) -> bool:
+        return self.root.resolve() in (folder.resolve(), *folder.resolve().parents)
+
+
+def without_missing(
+    photographs: PosedPhotographs, present: list[bool], strict: bool, wanted: list[str]
+) -> PosedPhotographs:
+    """The views whose photographs are there, if these are at least `FEWEST` and half of the list.
+
+    Args:
+        present: whether each photograph was found.
+        strict: refuse if any is missing.
+        wanted: each photograph as the capture names it.
+
+    Raises:
+        CaptureError: too many are missing, or any with `strict`.
+    """
+    missing = [name for name, there in zip(wanted, present, strict=True) if not there]
+    if not missing:
+        return photographs
+    line = f"{photographs.source}: {len(missing)} of {len(present)} photographs are not there: {listed(missing)}"
+    left = len(present) - len(missing)
+    if strict or left < FEWEST or left < len(present) / 2:
+        why = "" if strict else f". {max(FEWEST, (len(present) + 1) // 2)} are needed at least"
+        raise CaptureError(f"{line}{why}. Copy them to {photographs.root}, or correct the paths")
+    return photographs.chosen(np.flatnonzero(present)).noted(f"{line}. Going on with the other {left}")
+
+
+def check_placed(photographs: PosedPhotographs) -> PosedPhotographs:
+    """Count the photographs beside those with a camera that have none.
+
+    Raises:
+        CaptureError: fewer than `FEWEST` and fewer than half have one.
+    """
+    folders = {path.parent for path in photographs.paths}
+    used = {plain_name(path.name) for path in photographs.paths}
+    if photographs.named_held_out is not None or len(folders) != 1:
+        return photographs  # splits may leave photographs out
+    (folder,) = folders
+    others = [path.name for path in list_pictures(folder) if plain_name(path.name) not in used]
+    if not others or folder == photographs.root:
+        return photographs
+    count, total = len(photographs), len(photographs) + len(others)
+    line = f"{photographs.source}: cameras for {count} of {total} photographs in {folder}"
+    if count < FEWEST and count < total / 2:
+        raise CaptureError(
+            f"{line}: their poses were not found. Estimate them again, with more overlap between photographs"
+        )
+    return photographs.noted(f"{line}; without: {listed(others)}")
+
+
+def find_masks(photographs: PosedPhotographs) -> PosedPhotographs:
+    """The same with masks of a folder `masks` beside the photographs: masks/a.png (nerfstudio) or masks/a.jpg.png
+    (COLMAP) for images/a.jpg."""
+    folder = photographs.root / "masks"
+    if photographs.masks is not None or not folder.is_dir():
+        return photographs
+    finder, masks = FileFinder(folder), []
+    for name in photographs.names:
+        inner = name.split("/", 1)[-1]
+        masks.append(finder.find(f"{inner}.png") or finder.find(f"{inner.rpartition('.')[0]}.png"))
+    return replace(photographs, masks=tuple(masks)) if any(masks) else photographs

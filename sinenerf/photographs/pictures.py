@@ -1,0 +1,156 @@
+"""Decoding photographs of any common format as 8-bit colour, in the size and turn of their cameras."""
+
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sinenerf.photographs.posed_photographs import CaptureError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".heic", ".heif", ".tif", ".tiff", ".bmp"}
+HEIF = {".heic", ".heif"}
+PLAIN = {"RGB", "RGBA", "L"}
+"""Pillow's names of the formats that need no conversion: 8 bits per channel, colour or grey."""
+LARGEST = 300_000_000
+"""Pixels of the largest photograph that is decoded. A phone's have up to 200 million."""
+ORIENTATION, QUARTER_TURNS = 0x0112, (5, 6, 7, 8)
+"""The EXIF tag of the orientation, and those of its values that swap width and height."""
+TOLERANCE = 0.02
+"""Relative difference of proportions that is put down to rounding."""
+
+
+def list_pictures(folder: Path) -> list[Path]:
+    """The photographs in a folder, sorted by name; empty if the folder does not exist."""
+    if not folder.is_dir():
+        return []
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and not p.name.startswith("."))
+
+
+def load_picture(path: Path, size: tuple[int, int] | None = None, transparent: bool = False) -> "Image":
+    """Decode a photograph as 8-bit RGB, or as RGBA.
+
+    Args:
+        size: width and height of the camera's picture. A photograph of another size is turned as its EXIF data say if
+            only then the proportions agree, and resized. By default it stays as the file has it.
+        transparent: return RGBA.
+
+    Raises:
+        CaptureError: the file does not exist, is no picture or damaged, its pixels cannot be converted, or its
+            proportions are not those of the camera.
+    """
+    from PIL import Image
+
+    image = to_eight_bits(path, turned(path, decode(path), size)).convert("RGBA" if transparent else "RGB")
+    return image if size is None or image.size == size else image.resize(size, Image.Resampling.BOX)
+
+
+def decode(path: Path) -> "Image":
+    """A whole photograph as its file has it, in any pixel format.
+
+    Raises:
+        CaptureError: the file does not exist, is no picture, or is damaged.
+    """
+    from PIL import Image
+
+    if not path.is_file():
+        what = "is a folder, not a photograph" if path.is_dir() else "no such photograph"
+        raise CaptureError(f"{path}: {what}. Copy the photograph to this place, or remove its view")
+    if path.suffix.lower() in HEIF:
+        _register_heif()
+    try:
+        with _large_pictures(), Image.open(path) as image:
+            image.load()
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        raise CaptureError(f"{path}: cannot be decoded ({error}). Copy the photograph again") from None
+    return image
+
+
+def size_on_disk(path: Path) -> tuple[int, int]:
+    """Width and height of a photograph as its file has it, by its head alone where that suffices.
+
+    Raises:
+        CaptureError: as `decode`.
+    """
+    from PIL import Image
+
+    if path.suffix.lower() not in HEIF:
+        with suppress(OSError, ValueError, SyntaxError), _large_pictures(), Image.open(path) as image:
+            return image.size
+    return decode(path).size
+
+
+def to_eight_bits(path: Path, image: "Image") -> "Image":
+    """The picture with 8 bits per channel: RGB, RGBA or grey.
+
+    Raises:
+        CaptureError: its numbers have no known range.
+    """
+    from PIL import Image
+
+    if image.mode in PLAIN and not (image.mode != "RGBA" and "transparency" in image.info):
+        return image
+    if image.mode.startswith("I"):  # 16 bits of grey
+        return Image.fromarray((np.asarray(image, np.float64) / 257).round().clip(0, 255).astype(np.uint8))
+    if image.mode == "F":
+        raise CaptureError(f"{path}: its pixels are floating-point numbers of no known range: save it as 8-bit RGB")
+    return image.convert("RGBA" if image.has_transparency_data else "RGB")
+
+
+def turned(path: Path, image: "Image", size: tuple[int, int] | None) -> "Image":
+    """A photograph in the turn in which it has the proportions of its camera.
+
+    As in COLMAP and nerfstudio, the EXIF orientation counts only where the pixels as they lie do not agree.
+
+    Args:
+        size: width and height of the camera's picture; None to leave the photograph as it lies.
+
+    Raises:
+        CaptureError: the proportions agree in no turn.
+    """
+    from PIL import ImageOps
+
+    if size is None or same_proportions(image.size, size):
+        return image
+    if image.getexif().get(ORIENTATION, 1) in QUARTER_TURNS and same_proportions(image.size[::-1], size):
+        return ImageOps.exif_transpose(image)
+    raise CaptureError(
+        f"{path}: is {image.width}x{image.height}, but its camera is for {size[0]}x{size[1]}: the proportions must "
+        "agree. Use the photographs that the cameras were estimated from"
+    )
+
+
+def same_proportions(size: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Whether two sizes have the same proportions, but for rounding to whole pixels."""
+    ratio, expected = size[0] / size[1], other[0] / other[1]
+    smallest = min(*size, *other)
+    return abs(ratio - expected) <= max(TOLERANCE, 1 / smallest) * expected
+
+
+def plain_name(name: str) -> str:
+    """A file name as file systems compare it: without case, in one form of Unicode."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _register_heif() -> None:
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+
+
+@contextmanager
+def _large_pictures() -> Iterator[None]:
+    """Pillow takes large photographs for an attack."""
+    from PIL import Image
+
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = LARGEST if before is None else max(before, LARGEST)
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
