@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sinenerf.photographs.colmap_model import find_model, read_colmap
-from sinenerf.photographs.llff import TABLE, read_llff
 from sinenerf.photographs.pictures import (
     PLAIN,
     decode,
@@ -18,6 +17,7 @@ from sinenerf.photographs.pictures import (
     turned,
 )
 from sinenerf.photographs.posed_photographs import CaptureError, PosedPhotographs, listed
+from sinenerf.photographs.poses_bounds import TABLE, read_llff
 from sinenerf.photographs.smaller_pictures import base_factor, default_factor, smaller_pictures
 from sinenerf.photographs.transforms_json import read_transforms
 
