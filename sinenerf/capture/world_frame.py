@@ -21,9 +21,9 @@ def place(model: "pycolmap.Reconstruction") -> None:
     poses = camera_to_world(model)
     points = np.array([point.xyz for point in model.points3D.values()])
     up = up_direction(poses)
-    centre = np.median(points, axis=0)
-    distance = float(np.linalg.norm(poses[:, :, 3] - centre, axis=1).mean())
     turn = rotation_to_z(up, poses)
+    centre = np.median(points @ turn.T, axis=0) @ turn
+    distance = float(np.linalg.norm(poses[:, :, 3] - centre, axis=1).mean())
     scale = 1.0 / max(distance, 1e-9)
     model.transform(pycolmap.Sim3d(scale, pycolmap.Rotation3d(turn), -scale * turn @ centre))
 

@@ -109,16 +109,20 @@ class ViewerApi:
 
     def mesh(self, query: Query, body: bytes = b"") -> Response:
         """A mesh: the length of a JSON header (u32), the header with its caption, numbers of vertices and faces and the
-        cube around it, then vertices (float32) and faces (uint32). All little-endian."""
+        cube around it, then vertices (float32) and faces (uint32), and red, green and blue of each vertex (uint8) where
+        the header says that it has colours. All little-endian."""
         asset = self.assets[self._index(query)]
         if asset.kind != "mesh":
             raise ValueError(f"{asset.path.name}: is not a mesh")
         mesh, placement = asset.load().mesh, asset.placement
         header: dict[str, Any] = {"vertices": len(mesh.vertices), "faces": len(mesh.faces), "caption": asset.caption()}
         header |= {"centre": placement.centre, "scale": placement.scale}
-        text = json.dumps(header).encode()
+        coloured = mesh.visual.kind == "vertex"
+        text = json.dumps(header | {"coloured": coloured}).encode()
         text += b" " * (-len(text) % 4)  # so that the arrays are aligned
-        arrays = (np.asarray(mesh.vertices, "<f4"), np.asarray(mesh.faces, "<u4"))
+        arrays = [np.asarray(mesh.vertices, "<f4"), np.asarray(mesh.faces, "<u4")]
+        if coloured:
+            arrays.append(np.asarray(mesh.visual.vertex_colors, np.uint8)[:, :3])
         return BINARY, struct.pack("<I", len(text)) + text + b"".join(array.tobytes() for array in arrays)
 
     def distances(self, query: Query, body: bytes = b"") -> Response:

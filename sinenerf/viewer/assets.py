@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sinenerf.codec.container import RADIANCE, Container
 from sinenerf.codec.entropy import CodecError
 from sinenerf.common.mesh_files import FORMATS
+from sinenerf.viewer.capture_mesh import capture_mesh, is_capture
 
 if TYPE_CHECKING:
     import trimesh
@@ -35,6 +36,8 @@ class Asset:
     def identify(cls, path: Path) -> "Asset":
         """Determine the kind of a file from its first bytes or its extension, without loading it.
 
+        The folder of a capture is shown as a mesh of its points and cameras.
+
         Raises:
             FileNotFoundError: the file does not exist.
             ValueError: it is neither a .sine file nor a mesh.
@@ -42,6 +45,8 @@ class Asset:
         if path.suffix.lower() in MESHES:
             if not path.is_file():
                 raise FileNotFoundError(f"{path}: no such file")
+            return cls(path, "mesh")
+        if is_capture(path):
             return cls(path, "mesh")
         if path.suffix.lower() != ".sine" and path.is_file():
             raise ValueError(
@@ -62,7 +67,9 @@ class Asset:
 
     @cached_property
     def mesh(self) -> "trimesh.Trimesh":
-        """The mesh in the file, with consistently oriented faces."""
+        """The mesh in the file, with consistently oriented faces, or that of a capture."""
+        if self.path.is_dir():
+            return self._capture[0]
         from sinenerf.occupancy.mesh_input import prepare_mesh, read_mesh
 
         if self.path.suffix.lower() != ".drc":
@@ -74,6 +81,10 @@ class Asset:
         except Exception as error:  # whatever the decoder raises
             raise ValueError(f"{self.path}: cannot be read as a Draco mesh ({error})") from None
         return prepare_mesh(decoded, str(self.path))[0]
+
+    @cached_property
+    def _capture(self) -> "tuple[trimesh.Trimesh, int, int]":
+        return capture_mesh(self.path)
 
     @cached_property
     def placement(self) -> "Placement":
@@ -97,6 +108,9 @@ class Asset:
     def caption(self) -> dict[str, str]:
         """The lines of its label: size, and faces or parameters and layer."""
         self.load()
+        if self.path.is_dir():
+            _, cameras, points = self._capture
+            return {"cameras": f"{cameras:,} cameras", "points": f"{points:,} points"}
         size = f"{self.path.stat().st_size:,} bytes"
         if self.kind == "mesh":
             return {"size": size, "faces": f"{len(self.mesh.faces):,} faces"}

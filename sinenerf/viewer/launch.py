@@ -4,13 +4,14 @@ from pathlib import Path
 
 from sinenerf.viewer.api import ViewerApi
 from sinenerf.viewer.assets import Asset, Up, identify_assets
+from sinenerf.viewer.capture_mesh import is_capture
 
 
 def open_api(paths: list[Path], original: Path | None = None, up: Up = "y", quality: str | None = None) -> ViewerApi:
     """Identify the files, or read the one folder of results.
 
     Args:
-        paths: .sine files and meshes; or one folder of a sweep's results.
+        paths: .sine files, meshes and captures; or one folder of a sweep's results.
         original: mesh that shapes are compared with; it is shown too.
         up: axis of the shapes that points up.
         quality: measure that the plot of results shows.
@@ -21,7 +22,7 @@ def open_api(paths: list[Path], original: Path | None = None, up: Up = "y", qual
     mesh = None if original is None else Asset.identify(original)
     if mesh is not None and mesh.kind != "mesh":
         raise ValueError(f"{original}: the original must be a mesh: .ply .obj .stl .glb .off .drc")
-    folders = [path for path in paths if path.is_dir()]
+    folders = [path for path in paths if path.is_dir() and not is_capture(path)]
     if folders and len(paths) > 1:
         raise ValueError(f"{folders[0]}: is a folder. Give one folder of results, or files")
     if folders:

@@ -54,14 +54,16 @@ async function embeddedResponse(responses, path, query) {
  * A mesh that the server has read; its encoding is documented at `ViewerApi.mesh`.
  *
  * @param {ArrayBuffer} buffer
- * @returns {{ header: { vertices: number, faces: number, caption: Record<string, string>, centre: number[], scale: number },
- *   positions: Float32Array, indices: Uint32Array }}
+ * @returns {{ header: { vertices: number, faces: number, caption: Record<string, string>, centre: number[], scale: number, coloured: boolean },
+ *   positions: Float32Array, indices: Uint32Array, colours: Uint8Array | null }}
  */
 export function unpackMesh(buffer) {
   const length = new DataView(buffer).getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
   const positions = new Float32Array(buffer, 4 + length, 3 * header.vertices);
-  return { header, positions, indices: new Uint32Array(buffer, 4 + length + positions.byteLength, 3 * header.faces) };
+  const indices = new Uint32Array(buffer, 4 + length + positions.byteLength, 3 * header.faces);
+  const colours = header.coloured ? new Uint8Array(buffer, indices.byteOffset + indices.byteLength, 3 * header.vertices) : null;
+  return { header, positions, indices, colours };
 }
 
 /** While a request is pending, show the server's running jobs. */

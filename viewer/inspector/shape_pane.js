@@ -14,6 +14,8 @@ const COLOURS = ["#d98a4b", "#4b8fd9", "#5cb58a", "#c27bb0", "#d9c04b", "#77c3d9
 const CUT = "#8d3b2b"; // inner side of the surface, visible where the clip plane opens it
 const FLAT_BELOW = 20000; // faces; decimated meshes are shaded flat, since smooth shading would hide what was lost
 
+/** An sRGB byte as light, as vertex colours are. @param {number} byte */
+const toLinear = (byte) => (byte <= 10 ? byte / 255 / 12.92 : ((byte / 255 + 0.055) / 1.055) ** 2.4);
 const clamp = (x) => Math.max(-1, Math.min(1, x));
 const ENDS = ["#2166ac", "#f2f0ea", "#b2182b"].map((c) => new Color(c));
 /** 256 colours from blue, inside the original, through white to red, outside; linear, as vertex colours are. */
@@ -52,11 +54,12 @@ export class ShapePane {
 
   async loadMesh() {
     if (this.geometry) return;
-    const { header, positions, indices } = unpackMesh(await request("/mesh", { asset: this.asset.id }));
+    const { header, positions, indices, colours } = unpackMesh(await request("/mesh", { asset: this.asset.id }));
     this.placement = { centre: header.centre, scale: header.scale };
     this.label.setCaption(header.caption);
     this.label.setNote("");
     this.setSurface(positions, indices);
+    if (colours) this.ownColours = new BufferAttribute(Float32Array.from(colours, toLinear), 3);
   }
 
   async findSurface({ level, resolution }, load) {
@@ -130,8 +133,13 @@ export class ShapePane {
     this.place(this.page.frame ?? this.placement);
     const byDistance = settings.colour === "distance" && this.distances;
     if (byDistance) this.paint(settings.range * this.diagonal);
-    this.material.vertexColors = Boolean(byDistance);
-    this.material.color.set(byDistance ? "#ffffff" : overlaid ? this.colour : CLAY);
+    const coloured = byDistance || (this.ownColours && !overlaid);
+    if (!byDistance && coloured) {
+      this.geometry.setAttribute("color", this.ownColours);
+      this.paintedRange = null;
+    }
+    this.material.vertexColors = Boolean(coloured);
+    this.material.color.set(coloured ? "#ffffff" : overlaid ? this.colour : CLAY);
     this.material.wireframe = settings.wireframe;
     this.material.opacity = overlaid && !isFirst ? settings.opacity : 1;
     this.material.transparent = this.material.opacity < 1;
@@ -156,7 +164,7 @@ export class ShapePane {
     if (this.paintedRange === range) return;
     this.paintedRange = range;
     const { geometry, distances } = this;
-    if (!geometry.hasAttribute("color")) {
+    if (!geometry.hasAttribute("color") || geometry.getAttribute("color") === this.ownColours) {
       geometry.setAttribute("color", new BufferAttribute(new Float32Array(3 * distances.length), 3));
     }
     const colours = geometry.getAttribute("color");
