@@ -2,9 +2,10 @@
 
     python scripts/benchmark_adapter_memory.py
 
-The layer is 4096 x 4096, its input 2048 tokens. "Peak" is the most memory that one forward and backward pass holds at
-once in addition to what was allocated before it, summed from torch's record of every allocation. Times are CPU times
-of this process, medians over passes that alternate between the methods.
+The layer is 4096 x 4096, its input 512, 2048 or 8192 tokens. "Peak" is the most memory that one forward and backward
+pass holds at once in addition to what was allocated before it, summed from torch's record of every allocation. Times
+are CPU times of this process, medians over passes that alternate between the methods, and their ratios to LoRA's pass
+of the same round: these hold on a machine with other work, too.
 """
 
 import json
@@ -30,11 +31,11 @@ from sinenerf.common import hardware
 class Options:
     width: int = 4096
     """Inputs and outputs of the layer."""
-    tokens: int = 2048
+    tokens: tuple[int, ...] = (512, 2048, 8192)
     """Rows of the input."""
     rank: int = 8
     """Width k of the factors."""
-    rounds: int = 2
+    rounds: int = 5
     """Timed steps of each method; the methods alternate."""
     output: Path = Path("scripts/results/adapters/memory.json")
     """Result file."""
@@ -78,9 +79,10 @@ def layers(options: Options) -> dict[str, nn.Module]:
     return adapted
 
 
-def main(options: Options) -> None:
-    x = torch.randn(options.tokens, options.width, requires_grad=True)
-    upstream = torch.randn(options.tokens, options.width)
+def measure(adapted: dict[str, nn.Module], width: int, tokens: int, rounds: int) -> list[dict]:
+    """One row for each method."""
+    x = torch.randn(tokens, width, requires_grad=True)
+    upstream = torch.randn(tokens, width)
 
     def step_of(layer: nn.Module) -> Callable[[], None]:
         def step() -> None:
@@ -90,26 +92,32 @@ def main(options: Options) -> None:
 
         return step
 
-    steps = {name: step_of(layer) for name, layer in layers(options).items()}
-    square = options.width**2
-    peaks = {name: peak_bytes(step) / 4 / square for name, step in steps.items()}
+    steps = {name: step_of(layer) for name, layer in adapted.items()}
+    peaks = {name: peak_bytes(step) / 4 / width**2 for name, step in steps.items()}
     seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(options.rounds):
+    for _ in range(rounds):
         for name, step in steps.items():
             start = time.process_time()
             step()
             seconds[name].append(time.process_time() - start)
+    return [
+        {
+            "tokens": tokens,
+            "method": name,
+            "peak": round(peaks[name], 4),
+            "peak_beyond_lora": round(peaks[name] - peaks["lora"], 4),
+            "cpu_seconds": round(float(np.median(seconds[name])), 2),
+            "times_lora": round(float(np.median(np.divide(seconds[name], seconds["lora"]))), 2),
+        }
+        for name in steps
+    ]
+
+
+def main(options: Options) -> None:
+    adapted = layers(options)
     result = {
-        "layer": f"{options.width} x {options.width}, rank {options.rank}, {options.tokens} tokens, float32",
-        "rows": [
-            {
-                "method": name,
-                "peak": round(peaks[name], 4),
-                "peak_beyond_lora": round(peaks[name] - peaks["lora"], 4),
-                "cpu_seconds": round(float(np.median(seconds[name])), 2),
-            }
-            for name in steps
-        ],
+        "layer": f"{options.width} x {options.width}, rank {options.rank}, float32",
+        "rows": [row for n in options.tokens for row in measure(adapted, options.width, n, options.rounds)],
         "unit_of_peaks": "m n numbers of float32: the size of W",
     }
     hardware.write_figures(options.output, result)

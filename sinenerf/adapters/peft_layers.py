@@ -5,7 +5,8 @@ from typing import Any
 import torch
 from peft.tuners import lora
 from peft.utils.other import transpose
-from torch import Tensor
+from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
 from sinenerf.adapters import variants
 from sinenerf.adapters.sine_product import sine_weight
@@ -29,6 +30,36 @@ class SineLinear(lora.Linear):
         """(A, B, omega, scale) of an adapter: delta W = scale sin(omega B A)."""
         scale = self.scaling[adapter] / self.gain[adapter]
         return self.lora_A[adapter].weight, self.lora_B[adapter].weight, self.omega[adapter], scale
+
+    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """As in PEFT, but with one product by W + delta W in place of two where that is exact."""
+        adapter = None if args or kwargs else self._merging_adapter(x)
+        if adapter is None:
+            return super().forward(x, *args, **kwargs)
+        return self.lora_variant[adapter].merged_forward(self, adapter, x)
+
+    def _merging_adapter(self, x: Tensor) -> str | None:
+        """The adapter whose delta W can be added to W in every step; None where one of these conditions fails.
+
+        It is the only active one; it sees the base layer's input, not dropout's; the base layer is plain, frozen and
+        without hooks; and all is in one precision, float32 or float64: half precision would round W + delta W.
+        """
+        active = [name for name in self.active_adapters if name in self.lora_A]
+        if len(active) != 1 or self.disable_adapters or self.merged or torch.is_autocast_enabled(x.device.type):
+            return None
+        base, dropout = self.get_base_layer(), self.lora_dropout[active[0]]
+        hooks = base._forward_hooks or base._forward_pre_hooks or base._backward_hooks or base._backward_pre_hooks
+        if hooks or type(base) not in (nn.Linear, Conv1D) or base.weight.requires_grad:
+            return None
+        if self.training and not isinstance(dropout, nn.Identity):
+            return None
+        types = {x.dtype, base.weight.dtype, self.lora_A[active[0]].weight.dtype}
+        return active[0] if types in ({torch.float32}, {torch.float64}) else None
+
+    def base_parameters(self) -> tuple[Tensor, Tensor | None]:
+        """W of the base layer, (out, in), and its bias."""
+        base = self.get_base_layer()
+        return transpose(base.weight, self.fan_in_fan_out), base.bias
 
     def get_delta_weight(self, adapter: str) -> Tensor:
         """delta W of an adapter in the layout of the layer's weight: (out, in), or (in, out) for a Conv1D."""

@@ -46,6 +46,12 @@ class SineLinearVariant(SineVariant):
     def forward(module: Any, active_adapter: str, x: Tensor, result: Tensor, **kwargs: Any) -> Tensor:
         return result + sine_linear(module.lora_dropout[active_adapter](x), *module.sine_arguments(active_adapter))
 
+    @staticmethod
+    def merged_forward(module: Any, adapter: str, x: Tensor) -> Tensor:
+        """The output of base layer and adapter together, by one product."""
+        (a, b, omega, scale), (weight, bias) = module.sine_arguments(adapter), module.base_parameters()
+        return sine_linear(x, a, b, omega, scale, weight, bias)
+
 
 class SineEmbeddingVariant(SineVariant):
     """For nn.Embedding: only the rows that are looked up are built."""
@@ -96,6 +102,14 @@ class SineDoraLinearVariant(SineDoraVariant):
             product = torch.nn.functional.linear(dropped, transpose(base.weight, module.fan_in_fan_out).to(dropped))
         factor = module.lora_magnitude_vector[active_adapter].weight / dora_norms(module, active_adapter)
         return result + (factor - 1) * product + factor * sine_linear(dropped, *module.sine_arguments(active_adapter))
+
+    @staticmethod
+    def merged_forward(module: Any, adapter: str, x: Tensor) -> Tensor:
+        """The output of base layer and adapter together, by one product."""
+        (a, b, omega, scale), (weight, bias) = module.sine_arguments(adapter), module.base_parameters()
+        factor = module.lora_magnitude_vector[adapter].weight / dora_norms(module, adapter)
+        y = factor * sine_linear(x, a, b, omega, scale, weight)
+        return y if bias is None else y + bias
 
 
 class SineDoraEmbeddingVariant(SineDoraVariant):

@@ -6,7 +6,10 @@ import pytest
 import torch
 
 peft = pytest.importorskip("peft")
-from support.adapted_nets import EXACT, LAYERS, TOKENS, adapted, config, draw  # noqa: E402
+from support.adapted_nets import DORA, EXACT, LAYERS, TOKENS, adapted, config, draw  # noqa: E402
+
+from sinenerf.adapters import variants  # noqa: E402
+from sinenerf.adapters.peft_layers import SineLinear  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:peft.*")
 
@@ -28,6 +31,67 @@ def test_delta_is_the_equation(layer):
         assert not torch.allclose(model(TOKENS), changed(TOKENS))
     setattr(changed, layer, base)
     torch.testing.assert_close(model(TOKENS), changed(TOKENS), **EXACT)
+
+
+def calls_of(monkeypatch):
+    """Whether each product with delta W is merged with the base layer's, as a list that grows."""
+    calls = []
+    real = variants.sine_linear
+
+    def recording(x, a, b, omega, scale, weight=None, bias=None):
+        calls.append(weight is not None)
+        return real(x, a, b, omega, scale, weight, bias)
+
+    monkeypatch.setattr(variants, "sine_linear", recording)
+    return calls
+
+
+@DORA
+@pytest.mark.parametrize("double", [False, True])
+def test_one_product_by_the_whole_weight_is_the_same_layer(dora, double, monkeypatch):
+    """Outputs and all gradients, of both layers that have a matrix."""
+    model = adapted(use_dora=dora, bias="lora_only")
+    model = model.double() if double else model
+    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    assert any(name.endswith("linear.base_layer.bias") for name in trained)
+    calls, results = calls_of(monkeypatch), []
+    for merging in (True, False):
+        if not merging:
+            monkeypatch.setattr(SineLinear, "_merging_adapter", lambda *_: None)
+        y = model(TOKENS)
+        results.append((y, *torch.autograd.grad(y.square().sum(), list(trained.values()))))
+    assert calls == [True, True, False, False]
+    for name, ours, theirs in zip(["y", *trained], *results, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-4 * float(theirs.detach().abs().max()), rtol=1e-4, msg=name)
+
+
+def test_products_stay_apart_where_one_would_not_be_exact(monkeypatch):
+    calls = calls_of(monkeypatch)
+
+    def merged(model, tokens=TOKENS):
+        calls.clear()
+        model(tokens)
+        assert calls
+        return any(calls)
+
+    assert merged(adapted())
+    assert merged(adapted().train()) and not merged(adapted(lora_dropout=0.5).train())
+    assert merged(adapted(lora_dropout=0.5))  # which is off in evaluation
+    assert not merged(adapted().to(torch.bfloat16))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not merged(adapted())
+    hooked = adapted(target_modules=["linear"])
+    seen = []
+    hooked.base_model.model.linear.base_layer.register_forward_hook(lambda *_: seen.append(1))
+    assert not merged(hooked) and seen
+    trained = adapted(target_modules=["linear"])
+    trained.base_model.model.linear.base_layer.weight.requires_grad_()
+    assert not merged(trained)
+    two = adapted()
+    two.add_adapter("other", config(omega=7.0))
+    assert merged(two)
+    two.base_model.set_adapter(["default", "other"])
+    assert not merged(two)
 
 
 def test_adapters_mixed_in_a_batch():

@@ -33,17 +33,25 @@ def test_gradients_in_float64(batch, m, n, k, chunk):
         y = sine_linear(x, a, b, 3.0, 0.7)
         torch.testing.assert_close(y, x @ sine_weight(a, b, 3.0, 0.7).T)
         assert torch.autograd.gradcheck(lambda x, a, b: sine_linear(x, a, b, 3.0, 0.7), (x, a, b))
+        weight, bias = torch.randn(m, n, dtype=torch.float64), torch.randn(m, dtype=torch.float64, requires_grad=True)
+        y = sine_linear(x, a, b, 3.0, 0.7, weight, bias)
+        torch.testing.assert_close(y, x @ (weight + sine_weight(a, b, 3.0, 0.7)).T + bias)
+        merged = lambda x, a, b, bias: sine_linear(x, a, b, 3.0, 0.7, weight, bias)  # noqa: E731
+        assert torch.autograd.gradcheck(merged, (x, a, b, bias))
         norms = row_norms(torch.ones(m, n, dtype=torch.float64), a, b, 3.0, 0.7)
         torch.testing.assert_close(norms, (1 + sine_weight(a, b, 3.0, 0.7)).norm(dim=1))
 
 
-def test_gradients_are_autograds_in_float32():
+@pytest.mark.parametrize("merged", [False, True])
+def test_gradients_are_autograds_in_float32(merged):
     x, a, b = torch.randn(64, 700), torch.randn(4, 700), torch.randn(900, 4)
+    weight = torch.randn(900, 700) if merged else None
+    whole = 0 if weight is None else weight
     for tensor in (x, a, b):
         tensor.requires_grad_()
-    assert len(list(sine_product._chunks(b, a))) > 1
-    ours = torch.autograd.grad(sine_linear(x, a, b, 0.5, 0.1).square().sum(), (x, a, b))
-    theirs = torch.autograd.grad((x @ sine_weight(a, b, 0.5, 0.1).T).square().sum(), (x, a, b))
+    assert len(list(sine_product._chunks(900, 700, 64))) > 1 < len(list(sine_product._chunks(700, 900, 64)))
+    ours = torch.autograd.grad(sine_linear(x, a, b, 0.5, 0.1, weight).square().sum(), (x, a, b))
+    theirs = torch.autograd.grad((x @ (whole + sine_weight(a, b, 0.5, 0.1)).T).square().sum(), (x, a, b))
     for mine, reference in zip(ours, theirs, strict=True):
         torch.testing.assert_close(mine, reference, rtol=1e-4, atol=1e-4 * float(reference.abs().max()))
 
@@ -60,6 +68,33 @@ def test_autocast_blurs_the_product_but_not_the_phase():
     assert b.grad.dtype == torch.float32 and b.grad.isfinite().all()
 
 
+def test_blocks_cover_a_side_once_and_grow_with_the_tokens():
+    for length, other, tokens in (
+        (4096, 4096, 0),
+        (4096, 4096, 2048),
+        (4096, 4096, 10**6),
+        (11008, 4096, 300),
+        (3, 7, 5),
+    ):
+        parts = list(sine_product._chunks(length, other, tokens))
+        assert [i for part in parts for i in range(part.start, part.stop)] == list(range(length))
+    assert [len(list(sine_product._chunks(4096, 4096, tokens))) for tokens in (1, 1024, 2048, 10**6)] == [32, 16, 8, 8]
+
+
+def test_a_merged_step_multiplies_by_the_whole_matrix_three_times():
+    """LoRA does so twice, a separate delta W takes five products."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    x, weight, upstream = torch.randn(300, 256, requires_grad=True), torch.randn(320, 256), torch.randn(300, 320)
+    a, b = torch.randn(2, 256, requires_grad=True), torch.randn(320, 2, requires_grad=True)
+    counts = []
+    for run in (lambda: sine_linear(x, a, b, 3.0, 0.1, weight), lambda: x @ weight.T + sine_linear(x, a, b, 3.0, 0.1)):
+        with FlopCounterMode(display=False) as counter:
+            run().backward(upstream)
+        counts.append(counter.get_total_flops() / (2 * 300 * 320 * 256))
+    assert 3 < counts[0] < 3.1 and 5 < counts[1] < 5.1
+
+
 def test_nothing_of_full_size_is_kept():
     x, a, b = torch.randn(16, 1024), torch.randn(2, 1024), torch.randn(1024, 2, requires_grad=True)
     kept = []
@@ -73,7 +108,7 @@ def test_peak_memory_is_that_of_lora(monkeypatch):
     import benchmark_adapter_memory as benchmark
 
     monkeypatch.setattr(sine_product, "CHUNK", 2**13)  # as coarse, for so small a layer, as for a large one
-    options, width = benchmark.Options(width=512, tokens=256, rank=4), 512
+    options, width = benchmark.Options(width=512, rank=4), 512
     x = torch.randn(256, width, requires_grad=True)
     peaks = {}
     for name, layer in benchmark.layers(options).items():
