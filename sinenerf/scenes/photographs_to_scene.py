@@ -1,5 +1,6 @@
 """From photographs to a scene by one call: each step is a function of the library that can be called by itself."""
 
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ from sinenerf.common.console import say
 from sinenerf.plugin.layer_choice import BITS, network_for
 from sinenerf.plugin.scene_training import SceneTraining, scene_config
 from sinenerf.plugin.training_corrections import pose_change
+from sinenerf.radiance.architecture import tensors_of
 from sinenerf.scenes.scene_options import SceneOptions, SceneReport
 from sinenerf.scenes.scene_work import SceneWork
 
@@ -111,7 +113,8 @@ def _describe(pipeline: Any, network: dict[str, Any], progress: bool) -> None:
     size = f"{int(cameras.width[0])} x {int(cameras.height[0])} pixels"
     say(f"training on {len(cameras)} photographs of {size}; {len(manager.eval_dataset)} held out")
     say(f"warp: {type(field.warp).__name__.lower()}, {metadata.get('reason', 'as the capture says')}")
-    say(f"{network['layer']} layers, {field.config.width} wide: {field.parameters_count:,} parameters")
+    count = sum(prod(shape) for shape in tensors_of(field.config).values())
+    say(f"{network['layer']} layers, {field.config.width} wide: {count:,} parameters")
 
 
 def _finish(

@@ -33,7 +33,7 @@ def test_a_scene_a_film_and_a_page_are_made_of_photographs(scene, tmp_path):
 def test_a_killed_command_goes_on(scene, tmp_path):
     frequent_saves = "import sinenerf.plugin.budgeted_training as b; b.SAVE_EVERY = 0.5; "
     command = [sys.executable, "-c", frequent_saves + "from sinenerf.cli import main; main()", "scene", str(scene)]
-    command += ["--output", str(tmp_path / "a.sine"), "--steps", "120", "--frames", "2", "--layer", "sine"]
+    command += ["--output", str(tmp_path / "a.sine"), "--steps", "60", "--frames", "2", "--layer", "sine"]
     kill_and_run_again(command, tmp_path / ".a.sine.work" / "checkpoint.pt")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "a.sine"]
     assert sinenerf.load(tmp_path / "a.sine").config.layer == "sine"
