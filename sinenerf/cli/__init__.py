@@ -4,7 +4,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import tyro
+try:
+    import tyro
+except ModuleNotFoundError:  # after pip install --no-deps
+    sys.exit("sinenerf: needs tyro, which is not installed. Install what it needs: pip install . in sinenerf's folder")
 
 from sinenerf.cli import capturing, datasets, doctor, meshes, photographs, plots, sine_files, sweeps, viewing
 
@@ -51,6 +54,8 @@ def main() -> None:
         tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="sinenerf", description=DESCRIPTION)
     except (ValueError, OSError, RuntimeError, ArithmeticError) as error:
         sys.exit(f"sinenerf: {error}")
+    except ModuleNotFoundError as error:
+        sys.exit(f"sinenerf: needs {error.name}, which is not installed. sinenerf doctor lists what is missing")
     except MemoryError as error:
         sys.exit(f"sinenerf: not enough memory ({error}). Try a smaller --resolution or size")
     except KeyboardInterrupt:

@@ -15,6 +15,7 @@ import numpy as np
 from sinenerf.codec.entropy import CodecError, EntropyModel, decode, encode
 from sinenerf.codec.tensor_table import TableEntry, read_varint, varint
 from sinenerf.codec.tensors import QuantisedTensor, StoredTensor, size_of, values_of
+from sinenerf.common.files import check_file
 
 MAGIC = b"SINE"
 VERSION = 1
@@ -107,10 +108,10 @@ class Container:
 
         Raises:
             FileNotFoundError: no such file.
+            IsADirectoryError: it is a folder.
             CodecError: not a .sine file, damaged, or of a newer version.
         """
-        if not path.is_file():
-            raise FileNotFoundError(f"{path}: no such file")
+        check_file(path, "Give a .sine file")
         if path.stat().st_size > LARGEST_FILE:
             raise CodecError(f"{path}: is not a .sine file: it is larger than {LARGEST_FILE >> 20} MiB")
         try:

@@ -1,11 +1,23 @@
 """Writing files whole or not at all, and checking output paths before any work."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
+
+SMALLEST_SPACE = 2**22
+"""Free bytes without which no work is begun whose result is a file."""
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+FREE_SOME = "Free some space, or give another folder"
+
+
+class DiskFull(OSError):
+    """A file cannot be written, or will not fit, since its disk is full. The message is one line that names it."""
 
 
 @contextmanager
@@ -18,20 +30,64 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         FileNotFoundError: the folder does not exist.
         FileExistsError: `path` is a device, a pipe or a socket.
-        OSError: the file cannot be written; an existing file is unchanged.
+        DiskFull: the disk is full; an existing file is unchanged.
+        OSError: the file cannot be written for another reason; likewise.
     """
-    check_folder(path)
+    _check_place(path)
     target = path.resolve()
     partial = target.with_name(f".partial-{os.getpid()}-{path.name}")
     try:
-        yield partial
-        with partial.open("r+b") as file:  # Windows cannot sync a file that is open only for reading
-            os.fsync(file.fileno())
+        with naming_a_full_disk(path):
+            yield partial
+            with partial.open("r+b") as file:  # Windows cannot sync a file that is open only for reading
+                os.fsync(file.fileno())
         if target.exists():
             shutil.copymode(target, partial)
         os.replace(partial, target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming_a_full_disk(path: Path) -> Iterator[None]:
+    """For code that writes a file: an error because the disk is full becomes one that names the file.
+
+    Raises:
+        DiskFull: the disk is full.
+    """
+    try:
+        yield
+    except DiskFull:
+        raise
+    except (OSError, RuntimeError) as error:  # torch.save raises RuntimeError
+        space = free_space(path)
+        if getattr(error, "errno", None) in FULL or (isinstance(error, RuntimeError) and space < SMALLEST_SPACE):
+            raise DiskFull(f"{path}: the disk is full ({_size(space)} free). {FREE_SOME}") from None
+        raise
+
+
+def free_space(path: Path) -> int:
+    """Bytes that are free on the disk where a file or folder is, or would be."""
+    folder = path.resolve()
+    while not folder.is_dir():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def check_space(path: Path, needed: int = SMALLEST_SPACE) -> None:
+    """Refuse a path on whose disk fewer than `needed` bytes are free, before any work.
+
+    Raises:
+        DiskFull: naming the path.
+    """
+    space = free_space(path)
+    if space < needed:
+        raise DiskFull(f"{path}: its disk has {_size(space)} free, and about {_size(needed)} are needed. {FREE_SOME}")
+
+
+def _size(count: int) -> str:
+    """Bytes as text, in MB from a hundredth of one on."""
+    return f"{count / 1e6:,.2f} MB" if count >= 1e4 else f"{count} bytes"
 
 
 def check_folder(path: Path) -> None:
@@ -42,7 +98,14 @@ def check_folder(path: Path) -> None:
         IsADirectoryError: it is a folder.
         FileExistsError: it is a device, a pipe or a socket, which a file would replace.
         PermissionError: no file can be created in the folder.
+        DiskFull: its disk is full, or nearly.
     """
+    _check_place(path)
+    check_space(path)
+
+
+def _check_place(path: Path) -> None:
+    """`check_folder` without asking how much is free: a small file may still fit."""
     if path.is_dir():
         raise IsADirectoryError(f"{path}: is a folder. Give the file to write, in it or elsewhere")
     if path.exists() and not path.is_file():
@@ -51,11 +114,29 @@ def check_folder(path: Path) -> None:
     if not folder.is_dir():
         raise FileNotFoundError(f"{path}: the folder {folder} does not exist. Create it first: mkdir -p {folder}")
     try:
-        with TemporaryFile(dir=folder):
+        with naming_a_full_disk(path), TemporaryFile(dir=folder):
             pass
+    except DiskFull:
+        raise
     except OSError as error:
         reason = f"no file can be created in {folder} ({error.strerror})"
         raise PermissionError(f"{path}: {reason}. Give another folder") from None
+
+
+def check_file(path: Path, advice: str) -> None:
+    """Refuse a path that is no file to read.
+
+    Args:
+        advice: what to give instead of a folder.
+
+    Raises:
+        FileNotFoundError: there is nothing.
+        IsADirectoryError: it is a folder.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: is a folder. {advice}")
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
 
 
 def check_not_an_input(output: Path, *inputs: Path | None) -> None:

@@ -13,13 +13,16 @@ from nerfstudio.utils.rich_utils import CONSOLE
 
 from sinenerf.codec.container import CodecError
 from sinenerf.common.console import say
-from sinenerf.common.files import replacing
+from sinenerf.common.files import SMALLEST_SPACE, DiskFull, check_space, naming_a_full_disk, replacing
 from sinenerf.plugin.checkpoints import check_same_settings, first_counted_step, latest_valid_step, read_checkpoint
 from sinenerf.plugin.divergence import TrainingDiverged, check_parameters
 from sinenerf.plugin.edge import RunError, exit_on
 from sinenerf.plugin.optimizers import set_rates
 from sinenerf.plugin.runs import field_of, header_of_run
 from sinenerf.plugin.training_corrections import pose_change
+
+CHECKPOINT_BYTES = 24
+"""Bytes of a checkpoint for each parameter: its value and the optimiser's moments, with SOAP's matrices."""
 
 
 @dataclass
@@ -31,8 +34,19 @@ class SineTrainerConfig(TrainerConfig):
     def save_config(self) -> None:
         """Write config.yml unless the run has checkpoints: `SineTrainer.setup` then replaces it, once it has checked
         that the run may resume with these settings."""
-        if not self.has_checkpoints():
-            super().save_config()
+        folder = self.get_base_dir()
+        with exit_on(OSError):
+            check_space(folder)
+            if self.has_checkpoints():
+                return
+            try:
+                with naming_a_full_disk(folder / "config.yml"):
+                    super().save_config()
+            except DiskFull:
+                raise
+            except OSError as error:
+                reason = f"no run can be written there ({error.strerror})"
+                raise OSError(f"{folder}: {reason}. Give another folder with --output-dir") from None
 
     def has_checkpoints(self) -> bool:
         """Whether the folder of this run already holds checkpoints."""
@@ -54,12 +68,15 @@ class SineTrainer(Trainer):
 
     def setup(self, test_mode="val") -> None:
         """Read the data, build the model, and load the checkpoint if one is given."""
-        with exit_on(RunError, CodecError):
+        with exit_on(RunError, CodecError, DiskFull):
             try:
                 self._set_up(test_mode)
-            except (RunError, CodecError, SystemExit):  # invalid input: leave no trace of the run
+            except (RunError, CodecError, DiskFull, SystemExit):  # invalid input: leave no trace of the run
                 self._remove_empty_run()
                 raise
+            except KeyboardInterrupt:  # nerfstudio would print a traceback, and end as after success
+                self._remove_empty_run()
+                raise SystemExit(130) from None
 
     def _set_up(self, test_mode: str) -> None:
         self.step, self.ended = 0, False
@@ -74,6 +91,10 @@ class SineTrainer(Trainer):
         set_rates(self.optimizers, self.end)
         if self.pipeline.model.quantiser is not None:
             header_of_run(self.pipeline)  # refuses, before training, a run whose file could not be written
+        values = sum(parameter.numel() for parameter in self.pipeline.model.parameters())
+        check_space(
+            self.checkpoint_dir, SMALLEST_SPACE + 2 * CHECKPOINT_BYTES * values
+        )  # the last one and its successor
         if config is not None:
             with replacing(self.base_dir / "config.yml") as partial:
                 partial.write_text(config, "utf8")
@@ -108,7 +129,8 @@ class SineTrainer(Trainer):
     def train(self) -> None:
         """Train the remaining steps. Ctrl-C saves a checkpoint, and ends the program with exit code 130."""
         try:
-            self._train()
+            with exit_on(DiskFull):
+                self._train()
         except TrainingDiverged as error:
             saved = sorted(self.checkpoint_dir.glob("step-*.ckpt"))
             rate, omega = "a lower --optimizers.fields.optimizer.lr", "a lower --pipeline.model.omega"
@@ -154,6 +176,7 @@ class SineTrainer(Trainer):
 
         Raises:
             TrainingDiverged: a parameter of the field is not finite; the previous checkpoint stays.
+            DiskFull: likewise.
         """
         check_parameters(self.pipeline.model.parameters())
         self.checkpoint_dir.mkdir(parents=True, exist_ok=True)
@@ -170,11 +193,14 @@ class SineTrainer(Trainer):
         }
         if self.pipeline.model.quantiser is not None:
             state["rounding"] = self.pipeline.model.quantiser.state()
-        with partial.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, target)
+        try:
+            with naming_a_full_disk(target), partial.open("wb") as file:
+                torch.save(state, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, target)
+        finally:
+            partial.unlink(missing_ok=True)
         if self.config.save_only_latest_checkpoint:
             for other in self.checkpoint_dir.glob("step-*.ckpt"):
                 if other != target:

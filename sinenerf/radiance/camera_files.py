@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from sinenerf.common.console import say
+from sinenerf.common.files import check_file
 from sinenerf.radiance.cameras import Camera, Capture, Pose
 from sinenerf.radiance.llff import read_poses_bounds
 from sinenerf.radiance.poses import homogeneous
@@ -32,10 +33,10 @@ def read_cameras(path: Path, capture: Capture) -> list[Camera]:
 
     Raises:
         FileNotFoundError: the file does not exist.
+        IsADirectoryError: it is a folder.
         ValueError: the file is of another kind, a camera is not a pinhole, or a number or pose is invalid.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
+    check_file(path, "Give the transforms.json or the poses_bounds.npy in it")
     if path.suffix == ".npy":
         return _read_llff(path, capture)
     if path.suffix == ".json":

@@ -178,6 +178,10 @@ def load_image(path: Path) -> "Image":
     try:
         with Image.open(path) as image:
             image.load()
+    except IsADirectoryError:
+        raise SceneError(f"{path}: is a folder, though its name is that of a photograph. Rename or remove it") from None
+    except Image.UnidentifiedImageError:
+        raise SceneError(f"{path}: is no photograph: its content is of no known format. Remove or replace it") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise SceneError(f"{path}: cannot be decoded ({error}). Copy the photograph again") from None
     if image.mode not in MODES:

@@ -21,3 +21,20 @@ def test_help_starts_without_heavy_libraries():
     assert done.returncode == 0, done.stderr
     for command in ("scene", "export-mesh", "make-scene", "download", "doctor"):
         assert command in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("missing", "arguments"), [("tyro", "['doctor']"), ("tyro", "[]"), ("trimesh", "['make-shape', 'x.ply']")]
+)
+def test_a_missing_package_is_named_in_one_line(missing, arguments, tmp_path):
+    """After pip install --no-deps."""
+    code = (
+        f"import sys; sys.modules['{missing}'] = None; sys.argv = ['sinenerf', *{arguments}]\n"
+        "from importlib.metadata import entry_points\n"
+        "(script,) = entry_points(group='console_scripts', name='sinenerf'); script.load()()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=ENVIRONMENT, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.startswith(f"sinenerf: needs {missing}, which is not installed. "), done.stderr

@@ -158,3 +158,10 @@ def test_what_is_not_a_field_is_refused_in_one_line(data, message, tmp_path):
     with pytest.raises(CodecError, match=message) as caught:
         OccupancyField.load(path)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_folder_is_not_called_a_missing_file(tmp_path):
+    with pytest.raises(IsADirectoryError, match=r": is a folder\. Give a \.sine file"):
+        Container.open(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"x\.sine: no such file"):
+        Container.open(tmp_path / "x.sine")

@@ -1,11 +1,15 @@
 """What a written file takes the place of, and what it does not."""
 
+import errno
 import os
+import shutil
 import stat
+from types import SimpleNamespace
 
 import pytest
+import torch
 
-from sinenerf.common.files import check_folder, replacing
+from sinenerf.common.files import SMALLEST_SPACE, DiskFull, check_folder, check_space, replacing
 
 
 def write(path, text="new"):
@@ -77,3 +81,50 @@ def test_what_fails_changes_nothing(tmp_path):
         partial.write_text("half")
         raise OSError("the disk is full")
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """A disk on which nothing is free; what is written to it fails as on a real one where the test says so."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
+
+
+def test_a_full_disk_is_met_before_the_work(tmp_path, full_disk):
+    with pytest.raises(DiskFull, match=r"x.sine: its disk has 0 bytes free, and about 4.19 MB are needed. Free some"):
+        check_folder(tmp_path / "x.sine")
+
+
+def test_the_space_is_that_of_the_nearest_folder_that_exists(tmp_path):
+    free = shutil.disk_usage(tmp_path).free
+    check_space(tmp_path / "runs" / "new", min(free, SMALLEST_SPACE))
+    with pytest.raises(DiskFull, match="runs/new: its disk has "):
+        check_space(tmp_path / "runs" / "new", 2 * free + SMALLEST_SPACE)
+
+
+def test_a_small_file_is_written_on_a_disk_that_is_nearly_full(tmp_path, full_disk):
+    write(tmp_path / "x.json")
+    assert (tmp_path / "x.json").read_text() == "new"
+
+
+def disk_is_full(partial):
+    partial.write_text("half")
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def torch_on_a_full_disk(partial):
+    torch.save({"x": torch.zeros(9)}, "/dev/full")
+
+
+@pytest.mark.parametrize("writes", [disk_is_full, torch_on_a_full_disk])
+def test_a_disk_that_fills_while_writing_is_named(writes, tmp_path, full_disk):
+    target = tmp_path / "x.sine"
+    target.write_text("old")
+    message = r"^[^\n]*x.sine: the disk is full \(0 bytes free\). Free some[^\n]*$"
+    with pytest.raises(DiskFull, match=message), replacing(target) as partial:
+        writes(partial)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_other_errors_of_writing_stay_as_they_are(tmp_path):
+    with pytest.raises(RuntimeError, match="diverged"), replacing(tmp_path / "x.sine"):
+        raise RuntimeError("diverged")

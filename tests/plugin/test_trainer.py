@@ -1,11 +1,14 @@
 """Checkpoints, interruptions, and trainings that are refused before they begin."""
 
+import errno
+import shutil
 from copy import deepcopy
+from types import SimpleNamespace
 
 import pytest
 import torch
 from support.commands import call_sinenerf
-from support.tiny_runs import contents, make_trainer, set_up
+from support.tiny_runs import contents, make_trainer, set_up, tiny_config
 
 pytest.importorskip("nerfstudio", reason="needs nerfstudio")
 import sinenerf
@@ -198,3 +201,61 @@ def test_a_collapsed_density_is_reseeded_once(small, monkeypatch, capsys, bias, 
     printed = capsys.readouterr().err
     assert message in printed and printed.count("starting again from another seed") == 1
     assert model.reseeded and float(model.field.fine.density.bias.abs().max()) < 1
+
+
+def test_ctrl_c_while_the_data_is_read_leaves_nothing(scene, tmp_path, monkeypatch):
+    """nerfstudio's ns-train prints a traceback after any KeyboardInterrupt, and ends as after success."""
+    config = tiny_config("sine-nerf-small", scene, tmp_path / "runs")
+    config.save_config()
+    monkeypatch.setattr("sinenerf.radiance.llff.load_image", interrupt)
+    with pytest.raises(SystemExit) as stop:
+        set_up(config)
+    assert stop.value.code == 130 and not list((tmp_path / "runs").rglob("*.yml"))
+
+
+def test_a_folder_where_nothing_can_be_written_is_named(scene, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    config = tiny_config("sine-nerf-small", scene, tmp_path / "file" / "runs")
+    with pytest.raises(
+        SystemExit, match=r"^sinenerf: [^\n]*runs[^\n]*: no run can be written there[^\n]*--output-dir$"
+    ):
+        config.save_config()
+
+    def refuse(path, **options):
+        raise PermissionError(errno.EACCES, "Permission denied", "outputs")
+
+    monkeypatch.setattr("pathlib.Path.mkdir", refuse)
+    config = tiny_config("sine-nerf-small", scene, tmp_path / "runs")
+    with pytest.raises(SystemExit, match=r"^sinenerf: [^\n]*no run can be written there \(Permission denied\)"):
+        config.save_config()
+
+
+def test_a_full_disk_is_met_before_training(scene, tmp_path, monkeypatch):
+    config = tiny_config("sine-nerf-small", scene, tmp_path / "runs")
+    config.save_config()
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=2**22 + 1000))
+    with pytest.raises(SystemExit, match=r"^sinenerf: [^\n]*nerfstudio_models: its disk has 4.20 MB free, and about"):
+        set_up(config)
+    assert not list(tmp_path.rglob("*.yml"))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
+    with pytest.raises(SystemExit, match=r"^sinenerf: [^\n]*runs[^\n]*: its disk has 0 bytes free"):
+        config.save_config()
+    assert not list(tmp_path.rglob("*.yml"))
+
+
+def test_a_disk_that_fills_during_training_is_named(small, monkeypatch):
+    small.save_checkpoint(0)
+    before = contents_of(small.checkpoint_dir)
+
+    def full(state, file):
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(SystemExit, match=r"^sinenerf: [^\n]*step-000000003.ckpt: the disk is full \([^\n]*$"):
+        small.train()
+    assert contents_of(small.checkpoint_dir) == before and not list(small.base_dir.glob(".*"))
+
+
+def contents_of(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}

@@ -117,6 +117,15 @@ def test_truncated_image(scene_copy):
     assert_refused(scene_copy, path.name, "cannot be decoded")
 
 
+def test_what_only_has_the_name_of_a_photograph(scene_copy):
+    path = llff.list_images(scene_copy / "images")[2]
+    path.write_text("Sorry, this photograph has moved.")
+    assert_refused(scene_copy, path.name, "is no photograph: its content is of no known format")
+    path.unlink()
+    path.mkdir()
+    assert_refused(scene_copy, path.name, "is a folder, though its name is that of a photograph")
+
+
 def test_exif_orientation_is_ignored(scene_copy):
     """As in COLMAP and nerfstudio."""
     for path in llff.list_images(scene_copy / "images"):
