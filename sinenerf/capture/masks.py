@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sinenerf.capture.photograph_files import MASKS, UnreadableError
+from sinenerf.capture.photograph_files import MASKS, UnreadableError, large_pictures
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -63,7 +63,7 @@ def _upright(mask: "Image.Image", photograph: Path) -> "Image.Image":
     from PIL import Image
 
     turn = Image.Transpose
-    with Image.open(photograph) as original:
+    with large_pictures(), Image.open(photograph) as original:
         turned = {5: turn.TRANSPOSE, 6: turn.ROTATE_270, 7: turn.TRANSVERSE, 8: turn.ROTATE_90}
         method = turned.get(original.getexif().get(0x0112, 1))
         lies_as_the_file = (mask.width > mask.height) == (original.width > original.height)

@@ -8,7 +8,7 @@ from sinenerf.capture.features import extract
 from sinenerf.capture.intake import Intake, describe_input, take_in
 from sinenerf.capture.mapping import Mapping, map_scene
 from sinenerf.capture.matching import Method, match
-from sinenerf.capture.options import CaptureOptions
+from sinenerf.capture.options import CaptureError, CaptureOptions
 from sinenerf.capture.report import CaptureReport
 from sinenerf.capture.scene_folder import write_scene
 from sinenerf.capture.stages import Stages, quiet_colmap
@@ -47,20 +47,32 @@ def capture(source: Path, scene: Path, options: CaptureOptions | None = None, pr
         return report
     quiet_colmap()
     workspace = Workspace(scene, settings)
-    stages = Stages(workspace, progress)
-    with one_line_when_full(workspace.folder):
-        intake = take_in(source, options, workspace, stages)
-        extract(intake.photographs, options, workspace, stages)
-        method = match(intake, options, workspace, stages)
-        mapping = map_scene(len(intake.photographs), options, workspace, stages)
-        graph = MatchGraph(workspace)
-        check_scene(source, intake, mapping, graph, options.min_placed)
-        place(mapping.largest)
-        folder = write_scene(mapping.largest, intake.photographs, workspace, stages)
-        report = _report(scene, intake, mapping, graph, method, settings, workspace)
-        report.write(folder)
-        write_contact_sheet(report, intake, workspace, folder / CONTACT_SHEET)
-        workspace.publish()
+    try:
+        with one_line_when_full(workspace.folder):
+            return _make(source, scene, options, workspace, Stages(workspace, progress))
+    except CaptureError:
+        workspace.discard()  # the input has to change, and then all of this is of no use
+        raise
+    except OSError:
+        if not any(workspace.images.iterdir()):
+            workspace.discard()
+        raise
+
+
+def _make(source: Path, scene: Path, options: CaptureOptions, workspace: Workspace, stages: Stages) -> CaptureReport:
+    """The stages of `capture`."""
+    intake = take_in(source, options, workspace, stages)
+    extract(intake.photographs, options, workspace, stages)
+    method = match(intake, options, workspace, stages)
+    mapping = map_scene(len(intake.photographs), options, workspace, stages)
+    graph = MatchGraph(workspace)
+    check_scene(source, intake, mapping, graph, options.min_placed)
+    place(mapping.largest)
+    folder = write_scene(mapping.largest, intake.photographs, workspace, stages)
+    report = _report(scene, intake, mapping, graph, method, workspace)
+    report.write(folder)
+    write_contact_sheet(report, intake, workspace, folder / CONTACT_SHEET)
+    workspace.publish()
     return report
 
 
@@ -70,7 +82,6 @@ def _report(
     mapping: Mapping,
     graph: MatchGraph,
     method: Method,
-    settings: dict,
     workspace: Workspace,
 ) -> CaptureReport:
     model, names = mapping.largest, mapping.placed()
@@ -84,5 +95,5 @@ def _report(
         facing=float(angles_from_mean(camera_to_world(model)).max()),
         matching=method,
         seconds=workspace.seconds(),
-        settings=settings,
+        settings=workspace.settings,
     )

@@ -5,26 +5,12 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
-from support.messy_photographs import SETTINGS, fingerprint
+from support.capture_refusals import OPTIONS, refused
+from support.messy_photographs import SETTINGS
 
-from sinenerf.capture.options import CaptureError, CaptureOptions
 from sinenerf.capture.pipeline import capture
 from sinenerf.datasets.orbit_cameras import develop, orbit_poses
 from sinenerf.datasets.orbit_capture import render_light
-
-OPTIONS = CaptureOptions(features=2000)
-
-
-def refused(source, tmp_path, options=OPTIONS):
-    """The message of a refused capture. The input is unchanged, and there is no scene."""
-    before = fingerprint(source) if source.is_dir() else source.read_bytes()
-    with pytest.raises(CaptureError) as error:
-        capture(source, tmp_path / "scene", options)
-    assert (fingerprint(source) if source.is_dir() else source.read_bytes()) == before
-    assert not (tmp_path / "scene").exists()
-    message = str(error.value)
-    assert message.startswith(f"{source}: ") and "\n" not in message
-    return message.removeprefix(f"{source}: ")
 
 
 def save_pictures(folder, pictures):

@@ -1,0 +1,123 @@
+"""What the input may be: films, folders that are no capture, the same picture again, and enormous files."""
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+from support.capture_refusals import refused
+
+from sinenerf.capture.options import CaptureOptions
+from sinenerf.capture.pipeline import capture
+from sinenerf.common.films import write_film
+
+
+@pytest.fixture(scope="module")
+def pictures(orbit):
+    found = []
+    for path in sorted((orbit / "images").iterdir()):
+        with Image.open(path) as image:
+            found.append(image.convert("RGB"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def film(pictures, tmp_path_factory):
+    """Each photograph between two blurred ones."""
+    path = tmp_path_factory.mktemp("films") / "around the table.mp4"
+    shown = []
+    for picture in pictures:
+        blurred = np.asarray(picture.filter(ImageFilter.GaussianBlur(3)))
+        shown += [blurred, np.asarray(picture), blurred]
+    write_film(path, shown, 12)
+    return path
+
+
+@pytest.mark.slow
+def test_the_sharpest_picture_of_each_stretch_of_a_film_is_placed(film, tmp_path):
+    report = capture(film, tmp_path / "scene", CaptureOptions(frames=12, features=2500, matching="sequential"))
+    assert report.matching == "sequential"
+    times = [f"around the table.mp4 at {(3 * number + 1) / 12:.2f} s" for number in range(12)]
+    assert list(report.placed.values()) == times
+    assert next(iter(report.placed)) == "frame_0000.jpg"
+
+
+def test_a_film_of_one_picture_again_and_again(pictures, tmp_path):
+    path = tmp_path / "still.mp4"
+    write_film(path, [np.asarray(pictures[0])] * 9, 12)
+    message = "the 9 pictures of the film show the same picture 9 times over: move the camera"
+    assert refused(path, tmp_path).startswith(message)
+
+
+def test_a_film_of_darkness(tmp_path):
+    path = tmp_path / "night.mp4"
+    frames = [np.full((96, 128, 3), 2, np.uint8) for _ in range(6)]
+    write_film(path, frames, 12)
+    assert "show the same picture" in refused(path, tmp_path) or "dark" in refused(path, tmp_path)
+
+
+def test_a_film_of_two_pictures(pictures, tmp_path):
+    path = tmp_path / "short.mp4"
+    write_film(path, [np.asarray(pictures[0]), np.asarray(pictures[1])], 12)
+    assert refused(path, tmp_path).startswith("2 pictures in this film. Take 20 or more of one scene")
+
+
+def test_a_file_that_is_no_film(tmp_path):
+    path = tmp_path / "broken.mp4"
+    path.write_bytes(b"not a film" * 100)
+    assert refused(path, tmp_path).startswith("cannot be read as a film")
+
+
+def test_the_same_photograph_under_several_names(orbit, tmp_path):
+    source = tmp_path / "copies"
+    source.mkdir()
+    for number in range(4):
+        shutil.copy(orbit / "images/view_000.jpg", source / f"{number}.jpg")
+    message = "the 4 photographs show the same picture 4 times over: move the camera sideways"
+    assert refused(source, tmp_path).startswith(message)
+
+
+def test_fewer_than_three_photographs(orbit, tmp_path):
+    source = tmp_path / "two"
+    source.mkdir()
+    for number in range(2):
+        shutil.copy(orbit / f"images/view_00{number}.jpg", source)
+    assert refused(source, tmp_path).startswith("2 photographs (.heic")
+    assert "Take 20 or more of one scene, each from another place; 3 are the least" in refused(source, tmp_path)
+
+
+def test_a_folder_of_damaged_files_names_the_first(orbit, tmp_path):
+    source = tmp_path / "damaged"
+    shutil.copytree(orbit / "images", source)
+    for path in source.iterdir():
+        path.write_bytes(path.read_bytes()[:700])
+    message = refused(source, tmp_path)
+    assert message.startswith("12 of 12 photographs cannot be used, the first is view_000.jpg (damaged")
+
+
+def test_enormous_pictures_are_left_out_unread(orbit, tmp_path):
+    source = tmp_path / "enormous"
+    source.mkdir()
+    for number in range(3):
+        shutil.copy(orbit / f"images/view_00{number}.jpg", source)
+    Image.new("1", (20_000, 20_000)).save(source / "poster.png")
+    (source / "view_000.jpg").unlink()
+    assert "poster.png (400 megapixels, at most 300 are read: make it smaller)" in refused(source, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("absent", "no such file or folder. Give a folder of photographs or a film"),
+        ("notes.txt", "is not a film"),
+        ("one.jpg", "is one photograph. Give the folder of all of them"),
+    ],
+)
+def test_other_paths_are_refused(name, message, tmp_path):
+    from sinenerf.capture.intake import describe_input
+    from sinenerf.capture.options import CaptureError
+
+    if name != "absent":
+        (tmp_path / name).write_text("")
+    with pytest.raises(CaptureError, match=message):
+        describe_input(tmp_path / name)

@@ -1,0 +1,81 @@
+"""The hidden folder of a capture: a full disk, a kill, changed photographs, and places where nothing can be written."""
+
+import errno
+import shutil
+import sys
+
+import pytest
+from support.kill_loop import stop_when
+
+from sinenerf.capture import pipeline, workspace
+from sinenerf.capture.options import CaptureOptions
+from sinenerf.capture.pipeline import capture
+from sinenerf.capture.workspace import Workspace, one_line_when_full
+
+OPTIONS = CaptureOptions(features=2000)
+
+
+@pytest.fixture
+def photographs(orbit, tmp_path):
+    return shutil.copytree(orbit / "images", tmp_path / "photographs")
+
+
+def test_too_little_space_is_said_before_anything_is_written(photographs, tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=1_000_000)
+    monkeypatch.setattr(workspace.shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(OSError, match=r"0\.00 GB free, about 0\.06 GB needed\. Free some space"):
+        capture(photographs, tmp_path / "scene", OPTIONS)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photographs"]
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space"), RuntimeError("SQLite: database or disk is full")])
+def test_a_disk_that_fills_up_is_one_line_and_keeps_what_is_finished(error, photographs, tmp_path, monkeypatch):
+    def fill(*arguments):
+        raise error
+
+    monkeypatch.setattr(pipeline, "extract", fill)
+    with pytest.raises(
+        OSError, match=r"no space left on the disk\. What is finished is kept in \.scene\.capture"
+    ) as said:
+        capture(photographs, tmp_path / "scene", OPTIONS)
+    assert "\n" not in str(said.value)
+    assert len(list((tmp_path / ".scene.capture" / "images").iterdir())) == 12
+    assert not (tmp_path / "scene").exists()
+
+
+def test_other_errors_pass_unchanged(tmp_path):
+    with pytest.raises(RuntimeError, match="something else"), one_line_when_full(tmp_path):
+        raise RuntimeError("something else")
+
+
+def test_a_missing_folder_is_named_with_its_remedy(photographs, tmp_path):
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        capture(photographs, tmp_path / "none" / "scene", OPTIONS)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photographs"]
+
+
+def test_results_of_other_photographs_are_discarded(tmp_path):
+    first = Workspace(tmp_path / "scene", {"files": ["a"]})
+    first.write("intake", [1])
+    assert Workspace(tmp_path / "scene", {"files": ["a"]}).read("intake") == [1]
+    assert Workspace(tmp_path / "scene", {"files": ["b"]}).read("intake") is None
+
+
+def test_a_half_written_result_counts_as_none(tmp_path):
+    work = Workspace(tmp_path / "scene", {})
+    (work.folder / "intake.json").write_text('{"photographs": [')
+    assert work.read("intake") is None
+
+
+@pytest.mark.slow
+def test_a_killed_command_goes_on_where_it_was(photographs, tmp_path):
+    """kill -9 in the middle of matching: features are not sought again, and nothing else is left."""
+    scene = tmp_path / "scene"
+    command = [sys.executable, "-m", "sinenerf", "capture", photographs, "--output", scene, "--features", 2000]
+    killed = stop_when((tmp_path / ".scene.capture" / "pairs.txt").exists, command)
+    assert killed.returncode == -9 and not scene.exists()
+    database = (tmp_path / ".scene.capture" / "database.db").stat()
+    report = capture(photographs, scene, OPTIONS)
+    assert database.st_size > 1_000_000
+    assert len(report.placed) == 12
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photographs", "scene"]
