@@ -8,6 +8,7 @@
 after each epoch: after Ctrl-C or a crash the same command resumes from it.
 """
 
+import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 from sinenerf import bake, factorize
 from sinenerf.common.files import replacing
 from sinenerf.common.hardware import best_device
+from sinenerf.common.settings import InitKind
 
 FEED_FORWARD = r"blocks\.\d+\.mlp\..*"
 Batches = Iterable[tuple[Tensor, Tensor]]
@@ -45,7 +47,9 @@ class Options:
     omega: float = 100.0
     """Frequency of the sine."""
     spread: float = 0.3
-    """Standard deviation, in radians, of the phase at the start."""
+    """Standard deviation, in radians, of the phase at the start, with init spread."""
+    init: InitKind = "spread"
+    """spread, or paper: Kaiming-uniform factors and g = sqrt(inputs), for which omega is 100 and more."""
     mlp_ratio: float = 4.0
     """Hidden width of the feed-forward layers for digits, in widths of the model; smaller for a thin dense network."""
     epochs: int = 40
@@ -65,7 +69,8 @@ class Options:
     workers: int = 4
     """Processes that read images."""
     output: Path = Path("outputs/vit.pt")
-    """Trained model: a state dict with dense matrices, which timm's own model loads. The checkpoint is beside it."""
+    """Trained model: a state dict with dense matrices, which timm's own model loads. The checkpoint, and a JSON file of
+    the accuracy, are beside it."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +195,15 @@ def build(options: Options, classes: int, report: Callable | None = print) -> nn
         return model
     start: Literal["fit", "fresh"] = "fresh" if options.pretrained is None else "fit"
     return factorize(
-        model, options.rank, options.layer, FEED_FORWARD, options.omega, options.spread, start, report=report
+        model,
+        options.rank,
+        options.layer,
+        FEED_FORWARD,
+        options.omega,
+        options.spread,
+        start,
+        init=options.init,
+        report=report,
     )
 
 
@@ -284,6 +297,9 @@ def main(options: Options) -> None:
     with replacing(options.output) as partial:
         # on the CPU, so that it loads where there is no GPU
         torch.save({name: value.cpu() for name, value in bake(run.model).state_dict().items()}, partial)
+    scores = {"test": 100 * score, "parameters": parameters, "seconds": round(run.seconds)}
+    with replacing(options.output.with_suffix(".json")) as partial:
+        partial.write_text(json.dumps(scores | {"settings": settings}, indent=2) + "\n")
     print(f"{options.output}: test {100 * score:.2f} %, {parameters:,} parameters, {run.seconds:.0f} s of training")
     checkpoint.unlink()
 

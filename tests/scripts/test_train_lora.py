@@ -4,20 +4,24 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+import tyro
 
 peft = pytest.importorskip("peft")
 transformers = pytest.importorskip("transformers")
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
+import run_plan  # noqa: E402
 import train_lora  # noqa: E402
 
 from sinenerf.adapters import SineLoraConfig, load_adapter  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
+PLAN = SCRIPTS.parent / "configs" / "paper" / "lora.toml"
 EXAMPLES = [
     {
         "instruction": f"Please choose the correct answer to fill the blank: the number {i} is _.",
@@ -83,6 +87,43 @@ def test_it_learns_and_is_scored(method, folder, tmp_path):
     assert isinstance(coded.peft_config["default"], SineLoraConfig) == method.startswith("sine")
     tokens = torch.tensor([[1, 5, 9, 4]])
     torch.testing.assert_close(coded(tokens).logits, exact(tokens).logits, atol=0.3, rtol=0.1)
+
+
+@pytest.mark.slow
+def test_the_plan_of_the_paper_runs(folder, tmp_path, monkeypatch):
+    """Training and scoring, in this process; the tasks that the folder lacks have the same questions."""
+    for task in train_lora.ANSWERS:
+        (tmp_path / task).mkdir()
+        (tmp_path / task / "test.json").write_text(json.dumps(EXAMPLES[:2]))
+    (tmp_path / "commonsense_170k.json").write_text(json.dumps(EXAMPLES))
+
+    def in_process(command, check):
+        tyro.cli(train_lora.main, config=(tyro.conf.OmitArgPrefixes,), args=command[2:])
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(run_plan.subprocess, "run", in_process)
+    values = (f"model={folder / 'model'}", f"data={tmp_path}", "epochs=1", "dtype=float32", "limit=1")
+    options = run_plan.Options(PLAN, values, ("method=sine-lora", "rank=4"), tmp_path / "results")
+    assert run_plan.main(options) == 0
+    scores = json.loads((tmp_path / "results" / "method-sine-lora-rank-4" / "scores.json").read_text())
+    assert set(scores) == {*train_lora.ANSWERS, "mean"}
+    assert len(run_plan.read_runs(replace(options, only=()))) == 16
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"set": ("model=m",)}, r"lora\.toml: needs a value: --set data="),
+        ({"set": ("model",)}, "--set model: must be NAME=VALUE"),
+        ({"only": ("k=4",)}, "--only k: the grid has method, rank"),
+        ({"only": ("rank=5",)}, "--only rank=5: no run of the plan has these values"),
+        ({"plan": PLAN.with_name("nerf.toml")}, "nerf.toml: lacks the key 'commands': a sweep's plan runs by"),
+    ],
+)
+def test_a_plan_that_cannot_run_is_refused(changes, message):
+    options = replace(run_plan.Options(PLAN, ("model=m", "data=d")), **changes)
+    with pytest.raises(ValueError, match=message):
+        run_plan.read_runs(options)
 
 
 def test_it_resumes_where_it_stopped(folder, tmp_path, monkeypatch, capsys):

@@ -14,6 +14,7 @@ from sinenerf import bake, factorize  # noqa: E402
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
+import run_plan  # noqa: E402
 import train_vit  # noqa: E402
 
 MILLIONS = {1: 30.0, 5: 30.4, 10: 30.9, 20: 31.8, 100: 39.2, 150: 43.8, 250: 53.0}
@@ -86,6 +87,22 @@ def test_training_resumes_and_learns(tmp_path, monkeypatch):
     fitted = train_vit.Options(layer="sine", rank=16, pretrained=options.output)
     model = train_vit.build(fitted, 10, report=None)
     assert train_vit.accuracy(model, data.test()) > 0.4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("plan", ["vit-base", "vit-small"])
+def test_the_plans_of_the_paper_run(plan, tmp_path, capfd):
+    """One run of each for one epoch, on digits; a run with a result is not made again."""
+    pytest.importorskip("sklearn")
+    values = ("dataset=digits", "data=none", "epochs=1", "batch=500", "precision=float32", "workers=0")
+    path = SCRIPTS.parent / "configs" / "paper" / f"{plan}.toml"
+    options = run_plan.Options(path, values, ("layer=sine", "rank=1"), tmp_path)
+    assert run_plan.main(options) == 0
+    assert "epoch 1/1" in capfd.readouterr().out and (tmp_path / "layer-sine-rank-1" / "vit.pt").is_file()
+    assert run_plan.main(options) == 0
+    said = capfd.readouterr().out
+    assert "epoch" not in said.split("{")[0] and '"init": "paper"' in said and '"omega": "200.0"' in said
+    assert len(run_plan.read_runs(replace(options, only=()))) == {"vit-base": 15, "vit-small": 13}[plan]
 
 
 @pytest.mark.slow
