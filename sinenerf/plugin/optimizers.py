@@ -49,9 +49,21 @@ class ExponentialDecayConfig(SchedulerConfig):
     max_steps: int | None = None
     """Step at which the final learning rate is reached; by default the run's last."""
 
+    def share(self, done: float) -> float:
+        """Learning rate, as a share of the initial one, when a share `done` of the steps is over."""
+        return self.final_ratio**done
+
+
+@dataclass
+class LinearDecayConfig(ExponentialDecayConfig):
+    """The learning rate falls linearly: it stays larger for longer, which suits short trainings."""
+
+    def share(self, done: float) -> float:
+        return 1 - done * (1 - self.final_ratio)
+
 
 class ExponentialDecay(Scheduler):
-    """The schedule of an `ExponentialDecayConfig`."""
+    """The schedule of an `ExponentialDecayConfig` or a `LinearDecayConfig`."""
 
     config: ExponentialDecayConfig
 
@@ -60,7 +72,7 @@ class ExponentialDecay(Scheduler):
 
         def factor(step: int) -> float:
             warmup = min(1.0, (step + 1) / (config.warmup_steps + 1))
-            return float(warmup * config.final_ratio ** min(step / (config.max_steps or 1), 1.0))
+            return float(warmup * config.share(min(step / (config.max_steps or 1), 1.0)))
 
         return LambdaLR(optimizer, factor)
 

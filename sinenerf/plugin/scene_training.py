@@ -9,6 +9,7 @@ from sinenerf.common.console import say
 from sinenerf.common.progress import TaskProgress
 from sinenerf.plugin.budgeted_training import TimedTraining
 from sinenerf.plugin.nerfstudio_methods import place_output
+from sinenerf.plugin.optimizers import LinearDecayConfig
 
 
 @dataclass(kw_only=True)
@@ -39,7 +40,7 @@ class SceneTraining(TimedTraining):
 
 
 def scene_config(scene: Path, output: Path, options: dict[str, Any], parser: dict[str, Any]) -> Any:
-    """The settings of a training by sine-nerf-small.
+    """The settings of a training by sine-nerf-small, whose learning rate falls linearly.
 
     Args:
         scene: folder with cameras.
@@ -57,5 +58,6 @@ def scene_config(scene: Path, output: Path, options: dict[str, Any], parser: dic
             if not hasattr(target, name):
                 raise ValueError(f"no setting is called {name!r}")
             setattr(target, name, value)
+    config.optimizers["fields"]["scheduler"] = LinearDecayConfig(final_ratio=0.01, warmup_steps=200)
     place_output(config, output, scene)
     return config

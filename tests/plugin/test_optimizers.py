@@ -1,9 +1,11 @@
-"""Learning rates of a run that resumes."""
+"""Learning rates, and those of a run that resumes."""
 
 import pytest
+import torch
 from support.tiny_runs import make_trainer, set_up, tiny_config
 
 pytest.importorskip("nerfstudio", reason="needs nerfstudio")
+from sinenerf.plugin.optimizers import FieldOptimizerConfig, LinearDecayConfig
 
 
 def test_a_resumed_run_follows_its_schedule(small, scene, tmp_path):
@@ -29,3 +31,11 @@ def test_a_resumed_run_uses_the_given_learning_rate(small, scene, tmp_path):
     assert optimizer.param_groups[0]["lr"] == pytest.approx(1e-4 * factor(1))
     again.train_iteration(1)
     assert optimizer.param_groups[0]["lr"] == pytest.approx(1e-4 * factor(2))
+
+
+def test_a_linear_schedule_stays_larger_for_longer():
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = FieldOptimizerConfig(kind="adam", lr=1.0).setup([parameter])
+    config = LinearDecayConfig(final_ratio=0.1, warmup_steps=1, max_steps=10)
+    (factor,) = config.setup().get_scheduler(optimizer, 1.0).lr_lambdas
+    assert [factor(step) for step in (0, 1, 5, 10, 12)] == pytest.approx([0.5, 0.91, 0.55, 0.1, 0.1])
