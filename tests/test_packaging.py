@@ -65,7 +65,7 @@ def test_the_wheels_metadata_name_the_version_the_licence_and_the_entry_points(w
     assert metadata["License-Expression"] == "Apache-2.0"
     assert f"{folder}/licenses/LICENSE" in wheel.namelist()
     entry_points = wheel.read(f"{folder}/entry_points.txt").decode()
-    for name in ("sinenerf = sinenerf.cli:main", "sine-nerf = ", "sine-nerf-small = ", "llff-data = "):
+    for name in ("sinenerf = sinenerf.cli:main", "sine-nerf = ", "sine-nerf-small = ", "sine-data = "):
         assert name in entry_points
 
 

@@ -68,6 +68,11 @@ class PosedPhotographs:
         """Width and height of a view's picture."""
         return int(self.width[view]), int(self.height[view])
 
+    @property
+    def tangents(self) -> Float[np.ndarray, "n 2"]:
+        """Tangents of half the horizontal and half the vertical field of view."""
+        return np.stack([self.width / (2 * self.fx), self.height / (2 * self.fy)], axis=1)
+
     def chosen(self, indices: np.ndarray) -> "PosedPhotographs":
         """Some of the views, in the given order."""
         kept: dict[str, Any] = {}

@@ -1,7 +1,8 @@
 """The nerfstudio plugin. What nerfstudio calls, by the entry points in pyproject.toml and the settings they hold:
 
 - `methods`: sine-nerf and sine-nerf-small, as `ns-train` lists them; their settings name all classes below;
-- `dataparser`: `llff-data`, which turns a scene's folder into cameras and photographs;
+- `dataparser`: `sine-data`, which turns a capture into cameras and photographs; `settled_parsers`: nerfstudio's own
+  parsers on captures that were checked;
 - `datamanager`, `model` (with `viewer_panel`), `optimizers`, `trainer`: called in this order to set up a training.
 
 Its other modules call nerfstudio for the commands of sinenerf: they open and compress runs, export them as meshes,

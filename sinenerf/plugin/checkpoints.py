@@ -12,7 +12,7 @@ from sinenerf.plugin.edge import RunError
 
 NETWORK = "_model.field."
 """Prefix of the tensors of a run's networks in its state dict."""
-MAY_DIFFER = {"_target", "data", "downscale_factor", "widest"}
+MAY_DIFFER = {"_target", "data", "downscale_factor", "widest", "strict"}
 """Settings of a data parser that may change on resuming: where the photographs lie, and how large they are."""
 ADVICE = "Give its settings, those in its config.yml"
 

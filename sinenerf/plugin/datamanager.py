@@ -1,6 +1,6 @@
 """nerfstudio's data manager with checks: data of any parser that cannot be trained on is refused with one line."""
 
-import json
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,87 +14,103 @@ from nerfstudio.data.scene_box import SceneBox
 from PIL import Image
 
 from sinenerf.common.console import say
+from sinenerf.photographs.pictures import decode, load_picture, same_proportions
+from sinenerf.photographs.posed_photographs import CaptureError
+from sinenerf.plugin.dataparser import SineDataParser
 from sinenerf.plugin.edge import exit_on
-from sinenerf.radiance.llff import SceneError, check_alpha, load_image
+from sinenerf.plugin.settled_parsers import settled
+
+PARSER_ERRORS = (OSError, AssertionError, LookupError, TypeError, ValueError, RuntimeError, ArithmeticError)
+"""What nerfstudio's parsers, which check little of what they read, raise for invalid captures."""
 
 
 class Photographs(InputDataset):
     """The photographs and cameras of a capture, or of its held-out views."""
 
     def get_numpy_image(self, image_idx: int) -> np.ndarray:
-        """A photograph, (height, width, 3 or 4) of uint8.
+        """A photograph in the size of its camera, (height, width, 3 or 4) of uint8.
 
         Raises:
-            SceneError: as `load_image` and `check_alpha`; nerfstudio itself does not check photographs.
+            CaptureError: as `load_picture`; nerfstudio itself does not check photographs.
         """
-        path = self.image_filenames[image_idx]
-        image = load_image(path)
-        if (
-            self._dataparser_outputs.alpha_color is None
-        ):  # otherwise nerfstudio blends transparent photographs with that colour
-            check_alpha(path, image, self._first_mode)
-        if self.scale_factor != 1.0:
-            size = (int(image.width * self.scale_factor), int(image.height * self.scale_factor))
-            image = image.resize(size, Image.Resampling.BILINEAR)
-        pixels = np.array(image)
-        return pixels if pixels.ndim == 3 else pixels[..., None].repeat(3, axis=2)
+        return np.array(load_picture(self.image_filenames[image_idx], self._size(image_idx), self.transparent))
+
+    def get_data(self, image_idx: int, image_type: str = "float32") -> dict:
+        """A photograph, and its mask if any view has one.
+
+        Raises:
+            CaptureError: one of them cannot be used.
+        """
+        image = self.get_image_float32(image_idx) if image_type == "float32" else self.get_image_uint8(image_idx)
+        data = {"image_idx": image_idx, "image": image}
+        if (masks := self._dataparser_outputs.mask_filenames) is not None:
+            data["mask"] = self._mask(masks[image_idx], image_idx)
+        return {**data, **self.get_metadata(data)}
+
+    def _size(self, index: int) -> tuple[int, int]:
+        return int(self.cameras.width[index]), int(self.cameras.height[index])
+
+    def _mask(self, path: Path | None, index: int) -> torch.Tensor:
+        """(height, width, 1) of bool: true where the photograph counts."""
+        width, height = self._size(index)
+        if path is None:
+            return torch.ones(height, width, 1, dtype=torch.bool)
+        picture = decode(path).convert("L")
+        if not same_proportions(picture.size, (width, height)):
+            raise CaptureError(
+                f"{path}: this mask is {picture.width}x{picture.height}, of other proportions than the photograph of "
+                f"{width}x{height}"
+            )
+        values = np.array(picture.resize((width, height), Image.Resampling.BOX))
+        return torch.from_numpy(values >= 128)[..., None]
 
     @cached_property
-    def _first_mode(self) -> str:
-        """Pillow's mode of the first photograph, with or without alpha."""
-        return load_image(self.image_filenames[0]).mode
+    def transparent(self) -> bool:
+        """Whether all photographs are read with an alpha channel."""
+        known = self.metadata.get("transparent")
+        return any(decode(p).has_transparency_data for p in self.image_filenames) if known is None else bool(known)
 
 
 class SineDataManager(VanillaDataManager[Photographs]):
     """Checks photographs and cameras as they are read. Invalid ones end the program with a one-line message."""
 
     def __init__(self, config: VanillaDataManagerConfig, **options) -> None:
-        with exit_on(SceneError):
+        data = config.data or config.dataparser.data
+        with exit_on(CaptureError):
             try:
-                super().__init__(config, **options)
+                with settled(config.dataparser, Path(data)) as (parser, views):
+                    # nerfstudio's rejection sampling fails for masks of several sizes
+                    sampler = replace(config.pixel_sampler, rejection_sample_mask=False)
+                    super().__init__(replace(config, data=None, dataparser=parser, pixel_sampler=sampler), **options)
+                self.config, self.dataparser_config = config, config.dataparser
+                config.data = config.dataparser.data = Path(data)
                 for part in (self.train_dataset, self.eval_dataset):
-                    check_cameras(part.cameras, part.image_filenames, self.config.data)
-            except SceneError:
+                    check_cameras(part.cameras, part.image_filenames)
+            except CaptureError:
                 raise
-            except (OSError, AssertionError, LookupError, TypeError, ValueError) as error:
-                # nerfstudio's parsers check little of what they read
+            except PARSER_ERRORS as error:
                 reason = " ".join(str(error).split())
-                raise SceneError(
-                    f"{self.config.data}: its data parser cannot read it ({type(error).__name__}: {reason})"
+                raise CaptureError(
+                    f"{data}: its data parser cannot read it ({type(error).__name__}: {reason})"
                 ) from None
         if self.test_mode == "val":  # only in a training
+            notes = self.dataparser.notes if isinstance(self.dataparser, SineDataParser) else views and views.notes
+            for note in notes or ():
+                say(note)
             warn_of_tight_box(self.dataparser_config, self.train_dataset.cameras, self.train_dataset.scene_box)
 
 
-def check_cameras(cameras: Cameras, paths: list[Path], data: Path) -> None:
-    """Check that all cameras are finite.
-
-    Args:
-        cameras: as a parser returned them.
-        paths: their photographs.
-        data: the folder or file that the parser read them from.
+def check_cameras(cameras: Cameras, paths: list[Path]) -> None:
+    """Check that all cameras are finite, whatever parser they come from.
 
     Raises:
-        SceneError: naming the photograph whose camera is not finite.
+        CaptureError: naming the photograph whose camera is not finite.
     """
     lens = [cameras.fx, cameras.fy, cameras.cx, cameras.cy]
     broken = ~torch.isfinite(torch.cat([cameras.camera_to_worlds.flatten(1), *lens], dim=1)).all(1)
-    if not broken.any():
-        return
-    culprit = str(paths[int(broken.nonzero()[0])])
-    if broken.all():  # parsers subtract the mean of all poses, so one bad pose spoils the others
-        culprit = _broken_frame(data) or f"{data}: one of its views"
-    raise SceneError(f"{culprit}: NaN or infinite numbers in its pose or focal length. Correct or remove it")
-
-
-def _broken_frame(data: Path) -> str | None:
-    """The first frame of a transforms.json whose matrix is not finite; None without such a file or frame."""
-    file = data if data.suffix == ".json" else data / "transforms.json"
-    if file.is_file():
-        for frame in json.loads(file.read_text())["frames"]:
-            if not np.isfinite(np.array(frame["transform_matrix"], dtype=np.float64)).all():
-                return f"{file}: {frame['file_path']}"
-    return None
+    if broken.any():
+        culprit = paths[int(broken.nonzero()[0])]
+        raise CaptureError(f"{culprit}: NaN or infinite numbers in its pose or focal length. Correct or remove it")
 
 
 def warn_of_tight_box(parser: DataParserConfig, cameras: Cameras, box: SceneBox) -> None:
@@ -104,6 +120,6 @@ def warn_of_tight_box(parser: DataParserConfig, cameras: Cameras, box: SceneBox)
     if hasattr(parser, "scene_scale") and 0.5 < reach < 1.001:
         say(
             f"all cameras lie inside the scene box, +-{float(half.max()):g}, and everything farther away is cut off. "
-            "Add --scene-scale 16 after the parser's name, or 4 for a capture around an object, unless the scene ends "
-            "there"
+            "Leave the parser's name out: sine-data finds the scene's extent itself. Or add --scene-scale 16 after the "
+            "parser's name, or 4 for a capture around an object"
         )

@@ -9,7 +9,7 @@ from nerfstudio.plugins.types import MethodSpecification
 
 from sinenerf.common.hardware import best_device
 from sinenerf.plugin.datamanager import SineDataManager
-from sinenerf.plugin.dataparser import LLFFDataParserConfig
+from sinenerf.plugin.dataparser import SineDataParserConfig
 from sinenerf.plugin.model import SineNeRFModel
 from sinenerf.plugin.model_config import SineNeRFModelConfig
 from sinenerf.plugin.optimizers import ExponentialDecayConfig, FieldOptimizerConfig, FusedAdamConfig
@@ -28,7 +28,7 @@ def _trainer(
         pipeline=VanillaPipelineConfig(
             datamanager=VanillaDataManagerConfig(
                 _target=SineDataManager,
-                dataparser=LLFFDataParserConfig(widest=widest),
+                dataparser=SineDataParserConfig(widest=widest),
                 train_num_rays_per_batch=rays,
                 eval_num_rays_per_batch=rays,
             ),

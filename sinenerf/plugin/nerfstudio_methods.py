@@ -16,11 +16,11 @@ from sinenerf.plugin.edge import call_nerfstudio, silence
 
 
 def configure(method: str, scene: Path, output: Path, options: dict[str, Any], parser: dict[str, Any]) -> Any:
-    """A trainer's config from nerfstudio's registry, set to read an LLFF folder through `llff-data`.
+    """A trainer's config from nerfstudio's registry, set to read a capture through `sine-data`.
 
     Args:
         options: changes to the method's defaults, by dotted names such as pipeline.model.implementation.
-        parser: settings of `LLFFDataParserConfig`.
+        parser: settings of `SineDataParserConfig`.
 
     Raises:
         ValueError: no method or option has that name.
@@ -29,14 +29,14 @@ def configure(method: str, scene: Path, output: Path, options: dict[str, Any], p
         from nerfstudio.configs.method_configs import all_methods
         from nerfstudio.data.datamanagers.base_datamanager import VanillaDataManagerConfig
 
-        from sinenerf.plugin.dataparser import LLFFDataParserConfig
+        from sinenerf.plugin.dataparser import SineDataParserConfig
 
     if method not in all_methods:
         raise ValueError(f"nerfstudio has no method {method!r}")
     config = deepcopy(all_methods[method])
     rays = config.pipeline.datamanager.train_num_rays_per_batch
     # one data manager for all methods: nerfacto's own starts too many processes for two cores
-    manager = VanillaDataManagerConfig(data=scene, dataparser=LLFFDataParserConfig(data=scene, **parser))
+    manager = VanillaDataManagerConfig(data=scene, dataparser=SineDataParserConfig(data=scene, **parser))
     manager.train_num_rays_per_batch = rays
     config.pipeline.datamanager, config.data = manager, scene
     config.machine.device_type = best_device()

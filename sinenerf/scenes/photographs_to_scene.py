@@ -88,7 +88,7 @@ def _training(posed: Path, work: SceneWork, options: SceneOptions, progress: boo
     network = network_for(options.layer, options.bytes)
     size = {"bits": BITS} if options.bytes is None else {"bytes": options.bytes}
     corrections = {"exposure": options.exposure, "refine_poses": options.refine_poses}
-    parser = {"widest": options.size, "hold_every": options.hold_every}
+    parser = {"widest": options.size, "hold_every": options.hold_every, "warp": options.warp}
     config = scene_config(posed, work.folder, {**network, **size, **corrections}, parser)
     trainer = build(config, options.seed)
     _describe(trainer.pipeline, network, progress)

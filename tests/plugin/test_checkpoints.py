@@ -78,9 +78,8 @@ def test_a_run_resumes_with_its_own_settings(small, scene, tmp_path):
 @pytest.mark.parametrize(
     ("setting", "value", "message"),
     [
-        ("spherify", True, r"another spherify, which is False in that run\. Give"),
+        ("warp", "contraction", r"another warp, which is auto in that run\. Give"),
         ("hold_every", 2, r"another hold-every, which is 8 in that run\. Give"),
-        ("bound_factor", 0.5, r"another bound-factor, which is 0.75 in that run\. Give"),
         ("widest", 99, None),
     ],
 )
@@ -101,7 +100,7 @@ def test_a_run_resumes_only_with_its_own_views(setting, value, message, small, s
 def test_a_run_resumes_only_with_its_own_parser(small, scene, tmp_path):
     begin(small)
     written = small.base_dir / "config.yml"
-    written.write_text(written.read_text().replace("dataparser.LLFFDataParserConfig", "other.BlenderDataParserConfig"))
+    written.write_text(written.read_text().replace("dataparser.SineDataParserConfig", "other.BlenderDataParserConfig"))
     with pytest.raises(SystemExit, match="another dataparser, which is BlenderDataParserConfig in that run"):
         make_trainer("sine-nerf-small", scene, tmp_path / "other", load_dir=small.checkpoint_dir)
     written.unlink()  # moved away from its run

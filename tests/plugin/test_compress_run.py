@@ -23,7 +23,7 @@ ns-train sine-nerf-small --vis tensorboard --max-num-iterations 40 --steps-per-e
 --timestamp run --viewer.quit-on-train-completion True
 --pipeline.model.width 24 --pipeline.model.rank 3 --pipeline.model.coarse-samples 8 --pipeline.model.fine-samples 6
 --pipeline.model.bits 10 --pipeline.datamanager.train-num-rays-per-batch 64 --output-dir {output}
-llff-data --data {scene} --downscale-factor 1
+sine-data --data {scene} --downscale-factor 1
 """
 
 

@@ -1,4 +1,4 @@
-"""The `llff-data` parser: the cameras, box and transform of a scene, and the scenes that it refuses."""
+"""The `sine-data` parser: cameras, warp, box and transform of captures of every kind."""
 
 import shutil
 
@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
+from support.capture_layouts import blender_data, colmap_data, nerfstudio_data
 
 pytest.importorskip("nerfstudio", reason="needs nerfstudio")
 
-from sinenerf.plugin.dataparser import LLFFDataParserConfig
+from sinenerf.plugin.dataparser import SineDataParserConfig
 from sinenerf.radiance.warps import NDC
 
 
 def parse(scene, split="train", **options):
-    return LLFFDataParserConfig(data=scene, **options).setup().get_dataparser_outputs(split=split)
+    return SineDataParserConfig(data=scene, **options).setup().get_dataparser_outputs(split=split)
 
 
 def test_split_and_cameras(scene):
@@ -54,25 +55,18 @@ def test_the_mean_cameras_frustum_fills_the_cube(scene):
     assert warp.tan_x == pytest.approx(float(parsed.cameras.width[0] / (2 * parsed.cameras.fx[0])))
 
 
-def test_spherified_scenes_have_a_box_instead_of_ndc(scene):
-    parsed = parse(scene, spherify=True)
-    assert parsed.metadata == {}
-    low, high = parsed.scene_box.aabb
-    far = torch.from_numpy(np.load(scene / "poses_bounds.npy")[1:8, 16]).float() * parsed.dataparser_scale
-    for camera, focal, depth in zip(parsed.cameras.camera_to_worlds, parsed.cameras.fx, far, strict=True):
-        corners = torch.tensor([[x, y, -1.0] for x in (-24 / focal, 24 / focal) for y in (-18 / focal, 18 / focal)])
-        seen = (depth * corners) @ camera[:, :3].T + camera[:, 3]
-        assert (seen >= low - 1e-5).all() and (seen <= high + 1e-5).all()
-    assert (low <= -1).all() and (high >= 1).all()
-
-
-def test_one_very_far_bound_does_not_enlarge_the_box_without_limit(scene, tmp_path):
-    copy = shutil.copytree(scene, tmp_path / "scene")
-    table = np.load(copy / "poses_bounds.npy")
-    table[3, 16] = 1e6
-    np.save(copy / "poses_bounds.npy", table)
-    assert parse(copy, spherify=True).scene_box.aabb.abs().max() == 8
-    assert parse(copy, spherify=True, box_limit=4.0).scene_box.aabb.abs().max() == 4
+@pytest.mark.parametrize("layout", [nerfstudio_data, blender_data, colmap_data])
+def test_other_kinds_give_the_same_views(layout, scene, tmp_path):
+    layout(scene, tmp_path)
+    ours, expected = parse(tmp_path, warp="box"), parse(scene, warp="box")
+    count = 9 if layout is blender_data else 7  # Blender's files name the held-out views
+    assert len(ours.image_filenames) == count and not {"ndc", "contraction"} & set(ours.metadata)
+    torch.testing.assert_close(ours.cameras.fx[:7], expected.cameras.fx)
+    if layout is not blender_data:
+        torch.testing.assert_close(
+            ours.cameras.camera_to_worlds, expected.cameras.camera_to_worlds, atol=1e-5, rtol=1e-5
+        )
+        torch.testing.assert_close(ours.dataparser_transform, expected.dataparser_transform, atol=1e-5, rtol=1e-5)
 
 
 def turned(scene, degrees, view=5):
@@ -84,33 +78,17 @@ def turned(scene, degrees, view=5):
     np.save(scene / "poses_bounds.npy", table)
 
 
-def test_a_capture_from_all_sides_is_not_forward_facing(scene, tmp_path):
+def test_a_capture_from_all_sides_is_contracted(scene, tmp_path):
     copy = shutil.copytree(scene, tmp_path / "scene")
-    turned(copy, 40)
-    parse(copy)
-    turned(copy, 110)
-    message = r"image005.png: view 5 looks 1[34]\d degrees away .* llff-data --spherify True$"
-    with pytest.raises(SystemExit, match=message):
-        parse(copy)
-    parse(copy, spherify=True)
+    assert "ndc" in parse(copy).metadata
+    turned(copy, 150)
+    assert "contraction" in parse(copy).metadata
+    with pytest.raises(SystemExit, match=r"poses_bounds.npy: view 5 looks 1[34]\d degrees away .*contraction$"):
+        parse(copy, warp="ndc")
+    assert not {"ndc", "contraction"} & set(parse(copy, warp="box").metadata)
 
 
-def test_a_ring_around_an_object_is_not_forward_facing(scene, tmp_path):
-    copy = shutil.copytree(scene, tmp_path / "scene")
-    table = np.load(copy / "poses_bounds.npy")
-    for view, row in enumerate(table):
-        pose = row[:15].reshape(3, 5)
-        turn = Rotation.from_euler("YX", [40 * view, -20], degrees=True).as_matrix()
-        pose[:, 0], pose[:, 1], pose[:, 2], pose[:, 3] = -turn[:, 1], turn[:, 0], turn[:, 2], 4 * turn[:, 2]
-    np.save(copy / "poses_bounds.npy", table)
-    with pytest.raises(SystemExit, match=r"looks 70 degrees away .* its corners 90 or more"):
-        parse(copy)
-    parse(copy, spherify=True)
-
-
-@pytest.mark.parametrize(
-    "setting", [{"downscale_factor": 0}, {"downscale_factor": -2}, {"widest": 0}, {"bound_factor": 0.0}]
-)
+@pytest.mark.parametrize("setting", [{"downscale_factor": 0}, {"downscale_factor": -2}, {"widest": 0}])
 def test_settings_that_are_not_positive_are_refused(scene, setting):
     (name,) = setting
     with pytest.raises(SystemExit, match=f"^sinenerf: --{name.replace('_', '-')} is .*positive"):
@@ -124,25 +102,10 @@ def test_photographs_too_small_to_shrink_are_refused(scene, tmp_path):
     assert not (copy / "images_1000").exists()
 
 
-@pytest.mark.parametrize(
-    ("name", "parser"),
-    [
-        ("transforms.json", "nerfstudio-data"),
-        ("transforms_train.json", "blender-data"),
-        ("colmap/sparse/0", "colmap"),
-        ("sparse/0", "colmap --colmap-path sparse/0"),
-    ],
-)
-def test_error_names_the_parser_of_another_kind_of_capture(tmp_path, name, parser):
-    (tmp_path / name).mkdir(parents=True)
-    with pytest.raises(SystemExit, match=f"has {name} .* --data {tmp_path} {parser}$"):
-        parse(tmp_path)
-
-
 def test_a_broken_scene_ends_the_program_with_one_line(scene, tmp_path):
     copy = shutil.copytree(scene, tmp_path / "scene")
     (copy / "poses_bounds.npy").unlink()
-    with pytest.raises(SystemExit, match=r"^sinenerf: .*poses_bounds.npy: no such file") as stop:
+    with pytest.raises(SystemExit, match=r"^sinenerf: .*has photographs, but no cameras: no poses_bounds.npy") as stop:
         parse(copy)
     assert "\n" not in str(stop.value)
     with pytest.raises(SystemExit, match="no such folder"):

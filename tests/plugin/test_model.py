@@ -106,14 +106,14 @@ def test_a_random_background_lies_behind_each_networks_image(scene, tmp_path):
     assert trained["accumulation_coarse"].shape == trained["accumulation"].shape
 
 
-@pytest.mark.parametrize("spherify", [False, True])
-def test_rays_with_their_own_bounds_see_the_same_density(scene, tmp_path, monkeypatch, spherify):
+@pytest.mark.parametrize("warp", ["ndc", "box"])
+def test_rays_with_their_own_bounds_see_the_same_density(scene, tmp_path, monkeypatch, warp):
     """As in the viewer's crop box: densities are per cube unit, but distances in world units."""
     config = tiny_config("sine-nerf-small", scene, tmp_path)
-    config.pipeline.datamanager.dataparser.spherify = spherify
+    config.pipeline.datamanager.dataparser.warp = warp
     model = set_up(config).pipeline.model.eval()
     monkeypatch.setattr(model.field, "query", lambda network, x, d: (torch.full_like(x[..., :1], 2.0), x))
-    origins = torch.tensor([[0.1, 0.0, -1.2]] if not spherify else [[0.1, 0.0, 0.8]])
+    origins = torch.tensor([[0.1, 0.0, -1.2]] if warp == "ndc" else [[0.1, 0.0, 0.8]])
     directions = torch.nn.functional.normalize(torch.tensor([[0.1, 0.2, -1.0]]), dim=-1)
     near, far = torch.tensor([[0.3]]), torch.tensor([[1.4]])
     start, end = (model.warp.warp_points(origins + t * directions) for t in (near, far))

@@ -32,7 +32,7 @@ def test_ns_train_lists_the_methods_their_options_and_the_data_parser(monkeypatc
     options = call_command("ns-train", "sine-nerf-small", "--help")
     for option in ("--pipeline.model.layer {sine,low-rank,dense}", "--pipeline.model.rank", "--pipeline.model.omega"):
         assert option in options
-    assert "llff-data" in options
+    assert "sine-data" in options
 
 
 @pytest.mark.parametrize("layer", ["low-rank", "dense"])

@@ -35,7 +35,7 @@ def train_command(scene, folder, *options, method="sine-nerf-small", steps=150):
         "--timestamp=run",
         *options,
         f"--data={scene}",
-        "llff-data",
+        "sine-data",
         "--downscale-factor=1",
     ]
 

@@ -10,11 +10,11 @@ from torch import Tensor
 from sinenerf.codec.container import LARGEST_COUNT, Container, pack
 from sinenerf.codec.tensors import QuantisedTensor, values_of
 from sinenerf.common.files import replacing
+from sinenerf.photographs.reading import read_cameras_of
 from sinenerf.plugin.nerfstudio_methods import configure, largest_model
 from sinenerf.plugin.scoring import model_renderer, score_held_out
-from sinenerf.radiance import llff
 from sinenerf.radiance.evaluate import mean_metrics
-from sinenerf.radiance.poses import recentre
+from sinenerf.radiance.placement import place
 from sinenerf.rd.programs.radiance import check_budget, parser_settings, save_picture, scene_files, train_within
 from sinenerf.rd.results import Measurement, Settings, working_folder
 
@@ -94,8 +94,9 @@ class NerfstudioProgram:
 
 def scene_planes(scene: Path) -> dict[str, float]:
     """Near and far planes around the scene's depths, for vanilla-nerf: its own, 2 and 6, suit Blender's objects."""
-    views, _, _ = recentre(llff.read_poses_bounds(scene / "poses_bounds.npy"))
-    return {"near_plane": 1.0, "far_plane": 1.1 * float(views.bounds.max())}
+    views = read_cameras_of(scene)
+    placement = place(views.camera_to_world, views.tangents, views.points, views.bounds, "ndc")
+    return {"near_plane": 1.0, "far_plane": -1.1 * float(placement.extent[0, 2])}
 
 
 def rendering_weights(model: torch.nn.Module) -> dict[str, Tensor]:

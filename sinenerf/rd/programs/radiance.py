@@ -10,6 +10,7 @@ import torch
 from sinenerf.common.checks import check_choice, check_whole, file_size
 from sinenerf.common.files import replacing
 from sinenerf.common.settings import OptimizerKind, Precision
+from sinenerf.photographs.pictures import list_pictures
 from sinenerf.plugin.budgeted_training import TimedTraining
 from sinenerf.plugin.nerfstudio_methods import build, configure
 from sinenerf.plugin.scoring import file_renderer, score_held_out
@@ -17,7 +18,6 @@ from sinenerf.radiance.architecture import build_networks
 from sinenerf.radiance.config import RadianceNetworks
 from sinenerf.radiance.evaluate import mean_metrics
 from sinenerf.radiance.image_metrics import Image
-from sinenerf.radiance.llff import image_folder, list_images
 from sinenerf.rd.results import DEFAULT_DOWNSCALE, Measurement, Settings, bytes_by_part, without_added, working_folder
 from sinenerf.sine_file import describe
 
@@ -38,15 +38,15 @@ without bytes; downscale, the N of images_N, to 8. Missing images_N are made."""
 
 
 def parser_settings(downscale: int | None) -> dict[str, Any]:
-    """Settings of `llff-data`."""
+    """Settings of `sine-data`."""
     return {"downscale_factor": downscale or DEFAULT_DOWNSCALE}
 
 
 def scene_files(scene: Path, downscale: int | None) -> list[Path]:
     """The files of an LLFF scene that training reads: the poses and images_N, or all images that it is made from."""
-    wanted = image_folder(scene, downscale or DEFAULT_DOWNSCALE)
-    folders = [wanted] if list_images(wanted) else sorted(scene.glob("images*"))
-    photographs = [path for folder in folders for path in list_images(folder)]
+    wanted = scene / f"images_{downscale or DEFAULT_DOWNSCALE}"
+    folders = [wanted] if list_pictures(wanted) else sorted(scene.glob("images*"))
+    photographs = [path for folder in folders for path in list_pictures(folder)]
     return [path for path in (scene / "poses_bounds.npy", *photographs) if path.is_file()]
 
 

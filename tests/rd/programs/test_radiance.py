@@ -14,7 +14,7 @@ from support.sweep_results import with_methods
 import sinenerf
 from sinenerf.datasets.synthetic_capture import generate_scene
 from sinenerf.plugin.budgeted_training import TimedTraining
-from sinenerf.plugin.dataparser import LLFFDataParserConfig
+from sinenerf.plugin.dataparser import SineDataParserConfig
 from sinenerf.rd.plan import read_plan
 from sinenerf.rd.programs.radiance import fingerprint, parser_settings
 from sinenerf.rd.programs.registry import PROGRAMS
@@ -238,7 +238,7 @@ def test_photographs_are_trained_on_at_an_eighth_unless_a_plan_says_otherwise(tm
     """As results record it; images of a missing size are made."""
     scene = generate_scene(tmp_path / "scene", views=3, width=64, height=48)
     for downscale, width in ((None, 8), (2, 32)):
-        parser = LLFFDataParserConfig(data=scene, **parser_settings(downscale)).setup()
+        parser = SineDataParserConfig(data=scene, **parser_settings(downscale)).setup()
         assert int(parser.get_dataparser_outputs().cameras.width[0]) == width
 
 
