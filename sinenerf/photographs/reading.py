@@ -147,7 +147,9 @@ def _remarks(declared: PosedPhotographs, settled: PosedPhotographs, size: np.nda
     lines, folder = [], settled.paths[0].parent
     if converted:
         modes = ", ".join(sorted(set(converted.values())))
-        lines.append(f"{folder}: {len(converted)} photographs are converted from {modes}: {listed(list(converted))}")
+        lines.append(
+            f"{folder}: {len(converted)} of {len(size)} photographs converted from {modes}: {listed(list(converted))}"
+        )
     found, counts = np.unique(size, axis=0, return_counts=True)
     if len(found) > 1:
         parts = [f"{n} of {w:.0f}x{h:.0f}" for (w, h), n in zip(found, counts, strict=True)]

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from PIL import Image
+from support.capture_corpus import CASES, make
 from support.capture_layouts import blender_data, colmap_data, nerfstudio_data
 
+from sinenerf.photographs.pictures import load_picture
 from sinenerf.photographs.posed_photographs import CaptureError, hold_out
 from sinenerf.photographs.reading import read_photographs
 
@@ -35,3 +37,40 @@ def test_views_are_held_out_by_the_capture_or_by_count(scene, tmp_path):
     blender_data(scene, tmp_path)
     train, test = hold_out(read_photographs(tmp_path), 4)
     assert len(train) == len(test) == 9
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_strange_and_broken_captures(case, scene, tmp_path):
+    folder = tmp_path / "capture"
+    make(case.kind, scene, folder)
+    case.change(folder)
+    before = {path for path in folder.rglob("*")}
+    if case.refused:
+        with pytest.raises(CaptureError) as caught:
+            read_photographs(folder / case.opened, **case.options)
+        message = str(caught.value)
+        assert "\n" not in message
+        for word in case.refused:
+            assert word in message, message
+        assert (folder / "images_2") in before or {path for path in folder.rglob("*")} == before
+        return
+    expected, read = read_photographs(scene), read_photographs(folder / case.opened, **case.options)
+    for word in case.noted:
+        assert word in " ".join(read.notes), read.notes
+    assert case.noted or len(read.notes) == 1  # the photographs of all cases are tiny, and a note says so
+    stems = [path.stem for path in expected.paths]
+    views = [stems.index(path.stem) for path in read.paths]
+    assert len(views) == case.views
+    np.testing.assert_allclose(read.camera_to_world, expected.camera_to_world[views], atol=1e-6)
+    np.testing.assert_allclose(read.tangents, expected.tangents[views], rtol=1e-6)
+    np.testing.assert_allclose(read.cx / read.width, expected.cx[views] / expected.width[views], rtol=1e-6)
+    for view, path in enumerate(read.paths):
+        image = load_picture(path, read.size(view))
+        truth = load_picture(expected.paths[views[view]], image.size)
+        assert image.size == read.size(view)
+        if not case.noted:
+            assert np.abs(np.asarray(image, float) - np.asarray(truth, float)).mean() < 12  # none is turned
+
+
+def test_the_corpus_has_forty_kinds():
+    assert len(CASES) == len({case.name for case in CASES}) >= 40
