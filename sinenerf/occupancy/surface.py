@@ -8,7 +8,6 @@ whole grid.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -76,20 +75,8 @@ def extract_surface(
     return Extraction(mesh, surface.evaluations)
 
 
-def find_surface(
-    logits: Logits,
-    placement: Placement,
-    resolution: int,
-    level: float = 0.5,
-    quick: bool = False,
-    watch: Callable[[int], None] | None = None,
-) -> Surface:
+def find_surface(logits: Logits, placement: Placement, resolution: int, level: float = 0.5) -> Surface:
     """The surface of `extract_surface` as bare arrays.
-
-    Args:
-        quick: start coarser and split cells by their corners alone, without the gradient. This takes a third of the
-            evaluations, but misses pieces smaller than a coarse cell.
-        watch: called from time to time with the number of evaluations so far; an exception from it ends the search.
 
     Raises:
         LevelError, ValueError: as `extract_surface`.
@@ -100,8 +87,8 @@ def find_surface(
         raise ValueError(f"resolution is {resolution}: use 2 or more")
     if not 0 < level < 1:
         raise LevelError(f"level is {level:g}: occupancy lies between 0 and 1. Try --level 0.5")
-    grid = Grid(logits, resolution, math.log(level / (1 - level)), watch)
-    keys, index = np.unique(grid.corners(grid.search(quick)), return_inverse=True)
+    grid = Grid(logits, resolution, math.log(level / (1 - level)))
+    keys, index = np.unique(grid.corners(grid.search()), return_inverse=True)
     vertices, values = grid.points(keys), grid.values(keys)
     # vertices must stay distinct in a file's float32, or a reader that merges equal ones would open holes
     values = np.where(values > 0, np.maximum(values, MIN_OFFSET), np.minimum(values, -MIN_OFFSET))

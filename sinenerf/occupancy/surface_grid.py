@@ -34,15 +34,9 @@ class Grid:
     The arrays span the whole grid, so nothing has to be sorted; the system allocates only the pages that are written.
     """
 
-    def __init__(
-        self,
-        logits: Logits,
-        resolution: int,
-        threshold: float,
-        watch: Callable[[int], None] | None = None,
-    ) -> None:
+    def __init__(self, logits: Logits, resolution: int, threshold: float) -> None:
         self.logits, self.resolution, self.threshold = logits, resolution, threshold
-        self.watch, self.evaluations = watch, 0
+        self.evaluations = 0
         self.low, self.high = math.inf, -math.inf  # range of the field's logits minus the threshold
         self._known = np.zeros((resolution + 1) ** 3, dtype=bool)
         self._values = np.zeros((resolution + 1) ** 3, dtype=np.float32)
@@ -73,8 +67,6 @@ class Grid:
             self._values[missing] = np.where(outside, np.minimum(values, np.float32(-1e-3)), values)
             self._known[missing] = True
             self.evaluations += len(missing)
-            if self.watch is not None:
-                self.watch(self.evaluations)
         return self._values[keys]
 
     def _distinct(self, keys: Int[np.ndarray, " n"]) -> Int[np.ndarray, " _"]:
@@ -83,20 +75,19 @@ class Grid:
         requested[keys] = True
         return np.flatnonzero(requested)
 
-    def search(self, quick: bool = False) -> Cells:
+    def search(self) -> Cells:
         """The cells of the finest grid that the surface crosses.
 
         Raises:
             LevelError: there are none or too many, or the field is NaN.
         """
-        coarse = COARSE // 2 if quick else COARSE
-        stride = 2 ** max(0, int(math.log2(self.resolution / coarse)))
+        stride = 2 ** max(0, int(math.log2(self.resolution / COARSE)))
         ticks = np.arange(0, self.resolution, stride)
         cells = np.stack(np.meshgrid(ticks, ticks, ticks, indexing="ij"), axis=-1).reshape(-1, 3)
         if np.isnan(self.values(self.corners(cells, stride))).any():
             raise LevelError("the field is NaN at some points: its training was not completed")
         while stride > 1:
-            cells = cells[self._near_surface(cells, stride, quick)]
+            cells = cells[self._near_surface(cells, stride)]
             self._check_surface(len(cells), stride)
             stride //= 2
             cells = (cells[:, None] + stride * CORNERS).reshape(-1, 3)
@@ -106,12 +97,10 @@ class Grid:
             raise self._no_surface()
         return crossed
 
-    def _near_surface(self, cells: Cells, stride: int, quick: bool) -> Bool[np.ndarray, " _"]:
+    def _near_surface(self, cells: Cells, stride: int) -> Bool[np.ndarray, " _"]:
         """Whether the surface crosses a cell, or could do so by the gradient at a corner."""
         keys = self.corners(cells, stride)
         near = _crossed(self.values(keys))
-        if quick:
-            return near
         distinct, index = np.unique(keys[~near], return_inverse=True)
         diagonal = math.sqrt(3) * 2 * stride / self.resolution
         steep = abs(self._values[distinct]) <= self._slopes(distinct) * diagonal
