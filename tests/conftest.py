@@ -33,6 +33,7 @@ install_import_hook(
 pytest_plugins = [
     "support.browser",
     "support.messy_photographs",
+    "support.node_packages",
     "support.sweep_results",
     "support.tiny_runs",
     "support.torus",

@@ -85,7 +85,9 @@ def read_tensors(body: bytes, shapes: Shapes) -> Tensors:
     decoder, tensors = Decoder(words), {}
     for (name, shape), count, entry in zip(shapes, counts, table, strict=True):
         if entry.model:
-            values = _integers(decoder.decode(entry.model, count), entry.runs).astype(np.float32) * entry.step
+            integers = _integers(decoder.decode(entry.model, count), entry.runs)
+            with np.errstate(over="ignore"):  # checked below
+                values = integers.astype(np.float32) * entry.step
         else:
             values = np.frombuffer(body, "<f4", count, place)
             place += 4 * count

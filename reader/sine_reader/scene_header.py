@@ -85,7 +85,11 @@ class SceneHeader(NamedTuple):
 
 def read_scene_header(header: bytes) -> SceneHeader:
     """Raises SineFileError if the header is damaged, or out of the format's bounds."""
-    check(len(header) == 175, "its header has the wrong length")
+    has_split = len(header) > 2 and bool(header[1] & 0x40)
+    check(len(header) == (182 if has_split else 175), "its header has the wrong length")
+    if has_split:  # which photographs were held out: of no use here, but checked
+        rule, parameter, _ = struct.unpack_from("<BHI", header, 175)
+        check(rule <= 3 and (parameter == 0) == (rule == 0), "its split is invalid")
     sizes = struct.unpack_from("<HHBHHBBHHHBB", header)
     flags, width, depth, rank, skips, position, direction, coarse, fine, narrow, shallow, octaves = sizes
     *numbers, picture_width, picture_height = struct.unpack_from("<38f2H", header, 19)
@@ -94,7 +98,7 @@ def read_scene_header(header: bytes) -> SceneHeader:
     bits = [bool(flags >> bit & 1) for bit in (6, 7, 12, 15)]
     kind = LayerKind(flags & 3, numbers[0], numbers[1], *bits)
     background = flags >> 4 & 3
-    check(background <= 2 and not flags & 1 << 14, "its header sets bits that the format lacks")
+    check(background <= 2, "it has a background that the format does not define")
     check(width >= 2 and rank >= 1 and narrow >= 1, "its network is beyond the format's bounds")
     check(1 <= depth <= 16 and 1 <= shallow <= 16 and skips >> depth == 0, "its depth is beyond the format's bounds")
     check(max(position, direction, octaves) <= 24, "its encodings are beyond the format's bounds")

@@ -60,6 +60,8 @@ def mesh(
     box: tuple[float, float, float, float, float, float] | None = None,
     frame: Literal["scene", "capture"] = "scene",
     seen_only: bool = True,
+    faces: int | None = None,
+    compress: Literal["draco", "meshopt"] | None = None,
 ) -> None:
     """Write the surface of a shape as a closed mesh, or that of a scene or a run as a coloured mesh.
 
@@ -80,12 +82,17 @@ def mesh(
         box: for a scene or run: keep only what lies inside x0 y0 z0 x1 y1 z1, in nerfstudio's scene coordinates.
         frame: for a scene or run: coordinates of the mesh: nerfstudio's scene, or the capture's own poses.
         seen_only: for a run: drop surfaces that no training view sees.
+        faces: reduce the mesh to this number of faces, where they cost the least of its form.
+        compress: for .glb: Draco makes the smallest file, meshopt the one that opens fastest; readers need a decoder.
     """
+    from sinenerf.common.decimation import check_faces, decimated
     from sinenerf.common.files import check_folder
-    from sinenerf.common.mesh_files import check_format, check_units, save_mesh
+    from sinenerf.common.mesh_files import check_compression, check_format, check_units, save_mesh
     from sinenerf.sine_file import load
 
     check_format(output)
+    check_compression(output, compress)
+    check_faces(faces)
     check_folder(output)
     own = {
         "shape": {"up": up != "y", "metres-per-unit": metres_per_unit != 1.0},
@@ -114,11 +121,12 @@ def mesh(
             cells = 512 if resolution is None else resolution
             at = 0.5 if level is None else level
             extracted = extract_surface(field.logits, field.placement, cells, at, largest_component)
-            save_mesh(extracted.mesh, output, up, metres_per_unit)
+            shape = extracted.mesh if faces is None else decimated(extracted.mesh, faces)
+            save_mesh(shape, output, up, metres_per_unit, compress)
             percent = 100 * extracted.evaluations / (cells + 1) ** 3
             share = f"{percent:.0f}" if percent >= 10 else f"{percent:.2g}"
             points = f"{extracted.evaluations:,} points, {share} % of the grid"
-            _print_mesh(extracted.mesh, output, f"; the field was evaluated at {points}")
+            _print_mesh(shape, output, f"; the field was evaluated at {points}")
             return
         refuse("scene", "shape", "run")
         scene, visible = field.on_best_device(), None
@@ -134,8 +142,10 @@ def mesh(
     if frame == "capture":
         assert scene.capture is not None
         surface.apply_transform(scene.capture.from_scene())
+    if faces is not None:
+        surface = decimated(surface, faces)
     turned = frame == "scene" and output.suffix.lower() == ".glb"
-    save_mesh(surface, output, scene.warp.up if turned else "y")
+    save_mesh(surface, output, scene.warp.up if turned else "y", compress=compress)
     _print_mesh(surface, output)
 
 

@@ -1,5 +1,6 @@
 """Writing meshes so that other programs show them as this one does, and Draco compression."""
 
+import io
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -7,7 +8,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from sinenerf.common.checks import check_positive
+from sinenerf.common.decimation import decimated
 from sinenerf.common.files import replacing
+from sinenerf.common.glb import Compression, GlbMesh, to_glb
 
 if TYPE_CHECKING:
     import trimesh
@@ -36,7 +39,19 @@ def check_units(path: Path, up: Literal["y", "z"], metres_per_unit: float) -> No
     check_positive("metres per unit", metres_per_unit)
 
 
-def save_mesh(mesh: "trimesh.Trimesh", path: Path, up: Literal["y", "z"] = "y", metres_per_unit: float = 1.0) -> None:
+def check_compression(path: Path, compress: Compression | None) -> None:
+    """Raise ValueError if a mesh is to be compressed in a format other than GLB."""
+    if compress and path.suffix.lower() != ".glb":
+        raise ValueError(f"{path}: only .glb is compressed. Leave --compress out, or write .glb")
+
+
+def save_mesh(
+    mesh: "trimesh.Trimesh",
+    path: Path,
+    up: Literal["y", "z"] = "y",
+    metres_per_unit: float = 1.0,
+    compress: Compression | None = None,
+) -> None:
     """Write a mesh in the format of its path's extension, whole or not at all.
 
     Only GLB is turned and scaled, since glTF is y up and in metres: `up` is the axis of the mesh that points up and
@@ -44,15 +59,19 @@ def save_mesh(mesh: "trimesh.Trimesh", path: Path, up: Literal["y", "z"] = "y", 
 
     GLB and PLY keep RGBA vertex colours and OBJ keeps RGB; STL and, as trimesh writes it, OFF have none. In GLB the
     colours are linear, as glTF requires, and unlit, since a radiance field's colours already contain the scene's
-    light; a mesh without colours is lit, with smooth normals.
+    light; a mesh without colours is lit, with smooth normals. GLB keeps a texture, too.
+
+    Args:
+        compress: of GLB only: "draco" or "meshopt", see `sinenerf.common.glb.to_glb`.
 
     Raises:
         ValueError: the extension is not in `FORMATS`, the mesh lies so far from the origin that float32 is too coarse,
-            or a mesh is to be turned or scaled in a format other than GLB.
+            or a mesh is to be turned, scaled or compressed in a format other than GLB.
         OSError: the folder does not exist, or the disk is full.
     """
     check_format(path)
     check_units(path, up, metres_per_unit)
+    check_compression(path, compress)
     suffix = path.suffix.lower()
     if suffix == ".glb":
         mesh = mesh.copy()
@@ -62,8 +81,7 @@ def save_mesh(mesh: "trimesh.Trimesh", path: Path, up: Literal["y", "z"] = "y", 
     if suffix in BINARY:
         _check_near(mesh, path)
     if suffix == ".glb":
-        coloured = mesh.visual.kind == "vertex"
-        data = _unlit_glb(mesh) if coloured else mesh.export(file_type="glb", include_normals=True)
+        data = to_glb(_glb_mesh(mesh), compress)
     elif suffix in BINARY:
         data = mesh.export(file_type=suffix[1:])
     else:  # text, with enough decimals for a small mesh
@@ -83,35 +101,32 @@ def _check_near(mesh: "trimesh.Trimesh", path: Path) -> None:
         )
 
 
-def _unlit_glb(mesh: "trimesh.Trimesh") -> bytes:
-    linear = mesh.copy()
-    srgb = np.asarray(mesh.visual.vertex_colors, dtype=np.float64) / 255
+def _glb_mesh(mesh: "trimesh.Trimesh") -> GlbMesh:
+    positions = mesh.vertices.astype(np.float32)
+    if mesh.visual.kind == "texture":
+        picture = io.BytesIO()
+        mesh.visual.material.image.save(picture, "PNG")
+        uv = np.column_stack([mesh.visual.uv[:, 0], 1 - mesh.visual.uv[:, 1]]).astype(np.float32)
+        return GlbMesh(positions, mesh.faces, uv=uv, texture=picture.getvalue())
+    if mesh.visual.kind == "vertex":
+        return GlbMesh(positions, mesh.faces, colours=_linear(mesh.visual.vertex_colors))
+    return GlbMesh(positions, mesh.faces, normals=np.array(mesh.vertex_normals, np.float32))
+
+
+def _linear(colours: np.ndarray) -> np.ndarray:
+    """RGBA (n, 4) uint8 from sRGB; alpha stays as it is."""
+    srgb = colours.astype(np.float64) / 255
     rgb = srgb[:, :3]
     rgb = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    linear.visual.vertex_colors = np.rint(255 * np.column_stack([rgb, srgb[:, 3]])).astype(np.uint8)
-
-    def unlit(tree: dict) -> None:
-        surface = {"metallicFactor": 0.0, "roughnessFactor": 1.0}
-        material = {"pbrMetallicRoughness": surface, "doubleSided": True, "extensions": {"KHR_materials_unlit": {}}}
-        tree["materials"] = [material]
-        tree["extensionsUsed"] = ["KHR_materials_unlit"]
-        for primitive in (p for m in tree["meshes"] for p in m["primitives"]):
-            primitive["material"] = 0
-
-    return linear.export(file_type="glb", tree_postprocessor=unlit)
+    return np.rint(255 * np.column_stack([rgb, srgb[:, 3]])).astype(np.uint8)
 
 
 def draco(mesh: "trimesh.Trimesh", faces: int, bits: int) -> bytes:
     """A Draco file of a mesh, decimated by quadrics to `faces` faces, with positions of `bits` bits."""
     import DracoPy
-    import fast_simplification
 
-    vertices, kept = mesh.vertices, mesh.faces
-    if faces < len(kept):
-        vertices, kept = fast_simplification.simplify(
-            vertices.astype("float32"), kept.astype("int32"), target_count=faces
-        )
-    return DracoPy.encode(vertices, kept, quantization_bits=bits, compression_level=10)
+    fewer = decimated(mesh, faces)
+    return DracoPy.encode(fewer.vertices, fewer.faces, quantization_bits=bits, compression_level=10)
 
 
 def undraco(data: bytes) -> "trimesh.Trimesh":

@@ -200,6 +200,20 @@ def test_a_scene_becomes_a_coloured_mesh(command, frame, tmp_path):
     assert np.allclose(mesh.vertices, vertices, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("compress", ["draco", "meshopt"])
+def test_a_scene_becomes_a_small_mesh(compress, tmp_path):
+    a_field().save(tmp_path / "scene.sine")
+    options = "--resolution", 24, "--min-faces", 1
+    sizes = []
+    for more in ((), ("--faces", 300, "--compress", compress)):
+        call_sinenerf("mesh", tmp_path / "scene.sine", "--output", tmp_path / "scene.glb", *options, *more)
+        sizes.append((tmp_path / "scene.glb").stat().st_size)
+    assert sizes[1] < sizes[0] / 3
+    for more, message in ((("--faces", 3), "at least 4"), (("--compress", compress), "only .glb is compressed")):
+        done = call_sinenerf("mesh", tmp_path / "scene.sine", "--output", tmp_path / "scene.ply", *options, *more)
+        assert done.returncode == 1 and message in done.stderr and done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("kind", "option"),
     [

@@ -1,39 +1,19 @@
 """The JavaScript sources in viewer/: their own tests and types pass, and the committed pages are built from them."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support.golden_files import golden, name_of
+from support.node_packages import SOURCES, needs_node
 
 from sinenerf.radiance.field import RadianceField
 
 PROJECT = Path(__file__).parents[2]
-SOURCES = PROJECT / "viewer"
 BUILT = ["sine-view.js", "index.html", "inspector.html"]
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(shutil.which("npm") is None, reason="needs Node.js: apt-get install nodejs npm"),
-]
-
-
-@pytest.fixture(scope="module")
-def npm():
-    """Run a script of viewer/package.json; its packages are installed where they are missing."""
-    if not (SOURCES / "node_modules" / ".package-lock.json").is_file():
-        install = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-        done = subprocess.run(install, cwd=SOURCES, capture_output=True, text=True, timeout=300, check=False)
-        if done.returncode:
-            pytest.skip(f"the packages of viewer/ cannot be installed: {done.stderr[-300:]}")
-
-    def run(*arguments):
-        line = ["npm", "run", "--silent", *map(str, arguments)]
-        return subprocess.run(line, cwd=SOURCES, capture_output=True, text=True, timeout=300, check=False)
-
-    return run
+pytestmark = [pytest.mark.slow, needs_node]
 
 
 def test_types_are_right(npm):

@@ -1,0 +1,80 @@
+"""Meshes compressed for glTF: a Draco stream, or meshopt's codec for vertices and for triangles."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+POSITION_BITS, NORMAL_BITS, UV_BITS = 14, 8, 14
+"""Of Draco's quantisation: a position is at most a 2^15th of the mesh's longest side off."""
+
+
+class DracoMesh(NamedTuple):
+    """A Draco stream, and what its header does not tell a reader of glTF."""
+
+    data: bytes
+    numbers: dict[str, int]
+    """The stream's own number of each attribute."""
+    decoded: dict[str, np.ndarray]
+    """Attributes as they are decoded: Draco chooses the order of the vertices, and merges equal ones."""
+    faces: int
+
+
+def draco_mesh(attributes: dict[str, np.ndarray], faces: np.ndarray) -> DracoMesh:
+    """Compress a mesh.
+
+    Args:
+        attributes: POSITION (n, 3), and any of NORMAL (n, 3), TEXCOORD_0 (n, 2), all float32, and COLOR_0 (n, 4) uint8.
+        faces: (m, 3).
+    """
+    import DracoPy
+
+    normals, uv = (attributes.get(name) for name in ("NORMAL", "TEXCOORD_0"))
+    data = DracoPy.encode(
+        attributes["POSITION"].astype(np.float64),
+        faces.astype(np.uint32),
+        quantization_bits=POSITION_BITS,
+        compression_level=10,
+        colors=attributes.get("COLOR_0"),
+        tex_coord=None if uv is None else uv.astype(np.float64),
+        normals=None if normals is None else normals.astype(np.float64),
+        tex_coord_quantization_bits=UV_BITS,
+        normal_quantization_bits=NORMAL_BITS,
+    )
+    decoded = DracoPy.decode(data)
+    kinds = {"POSITION": 0, "NORMAL": 1, "COLOR_0": 2, "TEXCOORD_0": 3}  # of GeometryAttribute::Type
+    by_kind = {entry["attribute_type"]: entry for entry in decoded.attributes}
+    entries = {name: by_kind[kinds[name]] for name in attributes}
+    values = {
+        name: entry["data"].astype(np.uint8 if name == "COLOR_0" else np.float32) for name, entry in entries.items()
+    }
+    numbers = {name: entry["unique_id"] for name, entry in entries.items()}
+    return DracoMesh(data, numbers, values, len(decoded.faces))
+
+
+def in_cache_order(faces: np.ndarray, vertices: int) -> tuple[np.ndarray, np.ndarray]:
+    """(faces (m, 3) that refer to each vertex soon after its neighbours, the old index of each new vertex)."""
+    import meshoptimizer
+
+    indices, ordered = np.ascontiguousarray(faces, np.uint32).ravel(), np.empty(faces.size, np.uint32)
+    meshoptimizer.optimize_vertex_cache(ordered, indices, faces.size, vertices)
+    used, first = np.unique(ordered, return_index=True)
+    old = used[np.argsort(first)]
+    new = np.empty(vertices, np.uint32)
+    new[old] = np.arange(len(old))
+    return new[ordered].reshape(-1, 3), old
+
+
+def meshopt_vertices(rows: np.ndarray) -> bytes:
+    """An attribute (n, stride) of bytes, its stride a multiple of 4, in version 0 of the codec, which glTF takes."""
+    import meshoptimizer
+
+    meshoptimizer.encode_vertex_version(0)
+    return bytes(meshoptimizer.encode_vertex_buffer(rows, len(rows), rows.shape[1]))
+
+
+def meshopt_indices(faces: np.ndarray, vertices: int) -> bytes:
+    """Triangles (m, 3), in version 1 of the codec, which glTF takes."""
+    import meshoptimizer
+
+    meshoptimizer.encode_index_version(1)
+    return bytes(meshoptimizer.encode_index_buffer(faces.ravel(), faces.size, vertices))
