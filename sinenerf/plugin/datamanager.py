@@ -62,6 +62,8 @@ class Photographs(InputDataset):
                 f"{width}x{height}"
             )
         values = np.array(picture.resize((width, height), Image.Resampling.BOX))
+        if not (values >= 128).any():
+            raise CaptureError(f"{path}: this mask is black everywhere. White pixels count: invert it, or remove it")
         return torch.from_numpy(values >= 128)[..., None]
 
     @cached_property

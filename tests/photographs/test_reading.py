@@ -62,13 +62,15 @@ def test_strange_and_broken_captures(case, scene, tmp_path):
     views = [stems.index(path.stem) for path in read.paths]
     assert len(views) == case.views
     np.testing.assert_allclose(read.camera_to_world, expected.camera_to_world[views], atol=1e-6)
-    np.testing.assert_allclose(read.tangents, expected.tangents[views], rtol=1e-6)
+    across = read.fx / read.width, expected.fx[views] / expected.width[views]
+    np.testing.assert_allclose(*across, rtol=1e-6)
     np.testing.assert_allclose(read.cx / read.width, expected.cx[views] / expected.width[views], rtol=1e-6)
     for view, path in enumerate(read.paths):
         image = load_picture(path, read.size(view))
-        truth = load_picture(expected.paths[views[view]], image.size)
         assert image.size == read.size(view)
-        if not case.noted:
+        if not case.noted:  # a note tells of other pixels
+            truth = load_picture(expected.paths[views[view]], image.size)
+            np.testing.assert_allclose(read.tangents[view], expected.tangents[views[view]], rtol=1e-6)
             assert np.abs(np.asarray(image, float) - np.asarray(truth, float)).mean() < 12  # none is turned
 
 
