@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from sinenerf.occupancy.evaluate import Evaluation as ShapeEvaluation
     from sinenerf.radiance.evaluate import Evaluation as SceneEvaluation
 
+MESHES = {".ply", ".obj", ".stl", ".glb", ".gltf", ".off"}
+"""Extensions that show that a file holds a mesh."""
+
 
 def info(path: Annotated[Path, tyro.conf.Positional], /, json: bool = False) -> None:
     """Show what a .sine file holds and what its bytes are spent on, tensor by tensor.
@@ -81,7 +84,9 @@ def evaluate(
     points: int = 1_000_000,
     resolution: int = 256,
     seed: int = 0,
-    hold_every: int = 8,
+    all: bool = False,
+    hold_every: int | None = None,
+    scale: float = 1.0,
     picture: Path | None = None,
 ) -> None:
     """Compare a .sine file with the truth.
@@ -91,13 +96,16 @@ def evaluate(
 
     Args:
         file: a .sine file of a shape or of a scene.
-        truth: a shape's mesh, in the same coordinates; a scene's LLFF folder, or a transforms.json of test views alone,
-            since all of its frames are scored.
+        truth: a shape's mesh, in the same coordinates; a scene's capture, of any kind that training takes: an LLFF
+            folder, a transforms.json or its folder, a COLMAP model.
         json: print JSON instead of a table.
         points: for a shape: uniform points of the cube for the IoU.
         resolution: for a shape: resolution of the field's mesh for the surface metrics.
         seed: for a shape: seed of all points.
-        hold_every: for a scene's LLFF folder: every N-th view was held out, starting with the first.
+        all: for a scene: score all views, those trained on too. By default the views are scored that were held out of
+            the training, as its file remembers.
+        hold_every: for a scene: score every N-th view, starting with the first, whatever its file says.
+        scale: for a scene: score pictures of this share of their width and height, which takes less time.
         picture: for a scene: write truth and rendering side by side to this file, a row for each view (.png, .jpg).
     """
     from sinenerf.sine_file import load
@@ -108,7 +116,11 @@ def evaluate(
     if field.kind == "scene":
         from sinenerf.radiance.evaluate import evaluate as evaluate_scene
 
-        result = evaluate_scene(field.on_best_device(), size, truth, hold_every, picture)
+        if truth.suffix.lower() in MESHES:
+            raise ValueError(
+                f"{file}: holds a scene, and {truth} is a mesh. Give the folder of the scene's photographs"
+            )
+        result = evaluate_scene(field.on_best_device(), size, truth, hold_every, all, scale, picture)
         rows = _scene_rows
     elif picture is not None:
         raise ValueError(f"{file}: holds a shape, for which --picture does nothing. Use sinenerf snapshot")
@@ -119,6 +131,8 @@ def evaluate(
         from sinenerf.occupancy.mesh_input import read_mesh
 
         check_seed(seed)
+        if truth.is_dir() or truth.suffix in (".json", ".npy"):
+            raise ValueError(f"{file}: holds a shape, and {truth} is no mesh. Give the mesh that it was fitted to")
         mesh, _ = read_mesh(truth)
         check_placement(mesh, field.placement, truth)
         result = evaluate_shape(field, size, mesh, points, resolution, seed)
@@ -130,10 +144,18 @@ def evaluate(
 
 
 def _scene_rows(result: "SceneEvaluation") -> dict[str, str]:
-    rows = {"PSNR": f"{result.psnr:.2f} dB over {result.views} views", "SSIM": f"{result.ssim:.4f}"}
+    rows = {
+        "PSNR": f"{result.psnr:.2f} dB over {result.views} views: {_listed(result.names)}",
+        "SSIM": f"{result.ssim:.4f}",
+    }
     if result.lpips is not None:
         rows["LPIPS (VGG)"] = f"{result.lpips:.4f}"
     return {**rows, "bytes": f"{result.bytes:,}", "parameters": f"{result.parameters:,}"}
+
+
+def _listed(names: list[str]) -> str:
+    """Names of photographs, the middle ones of many left out."""
+    return _printable(", ".join(names if len(names) <= 4 else [*names[:2], "...", names[-1]]))
 
 
 def _shape_rows(result: "ShapeEvaluation") -> dict[str, str]:

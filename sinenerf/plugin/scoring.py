@@ -10,6 +10,7 @@ from sinenerf.plugin.edge import silence
 from sinenerf.radiance.cameras import Camera
 from sinenerf.radiance.evaluate import Score, score
 from sinenerf.radiance.image_metrics import Image
+from sinenerf.radiance.lens_distortion import LensDistortion
 
 Renderer = Callable[[Any, int], Tensor]
 """(nerfstudio's camera, stride) to every n-th pixel of its view across and down, (height, width, 3) in [0, 1]."""
@@ -50,9 +51,17 @@ def file_renderer(path: Path) -> Renderer:
     field = RadianceField.load(path).on_best_device()
 
     def render(camera: Any, stride: int) -> Tensor:
-        fx, fy, cx, cy = (float(getattr(camera, name)) for name in ("fx", "fy", "cx", "cy"))
-        pose = camera.camera_to_worlds.reshape(3, 4).cpu().double().numpy()
-        view = Camera(pose, fx, fy, cx, cy, int(camera.width), int(camera.height))
-        return field.render(view)["rgb"][::stride, ::stride]
+        return field.render(camera_of(camera))["rgb"][::stride, ::stride]
 
     return render
+
+
+def camera_of(camera: Any) -> Camera:
+    """One of nerfstudio's perspective or fisheye cameras as one of ours."""
+    from nerfstudio.cameras.cameras import CameraType
+
+    fx, fy, cx, cy = (float(getattr(camera, name)) for name in ("fx", "fy", "cx", "cy"))
+    pose = camera.camera_to_worlds.reshape(3, 4).cpu().double().numpy()
+    bent = [0.0] * 6 if camera.distortion_params is None else camera.distortion_params.flatten().tolist()
+    lens = LensDistortion(*bent, fisheye=int(camera.camera_type) == CameraType.FISHEYE.value)
+    return Camera(pose, fx, fy, cx, cy, int(camera.width), int(camera.height), distortion=lens)

@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from sinenerf.common.console import say
 from sinenerf.common.files import check_file
 from sinenerf.radiance.cameras import Camera, Capture, Pose
+from sinenerf.radiance.lens_distortion import LensDistortion
 from sinenerf.radiance.llff import read_poses_bounds
 from sinenerf.radiance.poses import homogeneous
 
 PINHOLES = ("SIMPLE_PINHOLE", "PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV")
+FISHEYE = "OPENCV_FISHEYE"
 """nerfstudio's camera models that are pinholes apart from lens distortion."""
-DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2", "distortion_params")
+DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
 OLD_COLMAP = np.array([[0.0, 1, 0, 0], [1, 0, 0, 0], [0, 0, -1, 0]])
 """The rotation that old versions of ns-process-data applied without recording it as applied_transform."""
 SIDES, ANGLES, POSITIVE, ANY = (1, 2**14), (1e-6, 3.14), (1e-8, 1e8), (-1e8, 1e8)
@@ -29,12 +30,13 @@ def read_cameras(path: Path, capture: Capture) -> list[Camera]:
 
     Both are in the capture's coordinates. A camera without its own image size or focal length gets that of the training
     photographs. Cameras of a transforms.json are named after their photographs if those names are unique; otherwise
-    cameras are numbered. Lens distortion is ignored, with a warning.
+    cameras are numbered.
 
     Raises:
         FileNotFoundError: the file does not exist.
         IsADirectoryError: it is a folder.
-        ValueError: the file is of another kind, a camera is not a pinhole, or a number or pose is invalid.
+        ValueError: the file is of another kind, a camera is neither a pinhole nor a fisheye, or a number or pose is
+            invalid.
     """
     check_file(path, "Give the transforms.json or the poses_bounds.npy in it")
     if path.suffix == ".npy":
@@ -67,16 +69,10 @@ def _read_transforms(path: Path, capture: Capture) -> list[Camera]:
     # as in nerfstudio, positions are divided by the scale that was applied to them
     poses[:, :, 3] /= _number(content, "applied_scale", 1.0, POSITIVE, str(path))
     names = _image_names(list(frames.values()))
-    cameras = [
+    return [
         _camera(pose, keys, capture.home, name, where)
         for pose, name, (where, keys) in zip(poses, names, frames.items(), strict=True)
     ]
-    if any(np.any(keys.get(name, 0.0)) for keys in frames.values() for name in DISTORTION):
-        say(
-            f"{path}: has lens distortion, which is ignored here: images differ from the photographs, and scores are "
-            "lower than those of ns-eval"
-        )
-    return cameras
 
 
 def _undo_applied(content: dict, path: Path) -> Float[np.ndarray, "3 4"]:
@@ -100,11 +96,11 @@ def _image_names(frames: list[dict]) -> list[str]:
 
 
 def _camera(pose: Pose, keys: dict, home: Camera, name: str, where: str) -> Camera:
-    model = "OPENCV_FISHEYE" if keys.get("is_fisheye") else keys.get("camera_model", "PINHOLE")
-    if model not in PINHOLES:
+    model = FISHEYE if keys.get("is_fisheye") else keys.get("camera_model", "PINHOLE")
+    if model not in (*PINHOLES, FISHEYE):
         raise ValueError(
-            f"{where}: camera_model is {model}, but only {', '.join(PINHOLES)} can be rendered. Render the run with "
-            "ns-render"
+            f"{where}: camera_model is {model}, but only {', '.join((*PINHOLES, FISHEYE))} can be rendered. Render the "
+            "run with ns-render"
         )
     width = int(_number(keys, "w", home.width, SIDES, where))
     height = int(_number(keys, "h", home.height, SIDES, where))
@@ -112,7 +108,17 @@ def _camera(pose: Pose, keys: dict, home: Camera, name: str, where: str) -> Came
     fx = own_fx or own_fy or home.fx * width / home.width
     fy = own_fy or own_fx or home.fy * height / home.height
     cx, cy = _number(keys, "cx", width / 2, ANY, where), _number(keys, "cy", height / 2, ANY, where)
-    return Camera(pose, fx, fy, cx, cy, width, height, name)
+    return Camera(pose, fx, fy, cx, cy, width, height, name, _distortion(keys, model == FISHEYE, where))
+
+
+def _distortion(keys: dict, fisheye: bool, where: str) -> LensDistortion:
+    """k1 to p2 of a frame, each by its name or all in a list."""
+    values = keys.get("distortion_params")
+    if isinstance(values, list) and len(values) == len(DISTORTION):
+        keys = dict(zip(DISTORTION, values, strict=True))
+    elif values is not None:
+        raise ValueError(f"{where}: distortion_params must be the numbers {', '.join(DISTORTION)}. Correct the file")
+    return LensDistortion(*(_number(keys, name, 0.0, ANY, where) for name in DISTORTION), fisheye=fisheye)
 
 
 def _focal_length(keys: dict, axis: str, pixels: int, where: str) -> float | None:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sinenerf.radiance.lens_distortion import UNDISTORTED, LensDistortion
 from sinenerf.radiance.poses import homogeneous, meeting_point, unit
 from sinenerf.radiance.split import Split
 
@@ -20,7 +21,7 @@ LARGEST_RADII = np.array([0.7, 0.35, 0.35])
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera in scene coordinates."""
+    """A camera in scene coordinates: a pinhole, or a fisheye, with or without lens distortion."""
 
     pose: Pose
     """Camera to world."""
@@ -38,12 +39,13 @@ class Camera:
     """Height of the image, in pixels."""
     name: str = ""
     """Name of the rendered image's file, without extension."""
+    distortion: LensDistortion = UNDISTORTED
 
     def rays(self, start: int = 0, stop: int | None = None) -> tuple[Float[Tensor, "rays 3"], Float[Tensor, "rays 3"]]:
         """(origins, unit directions) of rays through the centres of pixels `start` to `stop`, in row-major order."""
         pixels = np.arange(start, self.width * self.height if stop is None else stop)
         x, y = pixels % self.width + 0.5, pixels // self.width + 0.5
-        local = np.stack([(x - self.cx) / self.fx, -(y - self.cy) / self.fy, -np.ones_like(x)], -1)
+        local = self.distortion.directions((x - self.cx) / self.fx, (y - self.cy) / self.fy)
         directions = local @ self.pose[:, :3].T
         directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
         origins = np.broadcast_to(self.pose[:, 3], directions.shape)
@@ -52,8 +54,13 @@ class Camera:
     def resized(self, factor: float) -> "Camera":
         """The same camera with its width and height multiplied by a factor."""
         width, height = max(1, round(self.width * factor)), max(1, round(self.height * factor))
+        return self.in_size(width, height)
+
+    def in_size(self, width: int, height: int) -> "Camera":
+        """The same camera with pictures of this width and height."""
         x, y = width / self.width, height / self.height
-        return Camera(self.pose, self.fx * x, self.fy * y, self.cx * x, self.cy * y, width, height, self.name)
+        fx, fy, cx, cy = self.fx * x, self.fy * y, self.cx * x, self.cy * y
+        return replace(self, fx=fx, fy=fy, cx=cx, cy=cy, width=width, height=height)
 
 
 @dataclass(frozen=True)

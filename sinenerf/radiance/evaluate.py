@@ -1,6 +1,5 @@
 """Scores of held-out views: the file of a scene, or any other renderer, against photographs; without nerfstudio."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,19 +7,28 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from rich.progress import track
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from sinenerf.common.checks import check_positive
+from sinenerf.common.console import say
 from sinenerf.common.files import check_folder, replacing
-from sinenerf.radiance import llff
-from sinenerf.radiance.camera_files import read_cameras
-from sinenerf.radiance.cameras import Camera
+from sinenerf.photographs.camera_numbers import applied_scale, read_frames
+from sinenerf.photographs.pictures import load_picture
+from sinenerf.photographs.posed_photographs import FISHEYE, PosedPhotographs
+from sinenerf.photographs.reading import read_photographs
+from sinenerf.radiance.cameras import Camera, Capture
 from sinenerf.radiance.field import RadianceField
 from sinenerf.radiance.image_metrics import Image, image_metrics, psnr
+from sinenerf.radiance.lens_distortion import LensDistortion
 
 PICTURES = {".png", ".jpg", ".jpeg"}
 """Extensions of the file that shows photographs beside renderings."""
 BACKGROUNDS = {"white": 1.0, "black": 0.0}
 """Brightness behind a photograph's transparent pixels, by the background of the scene."""
+
+SMALLEST = 11
+"""Pixels in width and height of a picture that is scored: those of SSIM's window."""
 
 View = TypeVar("View")
 """A camera: ours, or one of nerfstudio's."""
@@ -71,38 +79,53 @@ class Evaluation:
     lpips: float | None
     """None where VGG's weights are not on disk."""
     views: int
+    names: list[str]
+    """Photographs of the views, as the capture names them."""
     bytes: int
     """Size of the file."""
     parameters: int
 
 
 def evaluate(
-    field: RadianceField, size: int, capture: Path, hold_every: int = 8, picture: Path | None = None
+    field: RadianceField,
+    size: int,
+    capture: Path,
+    hold_every: int | None = None,
+    all_views: bool = False,
+    scale: float = 1.0,
+    picture: Path | None = None,
 ) -> Evaluation:
-    """Compare the file of a scene with photographs of its capture.
+    """Compare the file of a scene with photographs of its capture, by default with those held out of its training.
 
     Args:
         size: of the file, in bytes.
-        capture: an LLFF folder (or its poses_bounds.npy), of which every n-th view, starting with the first, was held
-            out; or a transforms.json, all of whose frames are scored, such as transforms_test.json of a Blender scene.
-        hold_every: n.
+        capture: of any kind that can be trained on: an LLFF folder, a transforms.json or its folder, a COLMAP model.
+        hold_every: score every n-th view, starting with the first, whatever the file says.
+        all_views: score all views, those trained on too.
+        scale: score pictures of this share of the width and height that the field was trained on.
         picture: file that photograph and rendering are written to side by side, a row for each view: .png, .jpg.
 
     Raises:
-        FileNotFoundError: no such capture, or no folder for the picture.
-        ValueError: cameras or photographs cannot be read or do not belong together, or the picture's extension is
-            unknown.
+        FileNotFoundError: no folder for the picture.
+        ValueError: the capture cannot be used, it is not known which of its views were held out, or the picture's
+            extension is unknown.
     """
     if picture is not None:
         check_folder(picture)
         if picture.suffix.lower() not in PICTURES:
             raise ValueError(f"{picture}: pictures are written as {', '.join(sorted(PICTURES))}")
-    scene = capture.parent if capture.suffix == ".npy" else capture
-    photographs = list(_frames(field, capture) if scene.suffix == ".json" else _held_out(field, scene, hold_every))
-    views = (_with_photograph(path, view, field.config.background) for path, view in photographs)
+    assert field.capture is not None
+    if not 0 < scale <= 1:
+        raise ValueError(f"scale is {scale}: it must be above 0 and at most 1")
+    photographs = read_photographs(capture, widest=field.capture.home.width)
+    for note in photographs.notes:
+        say(note)
+    chosen = scored_views(field, photographs, hold_every, all_views)
+    cameras = cameras_of(photographs, field.capture)
+    views = (_with_photograph(photographs, index, cameras[index], scale, field.config.background) for index in chosen)
     metrics, rows = [], []
     scores = score(views, lambda view, _: field.render(view)["rgb"])
-    for one in track(scores, total=len(photographs), description="Rendering", transient=True):
+    for one in progress(scores, len(chosen)):
         metrics.append(one.metrics)
         if picture is not None:
             row = torch.cat([one.photograph, one.rendering], dim=1)
@@ -110,57 +133,82 @@ def evaluate(
     if picture is not None:
         _write(rows, picture)
     mean = mean_metrics(metrics)
-    return Evaluation(mean["psnr"], mean["ssim"], mean.get("lpips"), len(metrics), size, field.parameters_count)
+    names = [photographs.names[index] for index in chosen]
+    return Evaluation(mean["psnr"], mean["ssim"], mean.get("lpips"), len(metrics), names, size, field.parameters_count)
 
 
-def _held_out(field: RadianceField, scene: Path, every: int) -> Iterator[tuple[Path, Camera]]:
-    """Paths of an LLFF scene's held-out photographs, in the size that the field was trained on, and their views."""
-    assert field.capture is not None
-    table = scene / "poses_bounds.npy"
-    read = llff.read_poses_bounds(table)
-    paths = _photographs(scene, field.capture.home.width)
-    llff.check_images(paths, read, table)
-    views = read_cameras(table, field.capture)
-    for index in llff.hold_out(len(paths), every)[1]:
-        yield paths[index], views[index]
-
-
-def _photographs(scene: Path, width: int) -> list[Path]:
-    """Paths of the photographs of an LLFF scene that are `width` pixels wide."""
-    folders = [folder for folder in sorted(scene.glob("images*")) if llff.list_images(folder)]
-    for folder in folders:
-        paths = llff.list_images(folder)
-        if llff.load_image(paths[0]).width == width:
-            return paths
-    names = ", ".join(folder.name for folder in folders) or "images*"
-    raise llff.SceneError(f"{scene}: no photographs of {width} pixels across, as the field was trained on, in {names}")
-
-
-def _frames(field: RadianceField, path: Path) -> Iterator[tuple[Path, Camera]]:
-    """Paths of the photographs of a transforms.json, and their views. Blender's files omit the extension .png."""
-    assert field.capture is not None
-    views, content = read_cameras(path, field.capture), json.loads(path.read_text())
-    for frame, view in zip(content["frames"], views, strict=True):
-        name = frame.get("file_path")
-        if not isinstance(name, str):
-            raise ValueError(f"{path}: a frame has no file_path, so it has no photograph to compare with")
-        photograph = path.parent / name
-        yield photograph if photograph.suffix else photograph.with_suffix(".png"), view
-
-
-def _with_photograph(path: Path, view: Camera, background: str) -> tuple[Camera, Image]:
-    """The view in the size of its photograph, and the photograph.
+def scored_views(
+    field: RadianceField, photographs: PosedPhotographs, hold_every: int | None, all_views: bool
+) -> list[int]:
+    """Indices of the views that `evaluate` scores.
 
     Raises:
-        ValueError: the photograph cannot be read, or has other proportions than the view.
+        ValueError: it is not known which views were held out, or none was.
     """
-    pixels = torch.from_numpy(np.asarray(llff.load_image(path).convert("RGBA"), dtype=np.float32) / 255)
-    photograph = pixels[..., :3] * pixels[..., 3:] + BACKGROUNDS.get(background, 0.0) * (1 - pixels[..., 3:])
-    height, width, _ = photograph.shape
-    view = view.resized(width / view.width)
-    if (view.width, view.height) != (width, height):
-        raise ValueError(f"{path}: is {width} x {height} pixels, but its camera has other proportions")
-    return view, photograph
+    count, source = len(photographs), photographs.source
+    if all_views:
+        return list(range(count))
+    if hold_every is not None:
+        check_positive("--hold-every", hold_every)
+        return list(range(0, count, hold_every))
+    split = None if field.capture is None else field.capture.split
+    advice = "Score all views with --all, or every N-th one with --hold-every N"
+    if split is None:
+        raise ValueError(f"{source}: the scene's file does not say which views were held out. {advice}")
+    names = [Path(name) for name in photographs.names]
+    try:
+        chosen = split.held_out(names, photographs.named_held_out)
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}. {advice}") from None
+    if not chosen:
+        raise ValueError(f"{source}: no view was held out of the training. {advice}")
+    say(f"scoring {len(chosen)} of {count} views, those held out: {split}")
+    if not split.names_are(names[index] for index in chosen):
+        say(f"{source}: these are not the names of the views held out of the training: scores may be of training views")
+    return chosen
+
+
+def cameras_of(photographs: PosedPhotographs, capture: Capture) -> list[Camera]:
+    """The cameras of a capture in the coordinates of the scene that was trained on it."""
+    applied = 1.0
+    if photographs.kind == "transforms":  # the motion's shift is in units of the file, which this factor enlarged
+        applied = applied_scale(read_frames(photographs.source)[0], photographs.source)
+    poses = photographs.camera_to_world.copy()
+    poses[:, :, 3] *= applied
+    poses = capture.to_scene(poses)
+    poses[:, :, 3] /= applied
+    lenses = photographs.fx, photographs.fy, photographs.cx, photographs.cy
+    bent = np.zeros((len(photographs), 6)) if photographs.distortion is None else photographs.distortion
+    cameras = []
+    for index, pose in enumerate(poses):
+        fx, fy, cx, cy = (float(values[index]) for values in lenses)
+        lens = LensDistortion(*bent[index].tolist(), fisheye=photographs.model == FISHEYE)
+        name = Path(photographs.names[index]).stem
+        cameras.append(Camera(pose, fx, fy, cx, cy, *photographs.size(index), name, lens))
+    return cameras
+
+
+def progress(scores: Iterable[Score], count: int) -> Iterator[Score]:
+    """The scores, with a bar and the time left on standard error."""
+    console = Console(stderr=True)
+    columns = (TextColumn("Scoring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        yield from bar.track(scores, total=count)
+
+
+def _with_photograph(
+    photographs: PosedPhotographs, index: int, view: Camera, scale: float, background: str
+) -> tuple[Camera, Image]:
+    """The view in the size that is scored, and its photograph in that size."""
+    view = view.resized(scale)
+    if min(view.width, view.height) < SMALLEST:
+        raise ValueError(
+            f"scale is {scale}: pictures of {view.width}x{view.height} pixels are too small to score: at least "
+            f"{SMALLEST} are needed in width and height"
+        )
+    image = load_picture(photographs.paths[index], (view.width, view.height), transparent=True)
+    pixels = torch.from_numpy(np.asarray(image, dtype=np.float32) / 255)
+    return view, pixels[..., :3] * pixels[..., 3:] + BACKGROUNDS.get(background, 0.0) * (1 - pixels[..., 3:])
 
 
 def _write(rows: list[np.ndarray], picture: Path) -> None:

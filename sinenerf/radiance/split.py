@@ -49,19 +49,18 @@ class Split:
                     return split
         return cls("named", min(len(held_out), LARGEST_PARAMETER), checksum)
 
-    def held_out(self, paths: Sequence[Path], named: Sequence[Sequence[int]] = ()) -> list[int]:
+    def held_out(self, paths: Sequence[Path], named: Sequence[int] | None = None) -> list[int]:
         """Indices of the held-out ones among all photographs of a capture, in their order.
 
         Args:
-            named: sets of indices that the capture itself names as held out, for example by lists of file names.
+            named: indices of those that the capture itself names as held out.
 
         Raises:
-            ValueError: the capture names them, and it is not this one: no set has the names of the training.
+            ValueError: the capture named them in training, and does not now.
         """
         if self.rule == "named":
-            for indices in named:
-                if self.names_are([paths[index] for index in indices]):
-                    return sorted(indices)
+            if named is not None:
+                return sorted(named)
             raise ValueError(
                 f"{self.parameter} views were held out that the capture named in training, and it does not now"
             )

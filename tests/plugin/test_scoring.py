@@ -8,7 +8,7 @@ import torch
 from support.tiny_runs import budgeted_training
 
 pytest.importorskip("nerfstudio", reason="needs nerfstudio")
-from sinenerf.plugin.scoring import model_renderer, score_held_out
+from sinenerf.plugin.scoring import camera_of, model_renderer, score_held_out
 from sinenerf.radiance.evaluate import mean_metrics
 
 
@@ -27,6 +27,24 @@ def test_scores_of_some_pixels_see_the_same_pictures(scene, tmp_path):
         np.testing.assert_allclose(full.rendering[::3, ::3], part.rendering, atol=1e-2)
     errors = [-10 * np.log10(float(((score.rendering - score.photograph) ** 2).mean())) for score in whole]
     assert metrics["psnr"] == pytest.approx(float(np.mean(errors)), abs=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["PERSPECTIVE", "FISHEYE"])
+@pytest.mark.parametrize(
+    "bent", [None, [0.0] * 6, [-0.12, 0.03, 0.01, -0.002, 0.004, -0.003], [0.3, 0.2, 0, 0, 0.05, 0]]
+)
+def test_rays_are_those_of_nerfstudio(kind, bent):
+    """For every pixel, with OpenCV's distortion of a pinhole and of a fisheye."""
+    from nerfstudio.cameras.cameras import Cameras, CameraType
+
+    pose = torch.tensor([[0.6, 0, 0.8, 1], [0, 1, 0, 2], [-0.8, 0, 0.6, 3]])
+    params = None if bent is None else torch.tensor(bent)
+    lens = dict(fx=30.0, fy=32.0, cx=23.5, cy=17.0, width=48, height=36, distortion_params=params)
+    cameras = Cameras(camera_to_worlds=pose[None], camera_type=CameraType[kind], **lens)
+    theirs = cameras.generate_rays(camera_indices=0)
+    origins, directions = camera_of(cameras[0]).rays()
+    np.testing.assert_allclose(directions.reshape(36, 48, 3), theirs.directions, atol=2e-6)
+    np.testing.assert_allclose(origins.reshape(36, 48, 3), theirs.origins)
 
 
 def test_transparent_photographs_are_blended_with_the_background():

@@ -10,7 +10,7 @@ from support.radiance_fields import a_capture, a_field
 
 from sinenerf.radiance.camera_files import PINHOLES, read_cameras
 from sinenerf.radiance.cameras import Capture
-from sinenerf.radiance.evaluate import evaluate
+from sinenerf.radiance.lens_distortion import LensDistortion
 from sinenerf.radiance.render import render_views
 
 FRAME = {"transform_matrix": np.eye(4).tolist()}
@@ -94,9 +94,10 @@ def test_an_invalid_transforms_json_is_refused(read, tmp_path):
         ({"transform_matrix": (math.inf * np.ones((4, 4))).tolist()}, "not 4 x 4 finite"),
         ({"transform_matrix": np.zeros((4, 4)).tolist()}, "transform_matrix cannot be inverted"),
         ({"transform_matrix": np.diag([1.0, 1, 0, 1]).tolist()}, "transform_matrix cannot be inverted"),
-        ({"camera_model": "OPENCV_FISHEYE"}, "camera_model is OPENCV_FISHEYE, but only SIMPLE_PINHOLE, "),
+        ({"camera_model": "EQUIRECTANGULAR"}, "camera_model is EQUIRECTANGULAR, but only SIMPLE_PINHOLE, "),
         ({"camera_model": "EQUIRECTANGULAR"}, "camera_model is EQUIRECTANGULAR"),
-        ({"is_fisheye": True}, "camera_model is OPENCV_FISHEYE"),
+        ({"k1": "much"}, "k1 is much"),
+        ({"distortion_params": [0.1]}, "distortion_params must be the numbers k1, k2, k3, k4, p1, p2"),
     ],
 )
 def test_error_names_the_camera_that_cannot_be_rendered(keys, message, read):
@@ -157,14 +158,16 @@ def test_images_are_named_after_photographs(paths, names, tmp_path):
     assert [image.stem for image in images] == names and all(image.parent == tmp_path / "out" for image in images)
 
 
-@pytest.mark.parametrize("keys", [{"k1": 0.1}, {"p2": -0.1}, {"distortion_params": [0, 0, 0.1, 0, 0, 0]}])
-def test_render_and_evaluate_warn_that_distortion_is_ignored(keys, tmp_path, capsys):
-    path, field = tmp_path / "transforms.json", a_field()
-    frame = {**FRAME, "file_path": "view.png"}
-    path.write_text(json.dumps({"frames": [{**frame, "k1": 0.0, "distortion_params": [0.0] * 6}]}))
-    render_views(field, tmp_path, path, 1, 1.0)
-    assert not capsys.readouterr().err
-    path.write_text(json.dumps({"frames": [{**frame, **keys}]}))
-    for command in (lambda: render_views(field, tmp_path, path, 1, 1.0), lambda: evaluate(field, 1, path)):
-        command()
-        assert capsys.readouterr().err.count("lens distortion, which is ignored") == 1
+@pytest.mark.parametrize(
+    ("keys", "lens"),
+    [
+        ({}, LensDistortion()),
+        ({"k1": 0.1, "p2": -0.2}, LensDistortion(k1=0.1, p2=-0.2)),
+        ({"distortion_params": [1, 2, 3, 4, 5, 6]}, LensDistortion(1, 2, 3, 4, 5, 6)),
+        ({"camera_model": "OPENCV_FISHEYE", "k4": 0.3}, LensDistortion(k4=0.3, fisheye=True)),
+        ({"is_fisheye": True}, LensDistortion(fisheye=True)),
+    ],
+)
+def test_lens_distortion_is_read(keys, lens, read):
+    (camera,) = read({**FRAME, **keys})
+    assert camera.distortion == camera.resized(2).distortion == lens

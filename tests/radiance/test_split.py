@@ -47,9 +47,9 @@ def test_other_views_are_found_by_their_names():
     names, held_out = paths(20), [3, 4, 11]
     split = Split.of(*divided(names, held_out))
     assert (split.rule, split.parameter) == ("named", 3)
-    assert split.held_out(names, named=[[0, 1], [11, 3, 4]]) == held_out
+    assert split.held_out(names, named=[11, 3, 4]) == held_out
     with pytest.raises(ValueError, match="3 views were held out that the capture named in training"):
-        split.held_out(names, named=[[0, 1]])
+        split.held_out(names)
 
 
 def test_views_that_were_trained_on_too_are_not_held_out():
