@@ -12,6 +12,7 @@ import { RenderPool } from "./render_pool.js";
 
 const PATH_SECONDS = 20; // of once around
 const MOST_PIXELS = 1024; // of the longer side
+const DEFAULT_PIXELS = 640; // at most, unless asked for: some seconds on two cores
 const DEGREE = Math.PI / 180;
 
 export class SceneView {
@@ -20,6 +21,8 @@ export class SceneView {
   /** @type {Capture | undefined} */
   #capture;
   #isPlaying = false;
+  /** What the attributes said last: the camera stays where a person has put it. @type {{ place?: string, isPlaying?: boolean }} */
+  #asked = {};
   #isLoaded = false;
   #angle = 0;
   /** @type {number | undefined} */
@@ -56,16 +59,21 @@ export class SceneView {
     this.picture.output = OUTPUTS.includes(output) ? output : "rgb";
     this.controls.enabled = element.getAttribute("controls") !== "none";
     if (!this.#capture) return;
-    this.#place(element.getAttribute("camera") ?? "");
-    this.#isPlaying = element.hasAttribute("auto-rotate") && !matchMedia("(prefers-reduced-motion)").matches;
-    if (this.#isPlaying) this.#play();
+    const [place, isPlaying] = [element.getAttribute("camera") ?? "", element.hasAttribute("auto-rotate")];
+    if (place !== this.#asked.place) this.#place(place);
+    if (isPlaying !== this.#asked.isPlaying) {
+      this.#isPlaying = isPlaying && !matchMedia("(prefers-reduced-motion)").matches;
+      if (this.#isPlaying) this.#play();
+    }
+    this.#asked = { place, isPlaying };
+    this.redraw();
   }
 
   /** Pixels of the longer side at rest: the attribute `quality`, or those of the canvas. @param {HTMLElement} element */
   #restOf(element) {
     const quality = Number(element.getAttribute("quality"));
     const side = Math.max(this.canvas.clientWidth, this.canvas.clientHeight);
-    return Math.min(MOST_PIXELS, Math.round(quality >= 1 ? quality : side) || 1);
+    return Math.min(MOST_PIXELS, Math.round(quality >= 1 ? quality : Math.min(side, DEFAULT_PIXELS)) || 1);
   }
 
   /** Around the home view: degrees around, degrees above, and the distance as a multiple of home's. @param {string} place */

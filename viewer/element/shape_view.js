@@ -14,6 +14,8 @@ export class ShapeView {
 
   /** @type {Worker | undefined} */
   #worker;
+  /** @type {string | null} */
+  #camera = null;
   /** Level and quality of the surface that is shown or on its way. */
   #request = "";
   /** Of the surface that is shown. @type {{ cells: number, faces: number, isLast: boolean } | undefined} */
@@ -56,7 +58,8 @@ export class ShapeView {
     stage.controls.enabled = element.getAttribute("controls") !== "none";
     stage.controls.autoRotate = element.hasAttribute("auto-rotate") && !matchMedia("(prefers-reduced-motion)").matches;
     const [theta, phi, distance] = (element.getAttribute("camera") ?? "").split(/[\s,]+/).map(Number);
-    if (Number.isFinite(distance)) stage.setOrbit({ theta, phi, distance });
+    if (Number.isFinite(distance) && this.#camera !== element.getAttribute("camera")) stage.setOrbit({ theta, phi, distance });
+    this.#camera = element.getAttribute("camera"); // the camera stays where a person has put it
     stage.redraw();
     this.#extract(levelOf(element), cellsOf(element));
   }

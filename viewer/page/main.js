@@ -16,6 +16,10 @@ const element = (id) => /** @type {T} */ (document.getElementById(id));
 const view = element("view");
 /** @type {HTMLInputElement} */
 const input = element("file");
+/** @type {HTMLSelectElement} */
+const output = element("output");
+/** @type {HTMLInputElement} */
+const path = element("path");
 /** @type {HTMLButtonElement} */
 const link = element("link");
 /** The file that is shown. @type {{ name: string, data: Uint8Array } | undefined} */
@@ -32,7 +36,7 @@ function show(name, data) {
 /** @param {string} name @param {string} facts */
 function reveal(name, facts) {
   element("welcome").hidden = true;
-  element("downloads").hidden = true;
+  element("downloads").hidden = element("scene").hidden = true;
   view.hidden = false;
   element("name").textContent = document.title = name;
   element("facts").textContent = facts;
@@ -99,8 +103,13 @@ async function copyLink() {
   link.textContent = "Copied";
 }
 
+output.addEventListener("change", () => view.setAttribute("output", output.value));
+path.addEventListener("change", () => view.toggleAttribute("auto-rotate", path.checked));
 input.addEventListener("change", () => open(input.files?.[0]));
 link.addEventListener("click", copyLink);
+view.addEventListener("progress", () => {
+  element("scene").hidden = Boolean(view.mesh); // with the first picture: later, the whole one would be rendered anew
+});
 view.addEventListener("load", () => {
   element("downloads").hidden = !view.mesh; // a scene has none
   document.body.dataset.state = "loaded";
