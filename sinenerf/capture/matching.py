@@ -19,8 +19,10 @@ NEIGHBOURS = 8
 """Pictures of a film are compared with so many that follow, and with those 16, 32, 64 ... further on."""
 ALIKE = 16
 """With retrieval, each photograph is compared with so many that look most alike."""
-PAIRS_AT_ONCE = 60
+PAIRS_AT_ONCE = 100
 """Pairs between two lines of progress; a kill loses at most so many."""
+BLOCK = 10
+"""Photographs in a row whose pairs are compared together: COLMAP indexes each one's features at each call."""
 WORDS = 4096
 """Size of the vocabulary that retrieval learns from the photographs themselves."""
 
@@ -43,7 +45,7 @@ def match(intake: Intake, options: CaptureOptions, workspace: Workspace, stages:
     names = [photograph.name for photograph in intake.photographs]
     kept = workspace.read("pairs")
     if kept is None:
-        kept = sorted(_pairs(names, method, options, workspace))
+        kept = in_blocks(_pairs(names, method, options, workspace), names)
         workspace.write("pairs", kept)
     pairs = [(first, second) for first, second in kept]
     done: int = workspace.read("matched") or 0
@@ -61,6 +63,17 @@ def sequential_pairs(names: list[str]) -> Iterator[Pair]:
     for index, name in enumerate(names):
         steps = [*range(1, NEIGHBOURS + 1), *(2**power for power in range(4, 12))]
         yield from ((name, names[index + step]) for step in steps if index + step < len(names))
+
+
+def in_blocks(pairs: set[Pair], names: list[str]) -> list[Pair]:
+    """The pairs, ordered so that those compared together are of few photographs."""
+    order = {name: index for index, name in enumerate(names)}
+
+    def block(pair: Pair) -> tuple[int, ...]:
+        first, second = order[pair[0]], order[pair[1]]
+        return first // BLOCK, second // BLOCK, first, second
+
+    return sorted(pairs, key=block)
 
 
 def _pairs(names: list[str], method: Method, options: CaptureOptions, workspace: Workspace) -> set[Pair]:
