@@ -42,8 +42,9 @@ photographs or a film of your own.
 A mesh: sinenerf make-shape knot.ply (or a mesh of your own), sinenerf fit knot.ply --output knot.sine, then sinenerf
 mesh knot.sine --output knot.glb and sinenerf eval knot.sine knot.ply.
 
-Photographs: ns-train sine-nerf-small --data SCENE, sinenerf compress RUN --output scene.sine, then sinenerf eval
-scene.sine SCENE, sinenerf render scene.sine --output film.mp4 and sinenerf mesh RUN --output scene.glb.
+Photographs: sinenerf capture PHOTOGRAPHS --output SCENE, ns-train sine-nerf-small --data SCENE, sinenerf compress RUN
+--output scene.sine, then sinenerf eval scene.sine SCENE, sinenerf render scene.sine --output film.mp4 and sinenerf mesh
+RUN --output scene.glb.
 
 Any of these files can be viewed by sinenerf view FILE."""
 

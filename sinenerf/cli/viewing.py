@@ -31,7 +31,8 @@ def view(
     """View shapes, scenes or results on a browser page, or write the page as one file.
 
     Args:
-        paths: .sine files and meshes, side by side or overlaid with one camera; or one folder of a sweep's results.
+        paths: .sine files, meshes and folders from sinenerf capture, side by side or overlaid with one camera; or one
+            folder of a sweep's results.
         original: mesh that the shapes were fitted to: they are scored and coloured by their distance to it.
         up: axis of the shapes that points up; --up=-y needs the equals sign.
         export: write a page that needs no server to this .html file, instead of serving one.
