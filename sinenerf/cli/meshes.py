@@ -30,6 +30,8 @@ def fit(
     output: Path,
     network: Annotated[OccupancyConfig, tyro.conf.arg(name="", constructor=_options(OccupancyConfig))],
     training: Annotated[FitConfig, tyro.conf.arg(name="", constructor=_options(FitConfig))],
+    thickness: str | None = None,
+    strict: bool = False,
 ) -> None:
     """Fit an occupancy field of a few kilobytes to a mesh, even a broken one: it tells inside from outside everywhere.
 
@@ -38,12 +40,15 @@ def fit(
 
     Args:
         mesh: PLY, OBJ, STL, GLB or OFF.
-        output: field to write.
+        output: .sine file to write.
+        thickness: fit a shell of this thickness around a sheet that encloses nothing: in the mesh's unit, or as 2% of
+            its longest side.
+        strict: refuse a mesh that is not a solid, instead of warning.
     """
     from sinenerf.occupancy.fit import fit_mesh
 
     settings = {name: value for name, value in (vars(network) | vars(training)).items() if value is not None}
-    if not fit_mesh(mesh, output, progress=True, **settings).complete:
+    if not fit_mesh(mesh, output, progress=True, thickness=thickness, strict=strict, **settings).complete:
         sys.exit(130)
 
 
@@ -86,14 +91,13 @@ def mesh(
         compress: for .glb: Draco makes the smallest file, meshopt the one that opens fastest; readers need a decoder.
     """
     from sinenerf.common.decimation import check_faces, decimated
-    from sinenerf.common.files import check_folder
-    from sinenerf.common.mesh_files import check_compression, check_format, check_units, save_mesh
+    from sinenerf.common.files import check_output
+    from sinenerf.common.mesh_files import FORMATS, check_compression, check_units, save_mesh
     from sinenerf.sine_file import load
 
-    check_format(output)
+    check_output(output, *FORMATS)
     check_compression(output, compress)
     check_faces(faces)
-    check_folder(output)
     own = {
         "shape": {"up": up != "y", "metres-per-unit": metres_per_unit != 1.0},
         "scene": {"min-faces": min_faces is not None, "box": box is not None, "frame": frame != "scene"},
@@ -123,8 +127,8 @@ def mesh(
             extracted = extract_surface(field.logits, field.placement, cells, at, largest_component)
             shape = extracted.mesh if faces is None else decimated(extracted.mesh, faces)
             save_mesh(shape, output, up, metres_per_unit, compress)
-            percent = 100 * extracted.evaluations / (cells + 1) ** 3
-            share = f"{percent:.0f}" if percent >= 10 else f"{percent:.2g}"
+            percent = 100 * extracted.evaluations / (cells + 1) ** 3  # above 100 where a small grid is refined
+            share = f"{percent:.0f}" if percent >= 9.5 else f"{percent:.2g}"
             points = f"{extracted.evaluations:,} points, {share} % of the grid"
             _print_mesh(shape, output, f"; the field was evaluated at {points}")
             return

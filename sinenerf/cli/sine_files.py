@@ -88,6 +88,7 @@ def evaluate(
     hold_every: int | None = None,
     scale: float = 1.0,
     picture: Path | None = None,
+    thickness: str | None = None,
 ) -> None:
     """Compare a .sine file with the truth.
 
@@ -106,6 +107,7 @@ def evaluate(
             the training, as its file remembers.
         hold_every: for a scene: score every N-th view, starting with the first, whatever its file says.
         scale: for a scene: score pictures of this share of their width and height, which takes less time.
+        thickness: for a shape fitted with --thickness: the same thickness.
         picture: for a scene: write truth and rendering side by side to this file, a row for each view (.png, .jpg).
     """
     from sinenerf.sine_file import load
@@ -129,13 +131,15 @@ def evaluate(
         from sinenerf.occupancy.evaluate import check_placement
         from sinenerf.occupancy.evaluate import evaluate as evaluate_shape
         from sinenerf.occupancy.mesh_input import read_mesh
+        from sinenerf.occupancy.shell import thickness_of
 
         check_seed(seed)
         if truth.is_dir() or truth.suffix in (".json", ".npy"):
             raise ValueError(f"{file}: holds a shape, and {truth} is no mesh. Give the mesh that it was fitted to")
-        mesh, _ = read_mesh(truth)
+        mesh, _ = read_mesh(truth, sheet=thickness is not None)
         check_placement(mesh, field.placement, truth)
-        result = evaluate_shape(field, size, mesh, points, resolution, seed)
+        thick = None if thickness is None else thickness_of(thickness, mesh)
+        result = evaluate_shape(field, size, mesh, points, resolution, seed, thick)
         rows = _shape_rows
     if json:
         _print_json(result)
@@ -159,10 +163,12 @@ def _listed(names: list[str]) -> str:
 
 
 def _shape_rows(result: "ShapeEvaluation") -> dict[str, str]:
-    def number(value: float | None) -> str:
-        return "no surface" if value is None else f"{value:.4f}"
+    missing = "not measured: no surface, or a shell"
 
-    chamfer = "no surface" if result.chamfer_l1 is None else f"{100 * result.chamfer_l1:.4f} % of the diagonal"
+    def number(value: float | None) -> str:
+        return missing if value is None else f"{value:.4f}"
+
+    chamfer = missing if result.chamfer_l1 is None else f"{100 * result.chamfer_l1:.4f} % of the diagonal"
     return {
         "IoU, uniform in the cube": number(result.iou),
         "IoU, near the surface": number(result.iou_near),

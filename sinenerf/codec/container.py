@@ -18,6 +18,8 @@ from sinenerf.codec.tensors import QuantisedTensor, StoredTensor, size_of, value
 from sinenerf.common.files import check_file
 
 MAGIC = b"SINE"
+SUFFIX = ".sine"
+"""Extension of the files."""
 VERSION = 1
 """Version of the format."""
 OCCUPANCY = 1

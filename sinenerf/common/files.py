@@ -90,6 +90,20 @@ def _size(count: int) -> str:
     return f"{count / 1e6:,.2f} MB" if count >= 1e4 else f"{count} bytes"
 
 
+def check_output(path: Path, *suffixes: str) -> None:
+    """Refuse an output that `check_suffix` or `check_folder` refuses, before any work."""
+    check_suffix(path, *suffixes)
+    check_folder(path)
+
+
+def check_suffix(path: Path, *suffixes: str) -> None:
+    """Raise ValueError unless an output has one of its own extensions, given in lower case: a file with another one may
+    be a mesh or a picture of the user's. A folder is left to `check_folder`."""
+    if path.suffix.lower() not in suffixes and not path.is_dir():
+        choice = f"one of {', '.join(suffixes)}" if len(suffixes) > 1 else suffixes[0]
+        raise ValueError(f"{path}: cannot write '{path.suffix}'. Use {choice}")
+
+
 def check_folder(path: Path) -> None:
     """Refuse a path where no file can be written, before any work.
 

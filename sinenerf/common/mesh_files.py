@@ -9,7 +9,7 @@ import numpy as np
 
 from sinenerf.common.checks import check_positive
 from sinenerf.common.decimation import decimated
-from sinenerf.common.files import replacing
+from sinenerf.common.files import check_suffix, replacing
 from sinenerf.common.glb import Compression, GlbMesh, to_glb
 
 if TYPE_CHECKING:
@@ -24,12 +24,6 @@ COARSEST = 1e-4
 a 512-cell grid."""
 Z_UP_TO_Y_UP = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
 """Rotation (4, 4) from a z-up mesh to glTF's y up."""
-
-
-def check_format(path: Path) -> None:
-    """Raise ValueError unless the extension of `path` is one of `FORMATS`."""
-    if path.suffix.lower() not in FORMATS:
-        raise ValueError(f"{path}: cannot write '{path.suffix}'. Use one of {', '.join(FORMATS)}")
 
 
 def check_units(path: Path, up: Literal["y", "z"], metres_per_unit: float) -> None:
@@ -69,7 +63,7 @@ def save_mesh(
             or a mesh is to be turned, scaled or compressed in a format other than GLB.
         OSError: the folder does not exist, or the disk is full.
     """
-    check_format(path)
+    check_suffix(path, *FORMATS)
     check_units(path, up, metres_per_unit)
     check_compression(path, compress)
     suffix = path.suffix.lower()

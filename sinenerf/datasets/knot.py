@@ -56,11 +56,10 @@ def make_shape(output: Path, resolution: int = 72) -> "trimesh.Trimesh":
         ValueError: as `knot_mesh`, or an extension that is not in `sinenerf.common.mesh_files.FORMATS`.
         OSError: the file cannot be written.
     """
-    from sinenerf.common.files import check_folder
-    from sinenerf.common.mesh_files import check_format, save_mesh
+    from sinenerf.common.files import check_output
+    from sinenerf.common.mesh_files import FORMATS, save_mesh
 
-    check_format(output)
-    check_folder(output)
+    check_output(output, *FORMATS)
     mesh = knot_mesh(resolution)
     save_mesh(mesh, output)
     return mesh

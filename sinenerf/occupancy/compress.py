@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from sinenerf.common.files import check_folder, check_not_an_input
+from sinenerf.codec.container import SUFFIX
+from sinenerf.common.files import check_not_an_input, check_output
 from sinenerf.occupancy.config import FitConfig
 from sinenerf.occupancy.evaluate import check_placement
 from sinenerf.occupancy.field import OccupancyField
@@ -41,7 +42,7 @@ def compress(
             is invalid, or lies elsewhere than the field or has another unit; the budget is too small; the output is one
             of the inputs.
     """
-    check_folder(output)
+    check_output(output, SUFFIX)
     check_not_an_input(output, path, mesh)
     field = OccupancyField.load(path)
     if field.coded and bits is None and bytes is None:

@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Bool, Float
 
 from sinenerf.occupancy.field import OccupancyField
+from sinenerf.occupancy.shell import Shell
 from sinenerf.occupancy.solid import HALF_EXTENT, Placement, Points, Solid
 from sinenerf.occupancy.surface_grid import LevelError
 
@@ -99,7 +100,7 @@ class Evaluation:
     iou_near: float
     """On points of the true surface with Gaussian offsets of 0.02 cube units per axis."""
     chamfer_l1: float | None
-    """Fraction of the diagonal. This and the next three are None if the field has no surface."""
+    """Fraction of the diagonal. This and the next three are None if the field has no surface, or is a shell's."""
     normal_consistency: float | None
     f_score_half_percent: float | None
     f_score_one_percent: float | None
@@ -116,16 +117,24 @@ class Truth:
         mesh: a prepared mesh (`mesh_input.prepare_mesh`).
         placement: placement of the cube in which the points lie.
         points: number of uniform points of the cube for the IoU; a fifth as many lie near the surface.
+        thickness: if given, of the shell around the mesh that is the truth, in the mesh's unit.
 
     Raises:
         ValueError: fewer than five points.
     """
 
-    def __init__(self, mesh: "trimesh.Trimesh", placement: Placement, points: int = 1_000_000, seed: int = 0) -> None:
+    def __init__(
+        self,
+        mesh: "trimesh.Trimesh",
+        placement: Placement,
+        points: int = 1_000_000,
+        seed: int = 0,
+        thickness: float | None = None,
+    ) -> None:
         if points < 5:
             raise ValueError(f"points is {points}: at least 5 are needed, a fifth of them near the surface")
         self.mesh, self.placement, self.seed = mesh, placement, seed
-        self.solid = Solid(mesh, placement)
+        self.solid = Solid(mesh, placement) if thickness is None else Shell(mesh, placement, thickness)
         random = np.random.default_rng(seed)
         uniform = random.uniform(-1, 1, (points, 3))
         near = np.clip(self.solid.near_surface(points // 5, NEAR, random), -1, 1)
@@ -178,6 +187,7 @@ def evaluate(
     points: int = 1_000_000,
     resolution: int = 256,
     seed: int = 0,
+    thickness: float | None = None,
 ) -> Evaluation:
     """Compare a field with the mesh that it was fitted to.
 
@@ -187,11 +197,14 @@ def evaluate(
         points: number of uniform points of the cube for the IoU; a fifth as many lie near the surface.
         resolution: cells per side of the marching cubes for the surface measures.
         seed: seed of the sampled points.
+        thickness: of the shell around the mesh that the field was fitted to, in the mesh's unit. The surfaces are then
+            not compared, since the mesh is not the shell's.
 
     Raises:
         ValueError: fewer than five points.
     """
-    return Truth(truth, field.placement, points, seed).evaluate_field(field, size, surface_of(field, resolution))
+    surface = surface_of(field, resolution) if thickness is None else None
+    return Truth(truth, field.placement, points, seed, thickness).evaluate_field(field, size, surface)
 
 
 def check_placement(mesh: "trimesh.Trimesh", placement: Placement, path: Path) -> None:

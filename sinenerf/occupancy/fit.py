@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from sinenerf.codec.container import SUFFIX
 from sinenerf.common import checkpoint
 from sinenerf.common.console import interruptible
-from sinenerf.common.files import check_folder, check_not_an_input
+from sinenerf.common.files import check_not_an_input, check_output
 from sinenerf.common.hardware import best_device
 from sinenerf.occupancy.config import FitConfig, OccupancyConfig
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.header import check_writable, overhead
 from sinenerf.occupancy.mesh_input import MeshReport, prepare_mesh, read_mesh
+from sinenerf.occupancy.shell import Shell, shell_placement, thickness_of
 from sinenerf.occupancy.sizing import split_settings
-from sinenerf.occupancy.solid import Placement, Solid
+from sinenerf.occupancy.solid import LARGEST_AMBIGUOUS_FRACTION, Placement, Solid
 from sinenerf.occupancy.training import ProgressBar, Training
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ def fit_mesh(
     output: str | Path | None = None,
     *,
     progress: bool = False,
+    thickness: float | str | None = None,
+    strict: bool = False,
     **settings: Any,
 ) -> OccupancyField:
     """Fit a field to any mesh. The settings are those of `OccupancyConfig` and `FitConfig`.
@@ -41,6 +45,9 @@ def fit_mesh(
         mesh: a mesh; a scene, whose geometries are merged; or the path of a PLY, OBJ, STL, GLB or OFF file.
         output: the file to write, as in `fit`.
         progress: show a description of the mesh and a progress bar.
+        thickness: fit a shell around an open sheet: its thickness in the mesh's unit, or '2%' of its longest side.
+        strict: refuse a mesh that is not a solid, of which more than a tenth of the points near the surface are
+            ambiguous, instead of warning.
 
     Returns:
         the field, as in `fit`.
@@ -55,13 +62,19 @@ def fit_mesh(
     architecture, config = split_settings(settings)
     config.check()  # before any work
     output = None if output is None else Path(output)
+    if output is not None:
+        check_output(output, SUFFIX)
     if isinstance(mesh, str | Path):
         if output is not None:
             check_not_an_input(output, Path(mesh))
-        prepared, report = read_mesh(mesh)
+        prepared, report = read_mesh(mesh, sheet=thickness is not None)
     else:
-        prepared, report = prepare_mesh(mesh)
-    return fit(prepared, architecture, config, output, progress=progress, report=report)
+        prepared, report = prepare_mesh(mesh, sheet=thickness is not None)
+    solid = None
+    if thickness is not None:
+        thick = thickness_of(thickness, prepared)
+        solid = Shell(prepared, shell_placement(prepared, thick), thick)
+    return fit(prepared, architecture, config, output, progress=progress, solid=solid, report=report, strict=strict)
 
 
 def fit(
@@ -74,6 +87,7 @@ def fit(
     start: OccupancyField | None = None,
     solid: Solid | None = None,
     report: MeshReport | None = None,
+    strict: bool = False,
 ) -> OccupancyField:
     """Fit a field to a prepared mesh (`mesh_input.prepare_mesh`).
 
@@ -85,32 +99,33 @@ def fit(
         start: a field whose parameters and placement training starts from.
         solid: the mesh as a solid in the field's placement. Fits that share a solid share its labelled points.
         report: the report on the mesh, for the user.
+        strict: refuse a mesh that is not a solid instead of warning.
 
     Returns:
         the field, in evaluation mode with every W cached. After Ctrl-C `complete` is False, the checkpoint remains, and
         an output that existed before the training is unchanged.
 
     Raises:
-        ValueError: a setting is impossible, or the mesh encloses no volume.
+        ValueError: a setting is impossible, or the mesh encloses no volume or, if `strict`, is not a solid.
         FileNotFoundError: the output's folder does not exist.
         RuntimeError: the loss is not finite; the last checkpoint remains.
     """
     config.check()
     architecture.check()
     if output is not None:
-        check_folder(output)
+        check_output(output, SUFFIX)
     check_writable(architecture)
-    field = _initial_field(mesh, architecture, config, start)  # refuses impossible settings before any work
+    placement = Placement.of(mesh) if solid is None else solid.placement
+    field = _initial_field(placement, architecture, config, start)  # refuses impossible settings before any work
     solid = Solid(mesh, field.placement) if solid is None else solid
     bar = ProgressBar(progress)
-    ambiguous = f"{100 * solid.ambiguous_fraction:.2g} % of the points near the surface are ambiguous"
-    bar.say(f"{report}; {ambiguous}" if report else ambiguous)
+    _describe(solid, report, bar, strict)
     device = best_device() if config.device == "auto" else config.device
     training = Training(field.to(device), solid, config, bar)
     saved = None if output is None else checkpoint.path_for(output)
     if output is not None and saved is not None:
         training.output_existed = output.exists()
-        training.resume(saved, _fingerprint(mesh, architecture, config, start))
+        training.resume(saved, _fingerprint(solid, architecture, config, start))
     _train(training, saved)
     field.complete = training.finished
     if history is not None:
@@ -122,13 +137,40 @@ def fit(
     return field
 
 
+def _describe(solid: Solid, report: MeshReport | None, bar: ProgressBar, strict: bool) -> None:
+    """Show the report on a mesh, and warn where it is not a solid.
+
+    Raises:
+        ValueError: it is not a solid, and `strict`.
+    """
+    share = solid.ambiguous_fraction
+    if solid.thickness:
+        nature = f"a shell of thickness {solid.thickness * solid.placement.scale:.4g} around it is fitted"
+    else:
+        nature = f"{100 * share:.2g} % of the points near the surface are ambiguous"
+    bar.say(f"{report}; {nature}" if report else nature)
+    if share <= LARGEST_AMBIGUOUS_FRACTION:
+        return
+    fault = (
+        f"the mesh is not a solid: {100 * share:.0f} % of the points near its surface are neither clearly inside nor "
+        f"outside (more than {100 * LARGEST_AMBIGUOUS_FRACTION:.0f} %)"
+    )
+    mending = "Close its holes (MeshLab: Close Holes), or fit a shell around it: --thickness 2%"
+    if strict:
+        raise ValueError(f"{fault}. {mending}")
+    bar.warn(
+        f"{fault}. The field will tell on which side of the surface most of the mesh lies, and will close its holes by "
+        f"surfaces of its own; inside and outside, volumes and the IoU mean little there. {mending}"
+    )
+
+
 def _initial_field(
-    mesh: "trimesh.Trimesh", architecture: OccupancyConfig, config: FitConfig, start: OccupancyField | None
+    placement: Placement, architecture: OccupancyConfig, config: FitConfig, start: OccupancyField | None
 ) -> OccupancyField:
     """The field before training: new, or a copy of `start`."""
     with torch.random.fork_rng(devices=[]):  # leaves the caller's generator unchanged
         torch.default_generator.manual_seed(int(config.seed))
-        field = OccupancyField(architecture, Placement.of(mesh) if start is None else start.placement)
+        field = OccupancyField(architecture, placement if start is None else start.placement)
     check_file_size(field, config)
     if start is not None:
         field.load_state_dict(start.state_dict())
@@ -157,12 +199,10 @@ def check_file_size(field: OccupancyField, config: FitConfig) -> None:
         )
 
 
-def _fingerprint(
-    mesh: "trimesh.Trimesh", architecture: OccupancyConfig, config: FitConfig, start: OccupancyField | None
-) -> str:
+def _fingerprint(solid: Solid, architecture: OccupancyConfig, config: FitConfig, start: OccupancyField | None) -> str:
     """Hash of a training's inputs and settings. A checkpoint with another fingerprint is not resumed."""
-    digest = hashlib.sha256(np.ascontiguousarray(mesh.triangles, dtype=np.float64).tobytes())
-    settings = [asdict(architecture), asdict(config)]
+    digest = hashlib.sha256(np.ascontiguousarray(solid.mesh.triangles, dtype=np.float64).tobytes())
+    settings = [asdict(architecture), asdict(config), asdict(solid.placement), solid.thickness]
     digest.update(json.dumps(settings, sort_keys=True, default=np.generic.item).encode())
     if start is not None:
         digest.update(start.to_bytes())

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sinenerf.occupancy.orientation import orient
+from sinenerf.common.checks import check_input_file
+from sinenerf.occupancy.mesh_formats import MeshFileError, load_meshes, meshes_of
+from sinenerf.occupancy.repair import Repaired, repair
 
 if TYPE_CHECKING:
     import trimesh
@@ -28,42 +30,49 @@ class MeshReport:
     """Edges of more than two faces, where surfaces meet or a face is duplicated."""
     flipped_faces: int
     """Faces whose orientation was reversed."""
+    dropped_faces: int = 0
+    """Copies of other faces, and pairs of opposite faces such as the walls between voxels."""
 
     def __str__(self) -> str:
         merged = f" in {self.geometries} geometries, merged" if self.geometries > 1 else ""
         crowded = f", {self.non_manifold_edges:,} non-manifold edges" if self.non_manifold_edges else ""
         closed = "watertight" if self.watertight else f"not watertight, {self.boundary_edges:,} boundary edges{crowded}"
         flipped = f", {self.flipped_faces:,} faces flipped" if self.flipped_faces else ""
-        return f"{self.vertices:,} vertices, {self.faces:,} faces{merged}; {closed}{flipped}"
+        dropped = f", {self.dropped_faces:,} duplicate faces dropped" if self.dropped_faces else ""
+        return f"{self.vertices:,} vertices, {self.faces:,} faces{merged}; {closed}{flipped}{dropped}"
 
 
-def read_mesh(path: str | Path) -> tuple["trimesh.Trimesh", MeshReport]:
+def read_mesh(path: str | Path, sheet: bool = False) -> tuple["trimesh.Trimesh", MeshReport]:
     """Read a mesh file and prepare its contents as `prepare_mesh` does.
 
     Raises:
         FileNotFoundError: the file does not exist.
+        IsADirectoryError: it is a folder.
         ValueError: the file cannot be read as a mesh, or `prepare_mesh` refuses the mesh.
     """
-    import trimesh
-
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
+    check_input_file(path)
     try:
-        meshes = _meshes(trimesh.load_scene(path, process=False))
+        meshes = load_meshes(path)
+    except MeshFileError as error:
+        raise ValueError(f"{path}: {error}") from None
     except Exception as error:  # the readers of a dozen formats raise exceptions of any type
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        words = str(error).splitlines()[0] if str(error) else ""
+        reason = words if " " in words else f"{type(error).__name__} {words}".strip()
         raise ValueError(
             f"{path}: cannot be read as a mesh ({reason}). Give a PLY, OBJ, STL, GLB or OFF file"
         ) from None
-    return _prepare(meshes, str(path))
+    return _prepare(meshes, str(path), sheet)
 
 
 def prepare_mesh(
-    shape: "trimesh.Trimesh | trimesh.Scene", name: str = "the mesh"
+    shape: "trimesh.Trimesh | trimesh.Scene", name: str = "the mesh", sheet: bool = False
 ) -> tuple["trimesh.Trimesh", MeshReport]:
     """Check a mesh and prepare it for the labelling of points: merge geometries and equal vertices, drop degenerate
-    faces, and orient the others (`orientation.orient`).
+    and duplicate faces, and orient the others where it helps (`repair.repair`).
+
+    Args:
+        sheet: the mesh may be flat, and the orientation of its faces does not matter: for a `shell.Shell` around it.
 
     Raises:
         TypeError: `shape` is neither a mesh nor a scene.
@@ -73,10 +82,10 @@ def prepare_mesh(
 
     if not isinstance(shape, trimesh.Trimesh | trimesh.Scene):
         raise TypeError(f"{name}: is a {type(shape).__name__}. Give a trimesh.Trimesh, a trimesh.Scene or a path")
-    return _prepare(_meshes(shape) if isinstance(shape, trimesh.Scene) else [shape], name)
+    return _prepare(meshes_of(shape) if isinstance(shape, trimesh.Scene) else [shape], name, sheet)
 
 
-def _prepare(meshes: list["trimesh.Trimesh"], name: str) -> tuple["trimesh.Trimesh", MeshReport]:
+def _prepare(meshes: list["trimesh.Trimesh"], name: str, sheet: bool) -> tuple["trimesh.Trimesh", MeshReport]:
     """Merge meshes into one, checked and prepared."""
     import trimesh
 
@@ -94,19 +103,25 @@ def _prepare(meshes: list["trimesh.Trimesh"], name: str) -> tuple["trimesh.Trime
     mesh.merge_vertices()
     mesh.update_faces(mesh.nondegenerate_faces(height=None))
     mesh.remove_unreferenced_vertices()
-    if not len(mesh.faces) or mesh.extents.min() <= 1e-9 * mesh.extents.max():
-        raise ValueError(f"{name}: is flat or a point, so it encloses no volume. Give a mesh of a solid")
-    faces, flipped = orient(np.array(mesh.vertices), np.array(mesh.faces))
-    mesh = trimesh.Trimesh(mesh.vertices * unit, faces, process=False)
+    if not len(mesh.faces) or (not sheet and mesh.extents.min() <= 1e-9 * mesh.extents.max()):
+        raise ValueError(
+            f"{name}: is flat or a point, so it encloses no volume. Give a mesh of a solid, or fit a shell around a "
+            "sheet: --thickness"
+        )
+    faces = np.array(mesh.faces)
+    repaired = Repaired(faces, 0, 0) if sheet else repair(np.array(mesh.vertices), faces)
+    mesh = trimesh.Trimesh(mesh.vertices * unit, repaired.faces, process=False)
+    mesh.remove_unreferenced_vertices()
     _, uses = np.unique(mesh.edges_sorted, axis=0, return_counts=True)
     report = MeshReport(
         len(mesh.vertices),
-        len(faces),
+        len(mesh.faces),
         len(meshes),
-        bool(mesh.is_watertight),
+        bool(mesh.is_watertight and mesh.is_winding_consistent),
         int((uses == 1).sum()),
         int((uses > 2).sum()),
-        flipped,
+        repaired.flipped,
+        repaired.dropped,
     )
     return mesh, report
 
@@ -119,26 +134,3 @@ def _check(mesh: "trimesh.Trimesh", name: str) -> None:
     ):
         if bad.any():
             raise ValueError(f"{name}: {fault.format(bad.argmax())} ({bad.sum()} in all). Repair the mesh first")
-
-
-def _meshes(scene: "trimesh.Scene") -> list["trimesh.Trimesh"]:
-    """The meshes of a scene, with the transforms of its graph applied."""
-    import trimesh
-
-    parts = [_from_triangle_strips(part) if isinstance(part, trimesh.PointCloud) else part for part in scene.dump()]
-    return [part for part in parts if isinstance(part, trimesh.Trimesh)]
-
-
-def _from_triangle_strips(cloud: "trimesh.PointCloud") -> "trimesh.Trimesh | None":
-    """The mesh of a PLY whose faces are triangle strips, which trimesh loads as points; None for other point clouds."""
-    import trimesh
-
-    element = cloud.metadata.get("_ply_raw", {}).get("tristrips")
-    if element is None:
-        return None
-    rows = element["data"]["vertex_indices"]
-    if rows.dtype.names:  # in a binary file: a length, then the indices
-        rows = rows["f1"]
-    runs = [run[run >= 0] for row in rows for run in np.split(row, np.flatnonzero(row < 0))]
-    faces = trimesh.util.triangle_strips_to_faces([run for run in runs if len(run) >= 3])
-    return trimesh.Trimesh(np.asarray(cloud.vertices), faces, process=False)

@@ -1,14 +1,18 @@
 """Orientation of the faces of a mesh, possibly a broken one: consistent within each patch, and outward."""
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 SIGHT_LINES = 2**16
 """Lines along which a shape with open patches is viewed from all directions; they take half a second on one core."""
 
 
-def orient(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]) -> tuple[Int[np.ndarray, "f 3"], int]:
-    """Orient faces consistently with their neighbours and outward. Returns the faces and the number of flipped ones.
+def orient(
+    vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]
+) -> tuple[Int[np.ndarray, "f 3"], Int[np.ndarray, " f"]]:
+    """Orient faces consistently with their neighbours and outward. Returns the faces and the patch of each.
+
+    This is a proposal: `repair` keeps it for the patches where it helps.
 
     Each connected patch takes the orientation of most of its faces. A closed patch that points inward is flipped,
     unless it lies inside another one: it is then the wall of a cavity, which points inward correctly. An open patch is
@@ -20,7 +24,7 @@ def orient(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]) ->
     oriented, patch = igl.bfs_orient(faces)
     oriented = oriented.astype(np.int64)  # libigl returns long long, which numpy treats as a separate type
     count = int(patch.max()) + 1
-    minority = np.bincount(patch, _flipped(oriented, faces), count) > 0.5 * np.bincount(patch, minlength=count)
+    minority = np.bincount(patch, ~same_orientation(oriented, faces), count) > 0.5 * np.bincount(patch, minlength=count)
     oriented = np.where(minority[patch][:, None], oriented[:, ::-1], oriented)
     closed = _closed(oriented, patch, count)
     inward = closed & (_volumes(vertices, oriented, patch, count) < 0)
@@ -36,12 +40,12 @@ def orient(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]) ->
         enclosed = igl.fast_winding_number(vertices, oriented[inward[patch]], vertices) < -0.5
         inward |= np.bincount(patch, ~enclosed[oriented].all(1), count) == 0
         oriented = np.where(inward[patch][:, None], oriented[:, ::-1], oriented)
-    return oriented, int(_flipped(oriented, faces).sum())
+    return oriented, patch.astype(np.int64)
 
 
-def _flipped(faces: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """(f,) whether a face has the opposite orientation in `others`, whichever corner it starts from."""
-    return ~np.any([(np.roll(faces, shift, 1) == others).all(1) for shift in range(3)], axis=0)
+def same_orientation(faces: Int[np.ndarray, "f 3"], others: Int[np.ndarray, "f 3"]) -> Bool[np.ndarray, " f"]:
+    """Whether two faces of the same corners have the same orientation, whichever corner they start from."""
+    return np.any([(np.roll(faces, shift, 1) == others).all(1) for shift in range(3)], axis=0)
 
 
 def _closed(faces: np.ndarray, patch: np.ndarray, count: int) -> np.ndarray:

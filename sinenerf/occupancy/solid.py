@@ -25,6 +25,9 @@ CENTRE_TOLERANCE = 1e-3
 """Largest error, in cube units, that rounding the cube's centre to float32 may cause."""
 AMBIGUOUS = 0.25
 """Winding numbers closer to 1/2 than this are ambiguous: the surface has a hole nearby."""
+LARGEST_AMBIGUOUS_FRACTION = 0.1
+"""Fraction of ambiguous points near the surface above which a mesh is not a solid. A hemisphere without a base has
+0.06, a ball with a hole of a tenth of its height 0.002, a Moebius strip or a terrain 0.5."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,11 @@ class Placement:
     """Length of one cube unit, in the mesh's unit."""
 
     @classmethod
-    def of(cls, mesh: "trimesh.Trimesh") -> "Placement":
-        """The placement that gives the longest side of the bounding box a half-extent of 0.95."""
+    def of(cls, mesh: "trimesh.Trimesh", margin: float = 0.0) -> "Placement":
+        """The placement that gives the longest side of the bounding box, with a margin on all sides in the mesh's
+        unit, a half-extent of 0.95."""
         low, high = np.asarray(mesh.bounds, dtype=np.float64)
+        low, high = low - margin, high + margin
         scale = float(np.float32((high - low).max() / 2 / HALF_EXTENT))  # as stored in a file
         centre = (low + high) / 2
         short = centre.astype(np.float32)  # takes half of the bytes in a file
@@ -59,19 +64,20 @@ class Placement:
 class Solid:
     """A mesh placed in the cube, with point queries: winding number, inside or outside, distance."""
 
+    thickness = 0.0
+    """Of a `shell.Shell`, in cube units."""
+
     def __init__(self, mesh: "trimesh.Trimesh", placement: Placement) -> None:
-        import igl
         import trimesh
 
+        self.placement = placement
         vertices = np.ascontiguousarray(placement.to_cube(np.asarray(mesh.vertices)))
         self.mesh = trimesh.Trimesh(vertices, np.asarray(mesh.faces), process=False)
         self._surface = vertices, np.ascontiguousarray(mesh.faces, dtype=np.int64)
-        self._tree = igl.FastWindingNumberBVH()
-        self._tree.init(*self._surface)
 
     def winding_number(self, points: Points) -> Float[np.ndarray, " n"]:
         """Generalised winding number of the surface around each point."""
-        return self._tree.winding_number(np.ascontiguousarray(points, dtype=np.float64))
+        return self._winding_tree.winding_number(np.ascontiguousarray(points, dtype=np.float64))
 
     def contains(self, points: Points) -> Bool[np.ndarray, " n"]:
         """Whether each point is inside: a winding number above 1/2."""
@@ -81,6 +87,14 @@ class Solid:
         """Distance of each point from the surface, in cube units."""
         points = np.ascontiguousarray(points, dtype=np.float64)
         return np.sqrt(self._distance_tree.squared_distance(*self._surface, points)[0])
+
+    @cached_property
+    def _winding_tree(self) -> "igl.FastWindingNumberBVH":
+        import igl
+
+        tree = igl.FastWindingNumberBVH()
+        tree.init(*self._surface)
+        return tree
 
     @cached_property
     def _distance_tree(self) -> "igl.AABB":
@@ -109,6 +123,7 @@ class Solid:
         winding = self.winding_number(self.near_surface(50_000, 0.02, random))
         if not (winding > 0.5).any():
             raise ValueError(
-                "the mesh encloses no volume: no point has a winding number above 1/2. Give a solid, or close its holes"
+                "the mesh encloses no volume: no point has a winding number above 1/2. Give a solid, close its holes, "
+                "or fit a shell around it: --thickness"
             )
         return float((abs(winding - 0.5) < AMBIGUOUS).mean())

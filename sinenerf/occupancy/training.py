@@ -3,6 +3,7 @@
 import math
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,6 +62,13 @@ class ProgressBar:
         """Print a one-line message if the bar is shown."""
         if self.shown:
             say(message)
+
+    def warn(self, message: str) -> None:
+        """Print a warning if the bar is shown, else issue it as a Python warning."""
+        if self.shown:
+            say(f"warning: {message}")
+        else:
+            warnings.warn(message, stacklevel=4)
 
     def update(self, done: float, seconds: float, step: int, iou: float) -> None:
         """Move the bar to `done`, the used fraction of the budget, and show the remaining time that it implies."""

@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from sinenerf.codec.container import SUFFIX
 from sinenerf.common import checkpoint
 from sinenerf.common.checks import file_size, training_budget
 from sinenerf.common.console import say
-from sinenerf.common.files import check_folder
+from sinenerf.common.files import check_output
 from sinenerf.common.optimization import warm_cosine
 from sinenerf.plugin.budgeted_training import BudgetedTraining
 from sinenerf.plugin.runs import field_of, open_run
@@ -55,7 +56,7 @@ def compress_run(
         FileNotFoundError: the run or the folder of the output does not exist.
         ValueError: the run is of another method or too large for a file, or the size or budget is invalid.
     """
-    check_folder(output)
+    check_output(output, SUFFIX)
     limits = training_budget(minutes, steps, default_minutes=1.0)
     file_size(1, bits, bytes)  # refuse invalid settings before any work
     pipeline = open_run(run)

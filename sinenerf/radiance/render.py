@@ -53,6 +53,8 @@ def render_views(
         check_folder(output)
         write_film(output, (picture(field, view, what) for view in track(views, description="Rendering")), fps)
         return [output]
+    if output.is_file():
+        raise FileExistsError(f"{output}: is a file. Films are written as {' or '.join(FILMS)}, pictures to a folder")
     output.mkdir(parents=True, exist_ok=True)
     return [_picture(field, view, output / f"{view.name}.png", what) for view in track(views, description="Rendering")]
 

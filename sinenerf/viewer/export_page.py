@@ -4,7 +4,7 @@ import base64
 import gzip
 from pathlib import Path
 
-from sinenerf.common.files import check_folder, replacing
+from sinenerf.common.files import check_output, replacing
 from sinenerf.viewer.api import ViewerApi, page_html
 
 MAX_BYTES = 10_000_000
@@ -18,11 +18,9 @@ def export_page(api: ViewerApi, output: Path) -> None:
         ValueError: the extension is not .html, a folder of results was given, or the page would be too large.
         FileNotFoundError: the output folder does not exist.
     """
-    if output.suffix.lower() not in (".html", ".htm"):
-        raise ValueError(f"{output}: a page is written as .html")
     if api.results is not None:
         raise ValueError("a folder of results is exported by: sinenerf plot RESULTS --html page.html")
-    check_folder(output)
+    check_output(output, ".html", ".htm")
     responses = {"/state": api.state({})[1]}
     for index, asset in enumerate(api.assets):
         query = {"asset": str(index)}

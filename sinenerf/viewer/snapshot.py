@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from rich.progress import track
 
-from sinenerf.common.files import check_folder, replacing
+from sinenerf.common.files import check_output, replacing
 from sinenerf.common.films import FILMS, Picture, write_film
 from sinenerf.common.mesh_renderer import Framing, MeshRenderer
 from sinenerf.viewer.api import ViewerApi
@@ -71,9 +71,7 @@ def _check(api: ViewerApi, output: Path | None, turntable: Path | None, framing:
         raise ValueError("a folder of results is plotted by: sinenerf plot RESULTS")
     for path, allowed in ((output, PICTURES), (turntable, FILMS)):
         if path is not None:
-            if path.suffix.lower() not in allowed:
-                raise ValueError(f"{path}: cannot write '{path.suffix}'. Use one of {', '.join(allowed)}")
-            check_folder(path)
+            check_output(path, *allowed)
     if not (0 < framing.width <= 4096 and 0 < framing.height <= 4096 and frames > 0):
         raise ValueError("width and height must be 1 to 4096, and a turntable needs at least one frame")
 

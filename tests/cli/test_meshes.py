@@ -106,7 +106,7 @@ def fit_calls(monkeypatch):
         calls.append((architecture, config))
         return OccupancyField(OccupancyConfig(width=16, rank=2), Placement((0.0, 0.0, 0.0), 1.0))
 
-    monkeypatch.setattr("sinenerf.occupancy.fit.read_mesh", lambda path: (None, None))
+    monkeypatch.setattr("sinenerf.occupancy.fit.read_mesh", lambda path, sheet: (None, None))
     monkeypatch.setattr("sinenerf.occupancy.fit.fit", fit)
     return calls
 
@@ -166,13 +166,18 @@ def test_a_mesh_is_not_replaced_by_its_field(tmp_path, monkeypatch):
     monkeypatch.setattr("sinenerf.occupancy.fit.Training", lambda *arguments: pytest.fail("training began"))
     path = tmp_path / "ball.ply"
     trimesh.creation.icosphere(2).export(path)
-    before = path.read_bytes()
-    done = call_sinenerf("fit", path, "--output", path, "--steps", 1, "--width", 16)
-    message = "ball.ply: is an input, and the output would overwrite it. Give another name\n"
+    field = tmp_path / "golden.sine"
+    field.write_bytes((GOLDEN / "sine.sine").read_bytes())
+    before = path.read_bytes(), field.read_bytes()
+    for other in (path, tmp_path / "x.glb", tmp_path / "x.PNG", tmp_path / "x"):
+        for command in (("fit", path), ("compress", field, "--bits", 7)):
+            done = call_sinenerf(*command, "--output", other, "--steps", 1)
+            message = f"sinenerf: {other}: cannot write '{other.suffix}'. Use .sine\n"
+            assert done.returncode == 1 and done.stderr == message
+    done = call_sinenerf("compress", field, "--output", field, "--mesh", path, "--bits", 7, "--steps", 1)
+    message = "golden.sine: is an input, and the output would overwrite it. Give another name\n"
     assert done.returncode == 1 and done.stderr.endswith(message) and done.stderr.count("\n") == 1
-    done = call_sinenerf("compress", GOLDEN / "sine.sine", "--output", path, "--mesh", path, "--bits", 7, "--steps", 1)
-    assert done.returncode == 1 and done.stderr.endswith(message) and done.stderr.count("\n") == 1
-    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+    assert (path.read_bytes(), field.read_bytes()) == before and sorted(tmp_path.iterdir()) == [path, field]
 
 
 def test_an_adapter_has_no_mesh(tmp_path):

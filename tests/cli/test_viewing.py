@@ -38,7 +38,7 @@ def test_a_taken_port_is_one_line(shape):
         (("view", "{tmp}/empty", FIELD), "Give one folder of results, or files"),
         (("view", FIELD, "{scene}"), "cannot share a camera with shapes"),
         (("view", FIELD, "--original", FIELD), "the original must be a mesh"),
-        (("view", FIELD, "--export", "{tmp}/page.pdf"), "a page is written as .html"),
+        (("view", FIELD, "--export", "{tmp}/page.pdf"), "cannot write '.pdf'. Use one of .html, .htm"),
         (("view", FIELD, "--export", "{tmp}/no/page.html"), "the folder"),
         (("view", FIELD, "--host", "192.0.2.1", "--no-browser"), "cannot listen at 192.0.2.1"),
         (("snapshot", FIELD), "nothing to write"),

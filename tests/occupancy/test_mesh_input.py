@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import trimesh
-from support.broken_meshes import ball, joined
+from support.mesh_shapes import ball, joined
 
 from sinenerf.occupancy.mesh_input import prepare_mesh, read_mesh
 
@@ -99,7 +99,7 @@ def test_faces_of_vertices_that_are_not_there(wrong, tmp_path):
 def test_missing_and_unreadable_files(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nothing\.ply: no such file"):
         read_mesh(tmp_path / "nothing.ply")
-    with pytest.raises(ValueError, match="cannot be read as a mesh"):
+    with pytest.raises(ValueError, match="is no PLY file"):
         read_mesh(write(tmp_path / "mesh.ply", "this is no mesh"))
     with pytest.raises(ValueError, match="cannot be read as a mesh"):
         read_mesh(write(tmp_path / "mesh.xyzzy", "this is no mesh"))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import trimesh
-from support.broken_meshes import ball, inside, joined, kept
+from support.mesh_shapes import ball, inside, joined, kept
 
 from sinenerf.codec.container import Container
 from sinenerf.occupancy.config import OccupancyConfig
