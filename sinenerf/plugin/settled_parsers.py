@@ -68,7 +68,8 @@ def settled(parser: DataParserConfig, data: Path) -> Iterator[tuple[DataParserCo
             yield SettledParserConfig(parser=replace(parser, data=file, downscale_factor=1)), views
     elif isinstance(parser, ColmapDataParserConfig):
         views, model = _colmap_views(parser, data)
-        inner = replace(parser, data=data, downscale_factor=1, colmap_path=model)
+        clouded = parser.load_3D_points and views.points is not None  # nerfstudio fails on an empty cloud
+        inner = replace(parser, data=data, downscale_factor=1, colmap_path=model, load_3D_points=clouded)
         yield SettledParserConfig(parser=inner, views=views), views
     elif isinstance(parser, BlenderDataParserConfig):
         yield replace(parser, data=data), read_photographs(_existing(data / "transforms_train.json"))

@@ -5,11 +5,15 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from support.capture_corpus import CASES, make
 from support.capture_layouts import blender_data, colmap_data, nerfstudio_data
 from support.commands import call_command
 from support.tiny_runs import TINY_OPTIONS, set_up, tiny_config
 
 pytest.importorskip("nerfstudio", reason="needs nerfstudio")
+
+from sinenerf.plugin.dataparser import SineDataParserConfig
+
 pytestmark = pytest.mark.slow
 
 
@@ -151,6 +155,47 @@ def test_photographs_of_two_sizes_and_a_mask_are_sampled(scene, tmp_path):
         assert batch["image"].shape == (len(rays), 3)
         masked = batch["indices"][batch["indices"][:, 0] == 0]
         assert (masked[:, 2] < 24).all()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a_matrix_of_three_rows",
+        "a_byte_order_mark",
+        "paths_of_windows",
+        "a_field_of_view_alone",
+        "jpg_beside_capital_jpg",
+        "two_missing_photographs",
+        "cmyk",
+        "cameras_at_one_place",
+        "a_mirrored_pose",
+        "a_focal_length_of_zero",
+        "no_frames",
+        "a_missing_photograph_of_a_model",
+        "smaller_pictures_that_an_interrupted_program_left",
+        "a_model_of_two_of_nine_photographs",
+    ],
+)
+def test_strange_captures_through_nerfstudios_parsers(name, scene, tmp_path):
+    """Each ended in a traceback, in a question, or trained on something else than the photographs show."""
+    (case,) = (case for case in CASES if case.name == name)
+    config = parsed_by_nerfstudio(scene, tmp_path / "other")
+    data = tmp_path / "data"
+    make(case.kind, scene, data)
+    case.change(data)
+    config.data = config.pipeline.datamanager.data = data
+    parser = config.pipeline.datamanager.dataparser
+    if case.kind == "colmap":
+        parser = config.pipeline.datamanager.dataparser = colmap_parser(data)
+    elif case.kind == "llff":
+        parser = config.pipeline.datamanager.dataparser = SineDataParserConfig(data=data)
+    parser.downscale_factor = case.options.get("factor")
+    if case.refused:
+        assert_refused(config, *case.refused)
+        return
+    manager = set_up(config).pipeline.datamanager
+    assert len(manager.train_dataset) + len(manager.eval_dataset) == case.views
+    assert len(manager.train_dataset[0]["image"]) == 36 // case.options.get("factor", 1)
 
 
 def test_warning_of_a_scene_box_that_ends_at_the_cameras(scene, tmp_path, capsys):
