@@ -28,7 +28,7 @@ def read_llff(root: Path) -> PosedPhotographs:
     folder = next((f for f in found if _shrunk_by(f) < np.inf and list_pictures(f)), root / "images")
     paths, notes = _matched(folder, len(table), root)
     names = tuple(f"{folder.name}/{path.name}" for path in paths)
-    return from_table(table, root, tuple(paths), names).noted(*notes)
+    return from_table(table, root / TABLE, tuple(paths), names).noted(*notes)
 
 
 def read_table(path: Path) -> np.ndarray:
@@ -50,13 +50,12 @@ def read_table(path: Path) -> np.ndarray:
     return table.astype(np.float64)
 
 
-def from_table(table: np.ndarray, root: Path, paths: tuple[Path, ...], names: tuple[str, ...]) -> PosedPhotographs:
+def from_table(table: np.ndarray, source: Path, paths: tuple[Path, ...], names: tuple[str, ...]) -> PosedPhotographs:
     """The views of a table (N, 17) in OpenGL axes, in the pixels that it speaks of.
 
     Raises:
         CaptureError: a rotation, size, focal length or bound is invalid.
     """
-    source = root / TABLE
     places = [f"{source}: view {view}" for view in range(len(table))]
     for where, row in zip(places, table, strict=True):
         if not np.isfinite(row).all():
@@ -67,7 +66,7 @@ def from_table(table: np.ndarray, root: Path, paths: tuple[Path, ...], names: tu
     height, width, focal = hwf.T
     photographs = PosedPhotographs(
         source,
-        root,
+        source.parent,
         "llff",
         paths,
         names,

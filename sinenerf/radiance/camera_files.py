@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Float
 
 from sinenerf.common.files import check_file
+from sinenerf.photographs.poses_bounds import from_table, read_table
 from sinenerf.radiance.cameras import Camera, Capture, Pose
 from sinenerf.radiance.lens_distortion import LensDistortion
-from sinenerf.radiance.llff import read_poses_bounds
 from sinenerf.radiance.poses import homogeneous
 
 PINHOLES = ("SIMPLE_PINHOLE", "PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV")
@@ -47,9 +47,10 @@ def read_cameras(path: Path, capture: Capture) -> list[Camera]:
 
 
 def _read_llff(path: Path, capture: Capture) -> list[Camera]:
-    views, home = read_poses_bounds(path), capture.home
+    table, home = read_table(path), capture.home
+    views = from_table(table, path, (), tuple(f"{i:05d}" for i in range(len(table))))
     poses = capture.to_scene(views.camera_to_world)
-    focal = views.hwf[:, 2] * home.width / views.hwf[:, 1]
+    focal = views.fx * home.width / views.width
     return [
         Camera(pose, f, f, home.width / 2, home.height / 2, home.width, home.height, f"{i:05d}")
         for i, (pose, f) in enumerate(zip(poses, focal.tolist(), strict=True))

@@ -207,7 +207,7 @@ def test_ctrl_c_while_the_data_is_read_leaves_nothing(scene, tmp_path, monkeypat
     """nerfstudio's ns-train prints a traceback after any KeyboardInterrupt, and ends as after success."""
     config = tiny_config("sine-nerf-small", scene, tmp_path / "runs")
     config.save_config()
-    monkeypatch.setattr("sinenerf.radiance.llff.load_image", interrupt)
+    monkeypatch.setattr("sinenerf.photographs.reading.decode", interrupt)
     with pytest.raises(SystemExit) as stop:
         set_up(config)
     assert stop.value.code == 130 and not list((tmp_path / "runs").rglob("*.yml"))
