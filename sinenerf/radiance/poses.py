@@ -8,7 +8,10 @@ Poses = Float[np.ndarray, "n 3 4"]
 
 
 def average_pose(camera_to_world: Poses) -> Float[np.ndarray, "4 4"]:
-    """The average of poses: mean position, mean viewing and up directions."""
+    """The average of poses: mean position, mean viewing and up directions.
+
+    The viewing direction is kept, and the upward one made perpendicular to it.
+    """
     back = unit(camera_to_world[:, :, 2].sum(0))
     right = unit(np.cross(camera_to_world[:, :, 1].sum(0), back))
     return homogeneous(np.stack([right, np.cross(back, right), back, camera_to_world[:, :, 3].mean(0)], axis=1))
