@@ -119,7 +119,16 @@ def fit_calls(monkeypatch):
         {"rank": 2, "anchored": False},
         {"bits": 7.5},
         {"bytes": 900, "spread": 2.0, "optimizer": "adam", "batch": 99, "learning_rate": 0.5, "width": 40},
-        {"width": 32, "learn_gain": True, "steps": 5, "sampler": "grid", "resolution": 16, "loss": "mse", "seed": 3},
+        {
+            "width": 32,
+            "learn_gain": True,
+            "init": "paper",
+            "steps": 5,
+            "sampler": "grid",
+            "resolution": 16,
+            "loss": "mse",
+            "seed": 3,
+        },
     ],
 )
 def test_fit_reads_its_options_from_the_settings(settings, fit_calls):
