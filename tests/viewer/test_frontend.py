@@ -46,3 +46,21 @@ def test_a_scene_is_rendered_as_python_renders_it(npm, path, which, tmp_path):
     rendered = np.fromfile(tmp_path / "picture", np.float32).reshape(home.height, home.width, 8)
     for name, found in zip(("rgb", "depth", "accumulation", "normals"), np.split(rendered, [3, 4, 5], -1), strict=True):
         np.testing.assert_allclose(found, expected[name].numpy(), rtol=1e-4, atol=2e-5)
+
+
+def test_the_packed_package_is_imported_in_a_fresh_folder(npm, tmp_path):
+    """What `npm pack` makes: the element as one module, and the decoder, which runs in Node.js too."""
+    pack = ["npm", "pack", "--silent", "--pack-destination", tmp_path]
+    done = subprocess.run(pack, cwd=SOURCES, capture_output=True, text=True, timeout=300, check=True)
+    package = tmp_path / "node_modules" / "sine-view"
+    package.mkdir(parents=True)
+    archive = tmp_path / done.stdout.split()[-1]
+    subprocess.run(["tar", "-xzf", archive, "-C", package, "--strip-components", "1"], check=True)
+    assert archive.stat().st_size < 200_000
+    element = (package / "dist" / "sine-view.js").read_bytes()
+    assert element == (PROJECT / "sinenerf/viewer/static/sine-view.js").read_bytes()
+    code = 'import { decode } from "sine-view/decoder"; import { readFileSync } from "node:fs";'
+    code += "console.log(decode(readFileSync(process.argv[1])).kind, import.meta.resolve('sine-view'));"
+    line = ["node", "--input-type=module", "-e", code, str(golden()[0])]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.split() == ["occupancy", (package / "dist/sine-view.js").as_uri()], done.stderr

@@ -139,7 +139,7 @@ function symbolAt(starts, slot) {
  */
 export function decodeIntegers(data, tensors) {
   if (data.length % 4) throw new SineFileError("is damaged: the coded integers are cut off");
-  const words = new Uint32Array(data.slice().buffer); // copied to whole words; every browser's machine is little-endian
+  const words = new Uint32Array(new Uint8Array(data).buffer); // copied to whole words, of a Node.js Buffer too; every browser's machine is little-endian
   if (words.length && words[words.length - 1] === 0) {
     throw new SineFileError("is damaged: the coded integers end in a zero word");
   }
