@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sinenerf.codec.tensors import load_tensors
+from sinenerf.photographs.camera_numbers import applied_scale, read_frames
 from sinenerf.plugin.checkpoints import latest_valid_step
 from sinenerf.plugin.edge import RunError, call_nerfstudio
 from sinenerf.radiance.architecture import tensors_of
@@ -74,10 +75,21 @@ def capture_of_run(pipeline: Any) -> Capture:
     poses = cameras.camera_to_worlds.cpu().double().numpy()
     fx, fy, cx, cy = (float(getattr(cameras, name)[0]) for name in ("fx", "fy", "cx", "cy"))
     first = Camera(poses[0], fx, fy, cx, cy, int(cameras.width[0]), int(cameras.height[0]))
-    motion = parsed.dataparser_transform.double().numpy()
+    motion = parsed.dataparser_transform.double().numpy().copy()
+    motion[:, 3] /= _applied_scale(data.config.dataparser)
     capture = capture_of(poses, first, motion, float(parsed.dataparser_scale), isinstance(pipeline.model.warp, NDC))
     trained, held_out = (part.image_filenames for part in (data.train_dataset, data.eval_dataset))
     return replace(capture, split=Split.of(trained, held_out))
+
+
+def _applied_scale(parser: Any) -> float:
+    """What ns-process-data multiplied a file's positions by: nerfstudio's parser gives the shift in the same units."""
+    from nerfstudio.data.dataparsers.nerfstudio_dataparser import NerfstudioDataParserConfig
+
+    if not isinstance(parser, NerfstudioDataParserConfig):
+        return 1.0
+    path = parser.data if parser.data.suffix == ".json" else parser.data / "transforms.json"
+    return applied_scale(read_frames(path)[0], path)
 
 
 def field_of(pipeline: Any) -> RadianceField:

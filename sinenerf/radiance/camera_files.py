@@ -66,9 +66,9 @@ def _read_transforms(path: Path, capture: Capture) -> list[Camera]:
     if not frames:
         raise ValueError(f"{path}: has no frames, so there is nothing to render")
     poses = np.stack([_matrix(keys, "transform_matrix", where) for where, keys in frames.items()])
-    poses = capture.to_scene(_undo_applied(content, path) @ homogeneous(poses))
-    # as in nerfstudio, positions are divided by the scale that was applied to them
+    poses = _undo_applied(content, path) @ homogeneous(poses)
     poses[:, :, 3] /= _number(content, "applied_scale", 1.0, POSITIVE, str(path))
+    poses = capture.to_scene(poses)
     names = _image_names(list(frames.values()))
     return [
         _camera(pose, keys, capture.home, name, where)

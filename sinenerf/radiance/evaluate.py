@@ -13,7 +13,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sinenerf.common.checks import check_positive
 from sinenerf.common.console import say
 from sinenerf.common.files import check_folder, replacing
-from sinenerf.photographs.camera_numbers import applied_scale, read_frames
 from sinenerf.photographs.pictures import load_picture
 from sinenerf.photographs.posed_photographs import FISHEYE, PosedPhotographs
 from sinenerf.photographs.reading import read_photographs
@@ -170,13 +169,7 @@ def scored_views(
 
 def cameras_of(photographs: PosedPhotographs, capture: Capture) -> list[Camera]:
     """The cameras of a capture in the coordinates of the scene that was trained on it."""
-    applied = 1.0
-    if photographs.kind == "transforms":  # the motion's shift is in units of the file, which this factor enlarged
-        applied = applied_scale(read_frames(photographs.source)[0], photographs.source)
-    poses = photographs.camera_to_world.copy()
-    poses[:, :, 3] *= applied
-    poses = capture.to_scene(poses)
-    poses[:, :, 3] /= applied
+    poses = capture.to_scene(photographs.camera_to_world)
     lenses = photographs.fx, photographs.fy, photographs.cx, photographs.cy
     bent = np.zeros((len(photographs), 6)) if photographs.distortion is None else photographs.distortion
     cameras = []

@@ -8,8 +8,10 @@ import pytest
 from support.capture_layouts import nerfstudio_data
 from support.radiance_fields import a_capture, a_field
 
+from sinenerf.photographs.reading import read_cameras_of
 from sinenerf.radiance.camera_files import PINHOLES, read_cameras
 from sinenerf.radiance.cameras import Capture
+from sinenerf.radiance.evaluate import cameras_of
 from sinenerf.radiance.lens_distortion import LensDistortion
 from sinenerf.radiance.render import render_views
 
@@ -43,11 +45,14 @@ def test_transforms_are_read_as_nerfstudio_reads_them(keys, scale, scene, tmp_pa
     config = NerfstudioDataParserConfig(data=tmp_path, eval_mode="all", load_3D_points=False)
     parsed = config.setup().get_dataparser_outputs("train")
     motion, cameras = parsed.dataparser_transform.double().numpy(), parsed.cameras
+    motion[:, 3] /= scale or 1.0  # as `plugin.runs.capture_of_run` does
     capture = Capture(motion, float(parsed.dataparser_scale), a_capture().home, np.ones(3), 1.0)
     ours = read_cameras(path, capture)
     poses = cameras.camera_to_worlds.double().numpy()
     np.testing.assert_allclose(np.stack([camera.pose for camera in ours]), poses, atol=1e-5)
     assert ours[0].fx == pytest.approx(float(cameras.fx[0])) and ours[0].width == 48
+    scored = cameras_of(read_cameras_of(tmp_path), capture)
+    np.testing.assert_allclose(np.stack([camera.pose for camera in scored]), poses, atol=1e-5)
 
 
 def test_poses_and_intrinsics_of_a_transforms_json(read):
