@@ -16,10 +16,11 @@ SHAMPOO_BETA = 0.95
 
 
 def make_optimizer(
-    kind: OptimizerKind, parameters: Iterable[nn.Parameter], learning_rate: float
+    kind: OptimizerKind, parameters: Iterable[nn.Parameter], learning_rate: float, compiled: bool = False
 ) -> torch.optim.Optimizer:
     """adam: Kingma and Ba 2015. soap: Adam in the eigenbasis of each matrix's gradients, Vyas et al. 2024.
 
+    `compiled`: SOAP as one kernel for each matrix, which is faster for the small float32 matrices of a shape on a CPU.
     On a Mac's GPU, which lacks the decompositions that SOAP needs, Adam is used instead.
 
     Raises:
@@ -30,6 +31,10 @@ def make_optimizer(
     on_mac = parameters[0].device.type == "mps"
     if kind == "adam" or on_mac:
         return torch.optim.Adam(parameters, learning_rate, BETAS, fused=not on_mac)
+    if compiled:
+        from sinenerf.common.soap import Soap
+
+        return Soap(parameters, learning_rate, BETAS, SHAMPOO_BETA)
     from pytorch_optimizer import SOAP
 
     return SOAP(

@@ -77,7 +77,8 @@ class FitConfig:
     device: Device = setting("auto")
     """Device to train on. auto: a GPU if one is available."""
     precision: Precision = setting("auto")
-    """Number format inside the network. auto: bfloat16 where the processor multiplies it natively."""
+    """Number format inside the network. auto: float32 in the compiled pass of a CPU; elsewhere bfloat16 where the
+    processor multiplies it natively. bfloat16 on a CPU is slower."""
     bits: float | None = setting(None, positive=True)
     """Size of the whole file in bits per parameter; 32 stores float32. Default: 8, if a rank or width is given."""
     bytes: int | None = setting(None, positive=True)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from torch import Tensor
@@ -18,13 +17,13 @@ from sinenerf.codec.container import OCCUPANCY, pack
 from sinenerf.codec.tensors import load_tensors
 from sinenerf.common import checkpoint
 from sinenerf.common.console import Stop, say
-from sinenerf.common.hardware import multiplies_bfloat16
 from sinenerf.common.optimization import make_optimizer, warm_cosine
 from sinenerf.factored import keep_weights
 from sinenerf.occupancy.config import FitConfig
 from sinenerf.occupancy.evaluate import iou, occupied
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.header import header_of
+from sinenerf.occupancy.loss import FusedLoss, make_loss
 from sinenerf.occupancy.sampling import make_sampler
 from sinenerf.occupancy.solid import Solid
 from sinenerf.rounding.by_curvature import WINDOW, CurvatureRounding
@@ -90,9 +89,9 @@ class Training:
         self.fingerprint = ""
         self.output_existed = False  # before this training began
         self.sampler = make_sampler(config.sampler, solid, config.seed, config.pool, config.resolution, bar.shown)
-        fast = multiplies_bfloat16(self.device.type) if config.precision == "auto" else config.precision == "bfloat16"
-        self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=fast)
-        self.optimizer = make_optimizer(config.optimizer, field.parameters(), config.learning_rate)
+        self.gradients = make_loss(field.network, config.loss, config.precision)
+        compiled = isinstance(self.gradients, FusedLoss)
+        self.optimizer = make_optimizer(config.optimizer, field.parameters(), config.learning_rate, compiled)
         self.rounding = self._rounding()
         self._curvature_points: tuple[int, Tensor] | None = None  # with the step at which they were drawn
         points = np.random.default_rng(config.seed + 1).uniform(-1, 1, (HELD_OUT, 3))
@@ -150,25 +149,20 @@ class Training:
                 scored, before = self.seconds, time.monotonic()
             self.bar.update(self.done_fraction, self.seconds, self.step, self.iou)
 
-    def _train_step(self) -> Tensor:
+    def _train_step(self) -> float | Tensor:
         if self.rounding is not None:
             self.rounding.before_step(self.done_fraction)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
         points, inside = (tensor.to(self.device) for tensor in self.sampler.batch(self.step, self.config.batch))
-        with self.autocast:
-            logits = self.field.network(points)
-        if self.config.loss == "mse":
-            loss = F.mse_loss(torch.sigmoid(logits.float()), inside)
-        else:
-            loss = F.binary_cross_entropy_with_logits(logits.float(), inside)
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
+        with self.gradients.around_step():
+            self.optimizer.zero_grad()
+            loss = self.gradients.backward(points, inside)
+            self.optimizer.step()
         if self.rounding is not None:
             self.rounding.after_step()
         self.step += 1
-        return loss.detach()
+        return loss
 
     def _check_finite(self, loss: float) -> None:
         if not math.isfinite(loss):

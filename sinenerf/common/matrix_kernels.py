@@ -1,0 +1,168 @@
+"""Products of small float32 matrices on a CPU, compiled by numba for the processor it runs on.
+
+The products of a coordinate network have tens of rows and a few hundred columns. Libraries written for large matrices
+reach a third of the processor's speed on them; `multiply_add` keeps a tile of the result in vector registers, which
+gives nearly all of it. numba does not keep arrays in registers, so the tile is written in LLVM's language.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from llvmlite import binding, ir
+from numba import njit, types
+from numba.extending import intrinsic
+from threadpoolctl import ThreadpoolController
+
+COMPILED: dict[str, Any] = {"fastmath": True, "nogil": True, "error_model": "numpy", "cache": True}
+"""Options of numba's `njit` for all kernels."""
+COLUMNS = 192
+"""Number of columns that a tile's width divides, whatever the processor."""
+ROWS = 4
+"""Rows of a tile."""
+
+
+def _vectors() -> tuple[int, int]:
+    """(lanes, vectors): floats of one vector register, and how many vectors a tile has side by side."""
+    features = binding.get_host_cpu_features()
+    if features.get("avx512f"):  # 32 registers
+        return 16, 4
+    if features.get("avx"):  # 16 registers
+        return 8, 2
+    return 4, 4
+
+
+LANES, VECTORS = _vectors()
+
+
+@contextmanager
+def kernels_alone() -> Iterator[None]:
+    """Within the block torch and BLAS use one thread, so that only kernels use several.
+
+    The threads of each library wait for its next call in a loop, for a while. Three libraries that take turns many
+    hundred times a second would have their threads wait in each other's way: a step takes up to five times as long.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with _libraries().limit(limits=1, user_api="blas"):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+@intrinsic
+def _add_tile(typing: Any, a: Any, a_start: Any, depth: Any, b: Any, b_start: Any, c: Any, c_start: Any, width: Any):
+    """c[tile] += a[ROWS rows of length depth] b[depth rows of length width, LANES * VECTORS columns].
+
+    The arrays are contiguous, and the starts are positions in their flattened values.
+    """
+    signature = types.void(a, a_start, depth, b, b_start, c, c_start, width)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        word, vector = ir.IntType(64), ir.VectorType(ir.FloatType(), LANES)
+        index = ir.IntType(32)
+        zeros = ir.Constant(ir.VectorType(index, LANES), [0] * LANES)
+        left, left_start, inner, right, right_start, out, out_start, row = arguments
+        left, right, out = (
+            context.make_array(kind)(context, builder, array).data
+            for kind, array in zip((signature.args[i] for i in (0, 3, 5)), (left, right, out), strict=True)
+        )
+
+        def number(value: int) -> Any:
+            return ir.Constant(word, value)
+
+        def pointer(data: Any, position: Any) -> Any:
+            return builder.bitcast(builder.gep(data, [position]), vector.as_pointer())
+
+        def load(data: Any, position: Any) -> Any:
+            value = builder.load(pointer(data, position))
+            value.align = 4
+            return value
+
+        places = [
+            builder.add(out_start, builder.add(builder.mul(row, number(r)), number(v * LANES)))
+            for r in range(ROWS)
+            for v in range(VECTORS)
+        ]
+        before = [load(out, place) for place in places]
+        entry, loop, leave = builder.block, builder.append_basic_block("loop"), builder.append_basic_block("leave")
+        builder.branch(loop)
+        builder.position_at_end(loop)
+        k = builder.phi(word)
+        k.add_incoming(number(0), entry)
+        sums = [builder.phi(vector) for _ in places]
+        first = builder.add(right_start, builder.mul(k, row))
+        columns = [load(right, builder.add(first, number(v * LANES))) for v in range(VECTORS)]
+        after = []
+        for r in range(ROWS):
+            place = builder.add(builder.add(left_start, k), builder.mul(inner, number(r)))
+            scalar = builder.load(builder.gep(left, [place]))
+            single = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.Constant(index, 0))
+            spread = builder.shuffle_vector(single, single, zeros)
+            for v in range(VECTORS):
+                product = builder.fmul(spread, columns[v], flags=["contract"])  # one instruction with the sum
+                after.append(builder.fadd(sums[r * VECTORS + v], product, flags=["contract"]))
+        following = builder.add(k, number(1))
+        k.add_incoming(following, loop)
+        for total, old, new in zip(sums, before, after, strict=True):
+            total.add_incoming(old, entry)
+            total.add_incoming(new, loop)
+        builder.cbranch(builder.icmp_signed("<", following, inner), loop, leave)
+        builder.position_at_end(leave)
+        for place, new in zip(places, after, strict=True):
+            builder.store(new, pointer(out, place)).align = 4
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@njit(**COMPILED)
+def multiply_add(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> None:
+    """c += a b for contiguous float32 a (m, k), b (k, n), c (m, n); m a multiple of ROWS, n of COLUMNS, k above 0."""
+    m, k = a.shape
+    n = b.shape[1]
+    for column in range(0, n, LANES * VECTORS):  # these columns of b stay in the nearest cache for all rows
+        for row in range(0, m, ROWS):
+            _add_tile(a, row * k, k, b, column, c, row * n + column, n)
+
+
+@njit(**COMPILED)
+def add_outer(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> None:
+    """c += a b^T for contiguous float32 a (m, n), b (k, n), c (m, k); m and k multiples of ROWS."""
+    zero = np.float32(0)
+    for i in range(0, a.shape[0], ROWS):
+        for j in range(0, b.shape[0], ROWS):
+            s00 = s01 = s02 = s03 = s10 = s11 = s12 = s13 = zero
+            s20 = s21 = s22 = s23 = s30 = s31 = s32 = s33 = zero
+            for p in range(a.shape[1]):  # 16 sums at once: each value that is read serves four of them
+                a0, a1, a2, a3 = a[i, p], a[i + 1, p], a[i + 2, p], a[i + 3, p]
+                b0, b1, b2, b3 = b[j, p], b[j + 1, p], b[j + 2, p], b[j + 3, p]
+                s00, s01, s02, s03 = s00 + a0 * b0, s01 + a0 * b1, s02 + a0 * b2, s03 + a0 * b3
+                s10, s11, s12, s13 = s10 + a1 * b0, s11 + a1 * b1, s12 + a1 * b2, s13 + a1 * b3
+                s20, s21, s22, s23 = s20 + a2 * b0, s21 + a2 * b1, s22 + a2 * b2, s23 + a2 * b3
+                s30, s31, s32, s33 = s30 + a3 * b0, s31 + a3 * b1, s32 + a3 * b2, s33 + a3 * b3
+            c[i, j] += s00
+            c[i, j + 1] += s01
+            c[i, j + 2] += s02
+            c[i, j + 3] += s03
+            c[i + 1, j] += s10
+            c[i + 1, j + 1] += s11
+            c[i + 1, j + 2] += s12
+            c[i + 1, j + 3] += s13
+            c[i + 2, j] += s20
+            c[i + 2, j + 1] += s21
+            c[i + 2, j + 2] += s22
+            c[i + 2, j + 3] += s23
+            c[i + 3, j] += s30
+            c[i + 3, j + 1] += s31
+            c[i + 3, j + 2] += s32
+            c[i + 3, j + 3] += s33
