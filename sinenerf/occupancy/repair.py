@@ -138,7 +138,7 @@ def keep_helpful(
 
 def counted(faces: Int[np.ndarray, "f 3"], counts: Int[np.ndarray, " f"]) -> Int[np.ndarray, "g 3"]:
     """Each face as often as it counts, reversed where the count is negative."""
-    return np.repeat(np.where(counts[:, None] < 0, faces[:, ::-1], faces), abs(counts), axis=0)
+    return np.repeat(np.where(counts[:, None] < 0, faces[:, ::-1], faces), np.abs(counts).astype(np.int64), axis=0)
 
 
 def _ambiguity(vertices: np.ndarray, faces: np.ndarray, points: np.ndarray) -> np.ndarray:
