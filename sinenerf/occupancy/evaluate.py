@@ -36,7 +36,8 @@ SURFACE_POINTS = 100_000
 def iou(predicted: Bool[np.ndarray, " n"], truth: Bool[np.ndarray, " n"]) -> float:
     """Intersection over union of two sets of points, given as masks; 1 if both are empty."""
     union = np.count_nonzero(predicted | truth)
-    return np.count_nonzero(predicted & truth) / union if union else 1.0
+    # numpy 2.4 counts in its own integers, and a checkpoint holds plain numbers
+    return float(np.count_nonzero(predicted & truth) / union) if union else 1.0
 
 
 @torch.no_grad()

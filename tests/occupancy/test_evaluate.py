@@ -19,3 +19,8 @@ def test_metrics_of_known_shapes():
     assert apart.chamfer_l1 == pytest.approx(0.05 / diagonal, rel=0.1)
     assert apart.f_score_half_percent == 0  # 0.05 is 1.4 % of the diagonal
     assert apart.f_score_one_percent == 0
+
+
+def test_the_iou_is_a_plain_number():
+    """A numpy scalar in a checkpoint would make it unreadable without unpickling."""
+    assert type(iou(np.array([True, False]), np.array([True, True]))) is float
