@@ -1,7 +1,6 @@
 """The hidden folder beside a scene where a capture's stages keep their results, until the scene is complete."""
 
 import errno
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,13 +10,13 @@ from typing import Any
 
 from sinenerf.capture.options import CaptureError
 from sinenerf.capture.report import REPORT, CaptureReport
-from sinenerf.common.files import check_folder, replacing
+from sinenerf.common.files import WorkFolder, check_folder
 
 BYTES_EACH = 5_000_000
 """Disk space that a photograph takes while a scene is made: its copies, features and matches."""
 
 
-class Workspace:
+class Workspace(WorkFolder):
     """Results of finished stages below a hidden folder. A later run with the same input and settings continues there.
 
     Args:
@@ -32,27 +31,15 @@ class Workspace:
         if not scene.is_dir():
             check_folder(scene)
         self.scene, self.settings = scene, settings
-        self.folder = scene.absolute().with_name(f".{scene.absolute().name}.capture")
+        super().__init__(scene, "capture")
         self.images, self.masks = self.folder / "images", self.folder / "masks"
         self.database, self.model = self.folder / "database.db", self.folder / "model"
         self.result = self.folder / "scene"
         if self.read("settings") != settings:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self.discard()
             for folder in (self.images, self.masks):
                 folder.mkdir(parents=True)
             self.write("settings", settings)
-
-    def read(self, name: str) -> Any:
-        """The JSON kept under a name, or None."""
-        try:
-            return json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-
-    def write(self, name: str, content: Any) -> None:
-        """Keep JSON under a name, whole or not at all."""
-        with replacing(self.folder / f"{name}.json") as partial:
-            partial.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
 
     def add_seconds(self, stage: str, seconds: float) -> None:
         """Add to the time that a stage has taken."""
@@ -75,10 +62,6 @@ class Workspace:
             self.scene.rmdir()  # empty, as `finished` has checked
         os.replace(self.result, self.scene)
         self.discard()
-
-    def discard(self) -> None:
-        """Remove this folder and everything in it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def finished(scene: Path, settings: dict[str, Any]) -> CaptureReport | None:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from sinenerf.common.console import say
-from sinenerf.common.files import check_folder, replacing
+from sinenerf.common.files import WorkFolder, check_folder
 
 SKIPPED = {"Thumbs.db", ".DS_Store"}
 """Files that systems write by themselves."""
 
 
-class SceneWork:
+class SceneWork(WorkFolder):
     """Results of finished steps. A later call with the same input and settings goes on there.
 
     Args:
@@ -35,7 +35,7 @@ class SceneWork:
             check_folder(path)
             if source.is_dir() and source.resolve() in path.resolve().parents:
                 raise ValueError(f"{path}: lies in {source}, which is left as it is. Give an output elsewhere")
-        self.folder = scene.absolute().with_name(f".{scene.name}.work")
+        super().__init__(scene, "work")
         expected = {**settings, "input": str(source.resolve()), "files": _listed(source)}
         resumed = self.read("settings") == json.loads(json.dumps(expected))
         for path in outputs:
@@ -55,18 +55,6 @@ class SceneWork:
         folder.mkdir(exist_ok=True)
         return tuple(folder / path.name for path in self.outputs)
 
-    def read(self, name: str) -> Any:
-        """The JSON kept under a name, or None."""
-        try:
-            return json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-
-    def write(self, name: str, content: Any) -> None:
-        """Keep JSON under a name, whole or not at all."""
-        with replacing(self.folder / f"{name}.json") as partial:
-            partial.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-
     def publish(self) -> None:
         """Move the outputs to their places, the scene last, and remove this folder."""
         self.write("published", True)
@@ -74,10 +62,6 @@ class SceneWork:
             if made.exists():  # else an earlier call, killed here, has moved it
                 shutil.move(made, path) if _other_disk(made, path) else os.replace(made, path)
         self.discard()
-
-    def discard(self) -> None:
-        """Remove this folder and everything in it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _other_disk(made: Path, path: Path) -> bool:
