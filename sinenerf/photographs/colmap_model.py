@@ -133,7 +133,7 @@ def _held_out(root: Path, names: list[str]) -> tuple[int, ...] | None:
 def _cameras(
     model: "pycolmap.Reconstruction", images: list["pycolmap.Image"], folder: Path, root: Path
 ) -> PosedPhotographs:
-    poses, lenses, distortion, models = [], [], [], set()
+    poses, lenses, distortion, models = [], [], [], set[str]()
     for image in images:
         camera = model.cameras[image.camera_id]
         keys = _parameters(camera, f"{folder}: camera {image.camera_id}")
@@ -143,25 +143,8 @@ def _cameras(
         lenses.append((focal_x, focal_y, keys["cx"], keys["cy"], float(camera.width), float(camera.height)))
         distortion.append([keys.get(name, 0.0) for name in ("k1", "k2", "k3", "k4", "p1", "p2")])
         models.add(FISHEYE if camera.model.name == "OPENCV_FISHEYE" else PINHOLE)
-    if len(models) > 1:
-        raise CaptureError(f"{folder}: has fisheye cameras among others. Undistort the photographs of one kind")
-    fx, fy, cx, cy, width, height = np.array(lenses).T
-    return PosedPhotographs(
-        folder,
-        root,
-        "colmap",
-        (),
-        tuple(image.name for image in images),
-        np.stack(poses),
-        fx,
-        fy,
-        cx,
-        cy,
-        width,
-        height,
-        np.array(distortion) if np.any(distortion) else None,
-        models.pop(),
-    )
+    names = [image.name for image in images]
+    return PosedPhotographs.of_cameras("colmap", folder, root, names, np.stack(poses), lenses, distortion, models)
 
 
 def _parameters(camera: "pycolmap.Camera", where: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What every reader of captures returns: photographs, their cameras, and what else the capture says."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -60,6 +61,34 @@ class PosedPhotographs:
     """Whether a photograph has transparent pixels."""
     notes: tuple[str, ...] = ()
     """What was settled or left out: lines for the user."""
+
+    @classmethod
+    def of_cameras(
+        cls,
+        kind: Kind,
+        source: Path,
+        root: Path,
+        names: Sequence[str],
+        poses: Float[np.ndarray, "n 3 4"],
+        lenses: Sequence[Sequence[float]],
+        distortion: Sequence[Sequence[float]],
+        models: set[str],
+    ) -> "PosedPhotographs":
+        """Cameras whose photographs are not known yet.
+
+        Args:
+            lenses: fx, fy, cx, cy, width, height of each view.
+            distortion: k1, k2, k3, k4, p1, p2 of each view.
+            models: those of all views.
+
+        Raises:
+            CaptureError: there are fisheye cameras among others.
+        """
+        if len(models) > 1:
+            raise CaptureError(f"{source}: has fisheye cameras among others. Undistort the photographs of one kind")
+        bent = np.array(distortion) if np.any(distortion) else None
+        fx, fy, cx, cy, width, height = np.array(lenses).T
+        return cls(source, root, kind, (), tuple(names), poses, fx, fy, cx, cy, width, height, bent, models.pop())
 
     def __len__(self) -> int:
         return len(self.names)

@@ -83,6 +83,13 @@ def read_cameras_of(path: Path, strict: bool = False) -> PosedPhotographs:
     raise CaptureError(f"{path}: {_nothing(path)}")
 
 
+def has_cameras(path: Path) -> bool:
+    """Whether a path is taken for a capture with cameras, rather than for photographs without."""
+    if not path.is_dir():
+        return path.suffix == ".json" or path.name == TABLE
+    return any((path / name).is_file() for name in (TABLE, *TRANSFORMS)) or find_model(path) is not None
+
+
 def _nothing(path: Path) -> str:
     """Why a folder is no capture, and what to do."""
     kinds = f"{TABLE}, transforms.json or COLMAP model (sparse/0)"

@@ -69,35 +69,17 @@ def _cameras(
     content: dict[str, Any], frames: list[dict[str, Any]], places: list[str], found: list[Path | None], path: Path
 ) -> PosedPhotographs:
     """The views without photographs."""
-    poses, lenses, distortion, models = [], [], [], set()
+    poses, lenses, distortion, models = [], [], [], set[str]()
     for keys, where, picture in zip(frames, places, found, strict=True):
         poses.append(numbers.matrix_of(keys, "transform_matrix", where))
         lenses.append(_lens(keys, where, picture))
         distortion.append(numbers.distortion_of(keys, where))
         models.add(numbers.camera_model(keys, where))
-    if len(models) > 1:
-        raise CaptureError(f"{path}: has fisheye cameras among others. Undistort the photographs of one kind")
     pose = np.stack(poses)
     undo = numbers.undo_applied(content, path)
     pose = np.concatenate([undo[:3, :3] @ pose[:, :, :3], undo[:3, :3] @ pose[:, :, 3:] + undo[:3, 3:]], axis=2)
     pose[:, :, 3] /= numbers.applied_scale(content, path)
-    fx, fy, cx, cy, width, height = np.array(lenses).T
-    return PosedPhotographs(
-        path,
-        path.parent,
-        "transforms",
-        (),
-        tuple(places),
-        pose,
-        fx,
-        fy,
-        cx,
-        cy,
-        width,
-        height,
-        np.array(distortion) if np.any(distortion) else None,
-        models.pop(),
-    )
+    return PosedPhotographs.of_cameras("transforms", path, path.parent, places, pose, lenses, distortion, models)
 
 
 def _lens(keys: dict[str, Any], where: str, picture: Path | None) -> tuple[float, ...]:

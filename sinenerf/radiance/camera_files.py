@@ -1,26 +1,20 @@
 """Reading cameras to render, without nerfstudio, from a transforms.json or a poses_bounds.npy."""
 
-import json
 import math
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from sinenerf.common.files import check_file
+from sinenerf.photographs.camera_numbers import DISTORTION, PINHOLES, read_frames, undo_applied
+from sinenerf.photographs.posed_photographs import FISHEYE
 from sinenerf.photographs.poses_bounds import from_table, read_table
 from sinenerf.radiance.cameras import Camera, Capture, Pose
 from sinenerf.radiance.lens_distortion import LensDistortion
 from sinenerf.radiance.poses import homogeneous
 
-PINHOLES = ("SIMPLE_PINHOLE", "PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV")
-FISHEYE = "OPENCV_FISHEYE"
-"""nerfstudio's camera models that are pinholes apart from lens distortion."""
-DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
-OLD_COLMAP = np.array([[0.0, 1, 0, 0], [1, 0, 0, 0], [0, 0, -1, 0]])
-"""The rotation that old versions of ns-process-data applied without recording it as applied_transform."""
 SIDES, ANGLES, POSITIVE, ANY = (1, 2**14), (1e-6, 3.14), (1e-8, 1e8), (-1e8, 1e8)
 """Accepted ranges of a camera's numbers: sides in pixels, angles in radians, lengths and scales, positions."""
 
@@ -58,15 +52,9 @@ def _read_llff(path: Path, capture: Capture) -> list[Camera]:
 
 
 def _read_transforms(path: Path, capture: Capture) -> list[Camera]:
-    try:
-        content = json.loads(path.read_text())
-        frames = {f"{path}: frame {i}": {**content, **frame} for i, frame in enumerate(content["frames"])}
-    except (LookupError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: not a valid transforms.json ({type(error).__name__}: {error})") from None
-    if not frames:
-        raise ValueError(f"{path}: has no frames, so there is nothing to render")
+    content, frames = read_frames(path)
     poses = np.stack([_matrix(keys, "transform_matrix", where) for where, keys in frames.items()])
-    poses = _undo_applied(content, path) @ homogeneous(poses)
+    poses = (undo_applied(content, path) @ homogeneous(poses))[:, :3]
     poses[:, :, 3] /= _number(content, "applied_scale", 1.0, POSITIVE, str(path))
     poses = capture.to_scene(poses)
     names = _image_names(list(frames.values()))
@@ -74,17 +62,6 @@ def _read_transforms(path: Path, capture: Capture) -> list[Camera]:
         _camera(pose, keys, capture.home, name, where)
         for pose, name, (where, keys) in zip(poses, names, frames.items(), strict=True)
     ]
-
-
-def _undo_applied(content: dict, path: Path) -> Float[np.ndarray, "3 4"]:
-    """From a transforms.json's coordinates to the capture's: the inverse of what ns-process-data applied."""
-    if content.get("applied_transform") is not None:
-        applied = _matrix(content, "applied_transform", str(path))
-    elif (path.parent / "colmap/sparse/0").exists():
-        applied = OLD_COLMAP
-    else:
-        return np.eye(4)[:3]
-    return np.linalg.inv(homogeneous(applied))[:3]
 
 
 def _image_names(frames: list[dict]) -> list[str]:

@@ -12,8 +12,6 @@ from sinenerf.radiance.architecture import tensors_of
 from sinenerf.scenes.scene_options import SceneOptions, SceneReport
 from sinenerf.scenes.scene_work import SceneWork
 
-CAMERAS = ("poses_bounds.npy", "transforms.json", "transforms_train.json", "sparse", "colmap/sparse/0", "cameras.bin")
-"""Files and folders that tell a capture with cameras from a folder of photographs."""
 FILM_WIDTH = 480
 """Largest width of the film, in pixels: a picture takes a second or two."""
 
@@ -70,7 +68,9 @@ def _check_names(output: Path, film: Path | None, page: Path | None) -> None:
 
 def _posed(source: Path, work: SceneWork, progress: bool) -> Path:
     """What has cameras: the input, or what `capture` makes of it."""
-    if source.suffix == ".json" or any((source / name).exists() for name in CAMERAS):
+    from sinenerf.photographs.reading import has_cameras
+
+    if has_cameras(source):
         return source
     from sinenerf.capture.pipeline import capture
 

@@ -8,7 +8,16 @@ from support.capture_layouts import blender_data, colmap_data, nerfstudio_data
 
 from sinenerf.photographs.pictures import load_picture
 from sinenerf.photographs.posed_photographs import CaptureError, hold_out
-from sinenerf.photographs.reading import read_photographs
+from sinenerf.photographs.reading import has_cameras, read_photographs
+
+
+@pytest.mark.parametrize("layout", [nerfstudio_data, blender_data, colmap_data])
+def test_captures_are_told_from_photographs_alone(layout, scene, tmp_path):
+    layout(scene, tmp_path)
+    assert has_cameras(scene) and has_cameras(scene / "poses_bounds.npy") and has_cameras(tmp_path)
+    photographs = tmp_path / "photographs"
+    (photographs / "sparse").mkdir(parents=True)  # an empty folder of that name is no model
+    assert not has_cameras(photographs) and not has_cameras(tmp_path / "film.mp4")
 
 
 @pytest.mark.parametrize("layout", [nerfstudio_data, blender_data, colmap_data])
