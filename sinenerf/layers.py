@@ -9,7 +9,8 @@ its two baselines.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -172,6 +173,12 @@ class LayerSpec:
     """Fix k rows of each V: the same matrices from k^2 fewer parameters."""
     init: InitKind = "spread"
     """How a sine layer starts: spread, or paper (Kaiming-uniform factors, g = sqrt(in_features))."""
+
+    @classmethod
+    def of(cls, config: Any) -> "LayerSpec":
+        """From the settings of a field, which have the same names, and `layer` for the kind."""
+        names = [field.name for field in fields(cls) if field.name != "kind"]
+        return cls(config.layer, **{name: getattr(config, name) for name in names})
 
 
 def make_linear(

@@ -17,6 +17,7 @@ from sinenerf.conversion.factorization import bake
 from sinenerf.factored import FactoredLinear, built_once, keep_weights
 from sinenerf.layers import LayerSpec, LowRankLinear, SineLowRankLinear, make_linear
 from sinenerf.networks import count_parameters
+from sinenerf.radiance.config import RadianceConfig
 from sinenerf.theory import stable_rank
 
 KINDS = ["sine", "low-rank", "dense"]
@@ -255,3 +256,8 @@ sinenerf.unbake(sinenerf.bake(model))
 sinenerf.factorize(torch.nn.Sequential(torch.nn.Linear(6, 5)), rank=2)(torch.randn(3, 6)).sum().backward()
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_spec_takes_all_that_a_field_sets():
+    settings = {"rank": 7, "omega": 3.0, "spread": 0.2, "learn_gain": True, "anchored": False, "init": "paper"}
+    assert LayerSpec.of(RadianceConfig(layer="low-rank", **settings)) == LayerSpec("low-rank", **settings)

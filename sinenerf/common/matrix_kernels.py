@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 from llvmlite import binding, ir
-from numba import njit, types
+from numba import config, njit, types
 from numba.extending import intrinsic
 from threadpoolctl import ThreadpoolController
+
+# numba asks for TBB first, and warns where another library brings an old one
+config.THREADING_LAYER_PRIORITY = ["omp", "workqueue", "tbb"]
 
 COMPILED: dict[str, Any] = {"fastmath": True, "nogil": True, "error_model": "numpy", "cache": True}
 """Options of numba's `njit` for all kernels."""

@@ -14,6 +14,9 @@ BETAS = 0.9, 0.99
 SHAMPOO_BETA = 0.95
 """SOAP's decay of the averages of G G^T and G^T G, whose eigenvectors are the basis for a matrix's gradient G."""
 
+BASIS_STEPS = 10
+"""Steps between two improvements of SOAP's bases."""
+
 
 def make_optimizer(
     kind: OptimizerKind, parameters: Iterable[nn.Parameter], learning_rate: float, compiled: bool = False
@@ -34,7 +37,7 @@ def make_optimizer(
     if compiled:
         from sinenerf.common.soap import Soap
 
-        return Soap(parameters, learning_rate, BETAS, SHAMPOO_BETA)
+        return Soap(parameters, learning_rate, BETAS, SHAMPOO_BETA, BASIS_STEPS)
     from pytorch_optimizer import SOAP
 
     return SOAP(
@@ -43,7 +46,7 @@ def make_optimizer(
         betas=BETAS,
         shampoo_beta=SHAMPOO_BETA,
         weight_decay=0.0,
-        precondition_frequency=10,
+        precondition_frequency=BASIS_STEPS,
     )
 
 

@@ -14,16 +14,7 @@ def build_network(config: OccupancyConfig) -> ScalarMLP:
         ValueError: a setting is out of bounds, or the rank does not fit the width.
     """
     config.check()
-    spec = LayerSpec(
-        config.layer,
-        config.rank,
-        config.omega,
-        config.spread,
-        config.learn_omega,
-        config.learn_gain,
-        config.anchored,
-        config.init,
-    )
+    spec = LayerSpec.of(config)
     trunk = Trunk(config.width, config.depth, (), ("hidden",), config.activation, config.bandwidth)
     return ScalarMLP(trunk, spec, frequencies=0)
 

@@ -71,8 +71,8 @@ class FusedLoss:
         self.depth, self.width = len(self.layers) - 1, self.layers[0].out_features
         self.padded = -(-self.width // ROWS) * ROWS
         self.matrices = Matrices.zeros(self.depth, self.padded)
-        self.threads = min(torch.get_num_threads(), get_num_threads())
-        self.memory = np.empty((0, 1, 1, 1), np.float32)  # of each thread's activations
+        threads = min(torch.get_num_threads(), get_num_threads())
+        self.memory = np.empty((threads, 2 * self.depth + 1, self.padded, COLUMNS), np.float32)  # activations
 
     def backward(self, points: Float[Tensor, "n 3"], labels: Float[Tensor, "n 1"]) -> float:
         """Add the gradients of the mean loss to `.grad` of the network's parameters. Returns the loss."""
@@ -88,10 +88,7 @@ class FusedLoss:
         return loss
 
     def _run(self, points: np.ndarray, labels: np.ndarray) -> tuple[float, Matrices]:
-        threads = self.threads
-        if threads != len(self.memory):
-            self.memory = np.empty((threads, 2 * self.depth + 1, self.padded, COLUMNS), np.float32)
-        gradients = Matrices(*(np.zeros((threads, *part.shape), np.float32) for part in self.matrices))
+        gradients = Matrices(*(np.zeros((len(self.memory), *part.shape), np.float32) for part in self.matrices))
         losses = loss_and_gradients(
             points, labels, self.matrices, gradients, self.memory, self.gaussian, self.bandwidth, self.squared
         )

@@ -20,16 +20,7 @@ def build_networks(config: RadianceConfig) -> Networks:
         ValueError: a setting is out of bounds, or the rank does not fit a layer.
     """
     config.check()
-    spec = LayerSpec(
-        config.layer,
-        config.rank,
-        config.omega,
-        config.spread,
-        config.learn_omega,
-        config.learn_gain,
-        config.anchored,
-        config.init,
-    )
+    spec = LayerSpec.of(config)
     trunk = Trunk(config.width, config.depth, config.skips, config.factored)
 
     def radiance() -> RadianceMLP:
