@@ -5,11 +5,12 @@ its nearest multiple of a step s costs s^2 / 24 times the sum of H_ii. Rounding 
 free ones each time to the minimum, costs s^2 / 24 times the sum of d_i, the curvatures that remain once all later
 parameters have adjusted:
 
-    H^-1 = R^T R, R upper triangular:    d_i = 1 / R_ii^2,    theta_j <- theta_j - e_i R_ij / R_ii  for j > i
+    H = U U^T, U upper triangular:    d_i = U_ii^2,    theta_j <- theta_j - sum_i e_i U_ij / U_jj  over all i < j
 
 (Babai's nearest plane algorithm, 1986; optimal brain surgeon, Hassibi and Stork 1993; GPTQ, Frantar et al. 2023, which
-applies it layer by layer.) The entries of a matrix's factors are strongly coupled, so the d_i are far smaller than the
-H_ii.
+applies it layer by layer, with the inverse of H. U alone suffices: e^T H e is the sum of the squares of U^T e, whose
+entry j depends on e_1 to e_j.) The entries of a matrix's factors are strongly coupled, so the d_i are far smaller than
+the H_ii.
 
 This takes place in rounds during the last third of training: in each round some parameters are rounded and fixed,
 from the network's input to its output, and training continues with the others. The steps, one for each tensor, follow
@@ -21,8 +22,10 @@ from collections.abc import Callable
 from itertools import accumulate
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from numba import njit
 from torch import Tensor, nn
 
 from sinenerf.codec.entropy import LARGEST
@@ -51,11 +54,11 @@ def rounded_fraction(done: float) -> float:
     return min(1.0, max(0.0, (done - begin) / (end - begin)))
 
 
-def inverse_root(curvature: Float[Tensor, "n n"]) -> Float[Tensor, "n n"]:
-    """The upper triangular R of H^-1 = R^T R, for the damped H, in float64."""
-    H = curvature.double()
-    H = H + (DAMPING * H.diagonal().mean() + 1e-12) * torch.eye(len(H), dtype=torch.float64)
-    return torch.linalg.cholesky(torch.cholesky_inverse(torch.linalg.cholesky(H)), upper=True)
+def curvature_root(curvature: Float[Tensor, "n n"]) -> Float[Tensor, "n n"]:
+    """The upper triangular U of H = U U^T, for the damped H, in float64."""
+    H = curvature.to(torch.float64, copy=True)
+    H.diagonal().add_(DAMPING * H.diagonal().mean() + 1e-12)
+    return torch.linalg.cholesky(H.flip(0, 1)).flip(0, 1)
 
 
 def nearest_plane(
@@ -63,13 +66,25 @@ def nearest_plane(
 ) -> tuple[Float[Tensor, " count"], Float[Tensor, " n"]]:
     """Round the first `count` values, one after the other.
 
-    Returns their integers, and all values after each later one has moved to compensate.
+    Returns their integers, and all values: the first `count` rounded, the others where the loss is then least.
     """
     moved, integers = values.clone(), torch.empty(count, dtype=values.dtype)
-    for i in range(count):
-        integers[i] = (moved[i] / steps[i]).round().clamp(-LARGEST, LARGEST)
-        moved[i:] -= (moved[i] - integers[i] * steps[i]) / root[i, i] * root[i, i:]
+    pulls = torch.zeros_like(values)  # U^T e
+    _round_in_turn(moved.numpy(), steps.numpy(), root.numpy(), integers.numpy(), pulls.numpy())
+    if count < len(values):
+        moved[count:] -= torch.linalg.solve_triangular(root[count:, count:].T, pulls[count:, None], upper=False)[:, 0]
     return integers, moved
+
+
+@njit(cache=True)
+def _round_in_turn(values, steps, root, integers, pulls):
+    for i in range(len(integers)):
+        best = values[i] - pulls[i] / root[i, i]
+        integers[i] = max(-LARGEST, min(LARGEST, np.rint(best / steps[i])))
+        error = integers[i] * steps[i] - values[i]
+        values[i] += error
+        for j in range(i + 1, len(values)):
+            pulls[j] += error * root[i, j]
 
 
 class CurvatureRounding(Rounding):
@@ -100,7 +115,7 @@ class CurvatureRounding(Rounding):
         while len(logs) < len(self.sizes):  # each window decides for the tensors that begin in it
             start = self.starts[len(logs)]
             stop = min(start + WINDOW, self.count)
-            remaining = inverse_root(self.curvature(start, stop)).diagonal().pow(-2)
+            remaining = curvature_root(self.curvature(start, stop)).diagonal().square()
             for first, size in zip(self.starts[len(logs) :], self.sizes[len(logs) :], strict=True):
                 if first < stop:
                     logs.append(-0.5 * math.log(float(remaining[first - start :][:size].mean())))
@@ -118,6 +133,8 @@ class CurvatureRounding(Rounding):
         if fraction <= 0:
             return
         due = math.ceil(self.count * min(1.0, (math.floor(fraction * ROUNDS) + 1) / ROUNDS))
+        if self.count > ROUNDS * WINDOW:  # a window costs the same however few of its parameters are rounded
+            due = min(self.count, WINDOW * math.ceil(due / WINDOW))
         if self.rounded >= due:
             return
         if not self.active:
@@ -187,7 +204,7 @@ class CurvatureRounding(Rounding):
         start, stop = self.rounded, min(self.rounded + WINDOW, self.count)
         count = min(stop, due) - start
         values = self._values()
-        root = inverse_root(self.curvature(start, stop))
+        root = curvature_root(self.curvature(start, stop))
         integers, moved = nearest_plane(values[start:stop], self._each_step()[start:stop], root, count)
         self.integers[start : start + count] = integers
         values[start:stop] = moved

@@ -9,8 +9,10 @@ output of every linear layer y = W x + b; those with respect to W, its factors a
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from scipy.linalg.blas import ssyrk
 from torch import Tensor, nn
 
 from sinenerf.common.settings import Loss
@@ -116,8 +118,9 @@ def gauss_newton(
             layer, _, leaf = name.rpartition(".")
             parts.append(Rows(layer, leaf, first, -(-end // width)))
         offset += parameter.numel()
-    total = torch.zeros(stop - start, stop - start)
+    count = stop - start
+    total = np.zeros((count, count), np.float32, order="F")
     for some in points.split(CHUNK):
-        J = jacobian(network, some, parts)[:, skipped : skipped + stop - start]
-        total += (J.T @ J).cpu()
-    return total / len(points)
+        J = jacobian(network, some, parts)[:, skipped : skipped + count].float().cpu().numpy()
+        total = ssyrk(1 / len(points), J.T, beta=1.0, c=total, overwrite_c=True)  # half of J^T J, which is symmetric
+    return torch.from_numpy(np.triu(total) + np.triu(total, 1).T)
