@@ -38,6 +38,7 @@ def capture(source: Path, scene: Path, options: CaptureOptions | None = None, pr
     Raises:
         CaptureError: the input makes no scene, or the scene's folder has other content. The message, one line, says why
             and what to do.
+        BlockingIOError: another process makes the same scene.
         OSError: a folder cannot be written, or the disk is full.
     """
     options, source, scene = options or CaptureOptions(), Path(source), Path(scene)
@@ -47,16 +48,17 @@ def capture(source: Path, scene: Path, options: CaptureOptions | None = None, pr
         return report
     quiet_colmap()
     workspace = Workspace(scene, settings)
-    try:
-        with one_line_when_full(workspace.folder):
-            return _make(source, scene, options, workspace, Stages(workspace, progress))
-    except CaptureError:
-        workspace.discard()  # the input has to change, and then all of this is of no use
-        raise
-    except OSError:
-        if not any(workspace.images.iterdir()):
-            workspace.discard()
-        raise
+    with workspace.claimed():
+        try:
+            with one_line_when_full(workspace.folder):
+                return _make(source, scene, options, workspace, Stages(workspace, progress))
+        except CaptureError:
+            workspace.discard()  # the input has to change, and then all of this is of no use
+            raise
+        except OSError:
+            if not any(workspace.images.iterdir()):
+                workspace.discard()
+            raise
 
 
 def _make(source: Path, scene: Path, options: CaptureOptions, workspace: Workspace, stages: Stages) -> CaptureReport:

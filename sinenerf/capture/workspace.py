@@ -10,7 +10,8 @@ from typing import Any
 
 from sinenerf.capture.options import CaptureError
 from sinenerf.capture.report import REPORT, CaptureReport
-from sinenerf.common.files import WorkFolder, check_folder
+from sinenerf.common.files import check_folder
+from sinenerf.common.work_folder import WorkFolder
 
 BYTES_EACH = 5_000_000
 """Disk space that a photograph takes while a scene is made: its copies, features and matches."""
@@ -21,7 +22,7 @@ class Workspace(WorkFolder):
 
     Args:
         scene: the folder to make. Nothing is written to it until `publish`.
-        settings: what the result depends on. If it has changed, the earlier results are discarded.
+        settings: what the result depends on.
 
     Raises:
         OSError: the folder beside the scene cannot be written.
@@ -30,16 +31,19 @@ class Workspace(WorkFolder):
     def __init__(self, scene: Path, settings: dict[str, Any]) -> None:
         if not scene.is_dir():
             check_folder(scene)
-        self.scene, self.settings = scene, settings
-        super().__init__(scene, "capture")
+        self.scene = scene
+        super().__init__(scene, "capture", settings)
         self.images, self.masks = self.folder / "images", self.folder / "masks"
         self.database, self.model = self.folder / "database.db", self.folder / "model"
         self.result = self.folder / "scene"
-        if self.read("settings") != settings:
-            self.discard()
+
+    @contextmanager
+    def claimed(self) -> Iterator[bool]:
+        """`WorkFolder.claimed`, with the folders of photographs and of masks."""
+        with super().claimed() as others:
             for folder in (self.images, self.masks):
-                folder.mkdir(parents=True)
-            self.write("settings", settings)
+                folder.mkdir(exist_ok=True)
+            yield others
 
     def add_seconds(self, stage: str, seconds: float) -> None:
         """Add to the time that a stage has taken."""

@@ -1,14 +1,12 @@
-"""Writing files whole or not at all, the folder of a long command, and checking output paths before any work."""
+"""Writing files whole or not at all, and checking output paths before any work."""
 
 import errno
-import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
 
 SMALLEST_SPACE = 2**22
 """Free bytes without which no work is begun whose result is a file."""
@@ -159,33 +157,3 @@ def check_not_an_input(output: Path, *inputs: Path | None) -> None:
     """Raise ValueError if the file to write is one of the files to read."""
     if output.exists() and any(path and path.exists() and output.samefile(path) for path in inputs):
         raise ValueError(f"{output}: is an input, and the output would overwrite it. Give another name")
-
-
-class WorkFolder:
-    """A hidden folder beside an output, where the steps of a long command keep their results until all are complete.
-
-    It holds JSON under names, and any other files, which a later run of the same command finds again.
-
-    Args:
-        output: the file or folder that the command makes.
-        suffix: of the hidden folder's name, `.NAME.suffix` beside the output.
-    """
-
-    def __init__(self, output: Path, suffix: str) -> None:
-        self.folder = output.absolute().with_name(f".{output.absolute().name}.{suffix}")
-
-    def read(self, name: str) -> Any:
-        """The JSON kept under a name, or None."""
-        try:
-            return json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-
-    def write(self, name: str, content: Any) -> None:
-        """Keep JSON under a name, whole or not at all."""
-        with replacing(self.folder / f"{name}.json") as partial:
-            partial.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-
-    def discard(self) -> None:
-        """Remove the folder and everything in it."""
-        shutil.rmtree(self.folder, ignore_errors=True)

@@ -39,6 +39,7 @@ def photographs_to_scene(
 
     Raises:
         ValueError: the input makes no scene. The message, one line, says how to mend it.
+        BlockingIOError: another process makes the same file.
         OSError: the input does not exist, or an output exists or cannot be written.
         RuntimeError: the loss is not finite.
     """
@@ -46,16 +47,17 @@ def photographs_to_scene(
     _check_names(output, film, page)
     outputs = tuple(path for path in (output, film, page) if path is not None)
     work = SceneWork(source, outputs, options.training_settings())
-    posed = _posed(source, work, progress)
-    training = _training(posed, work, options, progress)
-    if not training.run():
-        return None
-    report = _finish(training, work, options, film, page)
-    if progress and (corrections := training.trainer.pipeline.model.pose_corrections) is not None:
-        scale = training.trainer.pipeline.datamanager.train_dataparser_outputs.dataparser_scale
-        say(str(pose_change(corrections, float(scale))))
-    work.publish()
-    return report
+    with work.claimed():
+        posed = _posed(source, work, progress)
+        training = _training(posed, work, options, progress)
+        if not training.run():
+            return None
+        report = _finish(training, work, options, film, page)
+        if progress and (corrections := training.trainer.pipeline.model.pose_corrections) is not None:
+            scale = training.trainer.pipeline.datamanager.train_dataparser_outputs.dataparser_scale
+            say(str(pose_change(corrections, float(scale))))
+        work.publish()
+        return report
 
 
 def _check_names(output: Path, film: Path | None, page: Path | None) -> None:

@@ -1,13 +1,15 @@
 """The hidden folder beside an output where the steps of `sinenerf scene` keep their results until all are complete."""
 
-import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sinenerf.common.console import say
-from sinenerf.common.files import WorkFolder, check_folder
+from sinenerf.common.files import check_folder
+from sinenerf.common.work_folder import WorkFolder
 
 SKIPPED = {"Thumbs.db", ".DS_Store"}
 """Files that systems write by themselves."""
@@ -19,7 +21,7 @@ class SceneWork(WorkFolder):
     Args:
         source: the input, which is only read.
         outputs: the files to write: the scene, and a film and a page where they are wanted.
-        settings: what the results depend on besides the input. If it has changed, earlier results are discarded.
+        settings: what the results depend on besides the input.
 
     Raises:
         FileNotFoundError: the input, or the folder of an output, does not exist.
@@ -35,18 +37,18 @@ class SceneWork(WorkFolder):
             check_folder(path)
             if source.is_dir() and source.resolve() in path.resolve().parents:
                 raise ValueError(f"{path}: lies in {source}, which is left as it is. Give an output elsewhere")
-        super().__init__(scene, "work")
-        expected = {**settings, "input": str(source.resolve()), "files": _listed(source)}
-        resumed = self.read("settings") == json.loads(json.dumps(expected))
+        super().__init__(scene, "work", {**settings, "input": str(source.resolve()), "files": _listed(source)})
         for path in outputs:
-            if path.exists() and not (resumed and self.read("published") is not None):
+            if path.exists() and not (self.resumes() and self.read("published") is not None):
                 raise FileExistsError(f"{path}: already exists and is not overwritten. Give another name, or remove it")
-        if not resumed:
-            if self.folder.exists():
+
+    @contextmanager
+    def claimed(self) -> Iterator[bool]:
+        """`WorkFolder.claimed`, which says so if it discards other results."""
+        with super().claimed() as others:
+            if others:
                 say(f"ignoring {self.folder}: it belongs to other input or other settings; starting anew")
-            self.discard()
-            self.folder.mkdir()
-            self.write("settings", expected)
+            yield others
 
     @property
     def finished(self) -> tuple[Path, ...]:

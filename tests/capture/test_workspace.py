@@ -55,14 +55,18 @@ def test_a_missing_folder_is_named_with_its_remedy(photographs, tmp_path):
 
 
 def test_results_of_other_photographs_are_discarded(tmp_path):
-    first = Workspace(tmp_path / "scene", {"files": ["a"]})
-    first.write("intake", [1])
-    assert Workspace(tmp_path / "scene", {"files": ["a"]}).read("intake") == [1]
-    assert Workspace(tmp_path / "scene", {"files": ["b"]}).read("intake") is None
+    first, same, other = (Workspace(tmp_path / "scene", {"files": [name]}) for name in "aab")
+    with first.claimed():
+        first.write("intake", [1])
+    with same.claimed():
+        assert same.read("intake") == [1]
+    with other.claimed():
+        assert other.read("intake") is None and other.images.is_dir()
 
 
 def test_a_half_written_result_counts_as_none(tmp_path):
     work = Workspace(tmp_path / "scene", {})
+    work.folder.mkdir()
     (work.folder / "intake.json").write_text('{"photographs": [')
     assert work.read("intake") is None
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from sinenerf.common.files import SMALLEST_SPACE, DiskFull, WorkFolder, check_folder, check_space, replacing
+from sinenerf.common.files import SMALLEST_SPACE, DiskFull, check_folder, check_space, replacing
 
 
 def write(path, text="new"):
@@ -128,17 +128,3 @@ def test_a_disk_that_fills_while_writing_is_named(writes, tmp_path, full_disk):
 def test_other_errors_of_writing_stay_as_they_are(tmp_path):
     with pytest.raises(RuntimeError, match="diverged"), replacing(tmp_path / "x.sine"):
         raise RuntimeError("diverged")
-
-
-def test_what_was_kept_is_found_again(tmp_path):
-    work = WorkFolder(tmp_path / "scene", "work")
-    assert work.folder == tmp_path / ".scene.work" and work.read("settings") is None
-    work.folder.mkdir()
-    work.write("settings", {"name": "ä", "size": [1, 2]})
-    again = WorkFolder(tmp_path / "scene", "work")
-    assert again.read("settings") == {"name": "ä", "size": [1, 2]}
-    (again.folder / "settings.json").write_text("{")
-    assert again.read("settings") is None
-    again.discard()
-    again.discard()
-    assert not again.folder.exists()

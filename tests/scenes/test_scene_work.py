@@ -20,34 +20,44 @@ def make(work):
 def test_outputs_appear_together_and_the_folder_is_removed(source, tmp_path):
     outputs = tmp_path / "scene.sine", tmp_path / "scene.mp4"
     work = SceneWork(source, outputs, {"seed": 0})
-    make(work)
-    assert not any(path.exists() for path in outputs)
-    work.publish()
+    with work.claimed():
+        make(work)
+        assert not any(path.exists() for path in outputs)
+        work.publish()
     assert [path.read_text() for path in outputs] == ["scene.sine", "scene.mp4"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photographs", "scene.mp4", "scene.sine"]
 
 
 def test_a_later_call_goes_on_only_with_the_same_input_and_settings(source, tmp_path, capsys):
     outputs = (tmp_path / "scene.sine",)
-    SceneWork(source, outputs, {"seed": 0}).write("scores", [1])
-    assert SceneWork(source, outputs, {"seed": 0}).read("scores") == [1] and not capsys.readouterr().err
-    assert SceneWork(source, outputs, {"seed": 1}).read("scores") is None
+
+    def found(seed):
+        work = SceneWork(source, outputs, {"seed": seed})
+        with work.claimed():
+            kept = work.read("scores")
+            work.write("scores", [1])
+        return kept
+
+    assert found(0) is None and found(0) == [1] and not capsys.readouterr().err
+    assert found(1) is None
     assert "belongs to other input or other settings" in capsys.readouterr().err
-    SceneWork(source, outputs, {"seed": 1}).write("scores", [1])
+    assert found(1) == [1]
     (source / "b.jpg").write_bytes(b"b")
-    assert SceneWork(source, outputs, {"seed": 1}).read("scores") is None
+    assert found(1) is None
 
 
 def test_a_call_killed_while_it_publishes_goes_on(source, tmp_path, monkeypatch):
     outputs = tmp_path / "scene.sine", tmp_path / "scene.mp4"
     work = SceneWork(source, outputs, {})
-    make(work)
     monkeypatch.setattr(SceneWork, "discard", lambda self: None)
-    work.publish()
+    with work.claimed():
+        make(work)
+        work.publish()
     (tmp_path / "scene.sine").rename(work.finished[0])  # only the film was moved
     monkeypatch.undo()
     again = SceneWork(source, outputs, {})
-    again.publish()
+    with again.claimed():
+        again.publish()
     assert [path.read_text() for path in outputs] == ["scene.sine", "scene.mp4"] and not again.folder.exists()
 
 
