@@ -15,9 +15,13 @@ import { fileURLToPath } from "node:url";
 
 import { build } from "esbuild";
 
+import { leanThree } from "./lean_three.js";
+
 const HERE = dirname(fileURLToPath(import.meta.url));
 const OUTPUT = resolve(process.argv[2] ?? resolve(HERE, "../sinenerf/viewer/static"));
 const SETTINGS = /** @type {const} */ ({ bundle: true, minify: true, write: false, target: "es2022", loader: { ".wasm": "binary" } });
+
+const three = leanThree(resolve(HERE, "node_modules"));
 
 /** Imports `worker:FILE` as the text of a bundled classic worker. @type {import("esbuild").Plugin} */
 const workers = {
@@ -34,7 +38,7 @@ const workers = {
 /** @param {string} entry @param {"iife" | "esm"} format @param {string} [globalName] of what an iife exports */
 async function bundled(entry, format, globalName) {
   const entryPoints = [resolve(HERE, entry)];
-  const { outputFiles } = await build({ ...SETTINGS, entryPoints, format, globalName, plugins: [workers], legalComments: "inline" });
+  const { outputFiles } = await build({ ...SETTINGS, entryPoints, format, globalName, plugins: [workers, three], legalComments: "inline" });
   return outputFiles[0].text;
 }
 

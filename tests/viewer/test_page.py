@@ -26,7 +26,7 @@ RECORD = """() => {
     record.observe(picture, { attributes: true, attributeFilter: ['data-side'] });
 }"""
 FINISHED = """() => [...document.querySelectorAll('.note')].every(
-    note => /64³|^$/.test(note.textContent) && !note.classList.contains('error'))"""
+    note => /64³$|^$/.test(note.textContent) && !note.classList.contains('error'))"""
 
 
 @contextmanager
