@@ -67,6 +67,7 @@ def mesh(
     seen_only: bool = True,
     faces: int | None = None,
     compress: Literal["draco", "meshopt"] | None = None,
+    texture: int | None = None,
 ) -> None:
     """Write the surface of a shape as a closed mesh, or that of a scene or a run as a coloured mesh.
 
@@ -89,18 +90,28 @@ def mesh(
         seen_only: for a run: drop surfaces that no training view sees.
         faces: reduce the mesh to this number of faces, where they cost the least of its form.
         compress: for .glb: Draco makes the smallest file, meshopt the one that opens fastest; readers need a decoder.
+        texture: for a scene or run as .glb: a texture of about this many texels a side, in place of a colour a vertex.
     """
     from sinenerf.common.decimation import check_faces, decimated
     from sinenerf.common.files import check_output
     from sinenerf.common.mesh_files import FORMATS, check_compression, check_units, save_mesh
+    from sinenerf.radiance.texture import check_texture, textured
     from sinenerf.sine_file import load
 
     check_output(output, *FORMATS)
     check_compression(output, compress)
     check_faces(faces)
+    check_texture(texture)
+    if texture is not None and output.suffix.lower() != ".glb":
+        raise ValueError(f"{output}: only .glb has a texture. Leave --texture out, or write .glb")
     own = {
         "shape": {"up": up != "y", "metres-per-unit": metres_per_unit != 1.0},
-        "scene": {"min-faces": min_faces is not None, "box": box is not None, "frame": frame != "scene"},
+        "scene": {
+            "min-faces": min_faces is not None,
+            "box": box is not None,
+            "frame": frame != "scene",
+            "texture": texture is not None,
+        },
         "run": {"seen-only": not seen_only},
     }
 
@@ -134,8 +145,9 @@ def mesh(
             return
         refuse("scene", "shape", "run")
         scene, visible = field.on_best_device(), None
+    samples = 256 if resolution is None else resolution
     surface = scene.mesh(
-        256 if resolution is None else resolution,
+        samples,
         level,
         largest_component,
         100 if min_faces is None else min_faces,
@@ -143,11 +155,13 @@ def mesh(
         visible if seen_only else None,
         progress=True,
     )
+    if faces is not None:
+        surface = decimated(surface, faces)
+    if texture is not None:
+        surface = textured(scene, surface, texture, 2 / samples)
     if frame == "capture":
         assert scene.capture is not None
         surface.apply_transform(scene.capture.from_scene())
-    if faces is not None:
-        surface = decimated(surface, faces)
     turned = frame == "scene" and output.suffix.lower() == ".glb"
     save_mesh(surface, output, scene.warp.up if turned else "y", compress=compress)
     _print_mesh(surface, output)

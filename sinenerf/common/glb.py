@@ -33,6 +33,10 @@ class GlbMesh:
     """(n, 3) float32, of a mesh that is lit."""
     colours: np.ndarray | None = None
     """(n, 4) uint8, linear, of a mesh that is not lit."""
+    uv: np.ndarray | None = None
+    """(n, 2) float32, places in the texture, from its upper left corner."""
+    texture: bytes | None = None
+    """A PNG file, in sRGB, of a mesh that is not lit."""
 
 
 @dataclass
@@ -109,7 +113,7 @@ def to_glb(mesh: GlbMesh, compress: Compression | None = None) -> bytes:
 
 
 def _attributes(mesh: GlbMesh) -> dict[str, np.ndarray]:
-    named = {"POSITION": mesh.positions, "NORMAL": mesh.normals, "COLOR_0": mesh.colours}
+    named = {"POSITION": mesh.positions, "NORMAL": mesh.normals, "COLOR_0": mesh.colours, "TEXCOORD_0": mesh.uv}
     return {name: values for name, values in named.items() if values is not None}
 
 
@@ -164,13 +168,18 @@ def _quantised(mesh: GlbMesh) -> tuple[GlbMesh, dict[str, Any]]:
     low, side = mesh.positions.min(0), float(np.ptp(mesh.positions, axis=0).max()) or 1.0
     positions = np.rint((mesh.positions[order] - low) / side * LARGEST_16).astype(np.uint16)
     normals = None if mesh.normals is None else np.rint(127 * mesh.normals[order]).astype(np.int8)
+    uv = None if mesh.uv is None else np.rint(LARGEST_16 * mesh.uv[order]).astype(np.uint16)
     colours = None if mesh.colours is None else mesh.colours[order]
     node = {"translation": low.astype(float).tolist(), "scale": [side / LARGEST_16] * 3}
-    return GlbMesh(positions, faces, normals, colours), node
+    return GlbMesh(positions, faces, normals, colours, uv, mesh.texture), node
 
 
 def _material(writer: _Writer, mesh: GlbMesh) -> int:
     surface: dict[str, Any] = {"metallicFactor": 0.0, "roughnessFactor": 1.0}
+    if mesh.texture is not None:
+        view = writer.add("bufferViews", writer.put(mesh.texture))
+        source = writer.add("images", {"bufferView": view, "mimeType": "image/png"})
+        surface["baseColorTexture"] = {"index": writer.add("textures", {"source": source})}
     if mesh.normals is not None:
         return writer.add("materials", {"pbrMetallicRoughness": surface})
     writer.use("KHR_materials_unlit")

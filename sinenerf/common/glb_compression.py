@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-POSITION_BITS, NORMAL_BITS = 14, 8
+POSITION_BITS, NORMAL_BITS, UV_BITS = 14, 8, 14
 """Of Draco's quantisation: a position is at most a 2^15th of the mesh's longest side off."""
 
 
@@ -23,23 +23,25 @@ def draco_mesh(attributes: dict[str, np.ndarray], faces: np.ndarray) -> DracoMes
     """Compress a mesh.
 
     Args:
-        attributes: POSITION (n, 3), and any of NORMAL (n, 3), both float32, and COLOR_0 (n, 4) uint8.
+        attributes: POSITION (n, 3), and any of NORMAL (n, 3), TEXCOORD_0 (n, 2), all float32, and COLOR_0 (n, 4) uint8.
         faces: (m, 3).
     """
     import DracoPy
 
-    normals = attributes.get("NORMAL")
+    normals, uv = (attributes.get(name) for name in ("NORMAL", "TEXCOORD_0"))
     data = DracoPy.encode(
         attributes["POSITION"].astype(np.float64),
         faces.astype(np.uint32),
         quantization_bits=POSITION_BITS,
         compression_level=10,
         colors=attributes.get("COLOR_0"),
+        tex_coord=None if uv is None else uv.astype(np.float64),
         normals=None if normals is None else normals.astype(np.float64),
+        tex_coord_quantization_bits=UV_BITS,
         normal_quantization_bits=NORMAL_BITS,
     )
     decoded = DracoPy.decode(data)
-    kinds = {"POSITION": 0, "NORMAL": 1, "COLOR_0": 2}  # of GeometryAttribute::Type
+    kinds = {"POSITION": 0, "NORMAL": 1, "COLOR_0": 2, "TEXCOORD_0": 3}  # of GeometryAttribute::Type
     by_kind = {entry["attribute_type"]: entry for entry in decoded.attributes}
     entries = {name: by_kind[kinds[name]] for name in attributes}
     values = {

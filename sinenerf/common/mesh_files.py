@@ -1,5 +1,6 @@
 """Writing meshes so that other programs show them as this one does, and Draco compression."""
 
+import io
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -52,7 +53,7 @@ def save_mesh(
 
     GLB and PLY keep RGBA vertex colours and OBJ keeps RGB; STL and, as trimesh writes it, OFF have none. In GLB the
     colours are linear, as glTF requires, and unlit, since a radiance field's colours already contain the scene's
-    light; a mesh without colours is lit, with smooth normals.
+    light; a mesh without colours is lit, with smooth normals. GLB keeps a texture, too.
 
     Args:
         compress: of GLB only: "draco" or "meshopt", see `sinenerf.common.glb.to_glb`.
@@ -96,6 +97,11 @@ def _check_near(mesh: "trimesh.Trimesh", path: Path) -> None:
 
 def _glb_mesh(mesh: "trimesh.Trimesh") -> GlbMesh:
     positions = mesh.vertices.astype(np.float32)
+    if mesh.visual.kind == "texture":
+        picture = io.BytesIO()
+        mesh.visual.material.image.save(picture, "PNG")
+        uv = np.column_stack([mesh.visual.uv[:, 0], 1 - mesh.visual.uv[:, 1]]).astype(np.float32)
+        return GlbMesh(positions, mesh.faces, uv=uv, texture=picture.getvalue())
     if mesh.visual.kind == "vertex":
         return GlbMesh(positions, mesh.faces, colours=_linear(mesh.visual.vertex_colors))
     return GlbMesh(positions, mesh.faces, normals=np.array(mesh.vertex_normals, np.float32))

@@ -214,6 +214,23 @@ def test_a_scene_becomes_a_coloured_mesh(command, frame, tmp_path):
     assert np.allclose(mesh.vertices, vertices, rtol=1e-4, atol=1e-4)
 
 
+def test_a_scene_becomes_a_textured_mesh(tmp_path):
+    a_field().save(tmp_path / "scene.sine")
+    options = "--resolution", 24, "--min-faces", 1, "--faces", 300
+    sizes = []
+    for more in ((), ("--compress", "draco")):
+        output = tmp_path / "scene.glb"
+        call_sinenerf("mesh", tmp_path / "scene.sine", "--output", output, *options, "--texture", 128, *more)
+        (mesh,) = trimesh.load(output, process=False).geometry.values()
+        assert 64 < max(mesh.visual.material.baseColorTexture.size) < 256 and len(mesh.faces) == 300
+        sizes.append(output.stat().st_size)
+    assert sizes[1] < sizes[0]
+    for name, size, message in (("x.glb", 1, "choose 16 to 8192"), ("x.ply", 64, "only .glb has a texture")):
+        done = call_sinenerf("mesh", tmp_path / "scene.sine", "--output", tmp_path / name, "--texture", size)
+        assert done.returncode == 1 and message in done.stderr and done.stderr.count("\n") == 1
+        assert not (tmp_path / name).exists()
+
+
 @pytest.mark.parametrize("compress", ["draco", "meshopt"])
 def test_a_scene_becomes_a_small_mesh(compress, tmp_path):
     a_field().save(tmp_path / "scene.sine")
@@ -234,6 +251,7 @@ def test_a_scene_becomes_a_small_mesh(compress, tmp_path):
         ("shape", ("--min-faces", 3)),
         ("shape", ("--box", 0, 0, 0, 1, 1, 1)),
         ("shape", ("--frame", "capture")),
+        ("shape", ("--texture", 64)),
         ("shape", ("--no-seen-only",)),
         ("scene", ("--up", "z")),
         ("scene", ("--metres-per-unit", 2)),
