@@ -1,5 +1,6 @@
 """Settings of an occupancy field and of its training. This module does not import torch."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -55,7 +56,7 @@ class FitConfig:
     """Training of an occupancy field, and the size of its file."""
 
     minutes: float | None = setting(None, positive=True)
-    """Training time. Default: 2, unless steps are given."""
+    """Training time. Default: until the loss on held-out points is flat, at most 2 (3,000 bytes) to 16 (200,000)."""
     steps: int | None = setting(None, positive=True)
     """Number of training steps instead."""
     batch: int = setting(8192, positive=True, chosen_for_size=True)
@@ -63,7 +64,7 @@ class FitConfig:
     optimizer: OptimizerKind = setting("adam", chosen_for_size=True)
     """soap is Adam in the eigenbasis of the gradients. It is better, except for a sine with a spread of 1 or more."""
     learning_rate: float = setting(1e-2, positive=True, chosen_for_size=True)
-    """Peak learning rate. It rises during a warm-up and falls to zero along a cosine."""
+    """Peak learning rate, reached after a warm-up. In the second half of the training it falls to zero."""
     sampler: SamplerKind = setting("surface")
     """surface: most points lie near the surface, some anywhere; grid: every voxel of the cube, as in the paper."""
     pool: int = setting(1_500_000, positive=True)
@@ -100,6 +101,12 @@ class FitConfig:
         """Largest size of the file in bytes; None for float32."""
         return file_size(parameters, self.bits, self.bytes, default_bits=8.0)
 
+    @property
+    def open_ended(self) -> bool:
+        """Whether training ends when the loss is flat."""
+        return self.minutes is None and self.steps is None
+
     def budget(self) -> tuple[float, int]:
-        """(seconds, steps): training ends when either is reached."""
-        return training_budget(self.minutes, self.steps, default_minutes=2.0)
+        """(seconds, steps): training ends when either is reached, if not before."""
+        longest = 2 * math.sqrt(max(1.0, (self.bytes or 0) / 3000))  # larger networks learn for longer
+        return training_budget(self.minutes, self.steps, default_minutes=longest)

@@ -17,19 +17,21 @@ from sinenerf.codec.container import OCCUPANCY, pack
 from sinenerf.codec.tensors import load_tensors
 from sinenerf.common import checkpoint
 from sinenerf.common.console import Stop, say
-from sinenerf.common.optimization import make_optimizer, warm_cosine
+from sinenerf.common.optimization import make_optimizer
 from sinenerf.factored import keep_weights
 from sinenerf.occupancy.config import FitConfig
 from sinenerf.occupancy.evaluate import iou, occupied
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.header import header_of
 from sinenerf.occupancy.loss import FusedLoss, make_loss
-from sinenerf.occupancy.sampling import make_sampler
+from sinenerf.occupancy.sampling import SurfaceSampler, make_sampler
+from sinenerf.occupancy.schedule import Plateau, Schedule
 from sinenerf.occupancy.solid import Solid
 from sinenerf.rounding.by_curvature import WINDOW, CurvatureRounding
 from sinenerf.rounding.curvature import draw_points, gauss_newton
 
 HELD_OUT = 100_000  # uniform points of the cube for the IoU in the progress bar
+WATCHED = 2**14  # points drawn like those of the training, for the loss that ends an open training
 CANDIDATES, CURVATURE_POINTS = 2**15, 2**12  # training points, and those drawn from them to evaluate the curvature
 SAVE_EVERY = 20.0  # seconds of training between two checkpoints
 SCORE_EVERY = 5.0  # seconds of training between two evaluations of the held-out points
@@ -69,10 +71,9 @@ class ProgressBar:
         else:
             warnings.warn(message, stacklevel=4)
 
-    def update(self, done: float, seconds: float, step: int, iou: float) -> None:
-        """Move the bar to `done`, the used fraction of the budget, and show the remaining time that it implies."""
-        left = seconds * (1 - done) / done if done else 0.0
-        note = f"{int(left // 60)}:{int(left % 60):02d} left, step {step:,}" + (f", IoU {iou:.4f}" if iou else "")
+    def update(self, done: float, left: str, step: int, iou: float) -> None:
+        """Move the bar to `done`, the fraction of the training that is over."""
+        note = f"{left}, step {step:,}" + (f", IoU {iou:.4f}" if iou else "")
         self._bar.update(self._task, completed=done, note=note)
 
 
@@ -82,7 +83,6 @@ class Training:
     def __init__(self, field: OccupancyField, solid: Solid, config: FitConfig, bar: ProgressBar) -> None:
         self.field, self.config, self.bar = field, config, bar
         self.device = next(field.parameters()).device
-        self.max_seconds, self.max_steps = config.budget()
         self.step, self.seconds, self.saved_at, self.iou = 0, 0.0, 0.0, 0.0
         self.loss: float | Tensor = math.nan
         self.history: list[dict[str, float]] = []
@@ -96,6 +96,15 @@ class Training:
         self._curvature_points: tuple[int, Tensor] | None = None  # with the step at which they were drawn
         points = np.random.default_rng(config.seed + 1).uniform(-1, 1, (HELD_OUT, 3))
         self.held_out = points, solid.contains(points)
+        self.schedule = Schedule(config, self._plateau(solid) if config.open_ended else None)
+
+    def _plateau(self, solid: Solid) -> Plateau:
+        if self.config.sampler == "surface":
+            held_out = SurfaceSampler(solid, self.config.seed + 1, WATCHED).batch(0, WATCHED)
+        else:
+            points, inside = self.held_out
+            held_out = torch.from_numpy(points).float(), torch.from_numpy(inside).float()[:, None]
+        return Plateau(self.field.network, held_out, self.config.loss)
 
     def _rounding(self) -> CurvatureRounding | None:
         size = self.config.file_size(self.field.parameters_count)
@@ -119,8 +128,8 @@ class Training:
 
     @property
     def done_fraction(self) -> float:
-        """Fraction of the budget that is used, from 0 to 1."""
-        return min(1.0, max(self.step / self.max_steps, self.seconds / self.max_seconds))
+        """Fraction of the training that is over, from 0 to 1."""
+        return self.schedule.done(self.step, self.seconds)
 
     @property
     def finished(self) -> bool:
@@ -133,7 +142,7 @@ class Training:
 
     def learning_rate(self) -> float:
         """Learning rate of the current step."""
-        return self.config.learning_rate * warm_cosine(self.done_fraction)
+        return self.config.learning_rate * self.schedule.rate(self.step, self.seconds)
 
     def run(self, stop: Stop) -> Iterator[None]:
         """Train until the budget is used up or `stop` is set. Yields after each evaluation of the held-out points."""
@@ -147,7 +156,8 @@ class Training:
                 self._record()
                 yield
                 scored, before = self.seconds, time.monotonic()
-            self.bar.update(self.done_fraction, self.seconds, self.step, self.iou)
+            left = self.schedule.time_left(self.step, self.seconds)
+            self.bar.update(self.done_fraction, left, self.step, self.iou)
 
     def _train_step(self) -> float | Tensor:
         if self.rounding is not None:
@@ -162,6 +172,8 @@ class Training:
         if self.rounding is not None:
             self.rounding.after_step()
         self.step += 1
+        if self.schedule.plateau is not None and self.schedule.waits(self.step, self.seconds):
+            self.schedule.plateau.observe(self.step)
         return loss
 
     def _check_finite(self, loss: float) -> None:
@@ -200,6 +212,7 @@ class Training:
             "loss": float(self.loss),
             "history": self.history,
             "rounding": None if self.rounding is None else self.rounding.state(),
+            "plateau": None if self.schedule.plateau is None else self.schedule.plateau.state(),
             "network": self.field.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
@@ -216,6 +229,8 @@ class Training:
         self.optimizer.load_state_dict(state["optimizer"])
         if self.rounding is not None:
             self.rounding.load_state(state["rounding"])
+        if self.schedule.plateau is not None:
+            self.schedule.plateau.load_state(state["plateau"])
         self.step, self.seconds, self.saved_at = state["step"], state["seconds"], state["seconds"]
         self.loss, self.history, self.output_existed = state["loss"], state["history"], state["output_existed"]
         self.bar.say(f"resuming from step {self.step}")
