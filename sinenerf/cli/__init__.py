@@ -9,7 +9,18 @@ try:
 except ModuleNotFoundError:  # after pip install --no-deps
     sys.exit("sinenerf: needs tyro, which is not installed. Install what it needs: pip install . in sinenerf's folder")
 
-from sinenerf.cli import capturing, datasets, doctor, meshes, photographs, plots, sine_files, sweeps, viewing
+from sinenerf.cli import (
+    capturing,
+    datasets,
+    doctor,
+    meshes,
+    photographs,
+    plots,
+    point_clouds,
+    sine_files,
+    sweeps,
+    viewing,
+)
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "capture": capturing.capture,
@@ -21,6 +32,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "compress": sine_files.compress,
     "info": sine_files.info,
     "render": photographs.render,
+    "points": point_clouds.points,
+    "splats": point_clouds.splats,
     "sweep": sweeps.sweep,
     "plot": plots.plot,
     "bd": plots.bd,
