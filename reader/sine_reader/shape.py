@@ -10,6 +10,9 @@ from sine_reader.container import Container, Tensors, check, read_tensors
 from sine_reader.layers import DENSE, Layer, LayerKind
 
 RELU, GAUSSIAN, SINE_WAVE = range(3)
+UPS = ("y", "z", "x", "-y", "-z", "-x")
+PAPER = 1 << 4
+"""The bit of the extras byte for layers that start as in the paper."""
 CHUNK = 2**22
 """Values in the features of the points that are evaluated at a time."""
 
@@ -24,6 +27,8 @@ class Shape:
     centre: np.ndarray
     """(3)"""
     scale: float
+    up: str
+    """Axis that points up, one of UPS, for those who show the shape."""
     activation: int
     """RELU, GAUSSIAN or SINE_WAVE."""
     bandwidth: float
@@ -82,10 +87,12 @@ def read_shape(container: Container) -> Shape:
     extras_bytes = choices >> 7
     check(len(header) - extras_bytes in (34, 46), "its header has the wrong length")
     extras = header[-1] if extras_bytes else 0
-    check(bool(extras) == bool(extras_bytes) and not extras & ~16, "its extras byte sets bits that the format lacks")
+    number_up, flags = extras & 7, extras & ~7
+    valid = bool(extras) == bool(extras_bytes) and not flags & ~PAPER and number_up < len(UPS)
+    check(valid, "its extras byte sets bits that the format lacks")
     width, depth, rank, omega, spread, bandwidth = struct.unpack_from("<HBHfff", header, 1)
     number, activation = choices & 3, choices >> 2 & 3
-    bits = [bool(choices >> bit & 1) for bit in (4, 5, 6)] + [bool(extras & 16)]
+    bits = [bool(choices >> bit & 1) for bit in (4, 5, 6)] + [bool(flags)]
     kind = LayerKind(number, omega, spread, *bits)
     check(activation <= SINE_WAVE, "it has an activation that the format does not define")
     check(1e-3 <= bandwidth <= 1e6, f"bandwidth is {bandwidth}, beyond the format's bounds")
@@ -97,7 +104,7 @@ def read_shape(container: Container) -> Shape:
     shapes = [entry for layer in layers for entry in layer.shapes()]
     tensors = read_tensors(container.body, shapes)
     weights = [layer.weights(tensors) for layer in layers]
-    return Shape(np.array(centre), scale, activation, bandwidth, layers, tensors, weights)
+    return Shape(np.array(centre), scale, UPS[number_up], activation, bandwidth, layers, tensors, weights)
 
 
 def _layers(kind: LayerKind, width: int, depth: int, rank: int, a: float) -> list[Layer]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from sinenerf.common.axes import Up, UpChoice
 from sinenerf.occupancy.config import FitConfig, OccupancyConfig
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def fit(
     training: Annotated[FitConfig, tyro.conf.arg(name="", constructor=_options(FitConfig))],
     thickness: str | None = None,
     strict: bool = False,
+    up: UpChoice = "auto",
 ) -> None:
     """Fit an occupancy field of a few kilobytes to a mesh, even a broken one: it tells inside from outside everywhere.
 
@@ -44,11 +46,12 @@ def fit(
         thickness: fit a shell of this thickness around a sheet that encloses nothing: in the mesh's unit, or as 2% of
             its longest side.
         strict: refuse a mesh that is not a solid, instead of warning.
+        up: axis of the mesh that points up, which the file remembers; auto guesses it. --up=-y needs the equals sign.
     """
     from sinenerf.occupancy.fit import fit_mesh
 
     settings = {name: value for name, value in (vars(network) | vars(training)).items() if value is not None}
-    if not fit_mesh(mesh, output, progress=True, thickness=thickness, strict=strict, **settings).complete:
+    if not fit_mesh(mesh, output, progress=True, thickness=thickness, strict=strict, up=up, **settings).complete:
         sys.exit(130)
 
 
@@ -59,7 +62,7 @@ def mesh(
     resolution: int | None = None,
     level: float | None = None,
     largest_component: bool = False,
-    up: Literal["y", "z"] = "y",
+    up: Up | None = None,
     metres_per_unit: float = 1.0,
     min_faces: int | None = None,
     box: tuple[float, float, float, float, float, float] | None = None,
@@ -82,7 +85,8 @@ def mesh(
         level: a shape's occupancy at the surface, between 0 and 1 (0.5 by default); the density at the surface of a
             scene or run (by default between empty and solid).
         largest_component: keep only the connected piece with the most faces.
-        up: for a shape as .glb, which is turned so that y is up: the axis that points up in the fitted mesh.
+        up: for a shape as .glb, which readers turn so that y is up: the axis that points up in the fitted mesh, by
+            default that of the file. --up=-y needs the equals sign.
         metres_per_unit: for a shape as .glb, which is in metres: the length of the fitted mesh's unit.
         min_faces: for a scene or run: drop connected pieces with fewer faces (100 by default).
         box: for a scene or run: keep only what lies inside x0 y0 z0 x1 y1 z1, in nerfstudio's scene coordinates.
@@ -105,7 +109,7 @@ def mesh(
     if texture is not None and output.suffix.lower() != ".glb":
         raise ValueError(f"{output}: only .glb has a texture. Leave --texture out, or write .glb")
     own = {
-        "shape": {"up": up != "y", "metres-per-unit": metres_per_unit != 1.0},
+        "shape": {"up": up is not None, "metres-per-unit": metres_per_unit != 1.0},
         "scene": {
             "min-faces": min_faces is not None,
             "box": box is not None,
@@ -132,6 +136,7 @@ def mesh(
             from sinenerf.occupancy.surface import extract_surface
 
             refuse("shape", "scene", "run")
+            up = up or (field.placement.up if output.suffix.lower() == ".glb" else "y")
             check_units(output, up, metres_per_unit)
             cells = 512 if resolution is None else resolution
             at = 0.5 if level is None else level

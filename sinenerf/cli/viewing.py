@@ -3,10 +3,11 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from sinenerf.common.axes import Up
 from sinenerf.common.console import say
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def view(
     paths: Annotated[list[Path], tyro.conf.Positional],
     /,
     original: Path | None = None,
-    up: Literal["y", "z", "x", "-y", "-z", "-x"] = "y",
+    up: Up | None = None,
     export: Path | None = None,
     link: bool = False,
     embed: bool = False,
@@ -34,7 +35,7 @@ def view(
         paths: .sine files, meshes and folders from sinenerf capture, side by side or overlaid with one camera; or one
             folder of a sweep's results.
         original: mesh that the shapes were fitted to: they are scored and coloured by their distance to it.
-        up: axis of the shapes that points up; --up=-y needs the equals sign.
+        up: axis of the shapes that points up, by default that of each file; --up=-y needs the equals sign.
         export: write a page that needs no server to this .html file, instead of serving one.
         link: print links that hold the shapes' whole files, of up to 8 kB, instead of serving a page.
         embed: print the HTML lines that show the shapes on a page of yours, instead of serving one.
@@ -67,7 +68,7 @@ def snapshot(
     output: Path | None = None,
     turntable: Path | None = None,
     original: Path | None = None,
-    up: Literal["y", "z", "x", "-y", "-z", "-x"] = "y",
+    up: Up | None = None,
     resolution: int = 256,
     level: float = 0.5,
     width: int = 480,
@@ -84,7 +85,7 @@ def snapshot(
         output: picture to write: .png or .jpg.
         turntable: film to write: .mp4 or .gif; scenes move along a path around the cameras of their capture.
         original: mesh that the shapes were fitted to, shown last.
-        up: axis of the shapes that points up; --up=-y needs the equals sign.
+        up: axis of the shapes that points up, by default that of each file; --up=-y needs the equals sign.
         resolution: cells a side of the shapes' meshes.
         level: occupancy of their surface, between 0 and 1.
         width: of each file's picture, in pixels.
@@ -103,7 +104,7 @@ def snapshot(
         print(f"{path}: {path.stat().st_size:,} bytes")
 
 
-def _print_sharing(paths: list[Path], link: bool, embed: bool, page: str | None, up: str) -> None:
+def _print_sharing(paths: list[Path], link: bool, embed: bool, page: str | None, up: Up | None) -> None:
     from sinenerf.viewer.sharing import ELEMENT, element_for, link_to
 
     if link:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from sinenerf.common.axes import Up, upright_quaternion
 from sinenerf.common.glb_compression import draco_mesh, in_cache_order, meshopt_indices, meshopt_vertices
 
 Compression = Literal["draco", "meshopt"]
@@ -23,7 +24,7 @@ FALLBACK = 1
 
 @dataclass
 class GlbMesh:
-    """A mesh as glTF stores it: y up, in metres, its vertices with everything that depends on them."""
+    """A mesh as glTF stores it: its vertices with everything that depends on them."""
 
     positions: np.ndarray
     """(n, 3) float32."""
@@ -89,12 +90,14 @@ class _Writer:
         return head + text + struct.pack("<I4s", len(self.data), b"BIN\0") + bytes(self.data)
 
 
-def to_glb(mesh: GlbMesh, compress: Compression | None = None) -> bytes:
-    """The .glb file of a mesh.
+def to_glb(mesh: GlbMesh, compress: Compression | None = None, up: Up = "y", metres_per_unit: float = 1.0) -> bytes:
+    """The .glb file of a mesh, in a node that turns it to glTF's y up and scales it to metres where it is not so.
 
     Args:
         compress: "draco" (KHR_draco_mesh_compression: positions in 14 bits of the longest side) or "meshopt"
             (EXT_meshopt_compression and KHR_mesh_quantization: positions in 16 bits).
+        up: axis of the mesh that points up.
+        metres_per_unit: length of its unit.
     """
     writer, node = _Writer(), dict[str, Any]()
     if compress == "draco":
@@ -107,8 +110,12 @@ def to_glb(mesh: GlbMesh, compress: Compression | None = None) -> bytes:
         primitive = _primitive(writer, mesh, meshopt=False)
     primitive["material"] = _material(writer, mesh)
     writer.add("meshes", {"primitives": [primitive]})
-    writer.add("nodes", {"mesh": 0} | node)
-    writer.tree |= {"scenes": [{"nodes": [0]}], "scene": 0}
+    root = writer.add("nodes", {"mesh": 0} | node)
+    turn = {"rotation": list(upright_quaternion(up))} if up != "y" else {}
+    scale = {"scale": [metres_per_unit] * 3} if metres_per_unit != 1 else {}
+    if turn or scale:
+        root = writer.add("nodes", {"children": [root]} | turn | scale)
+    writer.tree |= {"scenes": [{"nodes": [root]}], "scene": 0}
     return writer.to_bytes()
 
 

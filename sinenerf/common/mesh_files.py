@@ -3,10 +3,11 @@
 import io
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sinenerf.common.axes import Up
 from sinenerf.common.checks import check_positive
 from sinenerf.common.decimation import decimated
 from sinenerf.common.files import check_suffix, replacing
@@ -22,11 +23,9 @@ BINARY = (".glb", ".ply", ".stl")
 COARSEST = 1e-4
 """Largest rounding error of a coordinate in float32, as a fraction of the mesh's longest side: a twentieth of a cell of
 a 512-cell grid."""
-Z_UP_TO_Y_UP = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
-"""Rotation (4, 4) from a z-up mesh to glTF's y up."""
 
 
-def check_units(path: Path, up: Literal["y", "z"], metres_per_unit: float) -> None:
+def check_units(path: Path, up: Up, metres_per_unit: float) -> None:
     """Raise ValueError if a mesh is to be turned or scaled in a format other than GLB, or the scale is not positive."""
     if path.suffix.lower() != ".glb" and (up, metres_per_unit) != ("y", 1.0):
         raise ValueError(f"{path}: only .glb is turned and scaled. Leave --up and --metres-per-unit out, or write .glb")
@@ -42,14 +41,15 @@ def check_compression(path: Path, compress: Compression | None) -> None:
 def save_mesh(
     mesh: "trimesh.Trimesh",
     path: Path,
-    up: Literal["y", "z"] = "y",
+    up: Up = "y",
     metres_per_unit: float = 1.0,
     compress: Compression | None = None,
 ) -> None:
     """Write a mesh in the format of its path's extension, whole or not at all.
 
     Only GLB is turned and scaled, since glTF is y up and in metres: `up` is the axis of the mesh that points up and
-    `metres_per_unit` the length of its unit.
+    `metres_per_unit` the length of its unit. A node of the file does both, and its vertices stay in the mesh's
+    coordinates.
 
     GLB and PLY keep RGBA vertex colours and OBJ keeps RGB; STL and, as trimesh writes it, OFF have none. In GLB the
     colours are linear, as glTF requires, and unlit, since a radiance field's colours already contain the scene's
@@ -67,15 +67,10 @@ def save_mesh(
     check_units(path, up, metres_per_unit)
     check_compression(path, compress)
     suffix = path.suffix.lower()
-    if suffix == ".glb":
-        mesh = mesh.copy()
-        mesh.apply_scale(metres_per_unit)
-        if up == "z":
-            mesh.apply_transform(Z_UP_TO_Y_UP)
     if suffix in BINARY:
         _check_near(mesh, path)
     if suffix == ".glb":
-        data = to_glb(_glb_mesh(mesh), compress)
+        data = to_glb(_glb_mesh(mesh), compress, up, metres_per_unit)
     elif suffix in BINARY:
         data = mesh.export(file_type=suffix[1:])
     else:  # text, with enough decimals for a small mesh

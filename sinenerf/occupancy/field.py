@@ -102,8 +102,9 @@ class OccupancyField(nn.Module):
     @classmethod
     def describe_container(cls, container: Container) -> FileInfo:
         """The same for an opened file, without building the network."""
-        config, _ = read_header(container)
-        return file_info(container, "occupancy field", asdict(config), tensors_of(config))
+        config, placement = read_header(container)
+        settings = asdict(config) | {"up": placement.up}
+        return file_info(container, "occupancy field", settings, tensors_of(config))
 
     def to_bytes(self) -> bytes:
         """The field as a .sine file: entropy-coded integers after training with rounding, else float32."""

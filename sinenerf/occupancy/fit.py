@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,8 @@ import torch
 
 from sinenerf.codec.container import SUFFIX
 from sinenerf.common import checkpoint
+from sinenerf.common.axes import UpChoice
+from sinenerf.common.checks import check_choice
 from sinenerf.common.console import interruptible
 from sinenerf.common.files import check_not_an_input, check_output
 from sinenerf.common.hardware import best_device
@@ -18,10 +20,11 @@ from sinenerf.occupancy.config import FitConfig, OccupancyConfig
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.header import check_writable, overhead
 from sinenerf.occupancy.mesh_input import MeshReport, prepare_mesh, read_mesh
-from sinenerf.occupancy.shell import Shell, shell_placement, thickness_of
+from sinenerf.occupancy.shell import Shell, thickness_of
 from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import LARGEST_AMBIGUOUS_FRACTION, Placement, Solid
 from sinenerf.occupancy.training import ProgressBar, Training
+from sinenerf.occupancy.upright import guess_up
 
 if TYPE_CHECKING:
     import trimesh
@@ -34,6 +37,7 @@ def fit_mesh(
     progress: bool = False,
     thickness: float | str | None = None,
     strict: bool = False,
+    up: UpChoice = "auto",
     **settings: Any,
 ) -> OccupancyField:
     """Fit a field to any mesh. The settings are those of `OccupancyConfig` and `FitConfig`.
@@ -48,6 +52,8 @@ def fit_mesh(
         thickness: fit a shell around an open sheet: its thickness in the mesh's unit, or '2%' of its longest side.
         strict: refuse a mesh that is not a solid, of which more than a tenth of the points near the surface are
             ambiguous, instead of warning.
+        up: axis of the mesh that points up, which the file remembers for those who show the shape; "auto" guesses it
+            (`upright.guess_up`).
 
     Returns:
         the field, as in `fit`.
@@ -61,6 +67,7 @@ def fit_mesh(
     """
     architecture, config = split_settings(settings)
     config.check()  # before any work
+    check_choice("up axis", up, UpChoice)
     output = None if output is None else Path(output)
     if output is not None:
         check_output(output, SUFFIX)
@@ -70,10 +77,15 @@ def fit_mesh(
         prepared, report = read_mesh(mesh, sheet=thickness is not None)
     else:
         prepared, report = prepare_mesh(mesh, sheet=thickness is not None)
-    solid = None
-    if thickness is not None:
+    if up == "auto":
+        guess = guess_up(prepared, Path(mesh).suffix if isinstance(mesh, str | Path) else "")
+        ProgressBar(progress).say(str(guess))
+        up = guess.up
+    if thickness is None:
+        solid = Solid(prepared, Placement.of(prepared, up=up))
+    else:
         thick = thickness_of(thickness, prepared)
-        solid = Shell(prepared, shell_placement(prepared, thick), thick)
+        solid = Shell(prepared, Placement.of(prepared, thick / 2, up), thick)
     return fit(prepared, architecture, config, output, progress=progress, solid=solid, report=report, strict=strict)
 
 
@@ -202,7 +214,8 @@ def check_file_size(field: OccupancyField, config: FitConfig) -> None:
 def _fingerprint(solid: Solid, architecture: OccupancyConfig, config: FitConfig, start: OccupancyField | None) -> str:
     """Hash of a training's inputs and settings. A checkpoint with another fingerprint is not resumed."""
     digest = hashlib.sha256(np.ascontiguousarray(solid.mesh.triangles, dtype=np.float64).tobytes())
-    settings = [asdict(architecture), asdict(config), asdict(solid.placement), solid.thickness]
+    place = replace(solid.placement, up="y")  # which may change while a training is interrupted
+    settings = [asdict(architecture), asdict(config), asdict(place), solid.thickness]
     digest.update(json.dumps(settings, sort_keys=True, default=np.generic.item).encode())
     if start is not None:
         digest.update(start.to_bytes())

@@ -2,12 +2,14 @@
 
 import math
 import struct
+from typing import get_args
 
 import numpy as np
 
 from sinenerf.codec.container import ADAPTER, OCCUPANCY, RADIANCE, Container, check_count
 from sinenerf.codec.entropy import CodecError
 from sinenerf.codec.stored_settings import check_storable, pack_settings, unpack_settings
+from sinenerf.common.axes import Up
 from sinenerf.occupancy.architecture import shapes_of
 from sinenerf.occupancy.config import OccupancyConfig
 from sinenerf.occupancy.solid import Placement
@@ -16,6 +18,8 @@ SETTINGS_BYTES = 18
 """Bytes of the settings, whose bit positions `OccupancyConfig` declares. Bits beyond them are the extras byte's."""
 EXTRAS = 1 << 7
 """The bit among those of the settings that says that an extras byte ends the header; without it, all its bits are 0."""
+UPS, UP_BITS = get_args(Up), 0b111
+"""Axes by their number in the lowest bits of the extras byte, which no setting uses."""
 PLACEMENT, FAR_PLACEMENT = struct.Struct("<3ff"), struct.Struct("<3df")
 """Centre and scale, with the centre in float32 or, far from the origin, in float64."""
 LARGEST_BAKED = 2**24
@@ -46,6 +50,7 @@ def header_of(config: OccupancyConfig, placement: Placement) -> bytes:
     with np.errstate(over="ignore"):
         near = np.array_equal(np.array(placement.centre, np.float32), placement.centre)
     extras, settings = divmod(pack_settings(config), 1 << 8 * SETTINGS_BYTES)
+    extras |= UPS.index(placement.up)
     first = (settings | EXTRAS * bool(extras)).to_bytes(SETTINGS_BYTES, "little")
     place = (PLACEMENT if near else FAR_PLACEMENT).pack(*placement.centre, placement.scale)
     return first + place + bytes([extras] if extras else [])
@@ -69,11 +74,13 @@ def read_header(container: Container) -> tuple[OccupancyConfig, Placement]:
     layout = PLACEMENT if len(place) == PLACEMENT.size else FAR_PLACEMENT
     if len(place) != layout.size:
         raise CodecError("is damaged: its header has the wrong length")
-    config = _read_settings(settings | extras << 8 * SETTINGS_BYTES)
+    if extras & UP_BITS >= len(UPS):
+        raise CodecError(f"is damaged: the format has no up axis with number {extras & UP_BITS}")
+    config = _read_settings(settings | (extras & ~UP_BITS) << 8 * SETTINGS_BYTES)
     x, y, z, scale = layout.unpack(place)
     if not (all(map(math.isfinite, (x, y, z, scale))) and scale > 0):
         raise CodecError("is damaged: its placement is not finite, or its scale not positive")
-    return config, Placement((x, y, z), scale)
+    return config, Placement((x, y, z), scale, UPS[extras & UP_BITS])
 
 
 def _read_settings(packed: int) -> OccupancyConfig:

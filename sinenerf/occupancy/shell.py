@@ -17,7 +17,7 @@ class Shell(Solid):
 
     Args:
         mesh: a mesh prepared as a sheet (`mesh_input.prepare_mesh`).
-        placement: `shell_placement`, or that of a field fitted to this shell.
+        placement: with half the thickness as margin, or that of a field fitted to this shell.
         thickness: of the shell, in the mesh's unit.
     """
 
@@ -45,11 +45,6 @@ class Shell(Solid):
     def ambiguous_fraction(self) -> float:
         """0: each point is closer than half the thickness, or it is not."""
         return 0.0
-
-
-def shell_placement(mesh: "trimesh.Trimesh", thickness: float) -> Placement:
-    """The placement of the shell of a thickness, in the mesh's unit, around a mesh."""
-    return Placement.of(mesh, thickness / 2)
 
 
 def thickness_of(text: float | str, mesh: "trimesh.Trimesh") -> float:

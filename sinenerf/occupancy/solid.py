@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Bool, Float
 
+from sinenerf.common.axes import Up
+
 if TYPE_CHECKING:
     import igl
     import trimesh
@@ -32,16 +34,18 @@ LARGEST_AMBIGUOUS_FRACTION = 0.1
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the cube [-1, 1]^3 lies in the mesh's own coordinates: x = centre + scale * cube."""
+    """Where the cube [-1, 1]^3 lies in the mesh's own coordinates, x = centre + scale * cube, and which axis is up."""
 
     centre: tuple[float, float, float]
     """Centre of the bounding box, in the mesh's unit; rounded to float32 unless the box is small and far from the
     origin."""
     scale: float
     """Length of one cube unit, in the mesh's unit."""
+    up: Up = "y"
+    """Axis that points up, for those who show the shape; nothing else is turned."""
 
     @classmethod
-    def of(cls, mesh: "trimesh.Trimesh", margin: float = 0.0) -> "Placement":
+    def of(cls, mesh: "trimesh.Trimesh", margin: float = 0.0, up: Up = "y") -> "Placement":
         """The placement that gives the longest side of the bounding box, with a margin on all sides in the mesh's
         unit, a half-extent of 0.95."""
         low, high = np.asarray(mesh.bounds, dtype=np.float64)
@@ -50,7 +54,7 @@ class Placement:
         centre = (low + high) / 2
         short = centre.astype(np.float32)  # takes half of the bytes in a file
         x, y, z = (short if np.abs(short - centre).max() < CENTRE_TOLERANCE * scale else centre).tolist()
-        return cls((x, y, z), scale)
+        return cls((x, y, z), scale, up)
 
     def to_cube(self, points: Points) -> Points:
         """From the mesh's coordinates to the cube's, in float64."""

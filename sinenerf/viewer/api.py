@@ -9,13 +9,15 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from sinenerf.viewer.assets import Asset, Up
+from sinenerf.common.axes import Up
+from sinenerf.viewer.assets import Asset
 from sinenerf.viewer.comparison import Comparison
 
 if TYPE_CHECKING:
@@ -58,10 +60,15 @@ class ViewerApi:
         assets: shapes and meshes, or scenes; empty if a folder of results is shown.
         original: the mesh that shapes are compared with.
         results: plots of a sweep, whose fields are opened on demand.
+        up: axis of the shapes that points up; None for what their files say, and for a guess where they say nothing.
     """
 
     def __init__(
-        self, assets: list[Asset], original: Asset | None = None, results: "ResultPlots | None" = None, up: Up = "y"
+        self,
+        assets: list[Asset],
+        original: Asset | None = None,
+        results: "ResultPlots | None" = None,
+        up: Up | None = None,
     ) -> None:
         self.assets, self.results, self.up = assets, results, up
         self.jobs = Jobs()
@@ -81,8 +88,10 @@ class ViewerApi:
 
     @property
     def reference(self) -> Asset:
-        """The shape whose frame the others share. A results page may have opened scenes before it."""
-        return self.comparison.original or next(asset for asset in self.assets if asset.kind != "scene")
+        """The shape whose frame the others share: a field, which knows what is up, or else the original, or any mesh. A
+        results page may have opened scenes before it."""
+        shapes = [asset for asset in self.assets if asset.kind != "scene"]
+        return next((asset for asset in shapes if asset.kind == "shape"), self.comparison.original or shapes[0])
 
     def state(self, query: Query, body: bytes = b"") -> Response:
         """What the page shows at first."""
@@ -108,15 +117,15 @@ class ViewerApi:
         return BINARY, asset.path.read_bytes()
 
     def mesh(self, query: Query, body: bytes = b"") -> Response:
-        """A mesh: the length of a JSON header (u32), the header with its caption, numbers of vertices and faces and the
-        cube around it, then vertices (float32) and faces (uint32), and red, green and blue of each vertex (uint8) where
-        the header says that it has colours. All little-endian."""
+        """A mesh: the length of a JSON header (u32), the header with its caption, numbers of vertices and faces, the
+        cube around it and its up axis, then vertices (float32) and faces (uint32), and red, green and blue of each
+        vertex (uint8) where the header says that it has colours. All little-endian."""
         asset = self.assets[self._index(query)]
         if asset.kind != "mesh":
             raise ValueError(f"{asset.path.name}: is not a mesh")
         mesh, placement = asset.load().mesh, asset.placement
         header: dict[str, Any] = {"vertices": len(mesh.vertices), "faces": len(mesh.faces), "caption": asset.caption()}
-        header |= {"centre": placement.centre, "scale": placement.scale}
+        header |= asdict(placement)
         coloured = mesh.visual.kind == "vertex"
         text = json.dumps(header | {"coloured": coloured}).encode()
         text += b" " * (-len(text) % 4)  # so that the arrays are aligned

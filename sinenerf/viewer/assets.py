@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from sinenerf.radiance.field import RadianceField
 
 MESHES = (*FORMATS, ".drc")
-Up = Literal["y", "z", "x", "-y", "-z", "-x"]
-"""Axis of a shape's own coordinates that points up on the screen."""
 
 
 @dataclass
@@ -88,10 +86,13 @@ class Asset:
 
     @cached_property
     def placement(self) -> "Placement":
-        """The cube around the shape, in the shape's own coordinates."""
+        """The cube around the shape, in the shape's own coordinates, and its up axis: of a mesh, a guess."""
         from sinenerf.occupancy.solid import Placement
+        from sinenerf.occupancy.upright import guess_up
 
-        return Placement.of(self.mesh) if self.kind == "mesh" else self.field.placement  # type: ignore[return-value]
+        if self.kind != "mesh":
+            return self.field.placement  # type: ignore[return-value]
+        return Placement.of(self.mesh, up="y" if self.path.is_dir() else guess_up(self.mesh, self.path.suffix).up)
 
     def load(self) -> "Asset":
         """Load the file now.

@@ -2,18 +2,21 @@
 
 from pathlib import Path
 
+from sinenerf.common.axes import Up
 from sinenerf.viewer.api import ViewerApi
-from sinenerf.viewer.assets import Asset, Up, identify_assets
+from sinenerf.viewer.assets import Asset, identify_assets
 from sinenerf.viewer.capture_mesh import is_capture
 
 
-def open_api(paths: list[Path], original: Path | None = None, up: Up = "y", quality: str | None = None) -> ViewerApi:
+def open_api(
+    paths: list[Path], original: Path | None = None, up: Up | None = None, quality: str | None = None
+) -> ViewerApi:
     """Identify the files, or read the one folder of results.
 
     Args:
         paths: .sine files, meshes and captures; or one folder of a sweep's results.
         original: mesh that shapes are compared with; it is shown too.
-        up: axis of the shapes that points up.
+        up: axis of the shapes that points up; None for that of each file.
         quality: measure that the plot of results shows.
 
     Raises:

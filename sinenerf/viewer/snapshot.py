@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
 from rich.progress import track
 
+from sinenerf.common.axes import upright_axes
 from sinenerf.common.files import check_output, replacing
 from sinenerf.common.films import FILMS, Picture, write_film
 from sinenerf.common.mesh_renderer import Framing, MeshRenderer
@@ -85,7 +85,7 @@ def _renderer(
         return _scene_renderer(asset, framing)
     mesh = asset.mesh if asset.kind == "mesh" else asset.field.mesh(resolution, level)
     frame = display_frame(asset, api.reference)
-    upright = frame.to_cube(np.asarray(mesh.vertices)) @ upright_axes(api.up).T
+    upright = frame.to_cube(np.asarray(mesh.vertices)) @ upright_axes(api.up or frame.up).T
     renderer = MeshRenderer(upright, np.asarray(mesh.faces), flat=asset.kind == "mesh" and len(mesh.faces) < FLAT_BELOW)
     return lambda fraction: renderer.render(framing, math.radians(framing.turn) + 2 * math.pi * fraction)
 
@@ -105,18 +105,6 @@ def _scene_renderer(asset: Asset, framing: Framing) -> Callable[[float], Picture
         return _centred(picture(field, camera.resized(scale)), framing)
 
     return render
-
-
-def upright_axes(up: str) -> Float[np.ndarray, "3 3"]:
-    """The shortest rotation that takes an axis, such as -y, to +y; the page uses the same."""
-    axis = np.zeros(3)
-    axis["xyz".index(up[-1])] = -1.0 if up.startswith("-") else 1.0
-    if up == "-y":
-        return np.diag([-1.0, -1.0, 1.0])  # all half turns are equally short: this is the one of three.js
-    target = np.array([0.0, 1, 0])
-    cross, cosine = np.cross(axis, target), float(axis @ target)
-    skew = np.array([[0, -cross[2], cross[1]], [cross[2], 0, -cross[0]], [-cross[1], cross[0], 0]])
-    return np.eye(3) + skew + skew @ skew / (1 + cosine)
 
 
 def _row(pictures: list[Picture], captions: list[list[str]], framing: Framing) -> Picture:

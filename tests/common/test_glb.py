@@ -72,6 +72,17 @@ def test_three_js_reads_the_same_mesh(npm, kind, compress, tmp_path):
         assert abs(np.array(read["colours"]) * 255 - mesh.colours[nearest]).max() < 1e-3
 
 
+@pytest.mark.parametrize("compress", [None, "draco"])
+def test_a_node_turns_and_scales_and_the_vertices_stay_as_they_are(compress, tmp_path):
+    mesh, path = ball("lit"), tmp_path / "ball.glb"
+    path.write_bytes(to_glb(mesh, compress, up="z", metres_per_unit=0.01))
+    scene = trimesh.load_scene(path, process=False)
+    (own,), (shown,) = scene.geometry.values(), scene.dump()
+    np.testing.assert_allclose(own.bounds, [mesh.positions.min(0), mesh.positions.max(0)], atol=1e-3)
+    x, y, z = own.vertices.T
+    np.testing.assert_allclose(shown.vertices, 0.01 * np.stack([x, z, -y], 1), atol=1e-6)
+
+
 def test_compressed_files_are_smaller():
     mesh = ball("lit")
     plain, draco, meshopt = (len(to_glb(mesh, compress)) for compress in (None, "draco", "meshopt"))

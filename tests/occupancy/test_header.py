@@ -87,11 +87,28 @@ def test_a_damaged_header_is_refused(place, value, message):
 def test_a_damaged_extras_byte_is_refused(placement):
     header = header_of(OccupancyConfig(init="paper"), placement)
     assert header[-1] == 1 << 4 and read(header)[0].init == "paper"
-    for extras, message in ((0, "an empty extras byte"), (1 << 4 | 1 << 7, "sets bits that the format does not have")):
+    for extras, message in (
+        (0, "an empty extras byte"),
+        (1 << 4 | 1 << 7, "sets bits that the format does not have"),
+        (1 << 4 | 6, "the format has no up axis with number 6"),
+        (7, "the format has no up axis with number 7"),
+    ):
         with pytest.raises(CodecError, match=f"is damaged: .*{message}"):
             read(header[:-1] + bytes([extras]))
     with pytest.raises(CodecError, match="its header has the wrong length"):
         read(header[:-1])
+
+
+@pytest.mark.parametrize(("number", "up"), enumerate(["y", "z", "x", "-y", "-z", "-x"]))
+@pytest.mark.parametrize("init", ["spread", "paper"])
+def test_the_up_axis_is_in_the_extras_byte(number, up, init):
+    placement, config = replace(FAR, up=up), OccupancyConfig(init=init)
+    header = header_of(config, placement)
+    assert read(header) == (config, placement)
+    extras = number | (init == "paper") << 4
+    assert header[46:] == (bytes([extras]) if extras else b"")
+    assert overhead(config, placement) - overhead(config, FAR) == (number > 0 and init == "spread")
+    assert header[1:46] == header_of(config, FAR)[1:46]
 
 
 def test_a_header_of_another_length_is_refused():

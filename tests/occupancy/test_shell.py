@@ -8,13 +8,14 @@ from support.mesh_shapes import kept, moebius_strip, terrain
 from sinenerf.occupancy.evaluate import Truth
 from sinenerf.occupancy.fit import fit_mesh
 from sinenerf.occupancy.mesh_input import prepare_mesh
-from sinenerf.occupancy.shell import Shell, shell_placement, thickness_of
+from sinenerf.occupancy.shell import Shell, thickness_of
+from sinenerf.occupancy.solid import Placement
 
 
 def test_inside_is_where_the_sheet_is_near():
     """A square of side 2, which is flat, as a plate of thickness 0.4."""
     square, _ = prepare_mesh(kept(trimesh.creation.box((2, 2, 2)), lambda z: z > 0.9), sheet=True)
-    placement = shell_placement(square, 0.4)
+    placement = Placement.of(square, 0.2)
     shell = Shell(square, placement, 0.4)
     points = placement.to_cube(
         np.array([[0, 0, 1.19], [0, 0, 0.81], [0, 0, 1.21], [0.9, 0.9, 1], [1.19, 0, 1], [1.25, 0, 1]])

@@ -74,6 +74,7 @@ def occupancy_header(header):
     centre = {34: "3f", 46: "3d"}[len(header) - extras]
     config = dict(zip(names, struct.unpack_from(f"<BHBHfff{centre}f", header), strict=True))
     config["paper"] = extras and header[-1] >> 4 & 1
+    config["up"] = ["+y", "+z", "+x", "-y", "-z", "-x"][header[-1] & 7 if extras else 0]
     for name, place in {"layer": 0, "activation": 2, "learn_omega": 4, "learn_gain": 5, "anchored": 6}.items():
         config[name] = config["choices"] >> place & (3 if place in (0, 2) else 1)
     return config, shapes(config)

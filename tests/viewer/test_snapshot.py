@@ -6,17 +6,7 @@ from support.commands import open3d_or_skip, run_sinenerf
 
 from sinenerf.common.mesh_renderer import Framing
 from sinenerf.viewer.launch import open_api
-from sinenerf.viewer.snapshot import snapshot, upright_axes
-
-
-@pytest.mark.parametrize("up", ["x", "y", "z", "-x", "-y", "-z"])
-def test_up_is_turned_to_y(up):
-    axis = np.zeros(3)
-    axis["xyz".index(up[-1])] = -1 if up.startswith("-") else 1
-    rotation = upright_axes(up)
-    np.testing.assert_allclose(rotation @ axis, [0, 1, 0], atol=1e-12)
-    np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-12)
-    assert np.linalg.det(rotation) == pytest.approx(1)
+from sinenerf.viewer.snapshot import snapshot
 
 
 @pytest.mark.slow

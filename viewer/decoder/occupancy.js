@@ -22,9 +22,10 @@ import { checkCount } from "./tensors.js";
  * @property {boolean} paper the gain, and the rows that are fixed, are those of the paper's initialisation
  */
 /**
- * A point x of the mesh's coordinates lies at (x - centre) / scale in the cube [-1, 1]^3.
+ * A point x of the mesh's coordinates lies at (x - centre) / scale in the cube [-1, 1]^3; the axis `up` points up.
  *
- * @typedef {{ centre: [number, number, number], scale: number }} Placement
+ * @typedef {"y" | "z" | "x" | "-y" | "-z" | "-x"} Up
+ * @typedef {{ centre: [number, number, number], scale: number, up: Up }} Placement
  */
 
 /** @type {Activation[]} */
@@ -32,6 +33,9 @@ const ACTIVATIONS = ["relu", "gaussian", "sine"];
 const HEADER_BYTES = 34;
 const FAR_HEADER_BYTES = 46; // with a centre in float64
 const PAPER = 1 << 4; // in the extras byte
+const UP_BITS = 7;
+/** By their number in the extras byte. @type {Up[]} */
+const UPS = ["y", "z", "x", "-y", "-z", "-x"];
 const LARGEST_BAKED = 2 ** 24;
 
 /**
@@ -51,7 +55,8 @@ export function readOccupancyHeader(header) {
   if (layer >= LAYERS.length || activation >= ACTIVATIONS.length) {
     throw new SineFileError("is damaged: it has a layer or an activation that the format does not define");
   }
-  if (choices >> 7 ? !extras || extras & ~PAPER : 0) {
+  const up = UPS[extras & UP_BITS];
+  if (choices >> 7 ? !extras || extras & ~(PAPER | UP_BITS) || !up : 0) {
     throw new SineFileError("is damaged: its extras byte is empty, or sets bits that the format does not have");
   }
   /** @type {OccupancyConfig} */
@@ -84,7 +89,7 @@ export function readOccupancyHeader(header) {
   /** @param {number} axis */
   const centre = (axis) => (far ? data.getFloat64(18 + 8 * axis, true) : data.getFloat32(18 + 4 * axis, true));
   /** @type {Placement} */
-  const placement = { centre: [centre(0), centre(1), centre(2)], scale: data.getFloat32(length - 4, true) };
+  const placement = { centre: [centre(0), centre(1), centre(2)], scale: data.getFloat32(length - 4, true), up };
   if (![...placement.centre, placement.scale].every(Number.isFinite) || placement.scale <= 0) {
     throw new SineFileError("is damaged: its placement is invalid");
   }

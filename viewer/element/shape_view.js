@@ -20,6 +20,10 @@ export class ShapeView {
   #request = "";
   /** Of the surface that is shown. @type {{ cells: number, faces: number, isLast: boolean } | undefined} */
   #progress;
+  /** Axis that points up in the file. */
+  #up = "y";
+  /** @type {HTMLElement | undefined} */
+  #element;
   /** The finest mesh so far, in the coordinates of the shape that was fitted. @type {Mesh | undefined} */
   mesh;
 
@@ -53,7 +57,8 @@ export class ShapeView {
   /** Bring surface and stage in line with the element's attributes. @param {HTMLElement} element */
   dress(element) {
     const { stage } = this;
-    stage.setUp(/^-?[xyz]$/.test(element.getAttribute("up") ?? "") ? String(element.getAttribute("up")) : "y");
+    this.#element = element;
+    stage.setUp(this.up);
     stage.setBackground(element.getAttribute("background"));
     stage.controls.enabled = element.getAttribute("controls") !== "none";
     stage.controls.autoRotate = element.hasAttribute("auto-rotate") && !matchMedia("(prefers-reduced-motion)").matches;
@@ -62,6 +67,12 @@ export class ShapeView {
     this.#camera = element.getAttribute("camera"); // the camera stays where a person has put it
     stage.redraw();
     this.#extract(levelOf(element), cellsOf(element));
+  }
+
+  /** Axis of the shape that points up: by the element's attribute, or else as the file says. */
+  get up() {
+    const given = this.#element?.getAttribute("up") ?? "";
+    return /^-?[xyz]$/.test(given) ? given : this.#up;
   }
 
   /** @param {number} level @param {number} cells */
@@ -74,7 +85,9 @@ export class ShapeView {
   }
 
   /** @param {import("./shape_worker.js").Reply} reply */
-  #receive({ positions, indices, cells, isLast, centre, scale }) {
+  #receive({ positions, indices, cells, isLast, centre, scale, up }) {
+    this.#up = up;
+    this.stage.setUp(this.up);
     this.stage.show({ positions, indices });
     this.mesh = { positions: positions.map((x, i) => x * scale + centre[i % 3]), indices };
     this.#progress = { cells, faces: indices.length / 3, isLast };

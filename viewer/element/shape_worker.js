@@ -9,7 +9,7 @@ import kernel from "../kernel/occupancy.wasm";
 const COARSEST = 64; // cells a side of the first mesh
 
 /** @typedef {{ data: Uint8Array, level: number, cells: number }} Request */
-/** @typedef {import("../field/surface.js").Mesh & { cells: number, isLast: boolean, centre: number[], scale: number }} Reply */
+/** @typedef {import("../field/surface.js").Mesh & { cells: number, isLast: boolean, centre: number[], scale: number, up: string }} Reply */
 
 /** @param {Request} request */
 async function run({ data, level, cells }) {

@@ -5,7 +5,8 @@
  * view, with the distance as a multiple of home's), auto-rotate (a shape turns; the camera of a scene follows its path),
  * controls ("none" for none), background (a CSS colour), poster (URL of a picture shown until the first of ours), alt
  * (what a screen reader says), quality (of a shape: 64, 128 or 256 cells a side; of a scene: pixels of the longer side).
- * Of shapes: level (occupancy of the surface, 0.5) and up (y, z, -y, ...). Of scenes: output (rgb, depth, accumulation
+ * Of shapes: level (occupancy of the surface, 0.5) and up (y, z, -y, ...; by default as
+ * the file says). Of scenes: output (rgb, depth, accumulation
  * or normals).
  * Events: progress ({ cells, faces } or { width, height }) for each mesh or picture, load for the last one, error
  * ({ message }). Nothing is fetched before the element comes near the window.
@@ -94,6 +95,11 @@ export class SineView extends HTMLElement {
   /** The finest mesh so far, in the coordinates of the shape that was fitted; undefined for a scene. */
   get mesh() {
     return this.#view instanceof ShapeView ? this.#view.mesh : undefined;
+  }
+
+  /** Axis of the shape that points up; undefined for a scene. */
+  get up() {
+    return this.#view instanceof ShapeView ? this.#view.up : undefined;
   }
 
   #start() {

@@ -2,9 +2,11 @@
 
 import {
   BufferAttribute, BufferGeometry, Color, DirectionalLight, DoubleSide, HemisphereLight, Mesh, MeshStandardMaterial,
-  PerspectiveCamera, Scene, Vector3, WebGLRenderer,
+  PerspectiveCamera, Scene, WebGLRenderer,
 } from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
+
+import { turnUp } from "./up_axis.js";
 
 const CLAY = "#d8cbb4";
 const FIELD_OF_VIEW = 34; // degrees, of the shorter side
@@ -45,8 +47,7 @@ export class Stage {
 
   /** Turn the axis that points up in the shape to point up on the screen. @param {string} up y, z, -y, ... */
   setUp(up) {
-    const axis = new Vector3().setComponent("xyz".indexOf(up.at(-1) ?? "y"), up.startsWith("-") ? -1 : 1);
-    this.mesh.quaternion.setFromUnitVectors(axis, new Vector3(0, 1, 0));
+    turnUp(this.mesh, up);
     this.redraw();
   }
 

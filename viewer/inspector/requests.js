@@ -54,7 +54,7 @@ async function embeddedResponse(responses, path, query) {
  * A mesh that the server has read; its encoding is documented at `ViewerApi.mesh`.
  *
  * @param {ArrayBuffer} buffer
- * @returns {{ header: { vertices: number, faces: number, caption: Record<string, string>, centre: number[], scale: number, coloured: boolean },
+ * @returns {{ header: { vertices: number, faces: number, caption: Record<string, string>, centre: number[], scale: number, up: string, coloured: boolean },
  *   positions: Float32Array, indices: Uint32Array, colours: Uint8Array | null }}
  */
 export function unpackMesh(buffer) {

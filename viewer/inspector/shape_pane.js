@@ -1,12 +1,14 @@
 // One shape: its surface, which is found coarse and then refined, and its appearance.
 
-import { BackSide, BufferAttribute, BufferGeometry, Color, DoubleSide, FrontSide, Group, Mesh, MeshBasicMaterial, MeshStandardMaterial } from "three";
+import { BackSide, BufferAttribute, BufferGeometry, Color, DoubleSide, FrontSide, Group, Mesh, MeshBasicMaterial, MeshStandardMaterial, Plane, Vector3 } from "three";
 import workerSource from "worker:../element/shape_worker.js";
 
 import { decode } from "../decoder/index.js";
+import { turnUp } from "../element/up_axis.js";
 import { startWorker } from "../element/workers.js";
 import { captionOf } from "./caption.js";
 import { request, requestJson, unpackMesh } from "./requests.js";
+import { OWN } from "./shapes_panel.js";
 import { Label } from "./stage.js";
 
 const CLAY = "#d8cbb4";
@@ -55,7 +57,7 @@ export class ShapePane {
   async loadMesh() {
     if (this.geometry) return;
     const { header, positions, indices, colours } = unpackMesh(await request("/mesh", { asset: this.asset.id }));
-    this.placement = { centre: header.centre, scale: header.scale };
+    this.placement = { centre: header.centre, scale: header.scale, up: header.up };
     this.label.setCaption(header.caption);
     this.label.setNote("");
     this.setSurface(positions, indices);
@@ -129,8 +131,9 @@ export class ShapePane {
   }
 
   /** Apply the settings to materials and colours, and place the shape beside or over the others. */
-  applySettings(settings, planes, overlaid, isFirst) {
-    this.place(this.page.frame ?? this.placement);
+  applySettings(settings, overlaid, isFirst) {
+    this.place(this.page.frame ?? this.placement, settings.up);
+    const planes = this.clippingPlanes(settings);
     const byDistance = settings.colour === "distance" && this.distances;
     if (byDistance) this.paint(settings.range * this.diagonal);
     const coloured = byDistance || (this.ownColours && !overlaid);
@@ -150,13 +153,22 @@ export class ShapePane {
     this.material.needsUpdate = true;
   }
 
-  /** Show the shape in the reference's cube if both lie in the same place, else in its own. */
-  place(reference) {
+  /** Show the shape upright in the reference's cube if both lie in the same place, else in its own. */
+  place(reference, up) {
     if (!this.placement) return;
     const frame = displayFrame(this.placement, reference);
     const { centre, scale } = this.placement;
+    turnUp(this.group, up === OWN ? frame.up : up);
     this.group.scale.setScalar(scale / frame.scale);
-    this.group.position.set(...centre.map((x, axis) => (x - frame.centre[axis]) / frame.scale));
+    const offset = centre.map((x, axis) => (x - frame.centre[axis]) / frame.scale);
+    this.group.position.set(...offset).applyQuaternion(this.group.quaternion);
+  }
+
+  /** The clip plane, which turns with the shape. */
+  clippingPlanes({ axis, clip, flip }) {
+    if (axis === "off") return [];
+    const normal = new Vector3().setComponent("xyz".indexOf(axis), flip ? 1 : -1).applyQuaternion(this.group.quaternion);
+    return [new Plane(normal, flip ? -clip : clip)];
   }
 
   /** Colour the vertices by distance, unless an earlier frame has done so with the same range. */

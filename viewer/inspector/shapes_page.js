@@ -1,10 +1,10 @@
 // The page for shapes: panes, light and clip plane.
 
-import { DirectionalLight, Group, HemisphereLight, Plane, Scene, Vector3, WebGLRenderer } from "three";
+import { DirectionalLight, Group, HemisphereLight, Scene, Vector3, WebGLRenderer } from "three";
 
 import { panel } from "./panel.js";
 import { ShapePane } from "./shape_pane.js";
-import { ShapesPanel } from "./shapes_panel.js";
+import { OWN, ShapesPanel } from "./shapes_panel.js";
 import { BASE_FOV, countDrawing } from "./stage.js";
 
 export class ShapesPage {
@@ -13,7 +13,7 @@ export class ShapesPage {
     this.stage = stage;
     this.settings = {
       layout: "side", resolution: 256, level: 0.5, colour: "plain", range: 0.005, wireframe: false, opacity: 0.5,
-      axis: "off", clip: 0, flip: false, turn: 35, height: 35, strength: 1, up: state.up,
+      axis: "off", clip: 0, flip: false, turn: 35, height: 35, strength: 1, up: state.up ?? OWN,
     };
     this.views = [];
     this.scene = new Scene();
@@ -28,7 +28,6 @@ export class ShapesPage {
     this.scene.add(this.ambient, this.camera);
     this.panel = new ShapesPanel(this);
     this.controls = [...panel.children];
-    this.setUp();
   }
 
   /** Take over the stage and the panel from another page. */
@@ -59,9 +58,11 @@ export class ShapesPage {
     this.refresh();
   }
 
-  /** The cube that all shapes in the same place are displayed in: the original's, else that of the first. */
+  /** The cube that all shapes in the same place are displayed in, and its up axis: a field's, which knows what is up, or
+   * else the original's or that of the first. */
   get frame() {
-    return (this.views.find((view) => view.asset.original) ?? this.views[0])?.placement;
+    const views = this.views;
+    return (views.find((view) => view.asset.kind === "shape") ?? views.find((view) => view.asset.original) ?? views[0])?.placement;
   }
 
   get overlaid() {
@@ -99,21 +100,6 @@ export class ShapesPage {
     this.stage.redraw();
   }
 
-  clippingPlanes() {
-    const { axis, clip, flip } = this.settings;
-    if (axis === "off") return [];
-    const normal = new Vector3().setComponent("xyz".indexOf(axis), flip ? 1 : -1);
-    return [new Plane(normal, flip ? -clip : clip).applyMatrix4(this.root.matrixWorld)];
-  }
-
-  setUp() {
-    const sign = this.settings.up.startsWith("-") ? -1 : 1;
-    const axis = new Vector3().setComponent("xyz".indexOf(this.settings.up.at(-1)), sign);
-    this.root.quaternion.setFromUnitVectors(axis, new Vector3(0, 1, 0));
-    this.root.updateMatrixWorld();
-    this.stage.redraw();
-  }
-
   setLight() {
     const { turn, height, strength } = this.settings;
     const [a, h] = [(turn * Math.PI) / 180, (height * Math.PI) / 180];
@@ -127,9 +113,8 @@ export class ShapesPage {
     if (!box.width) return;
     if (this.size !== `${box.width} ${box.height}`) this.renderer.setSize(box.width, box.height, false);
     this.size = `${box.width} ${box.height}`;
-    const planes = this.clippingPlanes();
     this.setLight();
-    this.views.forEach((view, index) => view.applySettings(this.settings, planes, this.overlaid, index === 0));
+    this.views.forEach((view, index) => view.applySettings(this.settings, this.overlaid, index === 0));
     this.renderer.setScissorTest(true);
     this.renderer.setClearColor("#f4f2ee");
     for (const pane of this.stage.panes) this.drawPane(pane, box);

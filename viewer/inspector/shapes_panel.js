@@ -3,6 +3,9 @@ import { addButton, addCheckbox, addGroup, addSelect, addSlider, debounced, list
 import { LIVE } from "./requests.js";
 import { element } from "./stage.js";
 
+/** The up axis that each file has. */
+export const OWN = "own";
+
 export class ShapesPanel {
   constructor(page) {
     this.page = page;
@@ -30,8 +33,8 @@ export class ShapesPanel {
     this.overlay = view.appendChild(element("div"));
     this.viewList = this.overlay.appendChild(element("div"));
     addSlider(this.overlay, "Opacity", "opacity", [0.1, 1, 0.05], settings.opacity, this.setter("opacity"));
-    const ups = Object.fromEntries(state.ups.map((up) => [up, up]));
-    addSelect(view, "Up axis", "up", ups, settings.up, this.setter("up", () => page.setUp()));
+    const ups = { [OWN]: "as in the file", ...Object.fromEntries(state.ups.map((up) => [up, up])) };
+    addSelect(view, "Up axis", "up", ups, settings.up, this.setter("up"));
     addButton(view, "Reset camera", "reset", () => page.stage.reset());
   }
 

@@ -6,6 +6,7 @@ import { PLYExporter } from "three/addons/exporters/PLYExporter.js";
 import { STLExporter } from "three/addons/exporters/STLExporter.js";
 
 import "../element/sine_view.js";
+import { turnUp } from "../element/up_axis.js";
 import { bytesOf, textOf } from "./base64.js";
 
 const LARGEST_IN_LINK = 8192; // bytes of a file
@@ -71,7 +72,7 @@ function openFromAddress() {
   }
 }
 
-/** The mesh, as three.js's exporters take it. */
+/** The mesh in the coordinates of the shape that was fitted, as three.js's exporters take it. */
 function meshToSave() {
   if (!view.mesh) throw new Error("there is no mesh yet");
   const geometry = new BufferGeometry();
@@ -82,7 +83,11 @@ function meshToSave() {
 
 /** @param {string} format */
 async function saved(format) {
-  if (format === "glb") return /** @type {ArrayBuffer} */ (await new GLTFExporter().parseAsync(meshToSave(), { binary: true }));
+  if (format === "glb") {
+    const mesh = meshToSave();
+    turnUp(mesh, view.up ?? "y"); // its node: glTF demands y up
+    return /** @type {ArrayBuffer} */ (await new GLTFExporter().parseAsync(mesh, { binary: true }));
+  }
   if (format === "ply") return /** @type {ArrayBuffer} */ (new PLYExporter().parse(meshToSave(), () => {}, { binary: true }));
   return /** @type {DataView<ArrayBuffer>} */ (new STLExporter().parse(meshToSave(), { binary: true }));
 }

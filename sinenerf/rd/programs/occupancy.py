@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sinenerf.common import checkpoint
+from sinenerf.common.axes import upright_axes
 from sinenerf.common.console import say
 from sinenerf.common.files import replacing
 from sinenerf.common.mesh_files import FORMATS
@@ -21,6 +22,7 @@ from sinenerf.occupancy.fit import fit
 from sinenerf.occupancy.mesh_input import read_mesh
 from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import Placement
+from sinenerf.occupancy.upright import guess_up
 from sinenerf.rd.results import Measurement, Settings, bytes_by_part, without_added, working_folder
 from sinenerf.sine_file import describe, load
 
@@ -41,7 +43,7 @@ def find_mesh(folder: Path, name: str) -> Path:
 def load_truth(path: Path, points: int) -> Truth:
     """A scene's mesh with labelled points."""
     mesh, _ = read_mesh(path)
-    return Truth(mesh, Placement.of(mesh), points)
+    return Truth(mesh, Placement.of(mesh, up=guess_up(mesh, path.suffix).up), points)
 
 
 def split_evaluation(given: Settings) -> tuple[Settings, Settings]:
@@ -132,7 +134,8 @@ def save_picture(mesh: Any, truth: Truth, artefact: Path) -> None:
     from sinenerf.common.mesh_renderer import Framing, MeshRenderer
 
     try:
-        renderer = MeshRenderer(truth.placement.to_cube(mesh.vertices), np.asarray(mesh.faces), flat=False)
+        upright = truth.placement.to_cube(mesh.vertices) @ upright_axes(truth.placement.up).T
+        renderer = MeshRenderer(upright, np.asarray(mesh.faces), flat=False)
     except (ImportError, RuntimeError):  # without open3d or its system libraries there is no picture
         return
     image = renderer.render(Framing(*PICTURE_SIZE), PICTURE_TURN)
