@@ -16,8 +16,6 @@ from sinenerf.common.axes import Up
 if TYPE_CHECKING:
     import trimesh
 
-    Mesh = trimesh.Trimesh
-
 Y_UP = (".glb", ".gltf")
 """Suffixes of glTF, which demands +y."""
 Y_SHARE = {".stl": 0.2, ".obj": 0.75, ".ply": 0.55, ".off": 0.45}
@@ -51,7 +49,7 @@ class UpGuess:
         return f"up is {sure} {self.up}, {self.reason}; --up sets it"
 
 
-def guess_up(mesh: "Mesh", suffix: str = "") -> UpGuess:
+def guess_up(mesh: "trimesh.Trimesh", suffix: str = "") -> UpGuess:
     """Guess the axis that points up.
 
     Args:
@@ -77,7 +75,7 @@ def _habit(suffix: str) -> Float[np.ndarray, "2 3"]:
     return np.array([shares[up] for up in get_args(Up)]).reshape(2, 3)
 
 
-def _support(mesh: "Mesh") -> tuple[Float[np.ndarray, "2 3"], Float[np.ndarray, "2 3"]]:
+def _support(mesh: "trimesh.Trimesh") -> tuple[Float[np.ndarray, "2 3"], Float[np.ndarray, "2 3"]]:
     """How well a shape stands with each axis up: (the base's share of its outline, 0 where it would tip over; by how
     much this end of the axis is a better foot than the other in both extent and flat area, negative if worse, 0 if each
     is better in one: a bowl's rim is the wider end, but its foot the flatter)."""
@@ -87,7 +85,7 @@ def _support(mesh: "Mesh") -> tuple[Float[np.ndarray, "2 3"], Float[np.ndarray, 
     return base, np.where(wider * flatter > 0, np.sign(wider) * np.sqrt(abs(wider * flatter)), 0.0)
 
 
-def _contact(mesh: "Mesh", up: Up, centre: np.ndarray) -> tuple[float, float]:
+def _contact(mesh: "trimesh.Trimesh", up: Up, centre: np.ndarray) -> tuple[float, float]:
     """(base, flat area) of what touches the ground where an axis points up, as shares of the shape's outline."""
     axis, sign = "xyz".index(up[-1]), -1 if up.startswith("-") else 1
     plane = [other for other in range(3) if other != axis]
@@ -115,7 +113,7 @@ def _hull(points: np.ndarray) -> Any:
         return None
 
 
-def _asymmetry(mesh: "Mesh") -> Float[np.ndarray, "3"]:
+def _asymmetry(mesh: "trimesh.Trimesh") -> Float[np.ndarray, "3"]:
     """How far a shape is from its mirror images along y, z and x, from 0 to 1 for the farthest: few shapes mirror along
     the vertical and not along the horizontals."""
     import trimesh
