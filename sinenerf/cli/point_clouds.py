@@ -53,14 +53,14 @@ def splats(scene: Source, /, output: Path, count: int = 200_000, cameras: Path |
         cameras: transforms.json or poses_bounds.npy of the capture: sample what its photographs see, instead of what is
             seen from a path around the home view, or around what home looks at.
     """
+    from sinenerf.common.axes import upright_transform
     from sinenerf.common.files import check_output
-    from sinenerf.common.mesh_files import Z_UP_TO_Y_UP
     from sinenerf.radiance.splat_files import SPLAT_FORMATS, save_splats
     from sinenerf.radiance.splats import splats_of
 
     check_output(output, *SPLAT_FORMATS)
     field, cloud = _sampled(scene, count, cameras)
-    save_splats(splats_of(cloud.moved(Z_UP_TO_Y_UP) if field.warp.up == "z" else cloud), output)
+    save_splats(splats_of(cloud.moved(upright_transform(field.warp.up))), output)
     print(f"{output}: {len(cloud.positions):,} splats, {output.stat().st_size:,} bytes")
 
 

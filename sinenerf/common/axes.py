@@ -29,6 +29,13 @@ def upright_axes(up: Up) -> Float[np.ndarray, "3 3"]:
     return np.eye(3) + skew + skew @ skew / (1 + cosine)
 
 
+def upright_transform(up: Up) -> Float[np.ndarray, "4 4"]:
+    """The same rotation of homogeneous coordinates."""
+    transform = np.eye(4)
+    transform[:3, :3] = upright_axes(up)
+    return transform
+
+
 def upright_quaternion(up: Up) -> tuple[float, float, float, float]:
     """The rotation of `upright_axes` as the quaternion (x, y, z, w) of a glTF node."""
     if up == "-y":
