@@ -150,14 +150,20 @@ class RadianceMLP(nn.Module):
         the direction's contribution is computed once per ray. The function is the same, with a tenth fewer
         multiplications than one product after the other for each sample.
         """
+        weight, per_ray = self.view_of_features(directions)
+        hidden = F.linear(features, weight) + per_ray[:, None]
+        return self.colour(F.relu(hidden))
+
+    def view_of_features(
+        self, directions: Float[Tensor, "rays 3"]
+    ) -> tuple[Float[Tensor, "half width"], Float[Tensor, "rays half"]]:
+        """The view layer as a function of the trunk's features: (its weight, each ray's bias)."""
         of_feature, of_direction = self.view.weight.split(
             [self.feature.out_features, self.encode_direction.out_features], dim=1
         )
         weight = of_feature @ self.feature.weight
         bias = of_feature @ self.feature.bias + self.view.bias
-        per_ray = F.linear(self.encode_direction(directions), of_direction, bias)
-        hidden = F.linear(features, weight) + per_ray[:, None]
-        return self.colour(F.relu(hidden))
+        return weight, F.linear(self.encode_direction(directions), of_direction, bias)
 
 
 class ScalarMLP(nn.Module):

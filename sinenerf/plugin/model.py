@@ -18,6 +18,7 @@ from sinenerf.plugin.edge import exit_on
 from sinenerf.plugin.model_config import SineNeRFModelConfig
 from sinenerf.plugin.training_corrections import Exposures, make_pose_corrections
 from sinenerf.plugin.viewer_panel import Panel
+from sinenerf.radiance.compiled_networks import CompiledNetworks
 from sinenerf.radiance.field import RadianceField
 from sinenerf.radiance.header import file_length, overhead
 from sinenerf.radiance.image_metrics import image_metrics, psnr
@@ -45,7 +46,7 @@ class SineNeRFModel(Model):
         with exit_on(ValueError):
             self.field = RadianceField(config.architecture(not isinstance(self.warp, Box)), self.warp, self._far())
             self.quantiser = self._make_quantiser()
-        self.field.precision = config.precision
+        self.field.precision, self.field.compiled = config.precision, CompiledNetworks()
         background = "random" if config.background_color == "random" else self.field.config.background
         self.renderer_rgb = RGBRenderer(background_color=background)
         self.reseeded = False

@@ -1,6 +1,7 @@
 """nerfstudio's trainer with atomic checkpoints and safe interruption."""
 
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from nerfstudio.utils.rich_utils import CONSOLE
 from sinenerf.codec.container import CodecError
 from sinenerf.common.console import say
 from sinenerf.common.files import SMALLEST_SPACE, DiskFull, check_space, naming_a_full_disk, replacing
+from sinenerf.common.matrix_kernels import kernels_alone
 from sinenerf.plugin.checkpoints import check_same_settings, first_counted_step, latest_valid_step, read_checkpoint
 from sinenerf.plugin.divergence import TrainingDiverged, check_parameters
 from sinenerf.plugin.edge import RunError, exit_on
@@ -122,7 +124,8 @@ class SineTrainer(Trainer):
 
     def train_iteration(self, step: int):
         """Train one step, and store the PSNR of its batch, in dB, as `latest_psnr`."""
-        loss, losses, metrics = super().train_iteration(step)
+        with kernels_alone() if self.device == "cpu" else nullcontext():
+            loss, losses, metrics = super().train_iteration(step)
         self.latest_psnr = metrics["psnr"]
         return loss, losses, metrics
 

@@ -29,6 +29,8 @@ from sinenerf.radiance.warps import Points, SampledRays, Warp
 if TYPE_CHECKING:
     import trimesh
 
+    from sinenerf.radiance.compiled_networks import CompiledNetworks
+
 Rays = Float[Tensor, "rays 3"]
 CHUNK, LARGEST_CHUNK = 4096, 2**28
 """Bounds on the rays in one chunk, and on the values in one layer's features for all samples of these rays."""
@@ -52,6 +54,7 @@ class RadianceField(nn.Module):
         self.config, self.warp, self.far, self.capture = config, warp, far, capture
         self.coarse, self.fine = build_networks(config)
         self.precision: Precision = "auto"
+        self.compiled: CompiledNetworks | None = None  # in a training, where they serve
         self.complete = True  # False where fine-tuning was interrupted
         self.coded: dict[str, QuantisedTensor] = {}  # the parameters as integers, after training with quantisation
 
@@ -60,23 +63,26 @@ class RadianceField(nn.Module):
         """Number of trainable parameters."""
         return count_parameters(self)
 
-    def _autocast(self, kind: str) -> torch.autocast:
-        """bfloat16 between the encodings and the raw outputs; everything else is in float32."""
-        half = multiplies_bfloat16(kind) if self.precision == "auto" else self.precision == "bfloat16"
-        return torch.autocast(kind, dtype=torch.bfloat16, enabled=half)
+    def _half(self, kind: str) -> bool:
+        """Whether to compute in bfloat16 between the encodings and the raw outputs; everything else is in float32."""
+        return multiplies_bfloat16(kind) if self.precision == "auto" else self.precision == "bfloat16"
 
     def query(
         self, network: RadianceMLP | ScalarMLP, positions: Float[Tensor, "rays samples 3"], directions: Rays
     ) -> tuple[Float[Tensor, "rays samples 1"], Float[Tensor, "rays samples 3"] | None]:
         """(density per cube unit; colour in [0, 1], or None for a network without colour) at points of the cube."""
-        if isinstance(network, ScalarMLP):
-            with self._autocast(positions.device.type):
-                raw = network(positions)
-            return self._density(raw.float()), None
-        with self._autocast(positions.device.type):
-            features = network.embed(positions)
-            raw, raw_colour = network.raw_density(features), network.raw_colour(features, directions)
-        return self._density(raw.float()), torch.sigmoid(raw_colour.float())
+        kind = positions.device.type
+        raw_colour, half = None, self._half(kind)
+        if self.compiled is not None and self.compiled.serve(network, positions, half):
+            raw, raw_colour = self.compiled.raw(network, positions, directions, half)
+        else:
+            with torch.autocast(kind, dtype=torch.bfloat16, enabled=half):
+                if isinstance(network, ScalarMLP):
+                    raw = network(positions)
+                else:
+                    features = network.embed(positions)
+                    raw, raw_colour = network.raw_density(features), network.raw_colour(features, directions)
+        return self._density(raw.float()), None if raw_colour is None else torch.sigmoid(raw_colour.float())
 
     def _density(self, raw: Tensor) -> Tensor:
         if self.config.density_activation == "softplus":

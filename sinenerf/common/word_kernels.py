@@ -1,0 +1,195 @@
+"""Products of float32 or bfloat16 matrices on a CPU with AVX-512, compiled by numba.
+
+A word is 32 bits of an operand: one float32, or a pair of neighbouring bfloat16 along the dimension that is summed
+over, whose two products one instruction adds to a float32. Results are float32. As in `matrix_kernels`, a tile of the
+result stays in vector registers.
+"""
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+from sinenerf.common.matrix_kernels import COMPILED, LANES
+
+ROWS = 4
+"""Rows of a tile."""
+COLUMNS = 16
+"""Divides the number of columns of a result."""
+WIDEST = 5
+"""Vectors side by side in a tile: with 4 rows, and the operands, they fill the 32 registers."""
+SUPPORTED = LANES == COLUMNS
+"""Whether this processor has AVX-512."""
+
+
+class _BFloat16(ir.Type):
+    """LLVM's bfloat, which llvmlite does not know."""
+
+    def _to_string(self) -> str:
+        return "bfloat"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _BFloat16)
+
+    def __hash__(self) -> int:
+        return hash(_BFloat16)
+
+
+def _make_tile(vectors: int, half: bool) -> Any:
+    """c[tile] += a[ROWS rows] b[columns of `vectors` vectors]. Positions and strides count words."""
+
+    @intrinsic
+    def tile(typing, a, a_start, a_row, a_step, steps, b, b_start, b_row, c, c_start, c_row):  # type: ignore[no-untyped-def]
+        signature = types.void(a, a_start, a_row, a_step, steps, b, b_start, b_row, c, c_start, c_row)
+        return signature, _tile_code(vectors, half)
+
+    return tile
+
+
+def _tile_code(vectors: int, half: bool) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        word, index = ir.IntType(64), ir.IntType(32)
+        floats, words = ir.VectorType(ir.FloatType(), LANES), ir.VectorType(index, LANES)
+        zeros = ir.Constant(words, [0] * LANES)
+        left, left_start, left_row, left_step, steps, right, right_start, right_row, out, out_start, out_row = arguments
+        left, right, out = (
+            builder.bitcast(context.make_array(signature.args[i])(context, builder, array).data, index.as_pointer())
+            for i, array in zip((0, 5, 8), (left, right, out), strict=True)
+        )
+
+        def pointer(data: Any, position: Any, kind: Any) -> Any:
+            return builder.bitcast(builder.gep(data, [position]), kind.as_pointer())
+
+        def load(data: Any, position: Any, kind: Any) -> Any:
+            value = builder.load(pointer(data, position, kind))
+            value.align = 4
+            return value
+
+        def offset(start: Any, stride: Any, count: int, vector: int = 0) -> Any:
+            place = builder.add(start, builder.mul(stride, word(count)))
+            return builder.add(place, word(vector * LANES))
+
+        places = [offset(out_start, out_row, r, v) for r in range(ROWS) for v in range(vectors)]
+        before = [load(out, place, floats) for place in places]
+        entry, loop, leave = builder.block, builder.append_basic_block("loop"), builder.append_basic_block("leave")
+        builder.branch(loop)
+        builder.position_at_end(loop)
+        k = builder.phi(word)
+        k.add_incoming(word(0), entry)
+        sums = [builder.phi(floats) for _ in places]
+        first = builder.add(right_start, builder.mul(k, right_row))
+        columns = [load(right, offset(first, right_row, 0, v), words) for v in range(vectors)]
+        step, after = builder.add(left_start, builder.mul(k, left_step)), []
+        for r in range(ROWS):
+            scalar = builder.load(builder.gep(left, [offset(step, left_row, r)]))
+            single = builder.insert_element(ir.Constant(words, ir.Undefined), scalar, index(0))
+            spread = builder.shuffle_vector(single, single, zeros)
+            after += [_add_product(builder, sums[r * vectors + v], spread, columns[v], half) for v in range(vectors)]
+        following = builder.add(k, word(1))
+        k.add_incoming(following, loop)
+        for total, old, new in zip(sums, before, after, strict=True):
+            total.add_incoming(old, entry)
+            total.add_incoming(new, loop)
+        builder.cbranch(builder.icmp_signed("<", following, steps), loop, leave)
+        builder.position_at_end(leave)
+        for place, new in zip(places, after, strict=True):
+            builder.store(new, pointer(out, place, floats)).align = 4
+        return context.get_dummy_value()
+
+    return generate
+
+
+def _add_product(builder: Any, total: Any, a: Any, b: Any, half: bool) -> Any:
+    """total + a b for vectors of words."""
+    floats = ir.VectorType(ir.FloatType(), LANES)
+    if not half:
+        product = builder.fmul(builder.bitcast(a, floats), builder.bitcast(b, floats), flags=["contract"])
+        return builder.fadd(total, product, flags=["contract"])
+    pairs, name = ir.VectorType(_BFloat16(), 2 * LANES), "llvm.x86.avx512bf16.dpbf16ps.512"
+    function = builder.module.globals.get(name)
+    if function is None:
+        function = ir.Function(builder.module, ir.FunctionType(floats, [floats, pairs, pairs]), name)
+    return builder.call(function, [total, builder.bitcast(a, pairs), builder.bitcast(b, pairs)])
+
+
+_f1, _f2, _f3, _f4, _f5 = (_make_tile(vectors, False) for vectors in range(1, WIDEST + 1))
+_h1, _h2, _h3, _h4, _h5 = (_make_tile(vectors, True) for vectors in range(1, WIDEST + 1))
+
+
+def _make_multiply(t1: Any, t2: Any, t3: Any, t4: Any, t5: Any) -> Any:
+    @njit(**COMPILED)
+    def multiply(a, a_start, a_row, a_step, steps, b, b_row, c, rows, columns):  # type: ignore[no-untyped-def]
+        vectors = columns // COLUMNS
+        parts = (vectors + WIDEST - 1) // WIDEST
+        column = 0
+        for part in range(parts):  # of nearly equal width, whose words of b stay in the nearest cache for all rows
+            width = (vectors * (part + 1)) // parts - (vectors * part) // parts
+            for row in range(0, rows, ROWS):
+                start, target = a_start + row * a_row, row * c.shape[1] + column
+                if width == 5:
+                    t5(a, start, a_row, a_step, steps, b, column, b_row, c, target, c.shape[1])
+                elif width == 4:
+                    t4(a, start, a_row, a_step, steps, b, column, b_row, c, target, c.shape[1])
+                elif width == 3:
+                    t3(a, start, a_row, a_step, steps, b, column, b_row, c, target, c.shape[1])
+                elif width == 2:
+                    t2(a, start, a_row, a_step, steps, b, column, b_row, c, target, c.shape[1])
+                else:
+                    t1(a, start, a_row, a_step, steps, b, column, b_row, c, target, c.shape[1])
+            column += width * COLUMNS
+
+    return multiply
+
+
+_multiply_float32 = _make_multiply(_f1, _f2, _f3, _f4, _f5)
+_multiply_bfloat16 = _make_multiply(_h1, _h2, _h3, _h4, _h5) if SUPPORTED else _multiply_float32
+
+
+@njit(**COMPILED)
+def multiply_words(
+    a: np.ndarray,
+    a_start: int,
+    a_row: int,
+    a_step: int,
+    steps: int,
+    b: np.ndarray,
+    c: np.ndarray,
+    rows: int,
+    columns: int,
+    half: bool,
+) -> None:
+    """c[:rows, :columns] += a b, over `steps` words; rows a multiple of ROWS, columns of COLUMNS, steps above 0.
+
+    Args:
+        a: words; that of row i and step s lies at `a_start + i a_row + s a_step`, whatever the array's shape.
+        b: (at least steps, at least columns), contiguous.
+        c: contiguous float32.
+        half: words are pairs of bfloat16.
+    """
+    if half:
+        _multiply_bfloat16(a, a_start, a_row, a_step, steps, b, b.shape[1], c, rows, columns)
+    else:
+        _multiply_float32(a, a_start, a_row, a_step, steps, b, b.shape[1], c, rows, columns)
+
+
+@njit(**COMPILED)
+def round_block(values, rows, count, halves, row, place):
+    """halves[row + p, place + j] = the bits of the bfloat16 nearest to values[p, j]; NaN stays NaN."""
+    for p in range(np.uint64(rows)):  # unsigned, since numba would look for negative indices at every step
+        for j in range(np.uint64(count)):
+            bits = np.float32(values[p, j]).view(np.int32)
+            bits = (bits + np.int32(0x7FFF) + ((bits >> np.int32(16)) & np.int32(1))) >> np.int32(16)
+            halves[np.uint64(row) + p, np.uint64(place) + j] = bits
+
+
+@njit(**COMPILED)
+def pair_rows(halves, row, place, rows, count, words):
+    """words[q, j] = the pair of halves[row + 2 q, place + j] and halves[row + 2 q + 1, place + j]."""
+    for q in range(np.uint64(rows // 2)):
+        first = np.uint64(row) + q + q
+        for j in range(np.uint64(count)):
+            column = np.uint64(place) + j
+            high = np.uint32(halves[first + np.uint64(1), column]) << np.uint32(16)
+            words[q, j] = np.uint32(halves[first, column]) | high

@@ -1,0 +1,109 @@
+"""The compiled passes against autograd's."""
+
+import pytest
+import torch
+
+from sinenerf.common.hardware import multiplies_bfloat16
+from sinenerf.common.word_kernels import SUPPORTED
+from sinenerf.radiance.compiled_networks import CompiledNetworks
+from sinenerf.radiance.config import RadianceConfig
+from sinenerf.radiance.field import RadianceField
+from sinenerf.radiance.warps import Box
+
+pytestmark = pytest.mark.skipif(not SUPPORTED, reason="needs AVX-512")
+CONFIGS = [
+    {"layer": "sine", "width": 48, "rank": 4, "depth": 3, "coarse_samples": 32, "fine_samples": 12},
+    {"layer": "dense", "width": 22, "depth": 1, "coarse_samples": 5, "fine_samples": 192, "position_frequencies": 0},
+    {"layer": "low-rank", "width": 16, "rank": 3, "depth": 2, "coarse_samples": 7, "fine_samples": 1},
+]
+
+
+def make_field(config: dict) -> RadianceField:
+    torch.manual_seed(0)
+    settings = RadianceConfig(skips=(), sampling="proposal", **{"proposal_width": 9, **config})
+    field = RadianceField(settings, Box((0, 0, 0), (1, 1, 1)))
+    field.precision = "float32"
+    with torch.no_grad():  # biases start at zero, which would hide their places
+        for name, parameter in field.named_parameters():
+            if name.endswith("bias"):
+                parameter.normal_(std=0.1)
+    return field
+
+
+def results(field: RadianceField, compiled: CompiledNetworks | None, rays: int = 50) -> list[torch.Tensor]:
+    """Densities and colours of both networks at random points, and all gradients of a function of them."""
+    field.zero_grad()
+    field.compiled = compiled
+    generator = torch.Generator().manual_seed(1)
+    found = []
+    for network, samples in ((field.coarse, field.config.coarse_samples), (field.fine, field.config.fine_samples)):
+        positions = torch.rand(rays, samples, 3, generator=generator) * 2 - 1
+        directions = torch.nn.functional.normalize(torch.randn(rays, 3, generator=generator), dim=-1)
+        if compiled is not None:
+            assert compiled.serve(network, positions, field.precision == "bfloat16")
+        outputs = [values for values in field.query(network, positions, directions) if values is not None]
+        sum((torch.randn(v.shape, generator=generator) * v).sum() for v in outputs).backward()
+        found += [v.detach() for v in outputs]
+    return found + [p.grad for p in field.parameters()]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: f"{config['layer']}-{config['width']}")
+@pytest.mark.parametrize("rays", [1, 50])
+def test_results_and_gradients_are_those_of_autograd(config, rays):
+    field = make_field(config)
+    expected = results(field, None, rays)
+    compiled = CompiledNetworks()
+    for threads in (1, 3):
+        compiled.threads = threads
+        compiled.passes.clear()
+        for value, truth in zip(results(field, compiled, rays), expected, strict=True):
+            torch.testing.assert_close(value, truth, rtol=1e-3, atol=2e-5 * float(1 + truth.abs().max()))
+
+
+@pytest.mark.skipif(not multiplies_bfloat16("cpu"), reason="needs bfloat16")
+def test_bfloat16_is_as_near_to_float32_as_autograds():
+    field = make_field(CONFIGS[0])
+    exact = results(field, None)
+    field.precision = "bfloat16"
+    for value, peer, truth in zip(results(field, CompiledNetworks()), results(field, None), exact, strict=True):
+        assert float((value - truth).norm()) <= 2 * float((peer - truth).norm()) + 1e-3 * float(truth.norm())
+
+
+def test_memory_of_two_passes_is_not_shared_before_their_gradients():
+    field = make_field(CONFIGS[0])
+    compiled = CompiledNetworks()
+    directions = torch.nn.functional.normalize(torch.randn(9, 3), dim=-1)
+    batches = [torch.rand(9, 4, 3) for _ in range(2)]
+
+    def gradients(together: bool) -> list[torch.Tensor]:
+        field.zero_grad()
+        losses = []
+        for points in batches:
+            losses.append(compiled.raw(field.fine, points, directions, False)[1].square().sum())
+            if not together:
+                losses.pop().backward()
+        if together:
+            sum(losses).backward()
+        return [p.grad for p in field.fine.parameters()]
+
+    for a, b in zip(gradients(True), gradients(False), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_a_parameter_that_is_no_number_is_not_hidden():
+    field = make_field(CONFIGS[0])
+    field.compiled = CompiledNetworks()
+    with torch.no_grad():
+        field.fine.trunk.layers[0].bias[3] = float("nan")
+    density, colour = field.query(field.fine, torch.rand(2, 3, 3), torch.eye(3)[:2])
+    assert density.isnan().all()
+    assert colour.isnan().all()
+
+
+def test_autograd_serves_where_positions_need_gradients():
+    field, compiled = make_field(CONFIGS[0]), CompiledNetworks()
+    positions = torch.rand(2, 3, 3, requires_grad=True)
+    assert not compiled.serve(field.fine, positions, False)
+    assert compiled.serve(field.fine, positions.detach(), False)
+    with torch.no_grad():
+        assert not compiled.serve(field.fine, positions.detach(), False)
