@@ -1,16 +1,20 @@
-/** A scene on a canvas: few pixels while the camera moves, and more as soon as it rests. */
+/** A scene on a canvas: baked, or with few pixels, while the camera moves; the field itself as soon as it rests. */
+
+import { filling } from "../field/camera.js";
+import { BakedPictures } from "./baked_pictures.js";
+import { VALUES, nearnessRange, paintPixels } from "./outputs.js";
 
 /** @typedef {import("../field/camera.js").Camera} Camera */
-/** @typedef {"rgb" | "depth" | "accumulation" | "normals"} Output */
 /** @typedef {{ width: number, height: number, isLast: boolean }} Progress */
-
-export const OUTPUTS = /** @type {const} */ (["rgb", "depth", "accumulation", "normals"]);
 
 const FIRST = 96; // pixels of the longer side of the first picture
 const SMALLEST = 48;
 const FINER = 6; // times the side, from one picture to the next
-const SECONDS = 0.15; // that a picture may take while the camera moves
-const SMALLEST_RANGE = 1e-12;
+const SECONDS = 0.15; // that a picture of the field itself may take while the camera moves
+const BAKED_SECONDS = 0.03; // that a baked one may take, which leaves some of a frame for the page
+const STEADY = 0.2; // relative change of the side that is not worth a picture of another size
+const REST = 120; // milliseconds without a movement, after which the field itself is rendered
+const STILL = 2.5; // times the side of a baked picture, once the camera rests
 
 export class ProgressivePicture {
   /** @type {Camera | undefined} */
@@ -19,14 +23,21 @@ export class ProgressivePicture {
   #version = 0;
   #isRunning = false;
   #isRefining = false;
-  #moving = FIRST;
-  /** What was rendered of the picture on the canvas: 8 numbers for each pixel. */
+  /** Pixels of the longer side while the camera moves: of the field, and baked. */
+  #moving = { field: FIRST, baked: FIRST };
+  /** What was rendered of the picture on the canvas. */
   #values = new Float32Array(0);
+  /** The nearness that is shown as black, and as white. @type {[number, number]} */
+  #range = [0, 1];
+  /** @type {BakedPictures | undefined} */
+  #baked;
 
   /** Pixels of the longer side while the camera rests. */
   rest = 640;
-  /** @type {Output} */
+  /** @type {import("./outputs.js").Output} */
   output = "rgb";
+  /** Whether the camera may move: then the scene is baked. */
+  moves = true;
 
   /**
    * @param {HTMLCanvasElement} canvas
@@ -56,47 +67,102 @@ export class ProgressivePicture {
     this.#isRunning = true;
     for (let version = -1; version !== this.#version; ) {
       version = this.#version;
-      const started = performance.now();
-      let side = Math.min(this.#moving, this.rest);
-      const [width, height] = await this.#render(side); // to its end, even while the camera moves
-      this.#adapt((width * height) / (performance.now() - started));
+      this.pool.sharesTurns = true;
+      let side = await this.#glance();
+      this.#bake();
+      if (this.#isBaked && !(await this.#rests(version))) continue;
+      this.pool.sharesTurns = false;
       this.#isRefining = true;
+      if (this.#isBaked) side = this.rest / FINER; // the picture on the canvas is good enough to go on from
       while (version === this.#version && side < this.rest) {
         side = FINER * side < this.rest ? 4 * side : this.rest;
-        await this.#render(side);
+        await this.#render(side, false);
       }
       this.#isRefining = false;
     }
     this.#isRunning = false;
   }
 
-  /** Choose the pixels that the next picture of a moving camera has. @param {number} rate rays in a millisecond */
-  #adapt(rate) {
-    const { clientWidth: width, clientHeight: height } = this.canvas;
-    const aspect = Math.max(width, height) / Math.max(1, Math.min(width, height));
-    this.#moving = Math.max(SMALLEST, Math.min(2 * FIRST, Math.round(Math.sqrt(1000 * SECONDS * rate * aspect))));
+  get #isBaked() {
+    return Boolean(this.#baked?.isReady || this.#baked?.isShared);
   }
 
-  /** @param {number} side pixels of the longer side @returns {Promise<[number, number]>} width and height */
-  async #render(side) {
+  #bake() {
+    if (this.#baked || !this.moves) return;
+    this.#baked = new BakedPictures(this.pool, (isLast) => (this.canvas.dataset.baked = isLast ? "whole" : "coarse"));
+    this.#baked.begin();
+  }
+
+  /** One picture in the time that a moving camera leaves. @returns {Promise<number>} its longer side */
+  async #glance() {
+    if (this.#baked?.isReady && this.#drawBaked(this.#moving.baked, true)) return this.#moving.baked;
+    const [kind, seconds] = this.#baked?.isShared ? /** @type {const} */ (["baked", SECONDS / 2]) : /** @type {const} */ (["field", SECONDS]);
+    const side = Math.min(this.#moving[kind], this.rest);
+    const started = performance.now();
+    await this.#render(side, kind === "baked"); // to its end, even while the camera moves
+    this.#moving[kind] = this.#adapted(side, seconds, performance.now() - started, kind === "baked" ? this.rest : 2 * FIRST);
+    return side;
+  }
+
+  /** Whether the camera stays where it is, once a baked picture has been seen. @param {number} version */
+  async #rests(version) {
+    const until = performance.now() + REST;
+    do await new Promise(requestAnimationFrame);
+    while (version === this.#version && performance.now() < until);
+    if (version === this.#version && this.#baked?.isReady) this.#drawBaked(Math.min(this.rest, STILL * this.#moving.baked), false);
+    return version === this.#version;
+  }
+
+  /** @param {number} side @param {boolean} isMoving @returns {boolean} whether there is a picture */
+  #drawBaked(side, isMoving) {
+    const started = performance.now();
+    const image = this.#baked?.draw(this.#cameraFor(Math.min(side, this.rest)), this.output, this.#range);
+    if (!image) return false;
+    if (this.canvas.width !== image.width || this.canvas.height !== image.height) {
+      Object.assign(this.canvas, { width: image.width, height: image.height });
+    }
+    this.context.putImageData(image, 0, 0);
+    if (isMoving) this.#moving.baked = this.#adapted(side, BAKED_SECONDS, performance.now() - started, this.rest);
+    this.#tell(image.width, image.height, false);
+    return true;
+  }
+
+  /** The pixels that the next picture of a moving camera has. @param {number} side @param {number} seconds @param {number} taken milliseconds @param {number} most */
+  #adapted(side, seconds, taken, most) {
+    const wanted = Math.max(SMALLEST, Math.min(most, Math.round(side * Math.sqrt((1000 * seconds) / taken))));
+    return Math.abs(wanted - side) > STEADY * side || wanted === most ? wanted : side;
+  }
+
+  /** The camera with so many pixels along the longer side. @param {number} side @returns {Camera} */
+  #cameraFor(side) {
     const camera = /** @type {Camera} */ (this.#camera);
     const { clientWidth: w, clientHeight: h } = this.canvas;
-    const longest = Math.max(1, w, h);
-    const [width, height] = [w, h].map((length) => Math.max(1, Math.round((length * side) / longest)));
-    const lens = filling(camera.lens, width, height);
+    const [width, height] = [w, h].map((length) => Math.max(1, Math.round((length * side) / Math.max(1, w, h))));
+    return { ...camera, lens: filling(camera.lens, width, height) };
+  }
+
+  /** @param {number} side pixels of the longer side @param {boolean} isBaked */
+  async #render(side, isBaked) {
+    const camera = this.#cameraFor(side);
+    const { width, height } = camera.lens;
     this.#begin(width, height);
-    const isWhole = await this.pool.render({ ...camera, lens }, this.output === "normals", (rows) => this.#receive(rows));
-    if (isWhole) {
-      this.#paint(0, height);
-      this.canvas.dataset.side = String(Math.max(width, height));
-      this.report({ width, height, isLast: side >= this.rest });
-    }
-    return [width, height];
+    const withNormals = this.output === "normals";
+    const isWhole = await this.pool.render(camera, { withNormals, isBaked }, (rows) => this.#receive(rows));
+    if (!isWhole) return;
+    this.#range = nearnessRange(this.#values);
+    this.#paint(0, height);
+    this.#tell(width, height, side >= this.rest && !isBaked);
+  }
+
+  /** @param {number} width @param {number} height @param {boolean} isLast */
+  #tell(width, height, isLast) {
+    this.canvas.dataset.side = String(Math.max(width, height));
+    this.report({ width, height, isLast });
   }
 
   /** Make the canvas ready for a picture of another size; the one before stays until rows take its place. @param {number} width @param {number} height */
   #begin(width, height) {
-    this.#values = new Float32Array(8 * width * height);
+    this.#values = new Float32Array(VALUES * width * height);
     if (this.canvas.width === width && this.canvas.height === height) return;
     const before = document.createElement("canvas");
     Object.assign(before, { width: this.canvas.width, height: this.canvas.height });
@@ -109,7 +175,7 @@ export class ProgressivePicture {
   #receive({ start, stop, colour, depth, accumulation, normals }) {
     const from = start * this.canvas.width;
     for (let pixel = 0; pixel < depth.length; pixel++) {
-      const at = 8 * (from + pixel);
+      const at = VALUES * (from + pixel);
       this.#values.set(colour.subarray(3 * pixel, 3 * pixel + 3), at);
       this.#values[at + 3] = depth[pixel];
       this.#values[at + 4] = accumulation[pixel];
@@ -122,45 +188,11 @@ export class ProgressivePicture {
   #paint(start, stop) {
     const width = this.canvas.width;
     const image = this.context.createImageData(width, stop - start);
-    const values = this.#values.subarray(8 * start * width, 8 * stop * width);
-    const colour = this.#colouring();
-    for (let pixel = 0; pixel < width * (stop - start); pixel++) {
-      colour(values, 8 * pixel).forEach((x, channel) => (image.data[4 * pixel + channel] = Math.round(255 * x)));
-      image.data[4 * pixel + 3] = 255;
-    }
+    paintPixels(this.#values.subarray(VALUES * start * width, VALUES * stop * width), this.output, this.#range, image.data);
     this.context.putImageData(image, 0, start);
   }
 
-  /** How the numbers of a pixel are shown: as `sinenerf render` does. @returns {(values: Float32Array, at: number) => number[]} */
-  #colouring() {
-    if (this.output === "rgb") return (values, at) => [values[at], values[at + 1], values[at + 2]];
-    if (this.output === "accumulation") return (values, at) => Array(3).fill(values[at + 4]);
-    if (this.output === "normals") return (values, at) => [5, 6, 7].map((i) => (1 + values[at + i]) / 2);
-    /** @param {number} at */
-    const nearness = (at) => 1 / Math.max(1e-6, this.#values[at + 3]);
-    let [low, high] = [Infinity, 0];
-    for (let at = 0; at < this.#values.length; at += 8) {
-      low = Math.min(low, nearness(at));
-      high = Math.max(high, nearness(at));
-    }
-    const range = Math.max(SMALLEST_RANGE, high - low);
-    return (values, at) => Array(3).fill((1 / Math.max(1e-6, values[at + 3]) - low) / range);
+  dispose() {
+    this.#baked?.dispose();
   }
-}
-
-/**
- * The lens for a picture of this size, such that the photographs' field of view fills it.
- *
- * @param {import("../decoder/radiance.js").Lens} lens
- * @param {number} width
- * @param {number} height
- * @returns {import("../decoder/radiance.js").Lens}
- */
-export function filling(lens, width, height) {
-  const aspect = lens.width / lens.height;
-  const isSame = Math.abs(width - height * aspect) <= Math.max(1, aspect); // up to rounding
-  const scale = Math.max(width / lens.width, height / lens.height);
-  const [x, y] = isSame ? [width / lens.width, height / lens.height] : [scale, scale];
-  const [cx, cy] = [width / 2 + (lens.cx - lens.width / 2) * x, height / 2 + (lens.cy - lens.height / 2) * y];
-  return { fx: lens.fx * x, fy: lens.fy * y, cx, cy, width, height };
 }

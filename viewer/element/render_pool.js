@@ -1,71 +1,119 @@
-/** Workers that render pictures of one scene, some rows at a time. */
+/** Workers that render pictures of one scene, some rows at a time, and bake it. */
 
 import workerSource from "worker:./scene_worker.js";
 
 import { startWorker } from "./workers.js";
 
 /** @typedef {import("../field/camera.js").Camera} Camera */
-/** @typedef {import("../decoder/radiance.js").Capture} Capture */
+/** @typedef {import("./scene_worker.js").Scene} Scene */
 /** @typedef {import("./scene_worker.js").SeenRows} SeenRows */
+/** @typedef {import("../field/baked_volume.js").Baked} Baked */
+/** @typedef {{ request: object, resolve: (reply: any) => void }} Turn of a worker */
 
 const MOST_WORKERS = 8;
 const RAYS = 1024; // of a worker's turn: it ends soon after a picture is abandoned
+const BAKED_RAYS = 4096;
 
 export class RenderPool {
-  /** @type {((rows: SeenRows) => void)[]} by worker, while it renders */
-  #receivers = [];
+  /** Turns that wait: of the picture at hand, and of baking. @type {{ picture: Turn[], baking: Turn[] }} */
+  #waiting = { picture: [], baking: [] };
+  /** The turn that each worker is busy with. @type {(Turn | undefined)[]} */
+  #busy = [];
+  #wasBaking = false;
   #picture = 0;
+  #resume = () => this.#start();
+
+  /** Whether baking takes every second turn from the picture at hand; else it waits for the picture. */
+  sharesTurns = false;
 
   /** @param {Uint8Array} data a scene's file @param {(message: string) => void} fail */
   constructor(data, fail) {
-    /** @type {Promise<Capture>} of the file, once a worker has decoded it */
-    this.capture = new Promise((resolve) => {
+    /** @type {Promise<Scene>} of the file, once a worker has decoded it */
+    this.scene = new Promise((resolve) => {
       const count = Math.max(1, Math.min(MOST_WORKERS, navigator.hardwareConcurrency || 2));
       this.workers = Array.from({ length: count }, (_, index) => {
-        const receive = (/** @type {any} */ reply) => (reply.capture ? resolve(reply.capture) : this.#receivers[index](reply));
+        const receive = (/** @type {any} */ reply) => (reply.scene ? resolve(reply.scene) : this.#finish(index, reply));
         const worker = startWorker(workerSource, receive, fail);
         worker.postMessage({ file: data });
         return worker;
       });
     });
+    document.addEventListener("visibilitychange", this.#resume);
   }
 
   /** Render no further rows of the picture at hand. */
   abandon() {
     this.#picture += 1;
+    for (const { resolve } of this.#waiting.picture.splice(0)) resolve(undefined);
   }
 
   /**
    * @param {Camera} camera
-   * @param {boolean} withNormals
+   * @param {{ withNormals: boolean, isBaked: boolean }} how
    * @param {(rows: SeenRows) => void} paint called for rows as they are ready, those in the middle first
    * @returns {Promise<boolean>} whether the picture was completed
    */
-  async render(camera, withNormals, paint) {
-    const picture = ++this.#picture;
+  async render(camera, how, paint) {
+    this.abandon();
+    const picture = this.#picture;
     const { width, height } = camera.lens;
-    const rows = Math.max(1, Math.floor(RAYS / width));
+    const rows = Math.max(1, Math.floor((how.isBaked ? BAKED_RAYS : RAYS) / width));
     const starts = Array.from({ length: Math.ceil(height / rows) }, (_, i) => i * rows);
     starts.sort((a, b) => Math.abs(a + rows / 2 - height / 2) - Math.abs(b + rows / 2 - height / 2));
-    await Promise.all(this.workers.map(async (worker, index) => {
-      for (let start = starts.shift(); start !== undefined && picture === this.#picture; start = starts.shift()) {
-        const request = { camera, start, stop: Math.min(height, start + rows), withNormals };
-        const seen = await this.#ask(worker, index, request);
-        if (picture === this.#picture) paint(seen);
-      }
+    await Promise.all(starts.map(async (start) => {
+      const seen = await this.#ask("picture", { rows: { camera, start, stop: Math.min(height, start + rows), ...how } });
+      if (seen && picture === this.#picture) paint(seen);
     }));
     return picture === this.#picture;
   }
 
-  /** @param {Worker} worker @param {number} index @param {import("./scene_worker.js").Rows} request @returns {Promise<SeenRows>} */
-  #ask(worker, index, request) {
+  /**
+   * Let a worker mark bricks or evaluate voxels, when no picture needs it.
+   *
+   * @param {{ mark: import("./scene_worker.js").Mark } | { voxels: import("./scene_worker.js").Voxels }} request
+   * @returns {Promise<any>}
+   */
+  bake(request) {
+    return this.#ask("baking", request);
+  }
+
+  /** Give the workers a baked scene, to render rows of it. @param {Baked} volume */
+  share(volume) {
+    for (const worker of this.workers) worker.postMessage({ volume });
+  }
+
+  /** @param {"picture" | "baking"} kind @param {object} request */
+  #ask(kind, request) {
     return new Promise((resolve) => {
-      this.#receivers[index] = resolve;
-      worker.postMessage(request);
+      this.#waiting[kind].push({ request, resolve });
+      this.#start();
     });
   }
 
+  /** Give each idle worker a turn, unless nobody can see its outcome. */
+  #start() {
+    this.workers?.forEach((worker, index) => {
+      if (this.#busy[index] || document.hidden) return;
+      const { picture, baking } = this.#waiting;
+      const isBaking = baking.length > 0 && (!picture.length || (this.sharesTurns && !this.#wasBaking));
+      const turn = (isBaking ? baking : picture).shift();
+      if (!turn) return;
+      this.#wasBaking = isBaking;
+      this.#busy[index] = turn;
+      worker.postMessage(turn.request);
+    });
+  }
+
+  /** @param {number} index of a worker @param {object} reply */
+  #finish(index, reply) {
+    const turn = this.#busy[index];
+    this.#busy[index] = undefined;
+    turn?.resolve(reply);
+    this.#start();
+  }
+
   close() {
+    document.removeEventListener("visibilitychange", this.#resume);
     this.abandon();
     for (const worker of this.workers) worker.terminate();
   }

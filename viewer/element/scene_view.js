@@ -4,11 +4,12 @@ import { PerspectiveCamera, Vector3 } from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 
 import { focusOf, positionOnPath } from "../field/camera.js";
-import { OUTPUTS, ProgressivePicture } from "./progressive_picture.js";
+import { OUTPUTS } from "./outputs.js";
+import { ProgressivePicture } from "./progressive_picture.js";
 import { RenderPool } from "./render_pool.js";
 
 /** @typedef {import("../decoder/radiance.js").Capture} Capture */
-/** @typedef {import("./progressive_picture.js").Output} Output */
+/** @typedef {import("./outputs.js").Output} Output */
 
 const PATH_SECONDS = 20; // of once around
 const MOST_PIXELS = 1024; // of the longer side
@@ -45,7 +46,7 @@ export class SceneView {
     this.controls = this.#newControls();
     /** @type {HTMLElement | undefined} */
     this.attributes = undefined;
-    this.pool.capture.then((capture) => {
+    this.pool.scene.then(({ capture }) => {
       this.#capture = capture;
       if (this.attributes) this.dress(this.attributes);
     });
@@ -58,6 +59,7 @@ export class SceneView {
     const output = /** @type {Output} */ (element.getAttribute("output"));
     this.picture.output = OUTPUTS.includes(output) ? output : "rgb";
     this.controls.enabled = element.getAttribute("controls") !== "none";
+    this.picture.moves = this.controls.enabled || element.hasAttribute("auto-rotate");
     if (!this.#capture) return;
     const [place, isPlaying] = [element.getAttribute("camera") ?? "", element.hasAttribute("auto-rotate")];
     if (place !== this.#asked.place) this.#place(place);
@@ -151,6 +153,7 @@ export class SceneView {
   dispose() {
     this.#isPlaying = false;
     this.controls.dispose();
+    this.picture.dispose();
     this.pool.close();
   }
 }

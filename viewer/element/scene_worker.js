@@ -1,41 +1,81 @@
 /** A worker that decodes a scene once, then renders rows of pictures of it. */
 
 import { SineFileError, decode } from "../decoder/index.js";
+import { BakedScene } from "../field/baked_volume.js";
+import { Baker } from "../field/baker.js";
 import { directionOf } from "../field/camera.js";
 import { plainEngine, simdEngine } from "../field/layer_engine.js";
 import { RayMarcher } from "../field/ray_marcher.js";
 import kernel from "../kernel/radiance.wasm";
 
 /** @typedef {import("../field/camera.js").Camera} Camera */
-/** @typedef {{ camera: Camera, start: number, stop: number, withNormals: boolean }} Rows of a picture */
+/** @typedef {{ camera: Camera, start: number, stop: number, withNormals: boolean, isBaked: boolean }} Rows of a picture */
 /** @typedef {import("../field/ray_marcher.js").Seen & { start: number, stop: number }} SeenRows */
+/** @typedef {Parameters<Baker["mark"]>} Mark */
+/** @typedef {Parameters<Baker["evaluate"]>} Voxels */
+/** What the page needs to know of a scene.
+ * @typedef {{ capture: import("../decoder/radiance.js").Capture, warp: import("../decoder/radiance.js").Warp,
+ *   background: "last_sample" | "white" | "black" }} Scene */
 
-/** @type {Promise<RayMarcher>} */
-let marcher;
+/** @type {Promise<{ scene: Scene, marcher: RayMarcher, baker: Baker }>} */
+let opened;
+/** @type {BakedScene | undefined} */
+let baked;
 
 /** @param {Uint8Array} data */
 async function open(data) {
   const file = decode(data);
   if (file.kind !== "radiance") throw new SineFileError("holds no scene");
-  const opened = new RayMarcher(file, await simdEngine(kernel).catch(plainEngine));
-  postMessage({ capture: file.capture });
-  return opened;
+  const marcher = new RayMarcher(file, await simdEngine(kernel).catch(plainEngine));
+  const scene = { capture: file.capture, warp: file.warp, background: file.config.background };
+  postMessage({ scene });
+  return { scene, marcher, baker: new Baker(marcher, file.warp) };
 }
 
 /** @param {Rows} rows */
-async function render({ camera, start, stop, withNormals }) {
+async function render({ camera, start, stop, withNormals, isBaked }) {
   /** @type {import("../field/warps.js").Vector[]} */
   const directions = [];
   for (let y = start; y < stop; y++) for (let x = 0; x < camera.lens.width; x++) directions.push(directionOf(camera, x, y));
   const [x, y, z] = camera.position;
-  const seen = (await marcher).render([x, y, z], directions, withNormals);
-  const arrays = Object.values(seen).filter((array) => array !== null);
-  postMessage({ ...seen, start, stop }, { transfer: arrays.map((array) => array.buffer) });
+  const renderer = isBaked && baked ? baked : (await opened).marcher;
+  const seen = renderer.render([x, y, z], directions, withNormals);
+  reply({ ...seen, start, stop }, Object.values(seen));
+}
+
+/** @param {Mark} mark */
+async function markBricks(mark) {
+  const found = (await opened).baker.mark(...mark);
+  reply(found, Object.values(found));
+}
+
+/** @param {Voxels} voxels */
+async function evaluate(voxels) {
+  const { baker } = await opened;
+  const started = performance.now();
+  const values = baker.evaluate(...voxels);
+  reply({ values, milliseconds: performance.now() - started }, [values]);
+}
+
+/** @param {object} message @param {(ArrayBufferView | null)[]} arrays of the message, which are handed over */
+function reply(message, arrays) {
+  postMessage(message, { transfer: arrays.flatMap((array) => (array ? [/** @type {ArrayBuffer} */ (array.buffer)] : [])) });
+}
+
+/** @param {any} data one of the requests, by its name */
+async function answer({ file, rows, mark, voxels, volume }) {
+  if (file) await (opened = open(file));
+  if (rows) await render(rows);
+  if (mark) await markBricks(mark);
+  if (voxels) await evaluate(voxels);
+  if (volume) {
+    const { warp, background } = (await opened).scene;
+    baked = new BakedScene(volume, warp, background);
+  }
 }
 
 addEventListener("message", ({ data }) => {
-  const work = data.file ? (marcher = open(data.file)) : render(data);
-  work.catch((error) => {
+  answer(data).catch((error) => {
     const message = error instanceof RangeError ? "needs more memory than the browser gives" : String(error);
     postMessage({ error: error instanceof SineFileError ? error.message : message });
   });

@@ -40,6 +40,23 @@ export function resized(lens, width, height) {
   return { fx: lens.fx * x, fy: lens.fy * y, cx: lens.cx * x, cy: lens.cy * y, width, height };
 }
 
+/**
+ * The lens for a picture of this size, such that the photographs' field of view fills it.
+ *
+ * @param {Lens} lens
+ * @param {number} width
+ * @param {number} height
+ * @returns {Lens}
+ */
+export function filling(lens, width, height) {
+  const aspect = lens.width / lens.height;
+  const isSame = Math.abs(width - height * aspect) <= Math.max(1, aspect); // up to rounding
+  const scale = Math.max(width / lens.width, height / lens.height);
+  const [x, y] = isSame ? [width / lens.width, height / lens.height] : [scale, scale];
+  const [cx, cy] = [width / 2 + (lens.cx - lens.width / 2) * x, height / 2 + (lens.cy - lens.height / 2) * y];
+  return { fx: lens.fx * x, fy: lens.fy * y, cx, cy, width, height };
+}
+
 /** The point that a path looks at. @param {Capture} capture */
 export const focusOf = ({ rotation: r, position, focus }) => position.map((x, axis) => x - focus * r[3 * axis + 2]);
 

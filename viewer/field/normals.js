@@ -32,21 +32,29 @@ export class NormalFinder {
         /** @type {Vector} */ (direction.map((x, axis) => origin[axis] + distances[start + lane] * x)));
       places.forEach((place, lane) => this.warp(place).forEach((x, axis) => (points[lane + axis * POINTS] = x)));
       const gradient = this.gradient.evaluate();
-      places.forEach((place, lane) => this.#pullBack(place, gradient, lane, normals, 3 * (start + lane)));
+      places.forEach((place, lane) => {
+        normals.set(normalAt(this.warp, place, [0, 1, 2].map((axis) => gradient[lane + axis * POINTS])), 3 * (start + lane));
+      });
     }
     return normals;
   }
+}
 
-  /** The gradient in the cube as a normal of the scene. @param {Vector} place @param {Float64Array} gradient @param {number} lane @param {Float32Array} normals @param {number} at */
-  #pullBack(place, gradient, lane, normals, at) {
-    const step = STEP * Math.max(1e-3, Math.hypot(...place));
-    const normal = [0, 1, 2].map((axis) => {
-      /** @param {number} by */
-      const moved = (by) => this.warp(/** @type {Vector} */ (place.map((x, i) => (i === axis ? x + by : x))));
-      const [ahead, behind] = [moved(step), moved(-step)];
-      return ahead.reduce((sum, x, i) => sum - (gradient[lane + i * POINTS] * (x - behind[i])) / (2 * step), 0);
-    });
-    const length = Math.hypot(...normal) || 1;
-    normal.forEach((x, axis) => (normals[at + axis] = x / length));
-  }
+/**
+ * The unit vector, in axes of the scene, along which a density falls fastest.
+ *
+ * @param {(point: Vector) => Vector} warp
+ * @param {Vector} place in the scene
+ * @param {number[]} gradient of the density, in the cube
+ */
+export function normalAt(warp, place, gradient) {
+  const step = STEP * Math.max(1e-3, Math.hypot(...place));
+  const normal = [0, 1, 2].map((axis) => {
+    /** @param {number} by */
+    const moved = (by) => warp(/** @type {Vector} */ (place.map((x, i) => (i === axis ? x + by : x))));
+    const [ahead, behind] = [moved(step), moved(-step)];
+    return ahead.reduce((sum, x, i) => sum - (gradient[i] * (x - behind[i])) / (2 * step), 0);
+  });
+  const length = Math.hypot(...normal) || 1;
+  return normal.map((x) => x / length);
 }

@@ -36,28 +36,43 @@ export class RayMarcher {
    * @returns {Seen}
    */
   render(origin, directions, withNormals = false) {
-    const rays = directions.map((direction) => this.warped(origin, direction));
-    const edges = this.#edges(rays);
-    const seen = new Accumulator(rays, edges, this.config.background);
-    for (let sample = 0; sample < edges[0].length - 1; sample++) {
-      const active = seen.active();
-      for (let start = 0; start < active.length; start += POINTS) {
-        this.#march(seen, directions, active.subarray(start, start + POINTS), sample);
-      }
-    }
-    const { colour, depth, accumulation } = seen.finished();
+    const { colour, depth, accumulation } = this.#followed(origin, directions, directions).finished();
     const normals = withNormals ? this.normals.find(origin, directions, depth) : null;
     return { colour, depth, accumulation, normals };
   }
 
-  /** One sample of up to 32 rays. @param {Accumulator} seen @param {Vector[]} directions @param {Int32Array} active @param {number} sample */
+  /**
+   * Where light is absorbed along rays, without its colour.
+   *
+   * @param {Vector} origin of all rays
+   * @param {Vector[]} directions unit vectors
+   */
+  trace(origin, directions) {
+    return this.#followed(origin, directions, null);
+  }
+
+  /** @param {Vector} origin @param {Vector[]} directions @param {Vector[] | null} seenAlong null where no colour is asked for */
+  #followed(origin, directions, seenAlong) {
+    const rays = directions.map((direction) => this.warped(origin, direction));
+    const edges = this.#edges(rays);
+    const seen = new Accumulator(rays, edges, this.config.background);
+    for (let sample = 0; sample < seen.samples; sample++) {
+      const active = seen.active();
+      for (let start = 0; start < active.length; start += POINTS) {
+        this.#march(seen, seenAlong, active.subarray(start, start + POINTS), sample);
+      }
+    }
+    return seen;
+  }
+
+  /** One sample of up to 32 rays. @param {Accumulator} seen @param {Vector[] | null} directions @param {Int32Array} active @param {number} sample */
   #march(seen, directions, active, sample) {
     const { points, result, directions: seenAlong, colours } = this.second.attached();
     active.forEach((ray, lane) => {
       seen.rays[ray].place((seen.edges[ray][sample] + seen.edges[ray][sample + 1]) / 2, points, lane, POINTS);
     });
     this.second.evaluate();
-    if (!seen.weigh(active, sample, result)) return;
+    if (!seen.weigh(active, sample, result) || !directions) return;
     active.forEach((ray, lane) => {
       for (let axis = 0; axis < 3; axis++) seenAlong[lane + axis * POINTS] = directions[ray][axis];
     });

@@ -116,6 +116,32 @@ export function pointWarp(warp) {
   };
 }
 
+/**
+ * Where points of the cube lie in the scene: the inverse of `pointWarp`.
+ *
+ * @param {Warp} warp
+ * @returns {(point: Vector) => Vector}
+ */
+export function pointUnwarp(warp) {
+  if (warp.kind === "ndc") {
+    return ([x, y, w]) => {
+      const z = (2 * warp.near) / (Math.min(w, FAR_FACE) - 1);
+      return [-x * warp.tanX * z, -y * warp.tanY * z, z];
+    };
+  }
+  const { centre } = warp;
+  if (warp.kind === "box") {
+    const longest = Math.max(...warp.half);
+    return ([x, y, z]) => [centre[0] + x * longest, centre[1] + y * longest, centre[2] + z * longest];
+  }
+  return ([x, y, z]) => {
+    const size = Math.max(Math.abs(x), Math.abs(y), Math.abs(z), 1e-9);
+    const m = size <= 0.5 ? 2 * size : 1 / (2 - 2 * Math.min(size, FAR_FACE)); // the inverse of (2 - 1/m) / 2
+    const scale = (warp.radius * m) / size;
+    return [centre[0] + x * scale, centre[1] + y * scale, centre[2] + z * scale];
+  };
+}
+
 /** @param {Extract<Warp, { kind: "ndc" }>} warp @param {Vector} origin @param {Vector} direction */
 function ndcRay({ tanX, tanY, near }, origin, direction) {
   const d = [direction[0], direction[1], Math.min(direction[2], -FORWARD)];

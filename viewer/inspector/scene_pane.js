@@ -42,6 +42,7 @@ export class ScenePane {
   }
 
   dispose() {
+    this.picture?.dispose();
     this.pool?.close();
   }
 }

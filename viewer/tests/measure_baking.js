@@ -1,0 +1,45 @@
+/**
+ * What baking a scene costs: decibels between baked and exact pictures from home and from its path, for each level.
+ *
+ *     node tests/measure_baking.js FILE [WIDTH]
+ */
+
+import { BakedScene } from "../field/baked_volume.js";
+import { bakingCameras } from "../field/baking_cameras.js";
+
+import { directionOf, filling } from "../field/camera.js";
+import { bake } from "../element/baking.js";
+import { openScene } from "./one_process.js";
+
+const [path, width = "100"] = process.argv.slice(2);
+const { marcher, pool, scene } = await openScene(path);
+const all = bakingCameras(scene);
+const views = [0, 1, 3].map((index) => {
+  const { lens } = all[index];
+  return { ...all[index], lens: filling(lens, Number(width), Math.round((Number(width) * lens.height) / lens.width)) };
+});
+
+/** @param {{ render: import("../field/ray_marcher.js").RayMarcher["render"] }} renderer @param {import("../field/camera.js").Camera} camera */
+function picture(renderer, camera) {
+  const rows = Array.from({ length: camera.lens.height }, (_, y) => {
+    const directions = Array.from({ length: camera.lens.width }, (_, x) => directionOf(camera, x, y));
+    return renderer.render(/** @type {any} */ (camera.position), directions).colour;
+  });
+  return rows.flatMap((row) => [...row]);
+}
+
+const exact = views.map((view) => picture(marcher, view));
+const started = performance.now();
+await bake(pool, (baked, isLast) => {
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  const renderer = new BakedScene(baked, scene.warp, scene.background);
+  const decibels = views.map((view, index) => {
+    const found = picture(renderer, view);
+    const error = found.reduce((sum, x, i) => sum + (x - exact[index][i]) ** 2, 0) / found.length;
+    return (-10 * Math.log10(error)).toFixed(1);
+  });
+  const { bricks, cells } = baked.layout;
+  const occupied = baked.distances.reduce((sum, rings) => sum + Number(rings === 0), 0);
+  const megabytes = ((baked.values.length + baked.distances.length) / 1e6).toFixed(1);
+  console.log(`${cells} cells: ${seconds} s, ${bricks.join("x")} bricks, ${occupied} occupied, ${megabytes} MB, ${decibels.join(" ")} dB${isLast ? ", last" : ""}`);
+});
