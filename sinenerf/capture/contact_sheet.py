@@ -1,5 +1,7 @@
 """A picture of all photographs: placed ones in the scene, left-out ones below with their reasons."""
 
+import unicodedata
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +10,7 @@ from sinenerf.capture.report import CaptureReport
 from sinenerf.capture.workspace import Workspace
 
 if TYPE_CHECKING:
-    from PIL import Image, ImageDraw
+    from PIL import Image, ImageDraw, ImageFont
 
 CELL, LABEL, GAP = 160, 28, 6
 """Side of a thumbnail's square, height of the two lines below it, and distance between squares, in pixels."""
@@ -24,7 +26,7 @@ def write_contact_sheet(report: CaptureReport, intake: Intake, workspace: Worksp
     Raises:
         OSError: the file cannot be written.
     """
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
     stored = {photograph.source: photograph.name for photograph in intake.photographs}
     placed = [(source, "", PLACED) for source in report.placed.values()]
@@ -37,7 +39,7 @@ def write_contact_sheet(report: CaptureReport, intake: Intake, workspace: Worksp
     for title, part in ((f"placed: {len(placed)}", placed), (f"left out: {len(left_out)}", left_out)):
         if not part:
             continue
-        draw.text((GAP, y + 4), title, INK, ImageFont.load_default(16))
+        draw.text((GAP, y + 4), title, INK, _font(15))
         y += heading
         for number, (source, reason, colour) in enumerate(part):
             corner = (GAP + number % COLUMNS * (CELL + GAP), y + number // COLUMNS * (CELL + LABEL + GAP))
@@ -66,13 +68,22 @@ def _draw_cell(
             small.thumbnail((CELL - 6, CELL - 6))
         sheet.paste(small, (x + (CELL - small.width) // 2, y + (CELL - small.height) // 2))
     draw.rectangle((x, y, x + CELL - 1, y + CELL - 1), outline=colour, width=2)
-    draw.text((x + 2, y + CELL + 1), _shortened(lines[0], draw), INK)
-    draw.text((x + 2, y + CELL + 13), lines[1], colour)
+    draw.text((x + 2, y + CELL + 1), shortened(lines[0]), INK, _font(10))
+    draw.text((x + 2, y + CELL + 14), lines[1], colour, _font(10))
 
 
-def _shortened(text: str, draw: "ImageDraw.ImageDraw") -> str:
-    """The end of a text that fits below a square."""
-    shown = text
-    while draw.textlength(shown) > CELL - 4:
+def shortened(text: str) -> str:
+    """The end of a text that fits below a square, with accents as single characters, which the font has."""
+    shown = unicodedata.normalize("NFC", text)
+    while _font(10).getlength(shown) > CELL - 4:
         shown = "..." + shown.removeprefix("...")[1:]
     return shown
+
+
+@cache
+def _font(size: int) -> "ImageFont.FreeTypeFont":
+    """DejaVu Sans, which matplotlib brings: Latin, Greek and Cyrillic letters, where Pillow's font has ASCII alone."""
+    from matplotlib import get_data_path
+    from PIL import ImageFont
+
+    return ImageFont.truetype(str(Path(get_data_path()) / "fonts/ttf/DejaVuSans.ttf"), size)

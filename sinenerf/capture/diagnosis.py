@@ -2,15 +2,20 @@
 
 from collections import defaultdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float
 
 from sinenerf.capture.intake import Intake, Photograph
 from sinenerf.capture.mapping import Mapping
 from sinenerf.capture.options import CaptureError
 from sinenerf.capture.report import LeftOut
+from sinenerf.capture.turning import Matches, turned_share
 from sinenerf.capture.workspace import Workspace
-from sinenerf.capture.world_frame import camera_to_world
+
+if TYPE_CHECKING:
+    import pycolmap
 
 DARK = 12.0
 """Mean grey value, of 255, below which a photograph is called dark."""
@@ -21,7 +26,9 @@ FEW_FEATURES = 100
 SMALLEST_ANGLE = 1.5
 """Angle in degrees between the rays to the median point below which the cameras are said to stand in one place."""
 ROTATIONS = 0.6
-"""Share of pairs that a homography explains from which on the photographs are said to be turned, not moved."""
+"""Share of pairs that a rotation explains from which on the camera is said to be turned, not moved."""
+SHORT = 10
+"""Pictures below which a film is called too short."""
 
 
 class MatchGraph:
@@ -36,20 +43,20 @@ class MatchGraph:
 
         self.links: dict[str, dict[str, int]] = defaultdict(dict)
         self.features: dict[str, int] = {}
-        kinds = pycolmap.TwoViewGeometryConfiguration
-        homographies = {kinds.PLANAR, kinds.PANORAMIC, kinds.PLANAR_OR_PANORAMIC}
-        self.pairs = self.homographies = 0
+        self.matches: list[Matches] = []
         with pycolmap.Database.open(workspace.database) as database:
             names = {image.image_id: image.name for image in database.read_all_images()}
-            self.features = {name: database.num_keypoints_for_image(i) for i, name in names.items()}
+            points = {i: _from_the_middle(database, i) for i in names}
+            self.features = {name: len(points[i]) for i, name in names.items()}
             for pair_id, geometry in zip(*database.read_two_view_geometries(), strict=True):
                 inliers = len(geometry.inlier_matches)
                 if inliers == 0:
                     continue
-                first, second = (names[i] for i in pycolmap.pair_id_to_image_pair(pair_id))
+                one, two = pycolmap.pair_id_to_image_pair(pair_id)
+                first, second = names[one], names[two]
                 self.links[first][second] = self.links[second][first] = inliers
-                self.pairs += 1
-                self.homographies += kinds(geometry.config) in homographies
+                chosen = np.asarray(geometry.inlier_matches)
+                self.matches.append((points[one][chosen[:, 0]], points[two][chosen[:, 1]]))
 
     def group(self, name: str, without: set[str]) -> set[str]:
         """The photographs that are linked to one, directly or through others, none of them in `without`."""
@@ -59,6 +66,13 @@ class MatchGraph:
                 found.add(other)
                 waiting.append(other)
         return found
+
+
+def _from_the_middle(database: "pycolmap.Database", image_id: int) -> Float[np.ndarray, "n 2"]:
+    """A photograph's features from its middle, as shares of its longer side."""
+    camera = database.read_camera(database.read_image(image_id).camera_id)
+    size = np.array([camera.width, camera.height])
+    return (np.asarray(database.read_keypoints(image_id))[:, :2] - size / 2) / size.max()
 
 
 def explain_left_out(intake: Intake, mapping: Mapping, graph: MatchGraph) -> list[LeftOut]:
@@ -99,11 +113,16 @@ def check_scene(source: Path, intake: Intake, mapping: Mapping, graph: MatchGrap
             how to photograph instead.
     """
     count = len(intake.photographs)
-    turned = graph.pairs > 0 and graph.homographies >= ROTATIONS * graph.pairs
+    turned = turned_share(graph.matches) >= ROTATIONS
     if mapping.models and len(mapping.placed()) >= fewest:
-        if median_angle(mapping) >= SMALLEST_ANGLE and not (turned and _stands_still(mapping)):
+        if median_angle(mapping) >= SMALLEST_ANGLE and not turned:
             return
         turned = True
+    if intake.film and count < SHORT:
+        raise CaptureError(
+            f"{source}: the film has only {count} different pictures, which make no scene. Film for 10 seconds or "
+            "more while walking sideways"
+        )
     if turned:
         raise CaptureError(
             f"{source}: the camera was turned but not moved, so that nothing has depth. Walk sideways while "
@@ -120,8 +139,8 @@ def check_scene(source: Path, intake: Intake, mapping: Mapping, graph: MatchGrap
         )
     best = f"at most {len(mapping.placed())}" if mapping.models else "none"
     raise CaptureError(
-        f"{source}: the photographs overlap too little: {best} of {count} fit together ({graph.pairs} pairs share "
-        "points). Take more, so that each shows two thirds of what the one before shows"
+        f"{source}: the photographs overlap too little: {best} of {count} fit together ({len(graph.matches)} pairs "
+        "share points). Take more, so that each shows two thirds of what the one before shows"
     )
 
 
@@ -135,13 +154,3 @@ def median_angle(mapping: Mapping) -> float:
         rays /= np.linalg.norm(rays, axis=1, keepdims=True)
         angles.append(np.degrees(np.arccos(np.clip((rays @ rays.T).min(), -1, 1))))
     return float(np.median(angles)) if angles else 0.0
-
-
-def _stands_still(mapping: Mapping) -> bool:
-    """Whether the cameras of the largest model are much closer together than the points are far."""
-    model = mapping.largest
-    centres = camera_to_world(model)[:, :, 3]
-    points = np.array([point.xyz for point in model.points3D.values()])
-    spread = np.linalg.norm(centres - np.median(centres, axis=0), axis=1).mean()
-    distance = np.median(np.linalg.norm(points - np.median(centres, axis=0), axis=1))
-    return bool(spread < 0.03 * distance)

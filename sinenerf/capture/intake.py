@@ -33,6 +33,8 @@ from sinenerf.common.files import replacing
 if TYPE_CHECKING:
     from PIL import Image
 
+PANORAMA = 2.5
+"""Longer side, as a multiple of the shorter, from which on a picture counts as stitched of several."""
 THUMBNAIL = 48
 """Side of the pictures that are compared to find duplicates, in pixels."""
 SAME = 0.02
@@ -133,6 +135,9 @@ def _from_folder(source: Path, options: CaptureOptions, workspace: Workspace, st
                 except UnreadableError as error:
                     too_large = isinstance(error, TooLargeError)
                     left_out.append(LeftOut(name, "too large" if too_large else "unreadable", str(error)))
+                    continue
+                if max(picture.size) > PANORAMA * min(picture.size):
+                    left_out.append(LeftOut(name, "panorama", "stitched: it has no single place. Take photographs"))
                     continue
                 suffix = ".png" if path.suffix.lower() == ".png" else ".jpg"
                 _keep(workspace, picture, mask, plain_name(name, taken, suffix), name)
@@ -237,7 +242,8 @@ def _check_enough(source: Path, intake: Intake) -> None:
 
 def _too_few(source: Path, count: int) -> str:
     kinds = " ".join(sorted(PHOTOGRAPHS))
-    what = "pictures in this film" if source.is_file() else f"photographs ({kinds}) in this folder"
+    plural = "" if count == 1 else "s"
+    what = f"picture{plural} in this film" if source.is_file() else f"photograph{plural} ({kinds}) in this folder"
     return f"{source}: {count} {what}. Take 20 or more of one scene, each from another place; 3 are the least"
 
 

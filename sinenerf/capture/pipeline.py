@@ -55,10 +55,6 @@ def capture(source: Path, scene: Path, options: CaptureOptions | None = None, pr
         except CaptureError:
             workspace.discard()  # the input has to change, and then all of this is of no use
             raise
-        except OSError:
-            if not any(workspace.images.iterdir()):
-                workspace.discard()
-            raise
 
 
 def _make(source: Path, scene: Path, options: CaptureOptions, workspace: Workspace, stages: Stages) -> CaptureReport:

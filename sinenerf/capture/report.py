@@ -7,7 +7,17 @@ from typing import Any, Literal
 
 REPORT = "capture.json"
 """Name of the report in the scene's folder."""
-Reason = Literal["unreadable", "too large", "duplicate", "blurred", "dark", "no overlap", "another scene", "not placed"]
+Reason = Literal[
+    "unreadable",
+    "too large",
+    "panorama",
+    "duplicate",
+    "blurred",
+    "dark",
+    "no overlap",
+    "another scene",
+    "not placed",
+]
 
 
 @dataclass(frozen=True)

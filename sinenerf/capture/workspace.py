@@ -13,6 +13,8 @@ from sinenerf.capture.report import REPORT, CaptureReport
 from sinenerf.common.files import check_folder
 from sinenerf.common.work_folder import WorkFolder
 
+SUFFIX = "capture"
+"""Of the hidden folder's name."""
 BYTES_EACH = 5_000_000
 """Disk space that a photograph takes while a scene is made: its copies, features and matches."""
 
@@ -32,7 +34,7 @@ class Workspace(WorkFolder):
         if not scene.is_dir():
             check_folder(scene)
         self.scene = scene
-        super().__init__(scene, "capture", settings)
+        super().__init__(scene, SUFFIX, settings)
         self.images, self.masks = self.folder / "images", self.folder / "masks"
         self.database, self.model = self.folder / "database.db", self.folder / "model"
         self.result = self.folder / "scene"

@@ -13,6 +13,11 @@ SETTINGS, LOCK = "settings", "lock"
 """Names in the folder of what the results depend on, and of the file that the working process has locked."""
 
 
+def hidden_beside(output: Path, suffix: str) -> Path:
+    """The place of an output's work folder."""
+    return output.absolute().with_name(f".{output.absolute().name}.{suffix}")
+
+
 class WorkFolder:
     """A hidden folder beside an output, where the steps of a long command keep their results until all are complete.
 
@@ -26,16 +31,17 @@ class WorkFolder:
 
     def __init__(self, output: Path, suffix: str, settings: dict[str, Any]) -> None:
         self.output, self.settings = output, json.loads(json.dumps(settings))
-        self.folder = output.absolute().with_name(f".{output.absolute().name}.{suffix}")
+        self.folder = hidden_beside(output, suffix)
 
     @contextmanager
     def claimed(self) -> Iterator[bool]:
         """Work in the folder: it exists within the block, and no other process is in it.
 
-        Results of other settings are discarded. The lock is the operating system's, so that a kill ends it.
+        Results of other settings are discarded, but for what `stays` names. A folder in which nothing was finished is
+        removed at the end. The lock is the operating system's, so that a kill ends it.
 
         Yields:
-            whether there were results of other settings.
+            whether results of other settings were discarded.
 
         Raises:
             BlockingIOError: another process makes the same output.
@@ -58,6 +64,8 @@ class WorkFolder:
                 self.write(SETTINGS, self.settings)
             yield others
         finally:
+            if not any(path.is_file() for path in self._results()):
+                self.discard()
             lock.release()
 
     def resumes(self) -> bool:
@@ -80,11 +88,21 @@ class WorkFolder:
         """Remove the folder and everything in it."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def stays(self, other_settings: Any) -> set[str]:
+        """Names in the folder that are still of use after a run with other settings."""
+        return set()
+
+    def _results(self) -> Iterator[Path]:
+        """Everything below the folder but its lock and its settings."""
+        own = self.folder / LOCK, self.folder / f"{SETTINGS}.json"
+        return (path for path in self.folder.rglob("*") if path not in own)
+
     def _empty(self) -> bool:
-        """Remove everything but the lock. Returns whether there was anything."""
-        found = [path for path in self.folder.iterdir() if path.name != LOCK]
+        """Remove all results but those that stay. Returns whether there were any."""
+        stays = self.stays(self.read(SETTINGS)) | {LOCK, f"{SETTINGS}.json"}
+        found = [path for path in self.folder.iterdir() if path.name not in stays]
         for path in found:
-            if path.is_dir() and not path.is_symlink():
+            if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)

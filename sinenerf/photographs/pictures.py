@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Bool
 
 from sinenerf.photographs.posed_photographs import CaptureError
 
@@ -100,6 +101,29 @@ def to_eight_bits(path: Path, image: "Image") -> "Image":
     if image.mode == "F":
         raise CaptureError(f"{path}: its pixels are floating-point numbers of no known range: save it as 8-bit RGB")
     return image.convert("RGBA" if image.has_transparency_data else "RGB")
+
+
+def load_mask(path: Path, size: tuple[int, int]) -> Bool[np.ndarray, "height width"]:
+    """A mask in the size of its photograph: true where the photograph counts, as white pixels say.
+
+    Args:
+        size: width and height of the photograph.
+
+    Raises:
+        CaptureError: it is damaged, has other proportions, or is black everywhere.
+    """
+    from PIL import Image
+
+    picture = decode(path).convert("L")
+    if not same_proportions(picture.size, size):
+        raise CaptureError(
+            f"{path}: this mask is {picture.width}x{picture.height}, of other proportions than the photograph of "
+            f"{size[0]}x{size[1]}"
+        )
+    counts = np.array(picture.resize(size, Image.Resampling.BOX)) >= 128
+    if not counts.any():
+        raise CaptureError(f"{path}: this mask is black everywhere. White pixels count: invert it, or remove it")
+    return counts
 
 
 def turned(path: Path, image: "Image", size: tuple[int, int] | None) -> "Image":

@@ -11,10 +11,9 @@ from nerfstudio.data.datamanagers.base_datamanager import VanillaDataManager, Va
 from nerfstudio.data.dataparsers.base_dataparser import DataParserConfig
 from nerfstudio.data.datasets.base_dataset import InputDataset
 from nerfstudio.data.scene_box import SceneBox
-from PIL import Image
 
 from sinenerf.common.console import say
-from sinenerf.photographs.pictures import decode, load_picture, same_proportions
+from sinenerf.photographs.pictures import decode, load_mask, load_picture
 from sinenerf.photographs.posed_photographs import CaptureError
 from sinenerf.plugin.dataparser import SineDataParser
 from sinenerf.plugin.edge import exit_on
@@ -55,16 +54,7 @@ class Photographs(InputDataset):
         width, height = self._size(index)
         if path is None:
             return torch.ones(height, width, 1, dtype=torch.bool)
-        picture = decode(path).convert("L")
-        if not same_proportions(picture.size, (width, height)):
-            raise CaptureError(
-                f"{path}: this mask is {picture.width}x{picture.height}, of other proportions than the photograph of "
-                f"{width}x{height}"
-            )
-        values = np.array(picture.resize((width, height), Image.Resampling.BOX))
-        if not (values >= 128).any():
-            raise CaptureError(f"{path}: this mask is black everywhere. White pixels count: invert it, or remove it")
-        return torch.from_numpy(values >= 128)[..., None]
+        return torch.from_numpy(load_mask(path, (width, height)))[..., None]
 
     @cached_property
     def transparent(self) -> bool:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sinenerf.plugin.edge import silence
 from sinenerf.radiance.cameras import Camera
-from sinenerf.radiance.evaluate import Score, score
+from sinenerf.radiance.evaluate import Mask, Score, score
 from sinenerf.radiance.image_metrics import Image
 from sinenerf.radiance.lens_distortion import LensDistortion
 
@@ -27,10 +27,11 @@ def score_held_out(pipeline: Any, render: Renderer, stride: int = 1) -> list[Sco
     return list(score(held_out_views(pipeline), render, stride))
 
 
-def held_out_views(pipeline: Any) -> Iterator[tuple[Any, Image]]:
-    """Cameras and photographs of the held-out views; transparent pixels are blended with the model's background."""
+def held_out_views(pipeline: Any) -> Iterator[tuple[Any, Image, Mask | None]]:
+    """Cameras, photographs and masks of the held-out views; transparent pixels are blended with the background."""
     for camera, batch in pipeline.datamanager.fixed_indices_eval_dataloader:
-        yield camera, pipeline.model.renderer_rgb.blend_background(batch["image"].float().cpu())
+        photograph = pipeline.model.renderer_rgb.blend_background(batch["image"].float().cpu())
+        yield camera, photograph, batch.get("mask")
 
 
 def model_renderer(pipeline: Any) -> Renderer:

@@ -7,13 +7,15 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from jaxtyping import Bool
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
 
 from sinenerf.common.checks import check_positive
 from sinenerf.common.console import say
 from sinenerf.common.files import check_folder, replacing
-from sinenerf.photographs.pictures import load_picture
+from sinenerf.photographs.pictures import load_mask, load_picture
 from sinenerf.photographs.posed_photographs import FISHEYE, PosedPhotographs
 from sinenerf.photographs.reading import read_photographs
 from sinenerf.radiance.cameras import Camera, Capture
@@ -29,6 +31,8 @@ BACKGROUNDS = {"white": 1.0, "black": 0.0}
 SMALLEST = 11
 """Pixels in width and height of a picture that is scored: those of SSIM's window."""
 
+Mask = Bool[Tensor, "height width 1"]
+"""True where a photograph counts."""
 View = TypeVar("View")
 """A camera: ours, or one of nerfstudio's."""
 
@@ -46,21 +50,30 @@ class Score:
 
 
 def score(
-    views: Iterable[tuple[View, Image]], render: Callable[[View, int], Image], stride: int = 1
+    views: Iterable[tuple[View, Image, Mask | None]], render: Callable[[View, int], Image], stride: int = 1
 ) -> Iterator[Score]:
     """Compare held-out views with their photographs, one after the other.
 
     Args:
-        views: cameras and their whole photographs, in [0, 1].
+        views: cameras, their whole photographs, in [0, 1], and where these count; None for everywhere.
         render: (camera, stride) to every n-th pixel of the view, across and down.
         stride: n. SSIM and LPIPS need neighbouring pixels, and are computed for 1 only.
     """
-    for view, photograph in views:
+    for view, photograph, mask in views:
         with torch.no_grad():
             truth = photograph[::stride, ::stride].cpu()
             image = render(view, stride).cpu().clamp(0, 1)
-            metrics = image_metrics(image, truth) if stride == 1 else {"psnr": float(psnr(image, truth))}
+            counts = None if mask is None else mask[::stride, ::stride].cpu()
+            metrics = _metrics(image, truth, counts, whole=stride == 1)
         yield Score(image, truth, metrics)
+
+
+def _metrics(image: Image, truth: Image, counts: Mask | None, whole: bool) -> dict[str, float]:
+    """PSNR of the pixels that count; SSIM and LPIPS as if the others were right."""
+    shown = image if counts is None else torch.where(counts, image, truth)
+    metrics = image_metrics(shown, truth) if whole else {}
+    kept = slice(None) if counts is None else counts[..., 0]
+    return {**metrics, "psnr": float(psnr(image[kept], truth[kept]))}
 
 
 def mean_metrics(metrics: Sequence[dict[str, float]]) -> dict[str, float]:
@@ -191,8 +204,8 @@ def progress(scores: Iterable[Score], count: int) -> Iterator[Score]:
 
 def _with_photograph(
     photographs: PosedPhotographs, index: int, view: Camera, scale: float, background: str
-) -> tuple[Camera, Image]:
-    """The view in the size that is scored, and its photograph in that size."""
+) -> tuple[Camera, Image, Mask | None]:
+    """The view in the size that is scored, its photograph in that size, and where that counts."""
     view = view.resized(scale)
     if min(view.width, view.height) < SMALLEST:
         raise ValueError(
@@ -201,7 +214,10 @@ def _with_photograph(
         )
     image = load_picture(photographs.paths[index], (view.width, view.height), transparent=True)
     pixels = torch.from_numpy(np.asarray(image, dtype=np.float32) / 255)
-    return view, pixels[..., :3] * pixels[..., 3:] + BACKGROUNDS.get(background, 0.0) * (1 - pixels[..., 3:])
+    blended = pixels[..., :3] * pixels[..., 3:] + BACKGROUNDS.get(background, 0.0) * (1 - pixels[..., 3:])
+    path = None if photographs.masks is None else photographs.masks[index]
+    mask = None if path is None else torch.from_numpy(load_mask(path, (view.width, view.height)))[..., None]
+    return view, blended, mask
 
 
 def _write(rows: list[np.ndarray], picture: Path) -> None:

@@ -76,7 +76,7 @@ def _posed(source: Path, work: SceneWork, progress: bool) -> Path:
         return source
     from sinenerf.capture.pipeline import capture
 
-    report = capture(source, work.folder / "capture", progress=progress)
+    report = capture(source, work.capture, progress=progress)
     if progress:
         for line in (report.summary(), *report.reasons()):
             say(line)

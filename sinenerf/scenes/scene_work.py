@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sinenerf.capture.workspace import SUFFIX
 from sinenerf.common.console import say
 from sinenerf.common.files import check_folder
-from sinenerf.common.work_folder import WorkFolder
+from sinenerf.common.work_folder import WorkFolder, hidden_beside
 
 SKIPPED = {"Thumbs.db", ".DS_Store"}
 """Files that systems write by themselves."""
@@ -47,8 +48,20 @@ class SceneWork(WorkFolder):
         """`WorkFolder.claimed`, which says so if it discards other results."""
         with super().claimed() as others:
             if others:
-                say(f"ignoring {self.folder}: it belongs to other input or other settings; starting anew")
+                say(f"ignoring the training in {self.folder}: it was of other input or other settings; starting anew")
             yield others
+
+    def stays(self, other_settings: Any) -> set[str]:
+        """The capture of the same photographs, whatever the settings of the training."""
+        same = isinstance(other_settings, dict) and all(
+            other_settings.get(name) == self.settings[name] for name in ("input", "files")
+        )
+        return {self.capture.name, hidden_beside(self.capture, SUFFIX).name} if same else set()
+
+    @property
+    def capture(self) -> Path:
+        """Where photographs without cameras become a scene with cameras."""
+        return self.folder / "capture"
 
     @property
     def finished(self) -> tuple[Path, ...]:

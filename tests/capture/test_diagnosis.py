@@ -21,10 +21,10 @@ def save_pictures(folder, pictures):
 
 
 def turned(count, height=None):
-    """Photographs from one place in directions 12 degrees apart."""
+    """Photographs from one place in directions 20 degrees apart."""
     first = orbit_poses(SETTINGS)[0]
     for number in range(count):
-        c, s = np.cos(np.radians(12 * number)), np.sin(np.radians(12 * number))
+        c, s = np.cos(np.radians(20 * number)), np.sin(np.radians(20 * number))
         about_y = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
         pose = np.column_stack([about_y @ first[:, :3], first[:, 3]])
         yield develop(render_light(SETTINGS, pose), np.ones(3), number)

@@ -62,6 +62,12 @@ def test_a_film_of_two_pictures(pictures, tmp_path):
     assert refused(path, tmp_path).startswith("2 pictures in this film. Take 20 or more of one scene")
 
 
+def test_a_film_of_three_pictures_that_make_no_scene(pictures, tmp_path):
+    path = tmp_path / "short.mp4"
+    write_film(path, [np.asarray(picture) for picture in pictures[::4]], 12)
+    assert refused(path, tmp_path).startswith("the film has only 3 different pictures, which make no scene. Film for")
+
+
 def test_a_file_that_is_no_film(tmp_path):
     path = tmp_path / "broken.mp4"
     path.write_bytes(b"not a film" * 100)
@@ -93,6 +99,18 @@ def test_a_folder_of_damaged_files_names_the_first(orbit, tmp_path):
         path.write_bytes(path.read_bytes()[:700])
     message = refused(source, tmp_path)
     assert message.startswith("12 of 12 photographs cannot be used, the first is view_000.jpg (damaged")
+
+
+def test_stitched_panoramas_are_left_out(pictures, tmp_path):
+    source = tmp_path / "stitched"
+    source.mkdir()
+    for number in range(3):
+        pictures[number].resize((520, 200)).save(source / f"{number}.jpg")
+    message = refused(source, tmp_path)
+    assert message.startswith("3 of 3 photographs cannot be used, the first is 0.jpg (stitched: it has no single place")
+    (source / "0.jpg").unlink()
+    (source / "1.jpg").unlink()
+    assert refused(source, tmp_path).startswith("1 photograph (.heic")
 
 
 def test_enormous_pictures_are_left_out_unread(orbit, tmp_path):

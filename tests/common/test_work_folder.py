@@ -27,21 +27,29 @@ def test_what_was_kept_is_found_again(tmp_path):
 def test_results_of_other_settings_are_discarded(tmp_path):
     with WorkFolder(tmp_path / "scene", "work", {"seed": 0}).claimed() as others:
         (tmp_path / ".scene.work" / "part").mkdir()
+        (tmp_path / ".scene.work" / "part" / "result").touch()
         assert not others
     with WorkFolder(tmp_path / "scene", "work", {"seed": (1, 2)}).claimed() as others:
         assert others and not (tmp_path / ".scene.work" / "part").exists()
-    assert WorkFolder(tmp_path / "scene", "work", {"seed": [1, 2]}).resumes()
+        assert WorkFolder(tmp_path / "scene", "work", {"seed": [1, 2]}).resumes()
+
+
+def test_a_folder_without_results_is_removed(tmp_path):
+    with pytest.raises(ValueError, match="useless"), WorkFolder(tmp_path / "scene", "work", {}).claimed():
+        (tmp_path / ".scene.work" / "part").mkdir()
+        raise ValueError("useless")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_second_command_is_refused_and_harms_nothing(tmp_path):
     with WorkFolder(tmp_path / "scene", "work", {"seed": 0}).claimed():
-        (tmp_path / ".scene.work" / "part").mkdir()
+        (tmp_path / ".scene.work" / "part").touch()
         for seed in (0, 1):
             message = "^[^\n]*scene: another command is making it now. Wait[^\n]*$"
             with pytest.raises(BlockingIOError, match=message), WorkFolder(tmp_path / "scene", "work", seed).claimed():
                 pass
     with WorkFolder(tmp_path / "scene", "work", {"seed": 0}).claimed():
-        assert (tmp_path / ".scene.work" / "part").is_dir()
+        assert (tmp_path / ".scene.work" / "part").is_file()
 
 
 def test_another_process_holds_the_folder_until_it_is_killed(tmp_path):

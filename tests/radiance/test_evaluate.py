@@ -78,6 +78,28 @@ def capture(scene, tmp_path):
     return shutil.copytree(scene, tmp_path / "capture")
 
 
+def test_masked_pixels_do_not_count(field, frames, tmp_path):
+    """What a mask leaves out may show anything; a fault in the rest is averaged over the rest alone."""
+    path = tmp_path / "00001.png"
+    true = np.asarray(Image.open(path).convert("RGB"))
+    mask, spoilt = np.zeros(true.shape[:2], np.uint8), 255 - true
+    mask[:, :8] = 255
+    spoilt[:, :8] = true[:, :8]
+    Image.fromarray(spoilt).save(path)
+    content = json.loads(frames.read_text())
+    content["frames"] = [frame for frame in content["frames"] if frame["file_path"] != "./00000"]
+    frames.write_text(json.dumps(content))
+    unmasked = evaluate(field, 123, frames, all_views=True).psnr
+    (tmp_path / "masks").mkdir()
+    Image.fromarray(mask).save(tmp_path / "masks" / "00001.png")
+    assert evaluate(field, 123, frames, all_views=True).psnr > 50 > unmasked
+    spoilt[:, :4] = true[:, :4] // 2
+    Image.fromarray(spoilt).save(path)
+    error = (true[:, :8] - spoilt[:, :8].astype(float)) / 255
+    first = evaluate(field, 123, frames, hold_every=2)
+    assert first.names == ["00001.png"] and first.psnr == pytest.approx(-10 * np.log10((error**2).mean()), abs=0.2)
+
+
 def test_held_out_views_are_those_that_the_file_remembers(field, capture, capsys):
     names = sorted(path for path in (capture / "images").iterdir())
     for held_out in ([0, 8], [0, 3, 6], [1, 2, 4]):

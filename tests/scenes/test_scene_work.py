@@ -40,10 +40,24 @@ def test_a_later_call_goes_on_only_with_the_same_input_and_settings(source, tmp_
 
     assert found(0) is None and found(0) == [1] and not capsys.readouterr().err
     assert found(1) is None
-    assert "belongs to other input or other settings" in capsys.readouterr().err
+    assert "it was of other input or other settings" in capsys.readouterr().err
     assert found(1) == [1]
     (source / "b.jpg").write_bytes(b"b")
     assert found(1) is None
+
+
+def test_cameras_stay_when_only_the_settings_of_the_training_change(source, tmp_path):
+    outputs = (tmp_path / "scene.sine",)
+    work = SceneWork(source, outputs, {"seed": 0})
+    with work.claimed():
+        work.capture.mkdir()
+        for path in (work.capture / "transforms.json", work.folder / "checkpoint.pt"):
+            path.touch()
+    with SceneWork(source, outputs, {"seed": 1}).claimed():
+        assert (work.capture / "transforms.json").is_file() and not (work.folder / "checkpoint.pt").exists()
+    (source / "b.jpg").write_bytes(b"b")
+    with SceneWork(source, outputs, {"seed": 1}).claimed():
+        assert not work.capture.exists()
 
 
 def test_a_call_killed_while_it_publishes_goes_on(source, tmp_path, monkeypatch):
