@@ -14,7 +14,7 @@ ifeq ($(PHOTOS)$(VIDEO)$(SCENE),)
 	@.venv/bin/sinenerf make-scene data/demo
 	@.venv/bin/sinenerf scene data/demo --output outputs/demo.sine --page outputs/demo.html --minutes 5
 else
-	@source="$(PHOTOS)$(VIDEO)$(SCENE)"; name="outputs/$$(basename "$${source%.*}")"; \
+	@source="$(PHOTOS)$(VIDEO)$(SCENE)"; name="$$(basename "$$source")"; name="outputs/$${name%.*}"; \
 	.venv/bin/sinenerf scene "$$source" --output "$$name.sine" --page "$$name.html"
 endif
 

@@ -1,4 +1,4 @@
-"""Progress of a capture: each stage has a bar with its time left, and a line when it is done."""
+"""Progress of a capture: each stage has a bar with its time left, and a line when it is done, unless it was short."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -7,12 +7,15 @@ from contextlib import contextmanager
 from sinenerf.capture.workspace import Workspace
 from sinenerf.common.console import say
 
+SHORT = 5.0
+"""Seconds below which a stage gets no line."""
+
 
 class Stages:
     """Runs the stages of a capture one after another and keeps their times in the work folder.
 
     Args:
-        show: print progress on standard error: a bar on a terminal, and a line at the end of each stage.
+        show: print progress on standard error: a bar on a terminal, and a line at the end of each longer stage.
     """
 
     def __init__(self, workspace: Workspace, show: bool) -> None:
@@ -51,7 +54,7 @@ class Stages:
         finally:
             seconds = time.monotonic() - started
             self.workspace.add_seconds(name, seconds)
-        if done < total:
+        if done < total and seconds >= SHORT:
             self.note(f"{name}: {total:,} {unit}, {seconds:.0f} s")
 
 

@@ -108,15 +108,19 @@ def _training(posed: Path, work: SceneWork, options: SceneOptions, progress: boo
 
 def _describe(pipeline: Any, network: dict[str, Any], progress: bool) -> None:
     """Say what is trained on, and how."""
+    import torch
+
     if not progress:
         return
     manager, field = pipeline.datamanager, pipeline.model.field
     cameras, metadata = manager.train_dataset.cameras, manager.train_dataparser_outputs.metadata
-    size = f"{int(cameras.width[0])} x {int(cameras.height[0])} pixels"
+    width, height = max(torch.cat([cameras.width, cameras.height], 1).tolist(), key=prod)
+    same = bool(((cameras.width == width) & (cameras.height == height)).all())
+    size = f"{'' if same else 'at most '}{width} x {height} pixels"
     say(f"training on {len(cameras)} photographs of {size}; {len(manager.eval_dataset)} held out")
-    say(f"warp: {type(field.warp).__name__.lower()}, {metadata.get('reason', 'as the capture says')}")
     count = sum(prod(shape) for shape in tensors_of(field.config).values())
-    say(f"{network['layer']} layers, {field.config.width} wide: {count:,} parameters")
+    layers = f"{network['layer']} layers, {field.config.width} wide, {count:,} parameters"
+    say(f"{layers}; warp: {type(field.warp).__name__.lower()}, {metadata.get('reason', 'as the capture says')}")
 
 
 def _finish(
