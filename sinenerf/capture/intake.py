@@ -17,7 +17,6 @@ from sinenerf.capture.options import CaptureError, CaptureOptions
 from sinenerf.capture.photograph_files import (
     FILMS,
     PHOTOGRAPHS,
-    TooLargeError,
     UnreadableError,
     camera_name,
     find_photographs,
@@ -33,8 +32,6 @@ from sinenerf.common.files import replacing
 if TYPE_CHECKING:
     from PIL import Image
 
-PANORAMA = 2.5
-"""Longer side, as a multiple of the shorter, from which on a picture counts as stitched of several."""
 THUMBNAIL = 48
 """Side of the pictures that are compared to find duplicates, in pixels."""
 SAME = 0.02
@@ -133,11 +130,7 @@ def _from_folder(source: Path, options: CaptureOptions, workspace: Workspace, st
                     picture = open_upright(path, options.size)
                     mask = read_mask(picture, find_mask(source, path), path)
                 except UnreadableError as error:
-                    too_large = isinstance(error, TooLargeError)
-                    left_out.append(LeftOut(name, "too large" if too_large else "unreadable", str(error)))
-                    continue
-                if max(picture.size) > PANORAMA * min(picture.size):
-                    left_out.append(LeftOut(name, "panorama", "stitched: it has no single place. Take photographs"))
+                    left_out.append(LeftOut(name, error.reason, str(error)))
                     continue
                 suffix = ".png" if path.suffix.lower() == ".png" else ".jpg"
                 _keep(workspace, picture, mask, plain_name(name, taken, suffix), name)

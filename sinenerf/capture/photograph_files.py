@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sinenerf.capture.report import Reason
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -20,13 +22,26 @@ MASKS = "masks"
 MAX_MEGAPIXELS = 300
 """Largest photograph that is decoded; a phone's largest have 200."""
 
+PANORAMA = 2.5
+"""Longer side, as a multiple of the shorter, from which on a picture counts as stitched."""
+
 
 class UnreadableError(ValueError):
     """A file cannot be used as a photograph. The message says why."""
 
+    reason: Reason = "unreadable"
+
 
 class TooLargeError(UnreadableError):
     """A photograph has more than `MAX_MEGAPIXELS`."""
+
+    reason = "too large"
+
+
+class PanoramaError(UnreadableError):
+    """A picture is stitched of several photographs, by its proportions."""
+
+    reason = "panorama"
 
 
 def find_photographs(folder: Path) -> list[Path]:
@@ -56,7 +71,7 @@ def open_upright(path: Path, longest: int) -> "Image.Image":
     The picture keeps its EXIF data (`getexif`), without the orientation.
 
     Raises:
-        UnreadableError: it is damaged, no picture, or too large.
+        UnreadableError: it is damaged, no picture, a panorama, or too large.
     """
     import pillow_heif
     from PIL import Image, ImageOps
@@ -67,6 +82,8 @@ def open_upright(path: Path, longest: int) -> "Image.Image":
             if image.width * image.height > MAX_MEGAPIXELS * 1_000_000:
                 megapixels = image.width * image.height / 1e6
                 raise TooLargeError(f"{megapixels:.0f} megapixels, at most {MAX_MEGAPIXELS} are read: make it smaller")
+            if max(image.size) > PANORAMA * min(image.size):
+                raise PanoramaError("stitched: it has no single place. Take photographs instead")
             image.draft("RGB", (longest, longest))  # JPEG decodes to a half, a quarter or an eighth at no cost
             image.load()
             turned = ImageOps.exif_transpose(image)
