@@ -11,6 +11,8 @@ from sine_reader.layers import DENSE, Layer, LayerKind
 
 RELU, GAUSSIAN, SINE_WAVE = range(3)
 UPS = ("y", "z", "x", "-y", "-z", "-x")
+MIRROR = 1 << 3
+"""The bit of the extras byte for a plane of symmetry."""
 PAPER = 1 << 4
 """The bit of the extras byte for layers that start as in the paper."""
 CHUNK = 2**22
@@ -29,6 +31,8 @@ class Shape:
     scale: float
     up: str
     """Axis that points up, one of UPS, for those who show the shape."""
+    mirror: tuple[np.ndarray, float] | None
+    """Unit normal n and offset c of the plane n x = c of the cube beyond which the shape is its own image."""
     activation: int
     """RELU, GAUSSIAN or SINE_WAVE."""
     bandwidth: float
@@ -64,6 +68,9 @@ class Shape:
             return np.concatenate([self._network(chunk) for chunk in chunks])
 
     def _network(self, h: np.ndarray) -> np.ndarray:
+        if self.mirror is not None:
+            normal, offset = self.mirror
+            h = (h - 2 * np.minimum(0, h @ normal - offset)[:, None] * normal).astype(np.float32)
         for weight, bias in self.weights[:-1]:
             h = self._activated(h @ weight + bias)
         weight, bias = self.weights[-1]
@@ -85,9 +92,11 @@ def read_shape(container: Container) -> Shape:
     header = container.header
     choices = header[0] if header else 0
     extras_bytes = choices >> 7
-    check(len(header) - extras_bytes in (34, 46), "its header has the wrong length")
     extras = header[-1] if extras_bytes else 0
-    number_up, flags = extras & 7, extras & ~7
+    plane_bytes = 8 if extras & MIRROR else 0
+    place_end = len(header) - extras_bytes - plane_bytes
+    check(place_end in (34, 46), "its header has the wrong length")
+    number_up, flags = extras & 7, extras & ~(7 | MIRROR)
     valid = bool(extras) == bool(extras_bytes) and not flags & ~PAPER and number_up < len(UPS)
     check(valid, "its extras byte sets bits that the format lacks")
     width, depth, rank, omega, spread, bandwidth = struct.unpack_from("<HBHfff", header, 1)
@@ -98,13 +107,20 @@ def read_shape(container: Container) -> Shape:
     check(1e-3 <= bandwidth <= 1e6, f"bandwidth is {bandwidth}, beyond the format's bounds")
     check(min(width, depth, rank) >= 1 and width**2 * depth <= 2**24, "its network is beyond the format's bounds")
     check(rank <= width or number == DENSE, f"rank {rank} does not fit a width of {width}")
-    *centre, scale = struct.unpack_from("<3ff" if len(header) - extras_bytes == 34 else "<3df", header, 18)
+    *centre, scale = struct.unpack_from("<3ff" if place_end == 34 else "<3df", header, 18)
     check(all(map(isfinite, (*centre, scale))) and scale > 0, "its placement is invalid")
+    mirror = _plane(header[place_end : place_end + 8]) if plane_bytes else None
     layers = _layers(kind, width, depth, rank, _gain(activation, bandwidth))
     shapes = [entry for layer in layers for entry in layer.shapes()]
     tensors = read_tensors(container.body, shapes)
     weights = [layer.weights(tensors) for layer in layers]
-    return Shape(np.array(centre), scale, UPS[number_up], activation, bandwidth, layers, tensors, weights)
+    return Shape(np.array(centre), scale, UPS[number_up], mirror, activation, bandwidth, layers, tensors, weights)
+
+
+def _plane(data: bytes) -> tuple[np.ndarray, float]:
+    *normal, offset = struct.unpack("<4h", data)
+    check(any(normal), "its plane of symmetry has no direction")
+    return np.array(normal) / np.linalg.norm(normal), offset / 2**14
 
 
 def _layers(kind: LayerKind, width: int, depth: int, rank: int, a: float) -> list[Layer]:

@@ -29,6 +29,8 @@ OptimizerKind = Literal["adam", "soap"]
 """`sinenerf.common.optimization.make_optimizer`."""
 Loss = Literal["cross-entropy", "mse"]
 """Loss of the sigmoid of a network's output against a label."""
+MirrorChoice = Literal["auto", "always", "never"]
+"""Whether a shape is fitted by one half and its mirror image. `sinenerf.occupancy.symmetry`."""
 Precision = Literal["auto", "float32", "bfloat16"]
 """Number format of matrix products. auto: `sinenerf.common.hardware.multiplies_bfloat16` decides."""
 

@@ -6,7 +6,17 @@ from typing import Literal
 
 from sinenerf.common import settings
 from sinenerf.common.checks import file_size, training_budget
-from sinenerf.common.settings import Activation, InitKind, LayerKind, Loss, OptimizerKind, Precision, Stored, setting
+from sinenerf.common.settings import (
+    Activation,
+    InitKind,
+    LayerKind,
+    Loss,
+    MirrorChoice,
+    OptimizerKind,
+    Precision,
+    Stored,
+    setting,
+)
 
 SamplerKind = Literal["surface", "grid"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -84,6 +94,10 @@ class FitConfig:
     """Size of the whole file in bits per parameter; 32 stores float32. Default: 8, if a rank or width is given."""
     bytes: int | None = setting(None, positive=True)
     """Size in bytes instead; open settings are chosen to suit it. Default: 3000, if no bits, rank or width is given."""
+
+    mirror: MirrorChoice = setting("auto")
+    """Fit one half of a shape that has a plane of symmetry, with all parameters. auto: if the mesh differs from its
+    mirror image by far less than the field will differ from the mesh."""
 
     def check(self) -> None:
         """Raise ValueError, naming the setting, for a value out of bounds, a missing device, or two values for one

@@ -55,12 +55,16 @@ class OccupancyField(nn.Module):
         The result has the network's type and device. It has gradients in training mode or if the points require them;
         otherwise the points are evaluated in chunks, so activations take constant memory.
         """
-        like = next(self.parameters())
+        cube, like = self.fold(cube), next(self.parameters())
         if torch.is_grad_enabled() and (self.training or cube.requires_grad):
             return self.network(cube.to(like))[..., 0]
         with torch.no_grad():
             chunks = [self.network(chunk.to(like))[..., 0] for chunk in cube.reshape(-1, 3).split(CHUNK)]
         return torch.cat(chunks).reshape(cube.shape[:-1])
+
+    def fold(self, cube: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
+        """Points of the cube as the network gets them: on one side of the plane of symmetry, if there is one."""
+        return cube if self.placement.mirror is None else self.placement.mirror.fold(cube)
 
     def forward(self, points: Float[Tensor, "*batch 3"] | Float[np.ndarray, "*batch 3"]) -> Float[Tensor, "*batch"]:
         """Occupancy from 0 (outside) to 1 (inside) at points in the mesh's own coordinates; 0 outside the cube.
@@ -103,7 +107,8 @@ class OccupancyField(nn.Module):
     def describe_container(cls, container: Container) -> FileInfo:
         """The same for an opened file, without building the network."""
         config, placement = read_header(container)
-        settings = asdict(config) | {"up": placement.up}
+        mirror = "none" if placement.mirror is None else str(placement.mirror)
+        settings = asdict(config) | {"up": placement.up, "mirror": mirror}
         return file_info(container, "occupancy field", settings, tensors_of(config))
 
     def to_bytes(self) -> bytes:

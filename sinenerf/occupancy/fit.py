@@ -23,11 +23,15 @@ from sinenerf.occupancy.mesh_input import MeshReport, prepare_mesh, read_mesh
 from sinenerf.occupancy.shell import Shell, thickness_of
 from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import LARGEST_AMBIGUOUS_FRACTION, Placement, Solid
+from sinenerf.occupancy.symmetry import chosen_mirror
 from sinenerf.occupancy.training import ProgressBar, Training
 from sinenerf.occupancy.upright import guess_up
 
 if TYPE_CHECKING:
     import trimesh
+
+SEARCHED_STEPS, SEARCHED_SECONDS = 1000, 15.0
+"""Shorter trainings do without the search for a plane of symmetry, which takes about a second."""
 
 
 def fit_mesh(
@@ -132,6 +136,8 @@ def fit(
     solid = Solid(mesh, field.placement) if solid is None else solid
     bar = ProgressBar(progress)
     _describe(solid, report, bar, strict)
+    if start is None:
+        field.placement = _folded(solid, field, config, bar)
     device = best_device() if config.device == "auto" else config.device
     training = Training(field.to(device), solid, config, bar)
     saved = None if output is None else checkpoint.path_for(output)
@@ -147,6 +153,20 @@ def fit(
         bar.say(checkpoint.interruption_message(output, written, f" at step {training.step}"))
     training.announce(output if written else None)
     return field
+
+
+def _folded(solid: Solid, field: OccupancyField, config: FitConfig, bar: ProgressBar) -> Placement:
+    """The solid's placement with a plane of symmetry, if the field is to have one."""
+    seconds, steps = config.budget()
+    if config.mirror == "auto" and (steps < SEARCHED_STEPS or seconds < SEARCHED_SECONDS):
+        return solid.placement
+    size = config.file_size(field.parameters_count) or 4 * field.parameters_count
+    found = chosen_mirror(solid, config.mirror, size)
+    if found is None:
+        return solid.placement
+    mirror, difference = found
+    bar.say(f"one half is fitted: {mirror} is a plane of symmetry, but for {100 * difference:.2g} % of the volume")
+    return replace(solid.placement, mirror=mirror)
 
 
 def _describe(solid: Solid, report: MeshReport | None, bar: ProgressBar, strict: bool) -> None:

@@ -12,6 +12,7 @@ from sinenerf.codec.stored_settings import check_storable, pack_settings, unpack
 from sinenerf.common.axes import Up
 from sinenerf.occupancy.architecture import shapes_of
 from sinenerf.occupancy.config import OccupancyConfig
+from sinenerf.occupancy.mirror import Mirror
 from sinenerf.occupancy.solid import Placement
 
 SETTINGS_BYTES = 18
@@ -20,6 +21,8 @@ EXTRAS = 1 << 7
 """The bit among those of the settings that says that an extras byte ends the header; without it, all its bits are 0."""
 UPS, UP_BITS = get_args(Up), 0b111
 """Axes by their number in the lowest bits of the extras byte, which no setting uses."""
+MIRROR, MIRROR_PLANE = 1 << 3, struct.Struct("<4h")
+"""The bit of the extras byte for a plane of symmetry, and the plane, before the extras byte: normal and offset."""
 PLACEMENT, FAR_PLACEMENT = struct.Struct("<3ff"), struct.Struct("<3df")
 """Centre and scale, with the centre in float32 or, far from the origin, in float64."""
 LARGEST_BAKED = 2**24
@@ -50,9 +53,11 @@ def header_of(config: OccupancyConfig, placement: Placement) -> bytes:
     with np.errstate(over="ignore"):
         near = np.array_equal(np.array(placement.centre, np.float32), placement.centre)
     extras, settings = divmod(pack_settings(config), 1 << 8 * SETTINGS_BYTES)
-    extras |= UPS.index(placement.up)
+    extras |= UPS.index(placement.up) | MIRROR * (placement.mirror is not None)
     first = (settings | EXTRAS * bool(extras)).to_bytes(SETTINGS_BYTES, "little")
     place = (PLACEMENT if near else FAR_PLACEMENT).pack(*placement.centre, placement.scale)
+    if placement.mirror is not None:
+        place += MIRROR_PLANE.pack(*placement.mirror.normal, placement.mirror.offset)
     return first + place + bytes([extras] if extras else [])
 
 
@@ -71,16 +76,28 @@ def read_header(container: Container) -> tuple[OccupancyConfig, Placement]:
         extras, place = (place[-1], place[:-1]) if place else (0, b"")
         if not extras:
             raise CodecError("is damaged: its header ends in an empty extras byte")
+    mirror = None
+    if extras & MIRROR:
+        mirror, place = _read_mirror(place[-MIRROR_PLANE.size :]), place[: -MIRROR_PLANE.size]
     layout = PLACEMENT if len(place) == PLACEMENT.size else FAR_PLACEMENT
     if len(place) != layout.size:
         raise CodecError("is damaged: its header has the wrong length")
     if extras & UP_BITS >= len(UPS):
         raise CodecError(f"is damaged: the format has no up axis with number {extras & UP_BITS}")
-    config = _read_settings(settings | (extras & ~UP_BITS) << 8 * SETTINGS_BYTES)
+    config = _read_settings(settings | (extras & ~(UP_BITS | MIRROR)) << 8 * SETTINGS_BYTES)
     x, y, z, scale = layout.unpack(place)
     if not (all(map(math.isfinite, (x, y, z, scale))) and scale > 0):
         raise CodecError("is damaged: its placement is not finite, or its scale not positive")
-    return config, Placement((x, y, z), scale, UPS[extras & UP_BITS])
+    return config, Placement((x, y, z), scale, UPS[extras & UP_BITS], mirror)
+
+
+def _read_mirror(data: bytes) -> Mirror:
+    if len(data) != MIRROR_PLANE.size:
+        raise CodecError("is damaged: its header has the wrong length")
+    x, y, z, offset = MIRROR_PLANE.unpack(data)
+    if not (x or y or z):
+        raise CodecError("is damaged: its plane of symmetry has no direction")
+    return Mirror((x, y, z), offset)
 
 
 def _read_settings(packed: int) -> OccupancyConfig:

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from sinenerf.common.axes import Up
+from sinenerf.occupancy.mirror import Mirror
 
 if TYPE_CHECKING:
     import igl
@@ -43,6 +44,8 @@ class Placement:
     """Length of one cube unit, in the mesh's unit."""
     up: Up = "y"
     """Axis that points up, for those who show the shape; nothing else is turned."""
+    mirror: Mirror | None = None
+    """Plane of the cube beyond which a field is the mirror image of itself."""
 
     @classmethod
     def of(cls, mesh: "trimesh.Trimesh", margin: float = 0.0, up: Up = "y") -> "Placement":
@@ -91,6 +94,11 @@ class Solid:
         """Distance of each point from the surface, in cube units."""
         points = np.ascontiguousarray(points, dtype=np.float64)
         return np.sqrt(self._distance_tree.squared_distance(*self._surface, points)[0])
+
+    def nearest(self, points: Points) -> Points:
+        """The point of the surface nearest to each point."""
+        points = np.ascontiguousarray(points, dtype=np.float64)
+        return self._distance_tree.squared_distance(*self._surface, points)[2]
 
     @cached_property
     def _winding_tree(self) -> "igl.FastWindingNumberBVH":

@@ -102,9 +102,10 @@ class Training:
         if self.config.sampler == "surface":
             held_out = SurfaceSampler(solid, self.config.seed + 1, WATCHED).batch(0, WATCHED)
         else:
-            points, inside = self.held_out
-            held_out = torch.from_numpy(points).float(), torch.from_numpy(inside).float()[:, None]
-        return Plateau(self.field.network, held_out, self.config.loss)
+            uniform, inside = self.held_out
+            held_out = torch.from_numpy(uniform).float(), torch.from_numpy(inside).float()[:, None]
+        points, labels = held_out
+        return Plateau(self.field.network, (self.field.fold(points), labels), self.config.loss)
 
     def _rounding(self) -> CurvatureRounding | None:
         size = self.config.file_size(self.field.parameters_count)
@@ -119,7 +120,7 @@ class Training:
         """Curvature of the loss for parameters `start` to `stop`, at points that depend only on seed and step."""
         if self._curvature_points is None or self._curvature_points[0] != self.step:
             batches = [self.sampler.batch(self.step + i, CANDIDATES // 4)[0] for i in range(4)]
-            candidates = torch.cat(batches).to(self.device)
+            candidates = self.field.fold(torch.cat(batches).to(self.device))
             points = draw_points(self.field.network, candidates, CURVATURE_POINTS, self.config.loss)
             self._curvature_points = self.step, points
         curvature = gauss_newton(self.field.network, self._curvature_points[1], start, stop)
@@ -165,6 +166,7 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
         points, inside = (tensor.to(self.device) for tensor in self.sampler.batch(self.step, self.config.batch))
+        points = self.field.fold(points)
         with self.gradients.around_step():
             self.optimizer.zero_grad()
             loss = self.gradients.backward(points, inside)

@@ -20,7 +20,7 @@ DEFAULT_DOWNSCALE = 8
 TITLE_SETTINGS = ("width", "rank", "bytes", "faces", "bits")
 """Settings that the title and the file name of a job show."""
 Settings = dict[str, Any]
-ADDED: Settings = {"init": "spread"}
+ADDED: Settings = {"init": "spread", "mirror": "auto"}
 """Settings that came after results were measured, at the value that all of these have."""
 
 

@@ -17,6 +17,7 @@ from sinenerf.occupancy.architecture import shapes_of
 from sinenerf.occupancy.config import OccupancyConfig
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.header import SETTINGS_BYTES, check_writable, header_of, overhead, read_header
+from sinenerf.occupancy.mirror import Mirror
 from sinenerf.occupancy.solid import Placement
 
 NEAR, FAR = Placement((0.5, -1.25, 3.0), 2.0), Placement((1e6 + 0.1, 0.0, 0.0), 2.0)
@@ -109,6 +110,20 @@ def test_the_up_axis_is_in_the_extras_byte(number, up, init):
     assert header[46:] == (bytes([extras]) if extras else b"")
     assert overhead(config, placement) - overhead(config, FAR) == (number > 0 and init == "spread")
     assert header[1:46] == header_of(config, FAR)[1:46]
+
+
+@pytest.mark.parametrize("place", [NEAR, FAR])
+def test_a_plane_of_symmetry_precedes_the_extras_byte(place):
+    placement = replace(place, mirror=Mirror((16384, -5, 3), -200))
+    header = header_of(OccupancyConfig(), placement)
+    plain = header_of(OccupancyConfig(), place)
+    assert read(header) == (OccupancyConfig(), placement) and header[-1] == 1 << 3
+    assert header[1:-9] == plain[1:] and header[-9:-1] == struct.pack("<4h", 16384, -5, 3, -200)
+    with pytest.raises(CodecError, match="its plane of symmetry has no direction"):
+        read(header[:-9] + bytes(6) + header[-3:])
+    for cut in (header[:-2] + header[-1:], header[:18] + header[-1:]):
+        with pytest.raises(CodecError, match="its header has the wrong length"):
+            read(cut)
 
 
 def test_a_header_of_another_length_is_refused():

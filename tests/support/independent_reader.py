@@ -71,9 +71,12 @@ def read(data):
 def occupancy_header(header):
     names = ["choices", "width", "depth", "rank", "omega", "spread", "bandwidth", "x", "y", "z", "scale"]
     extras = header[0] >> 7
-    centre = {34: "3f", 46: "3d"}[len(header) - extras]
+    mirrored = extras and header[-1] >> 3 & 1
+    centre = {34: "3f", 46: "3d"}[len(header) - extras - 8 * mirrored]
+    config_mirror = struct.unpack_from("<4h", header, len(header) - 9) if mirrored else None
     config = dict(zip(names, struct.unpack_from(f"<BHBHfff{centre}f", header), strict=True))
     config["paper"] = extras and header[-1] >> 4 & 1
+    config["mirror"] = config_mirror
     config["up"] = ["+y", "+z", "+x", "-y", "-z", "-x"][header[-1] & 7 if extras else 0]
     for name, place in {"layer": 0, "activation": 2, "learn_omega": 4, "learn_gain": 5, "anchored": 6}.items():
         config[name] = config["choices"] >> place & (3 if place in (0, 2) else 1)

@@ -28,6 +28,10 @@ def occupancy(config, tensors, cube):
     a = t / (b * np.sqrt(power[config["activation"]])) if config["activation"] else np.sqrt(2)
     g = gain(config, config["rank"], w, a)
     value = {name: values for name, (_, values) in tensors.items()}
+    if config["mirror"]:
+        *normal, offset = np.array(config["mirror"], np.float64) / 2**14
+        normal /= np.linalg.norm(normal)
+        cube = cube - 2 * np.minimum(0, cube @ normal - offset)[:, None] * normal
     h = act(cube @ value["trunk.layers.0.weight"].T + value["trunk.layers.0.bias"])
     for i in range(1, config["depth"]):
         of = {name: value.get(f"trunk.layers.{i}.{name}") for name in ("weight", "U", "V", "bias", "omega", "gain")}

@@ -24,15 +24,18 @@ import { checkCount } from "./tensors.js";
 /**
  * A point x of the mesh's coordinates lies at (x - centre) / scale in the cube [-1, 1]^3; the axis `up` points up.
  *
+ * @typedef {{ normal: [number, number, number], offset: number }} Mirror the plane n x = c of the cube, beyond which a
+ *   shape is its own mirror image; n has length 1
  * @typedef {"y" | "z" | "x" | "-y" | "-z" | "-x"} Up
- * @typedef {{ centre: [number, number, number], scale: number, up: Up }} Placement
+ * @typedef {{ centre: [number, number, number], scale: number, up: Up, mirror: Mirror | null }} Placement
  */
 
 /** @type {Activation[]} */
 const ACTIVATIONS = ["relu", "gaussian", "sine"];
 const HEADER_BYTES = 34;
 const FAR_HEADER_BYTES = 46; // with a centre in float64
-const PAPER = 1 << 4; // in the extras byte
+const MIRROR_BYTES = 8;
+const [MIRROR, PAPER] = [1 << 3, 1 << 4]; // in the extras byte
 const UP_BITS = 7;
 /** By their number in the extras byte. @type {Up[]} */
 const UPS = ["y", "z", "x", "-y", "-z", "-x"];
@@ -45,18 +48,18 @@ const LARGEST_BAKED = 2 ** 24;
  */
 export function readOccupancyHeader(header) {
   const choices = header[0] ?? 0;
-  const length = header.length - (choices >> 7); // without the extras byte
+  const extras = choices >> 7 ? header[header.length - 1] : 0;
+  const length = header.length - (choices >> 7) - (extras & MIRROR ? MIRROR_BYTES : 0); // without what is optional
   if (length !== HEADER_BYTES && length !== FAR_HEADER_BYTES) {
     throw new SineFileError("is damaged: its header has the wrong length");
   }
   const data = view(header);
-  const extras = choices >> 7 ? header[length] : 0;
   const [layer, activation] = [choices & 3, (choices >> 2) & 3];
   if (layer >= LAYERS.length || activation >= ACTIVATIONS.length) {
     throw new SineFileError("is damaged: it has a layer or an activation that the format does not define");
   }
   const up = UPS[extras & UP_BITS];
-  if (choices >> 7 ? !extras || extras & ~(PAPER | UP_BITS) || !up : 0) {
+  if (choices >> 7 ? !extras || extras & ~(PAPER | MIRROR | UP_BITS) || !up : 0) {
     throw new SineFileError("is damaged: its extras byte is empty, or sets bits that the format does not have");
   }
   /** @type {OccupancyConfig} */
@@ -88,12 +91,25 @@ export function readOccupancyHeader(header) {
   const far = length === FAR_HEADER_BYTES;
   /** @param {number} axis */
   const centre = (axis) => (far ? data.getFloat64(18 + 8 * axis, true) : data.getFloat32(18 + 4 * axis, true));
+  const mirror = extras & MIRROR ? readMirror(data, length) : null;
   /** @type {Placement} */
-  const placement = { centre: [centre(0), centre(1), centre(2)], scale: data.getFloat32(length - 4, true), up };
+  const placement = { centre: [centre(0), centre(1), centre(2)], scale: data.getFloat32(length - 4, true), up, mirror };
   if (![...placement.centre, placement.scale].every(Number.isFinite) || placement.scale <= 0) {
     throw new SineFileError("is damaged: its placement is invalid");
   }
   return { config, placement };
+}
+
+/**
+ * @param {DataView} data
+ * @param {number} start
+ * @returns {Mirror}
+ */
+function readMirror(data, start) {
+  const [x, y, z, offset] = [0, 2, 4, 6].map((place) => data.getInt16(start + place, true));
+  const norm = Math.hypot(x, y, z);
+  if (!norm) throw new SineFileError("is damaged: its plane of symmetry has no direction");
+  return { normal: [x / norm, y / norm, z / norm], offset: offset / 2 ** 14 };
 }
 
 /**

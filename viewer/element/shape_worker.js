@@ -1,6 +1,7 @@
 /** A worker that decodes a shape and posts its surface, coarse first. One message starts it; closing it stops it. */
 
 import { SineFileError, decode } from "../decoder/index.js";
+import { folded } from "../field/mirror.js";
 import { bakedNetwork, plainEvaluator } from "../field/occupancy_network.js";
 import { simdEvaluator } from "../field/simd_evaluator.js";
 import { SurfaceError, SurfaceGrid } from "../field/surface.js";
@@ -16,7 +17,8 @@ async function run({ data, level, cells }) {
   const file = decode(data);
   if (file.kind !== "occupancy") throw new SineFileError("holds no shape");
   const network = bakedNetwork(file);
-  const evaluate = await simdEvaluator(network, kernel).catch(() => plainEvaluator(network));
+  const known = await simdEvaluator(network, kernel).catch(() => plainEvaluator(network));
+  const evaluate = folded(known, file.placement.mirror);
   const grid = new SurfaceGrid(evaluate, cells, level);
   for (let size = Math.min(COARSEST, cells); size <= cells; size *= 2) {
     const mesh = grid.mesh(size);

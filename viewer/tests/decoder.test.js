@@ -11,6 +11,7 @@ import { buildSync } from "esbuild";
 import { crc32 } from "../decoder/container.js";
 import { symbolStarts } from "../decoder/entropy.js";
 import { SineFileError, decode, decodeAdapter } from "../decoder/index.js";
+import { folded } from "../field/mirror.js";
 
 const GOLDEN = new URL("../../tests/golden/", import.meta.url);
 const HASHES = new Map(
@@ -47,6 +48,15 @@ for (const file of [...FILES, ...ADAPTERS]) {
 test("a contraction has its centre, radius and near distance", () => {
   const { warp } = /** @type {{ warp: unknown }} */ (decode(read("scenes/contraction.sine")));
   assert.deepEqual(warp, { kind: "contraction", centre: [0.1, -0.2, 0.3], radius: 1.5, near: 0.2 });
+});
+
+test("a plane of symmetry is read, and points beyond it are evaluated at their images", () => {
+  const { placement } = /** @type {import("../decoder/index.js").OccupancyFile} */ (decode(read("mirror.sine")));
+  const { normal: [x, y, z], offset } = /** @type {import("../decoder/occupancy.js").Mirror} */ (placement.mirror);
+  assert.ok(Math.abs(x ** 2 + y ** 2 + z ** 2 - 1) < 1e-12 && Math.abs(offset + 0.11) < 1e-4 && placement.up === "-z");
+  const seen = folded((points) => points, { normal: [0.6, -0.8, 0], offset: 0.1 })(new Float32Array([1, 0, 3, 0, 0, 3]));
+  [1, 0, 3, 0.12, -0.16, 3].forEach((value, i) => assert.ok(Math.abs(seen[i] - value) < 1e-6));
+  assert.equal(/** @type {import("../decoder/index.js").OccupancyFile} */ (decode(read("sine.sine"))).placement.mirror, null);
 });
 
 test("the split of a training is read", () => {
