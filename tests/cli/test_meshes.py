@@ -106,7 +106,7 @@ def fit_calls(monkeypatch):
         calls.append((architecture, config))
         return OccupancyField(OccupancyConfig(width=16, rank=2), Placement((0.0, 0.0, 0.0), 1.0))
 
-    monkeypatch.setattr("sinenerf.occupancy.fit.read_mesh", lambda path, sheet: (None, None))
+    monkeypatch.setattr("sinenerf.occupancy.fit.read_mesh", lambda path, sheet: (trimesh.creation.box(), None))
     monkeypatch.setattr("sinenerf.occupancy.fit.fit", fit)
     return calls
 
