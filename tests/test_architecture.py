@@ -185,7 +185,7 @@ def test_test_files_are_named_after_the_modules_that_they_test():
     tests/reader/ tests reader/sine_reader/."""
     tests, scripts = Path(__file__).parent, ROOT.parent / "scripts"
     named = {path.relative_to(ROOT).as_posix() for path in modules().values()}
-    named |= {path.relative_to(ROOT.parent).as_posix() for path in scripts.glob("*.py")}
+    named |= {path.relative_to(ROOT.parent).as_posix() for path in scripts.rglob("*.py")}
     named |= {f"reader/{path.name}" for path in (ROOT.parent / "reader/sine_reader").glob("*.py")}
     files = [path.relative_to(tests) for path in tests.glob("*/**/test_*.py")]
     tested = {path.as_posix(): path.with_name(path.name.removeprefix("test_")).as_posix() for path in files}

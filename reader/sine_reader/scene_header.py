@@ -80,6 +80,8 @@ class SceneHeader(NamedTuple):
     background: int
     """0 the last sample, 1 white, 2 black."""
     warp: Warp
+    far: float
+    """Coordinate in the cube beyond which only background lies: z with NDC, in all directions with a contraction."""
     home: Camera
 
 
@@ -116,7 +118,7 @@ def read_scene_header(header: bytes) -> SceneHeader:
         first = maker.radiance(0, width, depth, rank, skips, position, direction)
     check(numbers[22] > 0, "its capture has no extent")
     warp, home = _warp(flags, numbers[2:9]), _home(numbers[23:], picture_width, picture_height)
-    return SceneHeader((first, second), (coarse, fine), proposal, flags >> 3 & 1, background, warp, home)
+    return SceneHeader((first, second), (coarse, fine), proposal, flags >> 3 & 1, background, warp, numbers[9], home)
 
 
 class _Layers(NamedTuple):

@@ -9,37 +9,36 @@ from sinenerf.radiance.surface_points import SurfacePoints
 
 SH0 = 0.28209479177387814
 """The constant spherical harmonic, 1 / (2 sqrt(pi))."""
-NEIGHBOURS = 3
-"""Of each splat, whose mean distance gives its size, as in the initialisation of Kerbl et al."""
-RELATIVE_SIZE, FLATNESS = 0.4, 0.2
-"""Standard deviation of a disc as a multiple of the distance of its neighbours, and of its thickness."""
+RELATIVE_SIZE, FLATNESS = 0.7, 0.3
+"""Standard deviation of a disc as a multiple of the spacing of the points, and its thickness as a multiple of that:
+smaller discs leave holes, larger ones blur."""
 OPACITY = 0.99
 
 
 @dataclass(frozen=True)
 class Splats:
-    """Gaussians, as the files store them but in plain units."""
+    """Gaussians, in plain units rather than those of the files."""
 
     positions: Float[np.ndarray, "n 3"]
     normals: Float[np.ndarray, "n 3"]
+    """Of the surface."""
     colours: Float[np.ndarray, "n 3"]
     """From 0 to 1."""
     scales: Float[np.ndarray, "n 3"]
     """Standard deviations along the axes of each."""
     rotations: Float[np.ndarray, "n 4"]
-    """Unit quaternions w, x, y, z, w > 0.7: the third axis is turned to the normal on the shortest way."""
+    """Unit quaternions w, x, y, z with w > 0.7: the third axis on the shortest way to the disc's."""
     opacities: Float[np.ndarray, " n"]
 
 
 def splats_of(points: SurfacePoints) -> Splats:
-    """A flat disc at each point, across its normal, as wide as its neighbours are far away."""
-    from scipy.spatial import KDTree
+    """A flat disc at each point, of the size of the pixel that it comes from, facing that pixel's camera.
 
-    neighbours = min(NEIGHBOURS, len(points.positions) - 1)
-    distances = KDTree(points.positions).query(points.positions, neighbours + 1)[0].reshape(len(points.positions), -1)
-    spacing = np.sqrt((distances[:, 1:] ** 2).mean(1)) if neighbours else np.ones(1)
-    scales = RELATIVE_SIZE * np.maximum(spacing, 1e-9)[:, None] * [1, 1, FLATNESS]
-    x, y, z = (points.normals * np.where(points.normals[:, 2:] < 0, -1, 1)).T  # a disc has no front
+    Discs across the field's normals would be right for other views, too, but the normals of a field that was trained
+    for minutes are so noisy that they leave holes.
+    """
+    scales = RELATIVE_SIZE * points.spacing[:, None] * [1, 1, FLATNESS]
+    x, y, z = (points.towards * np.where(points.towards[:, 2:] < 0, -1, 1)).T  # a disc has no front
     rotations = np.stack([1 + z, -y, x, np.zeros_like(z)], axis=1)
     rotations /= np.linalg.norm(rotations, axis=1, keepdims=True)
     opacities = np.full(len(scales), OPACITY)

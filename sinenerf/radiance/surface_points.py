@@ -33,12 +33,18 @@ class SurfacePoints:
     """Of length 1, outwards."""
     colours: Float[np.ndarray, "n 3"]
     """From 0 to 1, in sRGB, as seen from the first camera that sees the point."""
+    towards: Float[np.ndarray, "n 3"]
+    """Of length 1, to that camera."""
+    spacing: Float[np.ndarray, " n"]
+    """Length of that camera's pixel at the point's depth."""
 
     def moved(self, motion: Float[np.ndarray, "4 4"]) -> "SurfacePoints":
         """The same points after a similarity."""
-        rotation = motion[:3, :3] / abs(np.linalg.det(motion[:3, :3])) ** (1 / 3)
+        scale = abs(np.linalg.det(motion[:3, :3])) ** (1 / 3)
+        turn = motion[:3, :3].T / scale
         positions = self.positions @ motion[:3, :3].T + motion[:3, 3]
-        return replace(self, positions=positions, normals=self.normals @ rotation.T)
+        normals, towards = self.normals @ turn, self.towards @ turn
+        return SurfacePoints(positions, normals, self.colours, towards, scale * self.spacing)
 
 
 def sampling_views(capture: Capture, forward_facing: bool) -> list[Camera]:
@@ -88,15 +94,21 @@ def sample_surface(
 
 
 def _sampled(field: RadianceField, views: list[Camera], bar: Progress) -> SurfacePoints:
-    points = SurfacePoints(*(np.zeros((0, 3)) for _ in range(3)))
+    points = SurfacePoints(*(np.zeros((0, 3)) for _ in range(4)), np.zeros(0))
     for view in bar.track(views, description="Sampling the surface"):
         outputs = {name: values.flatten(0, 1) for name, values in field.render(view, normals=True).items()}
         origins, directions = view.rays()
         positions = origins + directions * outputs["depth"]
-        new = torch.stack([positions, outputs["normals"], outputs["rgb"]]).double().numpy()
-        shown = _is_shown(field, outputs, positions) & ~_is_known(points.positions, view, new[0])
-        old = points.positions, points.normals, points.colours
-        points = SurfacePoints(*(np.concatenate(both) for both in zip(old, new[:, shown], strict=True)))
+        spacing = ((origins - positions) @ torch.from_numpy(view.pose[:, 2]).float()) / view.fx
+        new = SurfacePoints(
+            *(
+                values.double().numpy()
+                for values in (positions, outputs["normals"], outputs["rgb"], -directions, spacing)
+            )
+        )
+        shown = _is_shown(field, outputs, positions) & ~_is_known(points.positions, view, new.positions)
+        pairs = zip(vars(points).values(), vars(new).values(), strict=True)
+        points = SurfacePoints(*(np.concatenate([old, values[shown]]) for old, values in pairs))
     return points
 
 

@@ -28,6 +28,20 @@ def test_points_are_where_home_sees_them(warp):
     seen = field.render_rays(origin, torch.nn.functional.normalize(directions, dim=1))
     np.testing.assert_allclose(seen["rgb"], points.colours[:50], atol=0.02)
     np.testing.assert_allclose(seen["depth"][:, 0], directions.norm(dim=1), rtol=0.02)
+    np.testing.assert_allclose(points.towards[:50], -torch.nn.functional.normalize(directions, dim=1), atol=1e-4)
+    gaps = np.linalg.norm(np.diff(first / (points.spacing[:50, None]), axis=0), axis=1)
+    assert np.median(gaps) == pytest.approx(1, rel=0.3), "neighbouring pixels are a spacing apart, if as deep"
+
+
+def test_a_similarity_moves_all_that_points_have():
+    field = a_field()
+    points = sample_surface(field, 200)
+    motion = np.array([[0, -2.0, 0, 1], [2, 0, 0, 2], [0, 0, 2, 3], [0, 0, 0, 1]])
+    moved = points.moved(motion)
+    np.testing.assert_allclose(moved.positions[0], motion[:3, :3] @ points.positions[0] + [1, 2, 3])
+    np.testing.assert_allclose(moved.normals[0], motion[:3, :3] @ points.normals[0] / 2)
+    np.testing.assert_allclose(moved.towards[0], motion[:3, :3] @ points.towards[0] / 2)
+    np.testing.assert_allclose(moved.spacing, 2 * points.spacing)
 
 
 def test_a_view_adds_only_what_is_new():

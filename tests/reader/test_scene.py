@@ -26,6 +26,7 @@ def test_pictures_are_those_of_other_readers(path):
     ours = sinenerf.load(path)
     ours.precision = "float32"
     np.testing.assert_allclose(picture, ours.render(ours.capture.home)["rgb"].numpy(), atol=1e-4)
+    assert scene.header.far == pytest.approx(ours.far, rel=1e-6)
 
 
 def test_a_picture_is_rendered_in_parts(monkeypatch):
