@@ -94,7 +94,8 @@ def sample_surface(
 
 
 def _sampled(field: RadianceField, views: list[Camera], bar: Progress) -> SurfacePoints:
-    points = SurfacePoints(*(np.zeros((0, 3)) for _ in range(4)), np.zeros(0))
+    none = np.zeros((0, 3))
+    points = SurfacePoints(none, none, none, none, np.zeros(0))
     for view in bar.track(views, description="Sampling the surface"):
         outputs = {name: values.flatten(0, 1) for name, values in field.render(view, normals=True).items()}
         origins, directions = view.rays()
