@@ -83,14 +83,14 @@ def _texels_of(
     within = np.arange(len(face)) - np.repeat(counts.cumsum() - counts, counts)
     x, y = low[face, 0] + within % spans[face, 0], low[face, 1] + within // spans[face, 0]
     a, b, c = corners.transpose(1, 0, 2)
+    sides = (b, c), (c, a), (a, b)
     area = _cross(b - a, c - a)
+    lengths = np.stack([np.linalg.norm(v - u, axis=1) for u, v in sides], axis=1)
+    heights = abs(area)[:, None] / np.maximum(lengths, 1e-12)
     solid = abs(area[face]) > 1e-12
     face, x, y = face[solid], x[solid], y[solid]
     p = np.stack([x, y], axis=1) + 0.5
-    weights = np.stack([_cross((v - u)[face], p - u[face]) / area[face] for u, v in ((b, c), (c, a), (a, b))], axis=1)
-    heights = abs(area)[:, None] / np.stack(
-        [np.linalg.norm(v - u, axis=1) for u, v in ((b, c), (c, a), (a, b))], axis=1
-    )
+    weights = np.stack([_cross((v - u)[face], p - u[face]) / area[face] for u, v in sides], axis=1)
     outside = (-weights * heights[face]).max(1)  # distance from the triangle, in texels: negative inside
     near = outside < BORDER
     texels, face, weights, outside = (values[near] for values in (y * width + x, face, weights, outside))
