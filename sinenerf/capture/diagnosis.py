@@ -27,8 +27,6 @@ SMALLEST_ANGLE = 1.5
 """Angle in degrees between the rays to the median point below which the cameras are said to stand in one place."""
 ROTATIONS = 0.6
 """Share of pairs that a rotation explains from which on the camera is said to be turned, not moved."""
-SHORT = 10
-"""Pictures below which a film is called too short."""
 
 
 class MatchGraph:
@@ -118,11 +116,6 @@ def check_scene(source: Path, intake: Intake, mapping: Mapping, graph: MatchGrap
         if median_angle(mapping) >= SMALLEST_ANGLE and not turned:
             return
         turned = True
-    if intake.film and count < SHORT:
-        raise CaptureError(
-            f"{source}: the film has only {count} different pictures, which make no scene. Film for 10 seconds or "
-            "more while walking sideways"
-        )
     if turned:
         raise CaptureError(
             f"{source}: the camera was turned but not moved, so that nothing has depth. Walk sideways while "

@@ -32,6 +32,8 @@ from sinenerf.common.files import replacing
 if TYPE_CHECKING:
     from PIL import Image
 
+SHORT = 10
+"""Different pictures that a film must have."""
 THUMBNAIL = 48
 """Side of the pictures that are compared to find duplicates, in pixels."""
 SAME = 0.02
@@ -111,7 +113,7 @@ def take_in(source: Path, options: CaptureOptions, workspace: Workspace, stages:
         kept = {"photographs": [asdict(p) for p in unique], "left_out": [asdict(x) for x in left_out + duplicates]}
         workspace.write("intake", kept)
     intake = Intake([Photograph(**p) for p in kept["photographs"]], [LeftOut(**x) for x in kept["left_out"]], film)
-    _check_enough(source, intake)
+    _check_enough(source, intake, min(SHORT, options.frames) if film else 3)
     return intake
 
 
@@ -212,9 +214,11 @@ def _without_duplicates(workspace: Workspace, photographs: list[Photograph]) -> 
     return unique, duplicates
 
 
-def _check_enough(source: Path, intake: Intake) -> None:
+def _check_enough(source: Path, intake: Intake, fewest: int) -> None:
     count = len(intake.photographs)
     if count >= 3:
+        if count < fewest:
+            raise CaptureError(f"{source}: only {count} different pictures in this film. Walk sideways for 10 seconds")
         return
     duplicates = [x for x in intake.left_out if x.reason == "duplicate"]
     if duplicates:
