@@ -35,7 +35,6 @@ PICTURE = (504, 378)
 """Pixels of a scene's whole picture."""
 SITE = "http://page.test"
 VIEW = "document.querySelector('sine-view')"
-BAKED = "window.baked"
 WATCH = """window.seen = [];
     for (const name of ['progress', 'load', 'error']) document.addEventListener(name, (event) => {
         if (event.target.localName === 'sine-view') window.seen.push([name, performance.now() / 1000, event.detail]);
@@ -124,12 +123,15 @@ def _scene(browser: Browser, path: Path) -> dict[str, float]:
 
 
 def _moving(browser: Browser, path: Path, frames: int) -> dict[str, float | str]:
-    """Seconds until a resting scene is baked; pictures a second of a camera on its path then, and their size."""
+    """Seconds until a resting scene is baked, coarsely and finely; pictures a second then, and their size."""
     width, height = PICTURE
     line = f'<sine-view src="/file" style="width:{width}px;height:{height}px"></sine-view>'
     with _page(browser, line, path) as page:
-        page.wait_for_function(f"{VIEW}.canvas.dataset.baked === 'whole' && ({BAKED} ??= performance.now() / 1000)")
-        figures: dict[str, float | str] = {"baked": _since_load(page, page.evaluate(BAKED))}
+        figures: dict[str, float | str] = {}
+        for name, state in (("coarsely_baked", "undefined"), ("baked", "'coarse'")):
+            condition = f"![undefined, {state}].includes({VIEW}.canvas.dataset.baked)"
+            page.wait_for_function(f"{condition} && (window.{name} ??= performance.now() / 1000)")
+            figures[name] = _since_load(page, page.evaluate(f"window.{name}"))
         page.evaluate(f"window.seen.length = 0; {VIEW}.setAttribute('auto-rotate', '')")
         page.wait_for_function(f"window.seen.filter(([name]) => name === 'progress').length > {frames}")
         seen = [(time, detail) for name, time, detail in page.evaluate("window.seen") if name == "progress"]

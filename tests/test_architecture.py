@@ -48,6 +48,7 @@ PAIRS = {"architecture.py", "config.py", "field.py", "header.py", "surface.py", 
 MIRRORS_NO_MODULE = {
     "cli/test_main.py",  # sinenerf/cli/__init__.py
     "plugin/test_nerfstudio_commands.py",  # ns-train, ns-eval, ns-render, ns-export and ns-viewer, end to end
+    "viewer/test_baking.py",
     "viewer/test_element.py",  # <sine-view>, in a browser
     "viewer/test_frontend.py",  # the JavaScript of viewer/, by its own tests
     "viewer/test_page.py",  # the JavaScript of viewer/inspector, in a browser
