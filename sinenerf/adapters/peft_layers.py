@@ -33,28 +33,30 @@ class SineLinear(lora.Linear):
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """As in PEFT, but with one product by W + delta W in place of two where that is exact."""
-        adapter = None if args or kwargs else self._merging_adapter(x)
-        if adapter is None:
+        adapters = [] if args or kwargs else self._merging_adapters(x)
+        if not adapters:
             return super().forward(x, *args, **kwargs)
-        return self.lora_variant[adapter].merged_forward(self, adapter, x)
+        return self.lora_variant[adapters[0]].merged_forward(self, adapters, x)
 
-    def _merging_adapter(self, x: Tensor) -> str | None:
-        """The adapter whose delta W can be added to W in every step; None where one of these conditions fails.
+    def _merging_adapters(self, x: Tensor) -> list[str]:
+        """The active adapters, where their delta W can be added to W in every step; none where a condition fails.
 
-        It is the only active one; it sees the base layer's input, not dropout's; the base layer is plain, frozen and
-        without hooks; and all is in one precision, float32 or float64: half precision would round W + delta W.
+        They see the base layer's input, not dropout's; DoRA is alone; the base layer is plain, frozen and without
+        hooks; and all is in one precision, float32 or float64: half precision would round W + delta W.
         """
         active = [name for name in self.active_adapters if name in self.lora_A]
-        if len(active) != 1 or self.disable_adapters or self.merged or torch.is_autocast_enabled(x.device.type):
-            return None
-        base, dropout = self.get_base_layer(), self.lora_dropout[active[0]]
+        if not active or self.disable_adapters or self.merged or torch.is_autocast_enabled(x.device.type):
+            return []
+        base = self.get_base_layer()
         hooks = base._forward_hooks or base._forward_pre_hooks or base._backward_hooks or base._backward_pre_hooks
         if hooks or type(base) not in (nn.Linear, Conv1D) or base.weight.requires_grad:
-            return None
-        if self.training and not isinstance(dropout, nn.Identity):
-            return None
-        types = {x.dtype, base.weight.dtype, self.lora_A[active[0]].weight.dtype}
-        return active[0] if types in ({torch.float32}, {torch.float64}) else None
+            return []
+        if len(active) > 1 and any(self.use_dora[name] for name in active):
+            return []
+        if self.training and not all(isinstance(self.lora_dropout[name], nn.Identity) for name in active):
+            return []
+        types = {x.dtype, base.weight.dtype, *(self.lora_A[name].weight.dtype for name in active)}
+        return active if types in ({torch.float32}, {torch.float64}) else []
 
     def base_parameters(self) -> tuple[Tensor, Tensor | None]:
         """W of the base layer, (out, in), and its bias."""

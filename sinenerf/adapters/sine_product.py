@@ -6,10 +6,10 @@ k multiplications and a sine per value of delta W; the product with T tokens cos
 
 LoRA multiplies T rows by m n values twice: by W, and by W again for the gradient of x. With delta W apart, sine-LoRA
 does so five times: by W, by delta W, by each for the gradient of x, and once for the gradient of delta W. Where W is
-given, a block is W + delta W, and three products are left.
+given, a block is W + delta W, and three products are left, for several adapters, too.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -17,10 +17,15 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from sinenerf.adapters.sine_blocks import Sine
+
 CHUNK = 2**19
 """Values of a block: 2 MiB in float32; more where that is still less than the product itself takes."""
-MOST_CHUNKS, FEWEST_CHUNKS = 32, 8
+MOST_CHUNKS, FEWEST_CHUNKS = 16, 8
 """Bounds of the number of blocks in a large layer. Two buffers of a block's size exist at once."""
+
+Adapter = tuple[Float[Tensor, "rank in"], Float[Tensor, "out rank"], float, float]
+"""(A, B, omega, scale) of delta W = scale sin(omega B A)."""
 
 
 def sine_weight(
@@ -33,16 +38,14 @@ def sine_weight(
 
 def sine_linear(
     x: Float[Tensor, "*batch in"],
-    a: Float[Tensor, "rank in"],
-    b: Float[Tensor, "out rank"],
-    omega: float,
-    scale: float,
+    adapters: Sequence[Adapter],
     weight: Float[Tensor, "out in"] | None = None,
     bias: Float[Tensor, " out"] | None = None,
 ) -> Float[Tensor, "*batch out"]:
-    """x (W + scale sin(omega B A))^T + bias in x's dtype, or autocast's. Gradients of x, A, B and the bias are exact.
+    """x (W + the adapters' delta W)^T + bias in x's dtype, or autocast's. Gradients of x, A, B and the bias are exact.
 
     Args:
+        adapters: at least one.
         weight: W, which gets no gradient; 0 if it is None.
     """
     device = x.device.type
@@ -50,22 +53,17 @@ def sine_linear(
         x = x.to(torch.get_autocast_dtype(device))
     with torch.autocast(device, enabled=False):
         rows = x.flatten(0, -2) if x.dim() > 1 else x[None]
-        y = _SineProduct.apply(rows, _precise(a), _precise(b), weight, bias, omega, scale)
-        return y.reshape(*x.shape[:-1], len(b))
+        factors = [_precise(factor) for a, b, _, _ in adapters for factor in (a, b)]
+        y = _SineProduct.apply(rows, weight, bias, [(omega, scale) for _, _, omega, scale in adapters], *factors)
+        return y.reshape(*x.shape[:-1], y.shape[1])
 
 
 @torch.no_grad()
-def row_norms(
-    weight: Float[Tensor, "out in"],
-    a: Float[Tensor, "rank in"],
-    b: Float[Tensor, "out rank"],
-    omega: float,
-    scale: float,
-) -> Float[Tensor, " out"]:
-    """Euclidean norms of the rows of W + scale sin(omega B A), computed a few rows at a time, without gradients."""
-    a, b = _precise(a), _precise(b)
-    parts = _chunks(len(b), a.shape[1])
-    return torch.cat([(weight[p] + sine_weight(a, b[p], omega, scale).to(weight)).norm(dim=1) for p in parts])
+def row_norms(weight: Float[Tensor, "out in"], adapter: Adapter) -> Float[Tensor, " out"]:
+    """Euclidean norms of the rows of W + delta W, computed a few rows at a time, without gradients."""
+    a, b, omega, scale = adapter
+    matrix = _Matrix(weight, [Sine(_precise(a), _precise(b), omega, scale)])
+    return torch.cat([matrix.rows(part).norm(dim=1) for part in _chunks(*weight.shape)])
 
 
 def _precise(factor: Tensor) -> Tensor:
@@ -74,7 +72,7 @@ def _precise(factor: Tensor) -> Tensor:
 
 
 def _chunks(length: int, other: int, tokens: int = 0) -> Iterator[slice]:
-    """Consecutive ranges along one side of a layer's matrix, whose other side is given.
+    """Consecutive ranges of the rows of a layer's matrix, whose number of columns is given.
 
     Fewer and larger blocks multiply faster. They grow with the tokens: two have a quarter of the size of x and y.
     """
@@ -83,29 +81,31 @@ def _chunks(length: int, other: int, tokens: int = 0) -> Iterator[slice]:
     return (slice(start, min(start + size, length)) for start in range(0, length, size))
 
 
-class _Buffer:
-    """Memory for one block after another; the last may be smaller."""
+class _Matrix:
+    """W and several sines, of which only a few rows exist at a time."""
 
-    def __init__(self, like: Tensor) -> None:
-        self.like, self.memory = like, like.new_empty(0)
+    def __init__(self, weight: Tensor | None, sines: list[Sine]) -> None:
+        self.weight, self.sines = weight, sines
+        self.memory = sines[0].a.new_empty(0)
 
-    def of(self, rows: int, columns: int) -> Tensor:
-        """An uninitialised (rows, columns) matrix, which the next call overwrites."""
-        if self.memory.numel() < rows * columns:
-            self.memory = self.like.new_empty(rows * columns)
-        return self.memory[: rows * columns].view(rows, columns)
+    def block(self, part: slice) -> Tensor:
+        """Uninitialised memory for these rows in the factors' dtype, which the next call overwrites."""
+        columns = self.sines[0].a.shape[1]
+        size = (part.stop - part.start) * columns
+        if len(self.memory) < size:
+            self.memory = self.memory.new_empty(size)
+        return self.memory[:size].view(-1, columns)
 
-
-def _multiply(left: Tensor, right: Tensor, out: Tensor) -> Tensor:
-    """left @ right, written to `out` in its own dtype."""
-    return torch.mm(left, right, out=out) if out.dtype == left.dtype else out.copy_(left @ right)
-
-
-def _adapted(weight: Tensor | None, sine: Tensor, scale: float, dtype: torch.dtype) -> Tensor:
-    """weight + scale sine in a dtype, computed in place of the sine."""
-    if weight is None:
-        return sine.mul_(scale).to(dtype)
-    return torch.add(weight.to(sine.dtype), sine, alpha=scale, out=sine).to(dtype)
+    def rows(self, part: slice) -> Tensor:
+        """These rows of the sum in the same memory."""
+        block = self.block(part)
+        if self.weight is None:
+            block.zero_()
+        else:
+            block.copy_(self.weight[part])
+        for sine in self.sines:
+            sine.add_rows(block, part)
+        return block
 
 
 class _SineProduct(torch.autograd.Function):
@@ -113,40 +113,52 @@ class _SineProduct(torch.autograd.Function):
     def forward(
         ctx: Any,
         x: Tensor,
-        a: Tensor,
-        b: Tensor,
         weight: Tensor | None,
         bias: Tensor | None,
-        omega: float,
-        scale: float,
+        settings: list[tuple[float, float]],
+        *factors: Tensor,
     ) -> Tensor:
-        ctx.save_for_backward(x, a, b, weight)
-        ctx.omega, ctx.scale = omega, scale
-        y, buffer, turned = x.new_empty(len(x), len(b)), _Buffer(a), omega * b
-        for part in _chunks(len(b), a.shape[1], len(x)):  # rows of W, columns of y
-            sine = torch.mm(turned[part], a, out=buffer.of(part.stop - part.start, a.shape[1])).sin_()
-            block = _adapted(None if weight is None else weight[part], sine, scale, x.dtype)
-            torch.mm(x, block.T, out=y[:, part])
+        ctx.save_for_backward(x, weight, *factors)
+        ctx.settings = settings
+        matrix, outputs = _Matrix(weight, _sines(settings, factors)), len(factors[1])
+        y = x.new_empty(len(x), outputs)
+        for part in _chunks(outputs, x.shape[1], len(x)):
+            torch.mm(x, matrix.rows(part).to(x.dtype).T, out=y[:, part])
         return y if bias is None else y.add_(bias)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, a, b, weight = ctx.saved_tensors
-        grad, turned = grad.contiguous(), ctx.omega * b
-        grad_x = x.new_empty(x.shape) if ctx.needs_input_grad[0] else None
-        grad_a, grad_b = torch.empty_like(a), torch.zeros_like(b)
-        phases, blocks = _Buffer(a), _Buffer(a)
-        for part in _chunks(a.shape[1], len(b), len(x)):  # columns of W, of x and of A: each is written once
-            shape = len(b), part.stop - part.start
-            phase, block = torch.mm(turned, a[:, part], out=phases.of(*shape)), blocks.of(*shape)
+        x, weight, *factors = ctx.saved_tensors
+        sines = _sines(ctx.settings, factors)
+        learned = [sine for i, sine in enumerate(sines) if any(ctx.needs_input_grad[4 + 2 * i : 6 + 2 * i])]
+        for sine in learned:
+            sine.start_gradients()
+        matrix, grad_x = _Matrix(weight, sines), None
+        if ctx.needs_input_grad[0]:  # a sum over the blocks, so not in half precision
+            grad_x = x.new_zeros(x.shape, dtype=torch.promote_types(x.dtype, torch.float32))
+        for part in _chunks(grad.shape[1], x.shape[1], len(x)):
+            upstream = grad[:, part]
             if grad_x is not None:
-                sine = torch.sin(phase, out=block)
-                of_weight = None if weight is None else weight[:, part]
-                torch.mm(grad, _adapted(of_weight, sine, ctx.scale, x.dtype), out=grad_x[:, part])
-            grad_phase = _multiply(grad.T, x[:, part], out=block).mul_(phase.cos_())
-            torch.mm(b.T, grad_phase, out=grad_a[:, part])
-            grad_b.addmm_(grad_phase, a[:, part].T)
-        factor = ctx.omega * ctx.scale
-        grad_bias = grad.sum(0) if ctx.needs_input_grad[4] else None
-        return grad_x, grad_a.mul_(factor), grad_b.mul_(factor), None, grad_bias, None, None
+                _add_product(grad_x, upstream, matrix.rows(part).to(x.dtype))
+            if learned:
+                of_matrix = _multiply(upstream.T, x, out=matrix.block(part))
+                for sine in learned:
+                    sine.add_gradients(of_matrix, part)
+        grad_factors = [g for sine in sines for g in (sine.gradients() if sine in learned else (None, None))]
+        grad_bias = grad.sum(0) if ctx.needs_input_grad[2] else None
+        return None if grad_x is None else grad_x.to(x.dtype), None, grad_bias, None, *grad_factors
+
+
+def _sines(settings: Sequence[tuple[float, float]], factors: Sequence[Tensor]) -> list[Sine]:
+    return [Sine(a, b, *pair) for a, b, pair in zip(factors[::2], factors[1::2], settings, strict=True)]
+
+
+def _multiply(left: Tensor, right: Tensor, out: Tensor) -> Tensor:
+    """left @ right, written to `out` in its own dtype."""
+    return torch.mm(left, right, out=out) if out.dtype == left.dtype else out.copy_(left @ right)
+
+
+def _add_product(out: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    """out += left @ right, where `out` may be more precise."""
+    return torch.addmm(out, left, right, out=out) if out.dtype == left.dtype else out.add_(left @ right)

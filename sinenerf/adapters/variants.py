@@ -44,13 +44,12 @@ class SineLinearVariant(SineVariant):
 
     @staticmethod
     def forward(module: Any, active_adapter: str, x: Tensor, result: Tensor, **kwargs: Any) -> Tensor:
-        return result + sine_linear(module.lora_dropout[active_adapter](x), *module.sine_arguments(active_adapter))
+        return result + sine_linear(module.lora_dropout[active_adapter](x), [module.sine_arguments(active_adapter)])
 
     @staticmethod
-    def merged_forward(module: Any, adapter: str, x: Tensor) -> Tensor:
-        """The output of base layer and adapter together, by one product."""
-        (a, b, omega, scale), (weight, bias) = module.sine_arguments(adapter), module.base_parameters()
-        return sine_linear(x, a, b, omega, scale, weight, bias)
+    def merged_forward(module: Any, adapters: list[str], x: Tensor) -> Tensor:
+        """The output of base layer and adapters together, by one product."""
+        return sine_linear(x, [module.sine_arguments(adapter) for adapter in adapters], *module.base_parameters())
 
 
 class SineEmbeddingVariant(SineVariant):
@@ -101,14 +100,14 @@ class SineDoraLinearVariant(SineDoraVariant):
         else:  # as in PEFT: both terms of DoRA use the input after dropout
             product = torch.nn.functional.linear(dropped, transpose(base.weight, module.fan_in_fan_out).to(dropped))
         factor = module.lora_magnitude_vector[active_adapter].weight / dora_norms(module, active_adapter)
-        return result + (factor - 1) * product + factor * sine_linear(dropped, *module.sine_arguments(active_adapter))
+        return result + (factor - 1) * product + factor * sine_linear(dropped, [module.sine_arguments(active_adapter)])
 
     @staticmethod
-    def merged_forward(module: Any, adapter: str, x: Tensor) -> Tensor:
-        """The output of base layer and adapter together, by one product."""
-        (a, b, omega, scale), (weight, bias) = module.sine_arguments(adapter), module.base_parameters()
+    def merged_forward(module: Any, adapters: list[str], x: Tensor) -> Tensor:
+        """The output of base layer and the one adapter together, by one product."""
+        (adapter,), (weight, bias) = adapters, module.base_parameters()
         factor = module.lora_magnitude_vector[adapter].weight / dora_norms(module, adapter)
-        y = factor * sine_linear(x, a, b, omega, scale, weight)
+        y = factor * sine_linear(x, [module.sine_arguments(adapter)], weight)
         return y if bias is None else y + bias
 
 
@@ -124,4 +123,4 @@ class SineDoraEmbeddingVariant(SineDoraVariant):
 def dora_norms(module: Any, adapter: str) -> Tensor:
     """||W + delta W|| of each output, where W is the base layer's weight."""
     weight = module.get_base_layer().weight.detach()
-    return row_norms(transpose(weight, module.fan_in_fan_out), *module.sine_arguments(adapter)).to(weight.dtype)
+    return row_norms(transpose(weight, module.fan_in_fan_out), module.sine_arguments(adapter)).to(weight.dtype)

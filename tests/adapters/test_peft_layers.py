@@ -38,12 +38,33 @@ def calls_of(monkeypatch):
     calls = []
     real = variants.sine_linear
 
-    def recording(x, a, b, omega, scale, weight=None, bias=None):
+    def recording(x, adapters, weight=None, bias=None):
         calls.append(weight is not None)
-        return real(x, a, b, omega, scale, weight, bias)
+        return real(x, adapters, weight, bias)
 
     monkeypatch.setattr(variants, "sine_linear", recording)
     return calls
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_several_adapters_in_one_product(frozen, monkeypatch):
+    """Outputs and gradients, also where only one of the adapters is trained."""
+    model = adapted()
+    model.add_adapter("other", config(omega=7.0))
+    draw(model, "other")
+    model.base_model.set_adapter(["default", "other"])
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_("lora" in name and not (frozen and "default" in name))
+    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    calls, results = calls_of(monkeypatch), []
+    for merging in (True, False):
+        if not merging:
+            monkeypatch.setattr(SineLinear, "_merging_adapters", lambda *_: [])
+        y = model(TOKENS)
+        results.append((y, *torch.autograd.grad(y.square().sum(), list(trained.values()))))
+    assert calls == [True] * 2 + [False] * 4
+    for name, ours, theirs in zip(["y", *trained], *results, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-4 * float(theirs.detach().abs().max()), rtol=1e-4, msg=name)
 
 
 @DORA
@@ -57,7 +78,7 @@ def test_one_product_by_the_whole_weight_is_the_same_layer(dora, double, monkeyp
     calls, results = calls_of(monkeypatch), []
     for merging in (True, False):
         if not merging:
-            monkeypatch.setattr(SineLinear, "_merging_adapter", lambda *_: None)
+            monkeypatch.setattr(SineLinear, "_merging_adapters", lambda *_: [])
         y = model(TOKENS)
         results.append((y, *torch.autograd.grad(y.square().sum(), list(trained.values()))))
     assert calls == [True, True, False, False]
@@ -91,7 +112,11 @@ def test_products_stay_apart_where_one_would_not_be_exact(monkeypatch):
     two.add_adapter("other", config(omega=7.0))
     assert merged(two)
     two.base_model.set_adapter(["default", "other"])
-    assert not merged(two)
+    assert merged(two)
+    two_dora = adapted(use_dora=True)
+    two_dora.add_adapter("other", config(omega=7.0))
+    two_dora.base_model.set_adapter(["default", "other"])
+    assert not merged(two_dora)
 
 
 def test_adapters_mixed_in_a_batch():
