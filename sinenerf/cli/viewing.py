@@ -37,8 +37,8 @@ def view(
         original: mesh that the shapes were fitted to: they are scored and coloured by their distance to it.
         up: axis of the shapes that points up, by default that of each file; --up=-y needs the equals sign.
         export: write a page that needs no server to this .html file, instead of serving one.
-        link: print links that hold the shapes' whole files, of up to 8 kB, instead of serving a page.
-        embed: print the HTML lines that show the shapes on a page of yours, instead of serving one.
+        link: print links that hold the whole .sine files, of up to 8 kB each, instead of serving a page.
+        embed: print the HTML lines that show the .sine files on a page of yours, instead of serving one.
         page: where the page of --link is hosted (static/index.html of sinenerf.viewer); by default its file here.
         quality: measure that the plot of results shows: iou, chamfer_l1, ...; psnr, ssim, ...
         host: address to listen at. Any other than 127.0.0.1 lets other machines in, without a password.
@@ -105,13 +105,13 @@ def snapshot(
 
 
 def _print_sharing(paths: list[Path], link: bool, embed: bool, page: str | None, up: Up | None) -> None:
-    from sinenerf.viewer.sharing import ELEMENT, element_for, link_to
+    from sinenerf.viewer.sharing import ELEMENT, SCRIPT, element_for, link_to
 
     if link:
         print("\n".join(link_to(path, page, up) for path in paths))
     if embed:
-        print("\n".join(element_for(path, up) for path in paths))
-        say(f"put a copy of {ELEMENT} and of the .sine file beside your page")
+        print("\n".join([SCRIPT, *(element_for(path, up) for path in paths)]))
+        say(f"put a copy of {ELEMENT} and of {', '.join(path.name for path in paths)} beside your page")
 
 
 def _serve(api: "ViewerApi", host: str, port: int, browser: bool) -> None:

@@ -1,4 +1,4 @@
-"""A shape on pages that need no server and no Python: as a link that holds the whole file, or as an HTML element.
+"""A field on pages that need no server and no Python: as a link that holds the whole file, or as an HTML element.
 
 The page and the element are built from the top-level viewer/ folder into static/: see viewer/README.md.
 """
@@ -13,51 +13,42 @@ from sinenerf.common.axes import Up
 
 STATIC = Path(__file__).parent / "static"
 PAGE, ELEMENT = STATIC / "index.html", STATIC / "sine-view.js"
+SCRIPT = f'<script type="module" src="{ELEMENT.name}"></script>'
 LARGEST_IN_LINK = 8192
 """Bytes of a file in a link: mail programs and chats cut longer ones off."""
 
 
 def link_to(path: Path, page: str | None = None, up: Up | None = None) -> str:
-    """A link that holds a shape's whole file.
+    """A link that holds a whole file.
 
     Args:
-        path: .sine file of a shape.
+        path: .sine file of a shape or a scene.
         page: address at which static/index.html is hosted; by default its place on this disk.
         up: axis of the shape that points up; None for that of the file.
 
     Raises:
         FileNotFoundError, CodecError: as `Container.open`.
-        ValueError: the file holds no shape, or is too large for a link.
+        ValueError: the file is too large for a link.
     """
-    _check_shape(path)
+    kind = Container.open(path).kind
     size = path.stat().st_size
     if size > LARGEST_IN_LINK:
         raise ValueError(
-            f"{path}: {size:,} bytes are too many for a link, which holds {LARGEST_IN_LINK:,}. Fit a smaller one "
-            f"(sinenerf compress {path} --bytes 3000), or host the file and use ?src=ADDRESS"
+            f"{path}: {size:,} bytes are too many for a link, which holds {LARGEST_IN_LINK:,}. "
+            "--export writes one page with the file in it, and --embed prints the lines for a page of yours"
         )
     data = base64.urlsafe_b64encode(path.read_bytes()).decode().rstrip("=")
-    words = {"name": path.name} | ({"up": up} if up else {}) | {"data": data}
+    words = {"name": path.name} | ({"up": up} if up and kind == OCCUPANCY else {}) | {"data": data}
     return f"{page or PAGE.as_uri()}#{urlencode(words)}"
 
 
 def element_for(path: Path, up: Up | None = None) -> str:
-    """HTML lines that show a shape on anyone's page, beside a copy of its file and of static/sine-view.js.
+    """The HTML line that shows a field on anyone's page, after SCRIPT and beside copies of its file and of ELEMENT.
 
     Raises:
         FileNotFoundError, CodecError: as `Container.open`.
-        ValueError: the file holds no shape.
     """
-    _check_shape(path)
-    alt = html.escape(f"3D shape {path.stem}")
-    source = html.escape(quote(path.name))
-    turned = f' up="{up}"' if up else ""
-    return (
-        f'<script type="module" src="{ELEMENT.name}"></script>\n'
-        f'<sine-view src="{source}"{turned} alt="{alt}"></sine-view>'
-    )
-
-
-def _check_shape(path: Path) -> None:
-    if Container.open(path).kind != OCCUPANCY:
-        raise ValueError(f"{path}: holds no shape. Scenes are shown by: sinenerf view {path}")
+    is_shape = Container.open(path).kind == OCCUPANCY
+    alt = html.escape(f"3D {'shape' if is_shape else 'scene'} {path.stem}")
+    turned = f' up="{up}"' if up and is_shape else ""
+    return f'<sine-view src="{html.escape(quote(path.name))}"{turned} alt="{alt}"></sine-view>'

@@ -12,7 +12,7 @@ from support.commands import call_sinenerf
 from support.golden_files import GOLDEN
 
 from sinenerf.sine_file import load
-from sinenerf.viewer.sharing import ELEMENT, element_for, link_to
+from sinenerf.viewer.sharing import ELEMENT, SCRIPT, element_for, link_to
 
 
 @pytest.fixture
@@ -80,8 +80,11 @@ def test_a_damaged_link_says_so_on_the_page(page, shape, change, message):
 def test_the_element_works_twice_on_a_page_and_reports_errors(browser, shape, tmp_path):
     shutil.copy(ELEMENT, tmp_path)
     shutil.copy(shape[0], tmp_path / "a shape.sine")
-    line = element_for(tmp_path / "a shape.sine")
-    html = line + line.split("\n")[1] + '<sine-view id="missing" src="none.sine" background="#fff"></sine-view>'
+    html = (
+        SCRIPT
+        + 2 * element_for(tmp_path / "a shape.sine")
+        + '<sine-view id="missing" src="none.sine" background="#fff"></sine-view>'
+    )
     (tmp_path / "index.html").write_text(html)
     context = browser.new_context(viewport={"width": 320, "height": 800})
     page = context.new_page()
@@ -108,25 +111,35 @@ def _fulfil(route, folder):
         route.fulfill(status=404)
 
 
-def test_links_and_elements_are_printed(shape):
+@pytest.mark.slow
+@needs_chromium
+def test_a_link_holds_a_whole_scene(page):
+    page.goto(link_to(GOLDEN / "scenes" / "proposal.sine"))
+    page.wait_for_selector("body[data-state=loaded]")
+    assert page.locator("#output").is_visible() and not page.locator("#downloads").is_visible()
+    assert page.title() == "proposal.sine"
+
+
+def test_links_and_elements_are_printed(shape, scene_file):
     done = call_sinenerf("view", shape[0], "--link", "--page", "https://example.org/view.html", "--up", "z")
     address = urlsplit(done.stdout.strip())
     assert done.returncode == 0 and address.netloc == "example.org"
     assert parse_qs(address.fragment)["up"] == ["z"]
-    done = call_sinenerf("view", shape[0], "--embed")
-    assert done.returncode == 0 and '<sine-view src="torus.sine"' in done.stdout and "sine-view.js" in done.stderr
+    done = call_sinenerf("view", shape[0], scene_file, "--embed")
+    script, first, second = done.stdout.splitlines()
+    assert done.returncode == 0 and script.endswith('src="sine-view.js"></script>') and "sine-view.js" in done.stderr
+    assert first.startswith('<sine-view src="torus.sine"') and 'alt="3D shape torus"' in first
+    assert second.startswith(f'<sine-view src="{scene_file.name}"') and "up=" not in second
+    assert 'alt="3D scene' in second
 
 
-def test_what_no_link_can_hold_is_one_line(tmp_path, scene_file):
-    large = tmp_path / "large.sine"
-    large.write_bytes((GOLDEN / "sine.sine").read_bytes() + bytes(10_000))
-    for path, message in (
-        (scene_file, "holds no shape"),
-        (large, "checksum"),
-        (tmp_path / "none.sine", "no such file"),
-    ):
-        done = call_sinenerf("view", path, "--link")
-        assert done.returncode == 1 and message in done.stderr and done.stderr.count("\n") == 1
+def test_what_no_link_can_hold_is_one_line(tmp_path):
+    damaged = tmp_path / "damaged.sine"
+    damaged.write_bytes((GOLDEN / "sine.sine").read_bytes() + bytes(10_000))
+    for path, message in ((damaged, "checksum"), (tmp_path / "none.sine", "no such file")):
+        for option in ("--link", "--embed"):
+            done = call_sinenerf("view", path, option)
+            assert done.returncode == 1 and message in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_a_large_shape_is_refused_for_a_link(tmp_path, shape):
@@ -135,5 +148,5 @@ def test_a_large_shape_is_refused_for_a_link(tmp_path, shape):
 
     path = tmp_path / "large.sine"
     OccupancyField(OccupancyConfig(width=64, rank=32), load(shape[0]).placement).save(path)
-    with pytest.raises(ValueError, match="too many for a link"):
+    with pytest.raises(ValueError, match=r"too many for a link, which holds 8,192.*--export.*--embed"):
         link_to(path)
