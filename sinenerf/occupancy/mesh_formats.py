@@ -6,7 +6,7 @@ import json
 import re
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,8 @@ GLB_JSON = struct.Struct("<4sIII4s")
 """Start of a GLB: magic, version, bytes of the file, bytes of the JSON, and its type."""
 UNREAD_EXTENSIONS = ("EXT_meshopt_compression", "KHR_meshopt_compression")
 """Extensions of glTF that trimesh does not read, and without which its vertices are not there."""
+SPARSE_TYPES = {5121: "u1", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
+"""Types of glTF that the indices and the values of a sparse accessor's positions have."""
 OFF_START = re.compile(r"\s*(?:ST)?C?N?OFF\s*(BINARY)?")
 
 
@@ -45,6 +47,9 @@ def load_meshes(path: Path) -> list["trimesh.Trimesh"]:
     if kind in ("stl", "glb"):
         whole = _whole_stl(data) if kind == "stl" else _whole_glb(data)
         return meshes_of(trimesh.load_scene(io.BytesIO(whole), file_type=kind, process=False))
+    if kind == "obj":
+        plain = io.BytesIO(_plain_obj(data))
+        return meshes_of(trimesh.load_scene(plain, file_type="obj", process=False, skip_materials=True))
     return meshes_of(trimesh.load_scene(path, process=False))
 
 
@@ -80,24 +85,72 @@ def _is_text(data: bytes) -> bool:
     return b"\0" not in data[:STL_HEADER] and (b"facet" in data[:1024].lower() or b"endsolid" in data[:1024].lower())
 
 
+def _plain_obj(data: bytes) -> bytes:
+    """The text of an OBJ file with spaces for tabs, and with indices from the start of the file for those that count
+    back from the last vertex so far: trimesh counts them from the last vertex of the file."""
+    data = data.replace(b"\t", b" ")
+    if not re.search(rb"^ *f.*[ ]-\d", data, re.MULTILINE):
+        return data
+    lines, vertices = [], 0
+    for line in re.sub(rb"\\\r?\n", b" ", data).splitlines():
+        words = line.split()
+        if words[:1] == [b"v"]:
+            vertices += 1
+        elif words[:1] == [b"f"]:
+            corners = [int(word.split(b"/")[0]) for word in words[1:]]
+            words[1:] = [b"%d" % (vertices + 1 + corner if corner < 0 else corner) for corner in corners]
+        lines.append(b" ".join(words))
+    return b"\n".join(lines)
+
+
 def _whole_glb(data: bytes) -> bytes:
-    """The bytes of a GLB file without its primitives that have no vertices, at which trimesh fails."""
+    """The bytes of a GLB file without its primitives that have no vertices, at which trimesh fails, and with positions
+    in place of sparse corrections to others, which it leaves out."""
     if not data.startswith(b"glTF"):
         raise MeshFileError("is no GLB file: it does not start with 'glTF'. Give a mesh")
     size = int.from_bytes(data[8:12], "little")
     if len(data) < max(size, GLB_JSON.size):
         raise MeshFileError(f"is truncated: its header gives {size:,} bytes, and it has {len(data):,}. {AGAIN}")
     magic, version, _, length, kind = GLB_JSON.unpack_from(data)
-    rest = data[GLB_JSON.size + length : size]
+    rest = bytearray(data[GLB_JSON.size + length : size])
     tree = json.loads(data[GLB_JSON.size : GLB_JSON.size + length])
     for extension in UNREAD_EXTENSIONS:
         if extension in tree.get("extensionsRequired", ()):
             raise MeshFileError(f"is compressed by {extension}, which is not read. Write it without, or with Draco")
     for mesh in tree.get("meshes", ()):
         mesh["primitives"] = [p for p in mesh.get("primitives", ()) if "POSITION" in p.get("attributes", ())]
+        for primitive in mesh["primitives"]:
+            _correct_positions(tree, rest, primitive["attributes"]["POSITION"])
     text = json.dumps(tree).encode()
     text += b" " * (-len(text) % 4)
-    return GLB_JSON.pack(magic, version, GLB_JSON.size + len(text) + len(rest), len(text), kind) + text + rest
+    return GLB_JSON.pack(magic, version, GLB_JSON.size + len(text) + len(rest), len(text), kind) + text + bytes(rest)
+
+
+def _correct_positions(tree: dict[str, Any], chunk: bytearray, index: int) -> None:
+    """Store the positions of a sparse accessor at the end of a GLB's binary chunk (with its head of 8 bytes)."""
+    accessor = tree["accessors"][index]
+    sparse = accessor.pop("sparse", None)
+    if sparse is None:
+        return
+
+    def rows(part: dict[str, Any], kind: int, columns: int, count: int) -> np.ndarray:
+        view = tree["bufferViews"][part["bufferView"]]
+        if view.get("byteStride", 4 * columns) != 4 * columns:
+            raise MeshFileError("has a sparse accessor over interleaved vertices, which is not read. Export it again")
+        start = 8 + view.get("byteOffset", 0) + part.get("byteOffset", 0)
+        return np.frombuffer(bytes(chunk), SPARSE_TYPES[kind], count * columns, start).reshape(count, columns)
+
+    count = sparse["count"]
+    positions = np.zeros((accessor["count"], 3), "<f4")
+    if "bufferView" in accessor:
+        positions[:] = rows(accessor, accessor["componentType"], 3, len(positions))
+    corrected = rows(sparse["indices"], sparse["indices"]["componentType"], 1, count)[:, 0]
+    positions[corrected] = rows(sparse["values"], accessor["componentType"], 3, count)
+    accessor |= {"bufferView": len(tree["bufferViews"]), "byteOffset": 0}
+    tree["bufferViews"].append({"buffer": 0, "byteOffset": len(chunk) - 8, "byteLength": positions.nbytes})
+    chunk += positions.tobytes()
+    chunk[:4] = struct.pack("<I", len(chunk) - 8)
+    tree["buffers"][0]["byteLength"] = len(chunk) - 8
 
 
 def _read_ply(data: bytes) -> list["trimesh.Trimesh"]:

@@ -100,6 +100,7 @@ def _prepare(meshes: list["trimesh.Trimesh"], name: str, sheet: bool) -> tuple["
     # trimesh's tolerances are an absolute 1e-8, so scale the mesh to unit size; by a power of two, which is exact
     unit = 2.0 ** np.ceil(np.log2(np.ptp(vertices[faces.ravel()], axis=0).max() or 1.0))
     mesh = trimesh.Trimesh(vertices / unit, faces, process=False)
+    mesh.remove_unreferenced_vertices()  # which may be NaN
     mesh.merge_vertices()
     mesh.update_faces(mesh.nondegenerate_faces(height=None))
     mesh.remove_unreferenced_vertices()
@@ -127,10 +128,13 @@ def _prepare(meshes: list["trimesh.Trimesh"], name: str, sheet: bool) -> tuple["
 
 
 def _check(mesh: "trimesh.Trimesh", name: str) -> None:
-    """Raise ValueError unless all vertices of a mesh are finite and all faces refer to existing vertices."""
+    """Raise ValueError unless all faces of a mesh refer to existing vertices, and these are finite."""
+    missing = (mesh.faces < 0) | (mesh.faces >= len(mesh.vertices))
+    unused = np.ones(len(mesh.vertices), dtype=bool)
+    unused[mesh.faces[~missing]] = False
     for fault, bad in (
-        ("vertex {} is NaN or infinite", ~np.isfinite(mesh.vertices).all(1)),
-        ("face {} refers to a missing vertex", ((mesh.faces < 0) | (mesh.faces >= len(mesh.vertices))).any(1)),
+        ("vertex {} is NaN or infinite", ~np.isfinite(mesh.vertices).all(1) & ~unused),
+        ("face {} refers to a missing vertex", missing.any(1)),
     ):
         if bad.any():
             raise ValueError(f"{name}: {fault.format(bad.argmax())} ({bad.sum()} in all). Repair the mesh first")

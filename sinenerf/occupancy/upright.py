@@ -29,7 +29,7 @@ SLAB = 0.02
 """Height of what touches the ground, relative to the shape's."""
 ROUND = 0.1
 """Share of the outline below which what touches the ground is no base: that of a ball is 0.08."""
-SAMPLES, MIRRORED = 20_000, 4_000
+SAMPLES, MIRRORED = 20_000, 2_000
 """Points of the surface, and how many of them are mirrored."""
 ROUGH = 0.02
 """Mean distance of the mirrored points, relative to the longest side, up to which no shape counts as asymmetric."""
@@ -120,10 +120,12 @@ def _asymmetry(mesh: "trimesh.Trimesh") -> Float[np.ndarray, "3"]:
     from scipy.spatial import KDTree
 
     points = np.asarray(trimesh.sample.sample_surface(mesh, SAMPLES, seed=0)[0])
-    tree, middle = KDTree(points), mesh.bounds.mean(0)
-    distances = np.empty(3)
-    for index, axis in enumerate((1, 2, 0)):
+    tree, middles = KDTree(points), (mesh.bounds.mean(0), points.mean(0))
+
+    def distance(axis: int, middle: np.ndarray) -> float:
         mirrored = points[:MIRRORED].copy()
         mirrored[:, axis] = 2 * middle[axis] - mirrored[:, axis]
-        distances[index] = tree.query(mirrored)[0].mean()
+        return tree.query(mirrored)[0].mean()
+
+    distances = np.array([min(distance(axis, middle) for middle in middles) for axis in (1, 2, 0)])
     return distances / max(distances.max(), ROUGH * mesh.extents.max())

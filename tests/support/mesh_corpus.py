@@ -1,6 +1,7 @@
 """Broken and strange meshes as files, each with its outcome: accepted with the labels of a known solid, accepted with a
 warning, or refused by one line with the words that name the fault."""
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +9,13 @@ from pathlib import Path
 import numpy as np
 import trimesh
 from support.mesh_files import (
+    bare_glb,
     binary_stl,
     compressed_glb,
+    notched_prism,
+    obj_text,
     off_text,
+    ply_with_rows,
     polygon_ply,
     prism,
     stl_with_count,
@@ -82,7 +87,8 @@ def voxels(x: np.ndarray) -> np.ndarray:
 
 UNIT, BALL = boxes(((-0.5,) * 3, (0.5,) * 3)), balls((1, (0, 0, 0)))
 HOLLOW = without(BALL, balls((0.5, (0, 0, 0))))
-LEFT, RIGHT = ((0, 0, 0), (1, 1, 1)), ((1, 0, 0), (2, 1, 1))
+LEFT, RIGHT, FAR = ((0, 0, 0), (1, 1, 1)), ((1, 0, 0), (2, 1, 1)), ((2, 2, 2), (3, 3, 3))
+SECOND_NOTATION = obj_text(box(*FAR), face="{0}/1/1", relative=True)
 PLATE, POST = ((-1, -1, -0.2), (1, 1, 0)), ((-0.5, -0.5, 0), (0.5, 0.5, 1))
 
 
@@ -165,6 +171,58 @@ CASES = {
         ),
         UNIT,
     ),
+    # after reports in public trackers
+    "indices that count back between parts": Case(  # mikedh/trimesh#2364
+        ".obj", lambda: obj_text(box(*LEFT), box(*FAR), relative=True), boxes(LEFT, FAR), "24 faces; watertight"
+    ),
+    "a name that looks like a face": Case(  # mikedh/trimesh#1829
+        ".obj", lambda: b"g An f Three Other Thing\n" + obj_text(cube()), UNIT
+    ),
+    "indices of textures that are not there": Case(  # mikedh/trimesh#1079
+        ".obj", lambda: b"vn 0 0 1\n" + obj_text(cube(), face="{0}/1/1"), UNIT
+    ),
+    "faces in two notations": Case(  # mikedh/trimesh#71
+        ".obj", lambda: b"vt 0 0\nvn 0 0 1\n" + obj_text(box(*LEFT)) + SECOND_NOTATION, boxes(LEFT, FAR)
+    ),
+    "tabs between the words": Case(".obj", lambda: obj_text(cube()).replace(b" ", b"\t"), UNIT),
+    "a GLB without indices": Case(".glb", lambda: bare_glb(cube(), indexed=False), UNIT),  # mikedh/trimesh#2218
+    "a GLB with a sparse accessor": Case(  # KhronosGroup/glTF-Sample-Models#99
+        ".glb", lambda: bare_glb(cube(), corrected=[0, 7]), UNIT
+    ),
+    "a PLY whose lists have counts of 16 bits": Case(  # cnr-isti-vclab/meshlab#290
+        ".ply",
+        lambda: ply_with_rows(
+            cube(),
+            ["list ushort uint vertex_indices", "list uchar float texcoord"],
+            lambda face: struct.pack("<H3IB6f", 3, *face, 6, *[0] * 6),
+        ),
+        UNIT,
+    ),
+    "a PLY with colours and texture of faces": Case(  # PyMesh/PyMesh#13
+        ".ply",
+        lambda: ply_with_rows(
+            cube(),
+            [
+                "list uint8 int32 vertex_indices",
+                "list uint8 float32 texcoord",
+                "uint8 red",
+                "uint8 green",
+                "uint8 blue",
+            ],
+            lambda face: struct.pack("<B3iB6f3B", 3, *face, 6, *[0] * 9),
+        ),
+        UNIT,
+    ),
+    "a PLY with polygons that are not convex": Case(  # isl-org/Open3D#4517
+        ".ply", lambda: polygon_ply(*notched_prism()), boxes(((0, 0, 0), (2, 1, 1)), ((0, 0, 0), (1, 2, 1)))
+    ),
+    "a NaN that no face uses": Case(  # mikedh/trimesh#37
+        ".ply", lambda: trimesh.Trimesh([*ball().vertices, [np.nan] * 3], ball().faces, process=False), BALL
+    ),
+    "an STL whose header is not UTF-8": Case(  # mikedh/trimesh#1676
+        ".stl", lambda: "COLOR=ццу".encode("cp1251").ljust(80, b"\xff") + binary_stl(ball())[80:], BALL
+    ),
+    "a PLY with a tail": Case(".ply", lambda: ball().export(file_type="ply") + b"\n\n", BALL),  # mikedh/trimesh#1911
     # solids in name only
     "a Moebius strip": Case(".ply", moebius_strip, warning=True),
     "an open terrain": Case(".ply", terrain, warning=True),

@@ -94,3 +94,58 @@ def with_empty_primitive(mesh):
     tree["nodes"].append({"mesh": 1})
     tree["scenes"][0]["nodes"].append(len(tree["nodes"]) - 1)
     return write_glb(tree, data[20 + length + 8 :])
+
+
+def bare_glb(mesh, indexed=True, corrected=()):
+    """A GLB of positions, and indices or every corner of its own; those of the corrected vertices, which are 0 in the
+    buffer, come from a sparse accessor."""
+    vertices = np.asarray(mesh.vertices if indexed else mesh.triangles.reshape(-1, 3), "<f4")
+    stored, corrected = vertices.copy(), np.asarray(corrected, "<u4")
+    stored[corrected] = 0
+    parts = [stored, np.asarray(mesh.faces, "<u4"), corrected, vertices[corrected]]
+    offsets = np.cumsum([0, *(part.nbytes for part in parts)])
+    views = [{"buffer": 0, "byteOffset": int(o), "byteLength": p.nbytes} for o, p in zip(offsets, parts, strict=False)]
+    position = {"bufferView": 0, "componentType": 5126, "count": len(vertices), "type": "VEC3"}
+    if len(corrected):
+        indices, values = {"bufferView": 2, "componentType": 5125}, {"bufferView": 3}
+        position["sparse"] = {"count": len(corrected), "indices": indices, "values": values}
+    faces = {"bufferView": 1, "componentType": 5125, "count": mesh.faces.size, "type": "SCALAR"}
+    primitive = {"attributes": {"POSITION": 0}} | ({"indices": 1} if indexed else {})
+    tree = {
+        "asset": {"version": "2.0"},
+        "scene": 0,
+        "scenes": [{"nodes": [0]}],
+        "nodes": [{"mesh": 0}],
+        "meshes": [{"primitives": [primitive]}],
+        "accessors": [position, faces],
+        "bufferViews": views if len(corrected) else views[:2],
+        "buffers": [{"byteLength": int(offsets[-1])}],
+    }
+    return write_glb(tree, b"".join(part.tobytes() for part in parts))
+
+
+def obj_text(*meshes, face="{0}", relative=False):
+    """An OBJ, each mesh's faces after its vertices, their indices absolute or counted back from the last vertex."""
+    lines, first = [], 1
+    for mesh in meshes:
+        lines += [f"v {x:g} {y:g} {z:g}" for x, y, z in mesh.vertices]
+        base = -len(mesh.vertices) if relative else first
+        lines += ["f " + " ".join(face.format(index + base) for index in corners) for corners in mesh.faces]
+        first += len(mesh.vertices)
+    return "\n".join(lines).encode() + b"\n"
+
+
+def ply_with_rows(mesh, properties, row):
+    """A binary PLY with these properties of faces, and the bytes that a function makes of each face."""
+    header = f"ply\nformat binary_little_endian 1.0\nelement vertex {len(mesh.vertices)}\n"
+    header += "".join(f"property float {axis}\n" for axis in "xyz") + f"element face {len(mesh.faces)}\n"
+    header += "".join(f"property {line}\n" for line in properties) + "end_header\n"
+    return header.encode() + mesh.vertices.astype("<f4").tobytes() + b"".join(map(row, mesh.faces))
+
+
+def notched_prism():
+    """Vertices and polygons of a prism over an L, which is not convex, of two unit squares by one and one more."""
+    base = np.array([[0.0, 0], [2, 0], [2, 1], [1, 1], [1, 2], [0, 2]])
+    vertices = np.vstack([np.column_stack([base, np.full(6, z)]) for z in (0.0, 1.0)])
+    sides = [[i, (i + 1) % 6, (i + 1) % 6 + 6, i + 6] for i in range(6)]
+    return vertices, [[2, 1, 0, 5, 4, 3], [8, 9, 10, 11, 6, 7], *sides]
