@@ -46,7 +46,8 @@ class SineNeRFModel(Model):
         with exit_on(ValueError):
             self.field = RadianceField(config.architecture(not isinstance(self.warp, Box)), self.warp, self._far())
             self.quantiser = self._make_quantiser()
-        self.field.precision, self.field.compiled = config.precision, CompiledNetworks()
+        self.field.precision = config.precision
+        self.field.compiled = CompiledNetworks((self.field.coarse, self.field.fine), self.field.config)
         background = "random" if config.background_color == "random" else self.field.config.background
         self.renderer_rgb = RGBRenderer(background_color=background)
         self.reseeded = False

@@ -124,7 +124,8 @@ class SineTrainer(Trainer):
 
     def train_iteration(self, step: int):
         """Train one step, and store the PSNR of its batch, in dB, as `latest_psnr`."""
-        with kernels_alone() if self.device == "cpu" else nullcontext():
+        compiled = self.pipeline.model.field.compiled
+        with kernels_alone() if compiled and compiled.passes else nullcontext():  # from the second step on
             loss, losses, metrics = super().train_iteration(step)
         self.latest_psnr = metrics["psnr"]
         return loss, losses, metrics

@@ -18,32 +18,38 @@ from sinenerf.common.hardware import multiplies_bfloat16
 from sinenerf.common.ray_network_kernels import Memory, Shape, backward_rays, forward_rays
 from sinenerf.common.word_kernels import COLUMNS, ROWS, SUPPORTED
 from sinenerf.networks import RadianceMLP, ScalarMLP
+from sinenerf.radiance.architecture import Networks
+from sinenerf.radiance.config import RadianceConfig
 
 LARGEST_BLOCK = 192
 """Points of a block: their activations and one layer's weights fit the second cache."""
 
 
 class CompiledNetworks:
-    """The compiled passes of a field's networks."""
+    """The compiled passes of the two networks that take turns along the rays.
 
-    def __init__(self) -> None:
+    They serve both networks or none: threads of kernels and of torch, in turn, would wait in each other's way.
+    """
+
+    def __init__(self, networks: Networks, config: RadianceConfig) -> None:
+        samples = config.fine_samples + (config.coarse_samples + 1 if config.sampling == "coarse-fine" else 0)
+        fit = max(samples, config.coarse_samples) <= LARGEST_BLOCK
+        self.possible = SUPPORTED and fit and not any(network.trunk.skips for network in networks)
         self.passes: dict[tuple[RadianceMLP | ScalarMLP, bool], CompiledNetwork] = {}
         self.threads = min(torch.get_num_threads(), get_num_threads())
 
-    def serve(self, network: RadianceMLP | ScalarMLP, positions: Tensor, half: bool) -> bool:
-        """Whether they are faster for a network at these positions (rays, samples, 3), and give what is needed.
+    def serve(self, positions: Tensor, half: bool) -> bool:
+        """Whether they are faster at these positions (rays, samples, 3), and give what is needed.
 
         They give no gradients by the positions, which the refinement of poses needs.
         """
         return (
-            SUPPORTED
+            self.possible
             and torch.is_grad_enabled()
             and not positions.requires_grad
             and positions.device.type == "cpu"
             and (not half or multiplies_bfloat16("cpu"))
-            and 0 < positions.shape[1] <= LARGEST_BLOCK
-            and len(positions) > 0
-            and not network.trunk.skips
+            and positions.numel() > 0
         )
 
     def raw(

@@ -73,7 +73,7 @@ class RadianceField(nn.Module):
         """(density per cube unit; colour in [0, 1], or None for a network without colour) at points of the cube."""
         kind = positions.device.type
         raw_colour, half = None, self._half(kind)
-        if self.compiled is not None and self.compiled.serve(network, positions, half):
+        if self.compiled is not None and self.compiled.serve(positions, half):
             raw, raw_colour = self.compiled.raw(network, positions, directions, half)
         else:
             with torch.autocast(kind, dtype=torch.bfloat16, enabled=half):

@@ -30,6 +30,10 @@ def make_field(config: dict) -> RadianceField:
     return field
 
 
+def compiled_networks(field: RadianceField) -> CompiledNetworks:
+    return CompiledNetworks((field.coarse, field.fine), field.config)
+
+
 def results(field: RadianceField, compiled: CompiledNetworks | None, rays: int = 50) -> list[torch.Tensor]:
     """Densities and colours of both networks at random points, and all gradients of a function of them."""
     field.zero_grad()
@@ -40,7 +44,7 @@ def results(field: RadianceField, compiled: CompiledNetworks | None, rays: int =
         positions = torch.rand(rays, samples, 3, generator=generator) * 2 - 1
         directions = torch.nn.functional.normalize(torch.randn(rays, 3, generator=generator), dim=-1)
         if compiled is not None:
-            assert compiled.serve(network, positions, field.precision == "bfloat16")
+            assert compiled.serve(positions, field.precision == "bfloat16")
         outputs = [values for values in field.query(network, positions, directions) if values is not None]
         sum((torch.randn(v.shape, generator=generator) * v).sum() for v in outputs).backward()
         found += [v.detach() for v in outputs]
@@ -52,7 +56,7 @@ def results(field: RadianceField, compiled: CompiledNetworks | None, rays: int =
 def test_results_and_gradients_are_those_of_autograd(config, rays):
     field = make_field(config)
     expected = results(field, None, rays)
-    compiled = CompiledNetworks()
+    compiled = compiled_networks(field)
     for threads in (1, 3):
         compiled.threads = threads
         compiled.passes.clear()
@@ -65,13 +69,13 @@ def test_bfloat16_is_as_near_to_float32_as_autograds():
     field = make_field(CONFIGS[0])
     exact = results(field, None)
     field.precision = "bfloat16"
-    for value, peer, truth in zip(results(field, CompiledNetworks()), results(field, None), exact, strict=True):
+    for value, peer, truth in zip(results(field, compiled_networks(field)), results(field, None), exact, strict=True):
         assert float((value - truth).norm()) <= 2 * float((peer - truth).norm()) + 1e-3 * float(truth.norm())
 
 
 def test_memory_of_two_passes_is_not_shared_before_their_gradients():
     field = make_field(CONFIGS[0])
-    compiled = CompiledNetworks()
+    compiled = compiled_networks(field)
     directions = torch.nn.functional.normalize(torch.randn(9, 3), dim=-1)
     batches = [torch.rand(9, 4, 3) for _ in range(2)]
 
@@ -92,7 +96,7 @@ def test_memory_of_two_passes_is_not_shared_before_their_gradients():
 
 def test_a_parameter_that_is_no_number_is_not_hidden():
     field = make_field(CONFIGS[0])
-    field.compiled = CompiledNetworks()
+    field.compiled = compiled_networks(field)
     with torch.no_grad():
         field.fine.trunk.layers[0].bias[3] = float("nan")
     density, colour = field.query(field.fine, torch.rand(2, 3, 3), torch.eye(3)[:2])
@@ -101,9 +105,17 @@ def test_a_parameter_that_is_no_number_is_not_hidden():
 
 
 def test_autograd_serves_where_positions_need_gradients():
-    field, compiled = make_field(CONFIGS[0]), CompiledNetworks()
+    field = make_field(CONFIGS[0])
+    compiled = compiled_networks(field)
     positions = torch.rand(2, 3, 3, requires_grad=True)
-    assert not compiled.serve(field.fine, positions, False)
-    assert compiled.serve(field.fine, positions.detach(), False)
+    assert not compiled.serve(positions, False)
+    assert compiled.serve(positions.detach(), False)
     with torch.no_grad():
-        assert not compiled.serve(field.fine, positions.detach(), False)
+        assert not compiled.serve(positions.detach(), False)
+
+
+@pytest.mark.parametrize("settings", [{"skips": (0,)}, {"fine_samples": 193}, {"sampling": "coarse-fine"}])
+def test_autograd_serves_both_networks_where_the_passes_cannot_serve_one(settings):
+    config = RadianceConfig(**{"width": 8, "depth": 2, "rank": 2, "skips": (), "sampling": "proposal", **settings})
+    field = RadianceField(config, Box((0, 0, 0), (1, 1, 1)))
+    assert not compiled_networks(field).serve(torch.rand(2, 3, 3), False)
