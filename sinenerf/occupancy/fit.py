@@ -25,7 +25,7 @@ from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import LARGEST_AMBIGUOUS_FRACTION, Placement, Solid
 from sinenerf.occupancy.symmetry import chosen_mirror
 from sinenerf.occupancy.training import ProgressBar, Training
-from sinenerf.occupancy.upright import guess_up
+from sinenerf.occupancy.upright import UpGuess, guess_up
 
 if TYPE_CHECKING:
     import trimesh
@@ -81,16 +81,16 @@ def fit_mesh(
         prepared, report = read_mesh(mesh, sheet=thickness is not None)
     else:
         prepared, report = prepare_mesh(mesh, sheet=thickness is not None)
+    guess = None
     if up == "auto":
         guess = guess_up(prepared, Path(mesh).suffix if isinstance(mesh, str | Path) else "")
-        ProgressBar(progress).say(str(guess))
         up = guess.up
     if thickness is None:
         solid = Solid(prepared, Placement.of(prepared, up=up))
     else:
         thick = thickness_of(thickness, prepared)
         solid = Shell(prepared, Placement.of(prepared, thick / 2, up), thick)
-    return fit(prepared, architecture, config, output, progress=progress, solid=solid, report=report, strict=strict)
+    return fit(prepared, architecture, config, output, progress, solid=solid, report=report, strict=strict, guess=guess)
 
 
 def fit(
@@ -104,6 +104,7 @@ def fit(
     solid: Solid | None = None,
     report: MeshReport | None = None,
     strict: bool = False,
+    guess: UpGuess | None = None,
 ) -> OccupancyField:
     """Fit a field to a prepared mesh (`mesh_input.prepare_mesh`).
 
@@ -116,6 +117,7 @@ def fit(
         solid: the mesh as a solid in the field's placement. Fits that share a solid share its labelled points.
         report: the report on the mesh, for the user.
         strict: refuse a mesh that is not a solid instead of warning.
+        guess: of the axis that points up in the solid's placement, for the user.
 
     Returns:
         the field, in evaluation mode with every W cached. After Ctrl-C `complete` is False, the checkpoint remains, and
@@ -136,6 +138,8 @@ def fit(
     solid = Solid(mesh, field.placement) if solid is None else solid
     bar = ProgressBar(progress)
     _describe(solid, report, bar, strict)
+    if guess is not None:
+        bar.say(str(guess))
     if start is None:
         field.placement = _folded(solid, field, config, bar)
     device = best_device() if config.device == "auto" else config.device

@@ -160,7 +160,8 @@ def test_meshes_scenes_and_paths_are_fitted_alike(torus, tmp_path):
     made = [fit_mesh(x, **QUICK).to_bytes() for x in (read, trimesh.Scene(read), path, str(path))]
     assert len(set(made)) == 1
     two = trimesh.Scene([torus, torus.copy().apply_translation([5, 0, 0])])
-    assert fit_mesh(two, **QUICK).placement == Placement.of(two.to_mesh())
+    assert fit_mesh(two, up="y", **QUICK).placement == Placement.of(two.to_mesh())
+    assert fit_mesh(two, **QUICK).placement == Placement.of(two.to_mesh(), up="z")  # a torus lies flat
 
 
 def test_what_cannot_be_fitted_is_refused_in_a_line(tmp_path, unchecked):
