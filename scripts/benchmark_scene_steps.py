@@ -81,7 +81,7 @@ def measure(training: SceneTraining, rounds: int) -> dict[str, float]:
     for owner, name, part in (
         (manager, "next_train", "data"),
         (model, "_render_batch", "forward"),
-        (trainer.optimizers, "optimizer_scaler_step_all", "optimisers"),
+        (trainer.optimizers, "optimizer_scaler_step_some", "optimisers"),
     ):
         object.__setattr__(owner, name, timed(getattr(owner, name), part))
     with silence():

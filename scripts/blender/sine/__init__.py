@@ -4,7 +4,7 @@ import os
 from typing import ClassVar
 
 import bpy
-from bpy.props import BoolProperty, CollectionProperty, IntProperty, PointerProperty, StringProperty
+from bpy.props import CollectionProperty, IntProperty, PointerProperty, StringProperty
 from bpy_extras.io_utils import ImportHelper
 
 from .field_mesh import FieldMesh, field_mesh
@@ -18,16 +18,11 @@ def _resolution():
     return IntProperty(name="Resolution", description=description, default=128, min=8, max=1024, soft_max=512)
 
 
-def _y_up():
-    return BoolProperty(name="Y up", description="A shape's y axis points up. A scene's up is known", default=False)
-
-
 class SineSettings(bpy.types.PropertyGroup):
     """Where an object's mesh comes from."""
 
     path: StringProperty(name="File", subtype="FILE_PATH")
     resolution: _resolution()
-    y_up: _y_up()
 
 
 class ImportSine(bpy.types.Operator, ImportHelper):
@@ -42,18 +37,17 @@ class ImportSine(bpy.types.Operator, ImportHelper):
     files: CollectionProperty(type=bpy.types.OperatorFileListElement, options={"HIDDEN", "SKIP_SAVE"})
     directory: StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
     resolution: _resolution()
-    y_up: _y_up()
 
     def execute(self, context):
         names = [entry.name for entry in self.files if entry.name]
         paths = [os.path.join(self.directory, name) for name in names] or [self.filepath]
         for path in paths:
-            mesh = _meshed(self, path, self.resolution, self.y_up)
+            mesh = _meshed(self, path, self.resolution)
             if mesh is None:
                 return {"CANCELLED"}
             name = os.path.splitext(os.path.basename(path))[0]
             obj = bpy.data.objects.new(name, _blender_mesh(mesh, name))
-            obj.sine.path, obj.sine.resolution, obj.sine.y_up = path, self.resolution, self.y_up
+            obj.sine.path, obj.sine.resolution = path, self.resolution
             context.collection.objects.link(obj)
             context.view_layer.objects.active = obj
             obj.select_set(True)
@@ -73,7 +67,7 @@ class RemeshSine(bpy.types.Operator):
 
     def execute(self, context):
         obj = context.object
-        made = _meshed(self, bpy.path.abspath(obj.sine.path), obj.sine.resolution, obj.sine.y_up)
+        made = _meshed(self, bpy.path.abspath(obj.sine.path), obj.sine.resolution)
         if made is None:
             return {"CANCELLED"}
         old = obj.data
@@ -103,14 +97,14 @@ class SinePanel(bpy.types.Panel):
     def draw(self, context):
         layout = self.layout
         layout.use_property_split = True
-        for name in ("path", "resolution", "y_up"):
+        for name in ("path", "resolution"):
             layout.prop(context.object.sine, name)
         layout.operator(RemeshSine.bl_idname, icon="FILE_REFRESH")
 
 
-def _meshed(operator: bpy.types.Operator, path: str, resolution: int, y_up: bool) -> FieldMesh | None:
+def _meshed(operator: bpy.types.Operator, path: str, resolution: int) -> FieldMesh | None:
     try:
-        return field_mesh(path, resolution, y_up)
+        return field_mesh(path, resolution)
     except (OSError, ValueError, MemoryError) as error:
         line = str(error) or "not enough memory: choose a smaller resolution"
         operator.report({"ERROR"}, line if path in line else f"{path}: {line}")

@@ -8,7 +8,15 @@ from sine_reader.warps import NDC, Contraction
 
 from .surface_nets import in_parts, sampled, surface_nets
 
-Y_UP_TO_Z_UP = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
+TO_Z_UP = {
+    "x": np.array([[0.0, 1, 0], [0, 0, 1], [1, 0, 0]]),
+    "y": np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]),
+    "z": np.eye(3),
+    "-x": np.array([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]]),
+    "-y": np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]),
+    "-z": np.array([[1.0, 0, 0], [0, -1, 0], [0, 0, -1]]),
+}
+"""Rotations that turn an axis to Blender's z."""
 EMPTY, SOLID = 1e-1, 1e3
 """Densities that differ no more in what they show, in 1 / cube unit."""
 PILOT = 64
@@ -31,12 +39,11 @@ class FieldMesh:
     """(n, 3) from 0 to 1, in sRGB, of a scene."""
 
 
-def field_mesh(path: str, resolution: int, y_up: bool = False) -> FieldMesh:
-    """The surface of the field in a file.
+def field_mesh(path: str, resolution: int) -> FieldMesh:
+    """The surface of the field in a file, upright.
 
     Args:
         resolution: cells along the longest side of the cube.
-        y_up: a shape's y points up, and is turned to Blender's z. A scene's up is known.
 
     Raises:
         OSError: the file cannot be read.
@@ -49,7 +56,7 @@ def field_mesh(path: str, resolution: int, y_up: bool = False) -> FieldMesh:
     grid = sampled(field.logits, low, high, resolution)
     vertices, quads = _surface(grid)
     vertices = low + vertices * (high - low) / (np.array(grid.shape) - 1)
-    return FieldMesh(vertices @ Y_UP_TO_Z_UP.T if y_up else vertices, quads, None)
+    return FieldMesh(vertices @ TO_Z_UP[field.up].T, quads, None)
 
 
 def _scene_mesh(scene: sine_reader.Scene, resolution: int) -> FieldMesh:
@@ -73,7 +80,7 @@ def _scene_mesh(scene: sine_reader.Scene, resolution: int) -> FieldMesh:
     directions = _unit(inner if isinstance(warp, NDC) else inner - world)
     colours = in_parts(scene.colour, warp.to_cube(inner), directions)
     if isinstance(warp, NDC):  # which mirrors space, and has y up
-        return FieldMesh(world @ Y_UP_TO_Z_UP.T, quads[:, ::-1], colours)
+        return FieldMesh(world @ TO_Z_UP["y"].T, quads[:, ::-1], colours)
     return FieldMesh(world, quads, colours)
 
 

@@ -1,5 +1,7 @@
 """Meshes of the Blender add-on beside those of sinenerf mesh: the same surface, turned to z up."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -24,18 +26,26 @@ def distances(made, mesh):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("y_up", [False, True])
-def test_a_shape_is_that_of_sinenerf_mesh(y_up):
-    path = GOLDEN / "sine.sine"
-    made = field_mesh.field_mesh(str(path), 48, y_up)
-    field = sinenerf.load(path)
+@pytest.mark.parametrize(("up", "turn"), [("y", Z_UP), ("z", np.eye(3))])
+def test_a_shape_is_that_of_sinenerf_mesh(up, turn, tmp_path):
+    field = sinenerf.load(GOLDEN / "sine.sine")
+    field.placement = replace(field.placement, up=up)
+    field.save(tmp_path / "shape.sine")
+    made = field_mesh.field_mesh(str(tmp_path / "shape.sine"), 48)
     mesh = extract_surface(field.logits, field.placement, 48, 0.5, False).mesh
-    if y_up:
-        mesh.vertices = mesh.vertices @ Z_UP.T
+    mesh.vertices = mesh.vertices @ turn.T
     cell = 2 * field.placement.scale / 48
     apart = distances(made, mesh)
     assert np.quantile(apart, 0.99) < cell and apart.mean() < 0.2 * cell
     assert made.colours is None
+
+
+@pytest.mark.parametrize("axis", field_mesh.TO_Z_UP)
+def test_each_axis_is_turned_to_z_without_mirroring(axis):
+    up = np.eye(3)["xyz".index(axis[-1])] * (-1 if axis.startswith("-") else 1)
+    turn = field_mesh.TO_Z_UP[axis]
+    assert np.array_equal(turn @ up, [0, 0, 1])
+    assert np.isclose(np.linalg.det(turn), 1)
 
 
 @pytest.mark.slow
