@@ -102,7 +102,7 @@ def fit_calls(monkeypatch):
     """(architecture, config) of each `sinenerf fit`, which trains nothing here."""
     calls = []
 
-    def fit(mesh, architecture, config, output, **_):
+    def fit(mesh, architecture, config, output, *_, **__):
         calls.append((architecture, config))
         return OccupancyField(OccupancyConfig(width=16, rank=2), Placement((0.0, 0.0, 0.0), 1.0))
 
