@@ -24,7 +24,7 @@ CHUNK = 2**19
 MOST_CHUNKS, FEWEST_CHUNKS = 16, 8
 """Bounds of the number of blocks in a large layer. Two buffers of a block's size exist at once."""
 
-Adapter = tuple[Float[Tensor, "rank in"], Float[Tensor, "out rank"], float, float]
+Adapter = tuple[Float[Tensor, "_ in"], Float[Tensor, "out _"], float, float]
 """(A, B, omega, scale) of delta W = scale sin(omega B A)."""
 
 
