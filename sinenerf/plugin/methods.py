@@ -39,10 +39,11 @@ def _trainer(
                 "optimizer": optimizer,
                 "scheduler": ExponentialDecayConfig(final_ratio=0.05, warmup_steps=200),
             },
-            # for step sizes and entropy models, all of them logarithms; used only with bits or bytes
+            # for step sizes and entropy models, all of them logarithms; used only with bits or bytes. Their rate does
+            # not fall: they start late, and have to reach the size of the file within an eighth of the training
             "codec": {
                 "optimizer": FusedAdamConfig(lr=1e-2, eps=1e-8),
-                "scheduler": ExponentialDecayConfig(final_ratio=0.05),
+                "scheduler": ExponentialDecayConfig(final_ratio=1.0),
             },
             # used only with exposure or refine_poses
             "exposures": {
