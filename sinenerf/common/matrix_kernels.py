@@ -5,7 +5,7 @@ reach a third of the processor's speed on them; `multiply_add` keeps a tile of t
 gives nearly all of it. numba does not keep arrays in registers, so the tile is written in LLVM's language.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -62,70 +62,83 @@ def _libraries() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-@intrinsic
-def _add_tile(typing: Any, a: Any, a_start: Any, depth: Any, b: Any, b_start: Any, c: Any, c_start: Any, width: Any):
-    """c[tile] += a[ROWS rows of length depth] b[depth rows of length width, LANES * VECTORS columns].
+def add_float_product(builder: Any, total: Any, a: Any, b: Any) -> Any:
+    """total + a b for vectors of words that are float32."""
+    product = builder.fmul(builder.bitcast(a, total.type), builder.bitcast(b, total.type), flags=["contract"])
+    return builder.fadd(total, product, flags=["contract"])  # one instruction with the product
 
-    The arrays are contiguous, and the starts are positions in their flattened values.
+
+def make_tile(vectors: int, add_product: Callable = add_float_product) -> Any:
+    """A function for compiled code: c[tile] += a[ROWS rows] b[columns of `vectors` vectors].
+
+    The arrays are contiguous, of 32 bits a word; positions and strides count words of their flattened values.
+
+    Args:
+        add_product: builds the code for total + a b, for a vector of float32 and two of words.
     """
-    signature = types.void(a, a_start, depth, b, b_start, c, c_start, width)
 
+    @intrinsic
+    def tile(typing, a, a_start, a_row, a_step, steps, b, b_start, b_row, c, c_start, c_row):  # type: ignore[no-untyped-def]
+        signature = types.void(a, a_start, a_row, a_step, steps, b, b_start, b_row, c, c_start, c_row)
+        return signature, _tile_code(vectors, add_product)
+
+    return tile
+
+
+def _tile_code(vectors: int, add_product: Callable) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        word, vector = ir.IntType(64), ir.VectorType(ir.FloatType(), LANES)
-        index = ir.IntType(32)
-        zeros = ir.Constant(ir.VectorType(index, LANES), [0] * LANES)
-        left, left_start, inner, right, right_start, out, out_start, row = arguments
+        word, index = ir.IntType(64), ir.IntType(32)
+        floats, words = ir.VectorType(ir.FloatType(), LANES), ir.VectorType(index, LANES)
+        zeros = ir.Constant(words, [0] * LANES)
+        left, left_start, left_row, left_step, steps, right, right_start, right_row, out, out_start, out_row = arguments
         left, right, out = (
-            context.make_array(kind)(context, builder, array).data
-            for kind, array in zip((signature.args[i] for i in (0, 3, 5)), (left, right, out), strict=True)
+            builder.bitcast(context.make_array(signature.args[i])(context, builder, array).data, index.as_pointer())
+            for i, array in zip((0, 5, 8), (left, right, out), strict=True)
         )
 
-        def number(value: int) -> Any:
-            return ir.Constant(word, value)
+        def pointer(data: Any, position: Any, kind: Any) -> Any:
+            return builder.bitcast(builder.gep(data, [position]), kind.as_pointer())
 
-        def pointer(data: Any, position: Any) -> Any:
-            return builder.bitcast(builder.gep(data, [position]), vector.as_pointer())
-
-        def load(data: Any, position: Any) -> Any:
-            value = builder.load(pointer(data, position))
+        def load(data: Any, position: Any, kind: Any) -> Any:
+            value = builder.load(pointer(data, position, kind))
             value.align = 4
             return value
 
-        places = [
-            builder.add(out_start, builder.add(builder.mul(row, number(r)), number(v * LANES)))
-            for r in range(ROWS)
-            for v in range(VECTORS)
-        ]
-        before = [load(out, place) for place in places]
+        def offset(start: Any, stride: Any, count: int, vector: int = 0) -> Any:
+            place = builder.add(start, builder.mul(stride, word(count)))
+            return builder.add(place, word(vector * LANES))
+
+        places = [offset(out_start, out_row, r, v) for r in range(ROWS) for v in range(vectors)]
+        before = [load(out, place, floats) for place in places]
         entry, loop, leave = builder.block, builder.append_basic_block("loop"), builder.append_basic_block("leave")
         builder.branch(loop)
         builder.position_at_end(loop)
         k = builder.phi(word)
-        k.add_incoming(number(0), entry)
-        sums = [builder.phi(vector) for _ in places]
-        first = builder.add(right_start, builder.mul(k, row))
-        columns = [load(right, builder.add(first, number(v * LANES))) for v in range(VECTORS)]
-        after = []
+        k.add_incoming(word(0), entry)
+        sums = [builder.phi(floats) for _ in places]
+        first = builder.add(right_start, builder.mul(k, right_row))
+        columns = [load(right, offset(first, right_row, 0, v), words) for v in range(vectors)]
+        step, after = builder.add(left_start, builder.mul(k, left_step)), []
         for r in range(ROWS):
-            place = builder.add(builder.add(left_start, k), builder.mul(inner, number(r)))
-            scalar = builder.load(builder.gep(left, [place]))
-            single = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.Constant(index, 0))
+            scalar = builder.load(builder.gep(left, [offset(step, left_row, r)]))
+            single = builder.insert_element(ir.Constant(words, ir.Undefined), scalar, index(0))
             spread = builder.shuffle_vector(single, single, zeros)
-            for v in range(VECTORS):
-                product = builder.fmul(spread, columns[v], flags=["contract"])  # one instruction with the sum
-                after.append(builder.fadd(sums[r * VECTORS + v], product, flags=["contract"]))
-        following = builder.add(k, number(1))
+            after += [add_product(builder, sums[r * vectors + v], spread, columns[v]) for v in range(vectors)]
+        following = builder.add(k, word(1))
         k.add_incoming(following, loop)
         for total, old, new in zip(sums, before, after, strict=True):
             total.add_incoming(old, entry)
             total.add_incoming(new, loop)
-        builder.cbranch(builder.icmp_signed("<", following, inner), loop, leave)
+        builder.cbranch(builder.icmp_signed("<", following, steps), loop, leave)
         builder.position_at_end(leave)
         for place, new in zip(places, after, strict=True):
-            builder.store(new, pointer(out, place)).align = 4
+            builder.store(new, pointer(out, place, floats)).align = 4
         return context.get_dummy_value()
 
-    return signature, generate
+    return generate
+
+
+_add_tile = make_tile(VECTORS)
 
 
 @njit(**COMPILED)
@@ -135,7 +148,7 @@ def multiply_add(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> None:
     n = b.shape[1]
     for column in range(0, n, LANES * VECTORS):  # these columns of b stay in the nearest cache for all rows
         for row in range(0, m, ROWS):
-            _add_tile(a, row * k, k, b, column, c, row * n + column, n)
+            _add_tile(a, row * k, k, 1, k, b, column, n, c, row * n + column, n)
 
 
 @njit(**COMPILED)

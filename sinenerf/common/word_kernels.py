@@ -9,13 +9,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
 
-from sinenerf.common.matrix_kernels import COMPILED, LANES
+from sinenerf.common.matrix_kernels import COMPILED, LANES, ROWS, make_tile
 
-ROWS = 4
-"""Rows of a tile."""
 COLUMNS = 16
 """Divides the number of columns of a result."""
 WIDEST = 5
@@ -37,85 +34,17 @@ class _BFloat16(ir.Type):
         return hash(_BFloat16)
 
 
-def _make_tile(vectors: int, half: bool) -> Any:
-    """c[tile] += a[ROWS rows] b[columns of `vectors` vectors]. Positions and strides count words."""
-
-    @intrinsic
-    def tile(typing, a, a_start, a_row, a_step, steps, b, b_start, b_row, c, c_start, c_row):  # type: ignore[no-untyped-def]
-        signature = types.void(a, a_start, a_row, a_step, steps, b, b_start, b_row, c, c_start, c_row)
-        return signature, _tile_code(vectors, half)
-
-    return tile
-
-
-def _tile_code(vectors: int, half: bool) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        word, index = ir.IntType(64), ir.IntType(32)
-        floats, words = ir.VectorType(ir.FloatType(), LANES), ir.VectorType(index, LANES)
-        zeros = ir.Constant(words, [0] * LANES)
-        left, left_start, left_row, left_step, steps, right, right_start, right_row, out, out_start, out_row = arguments
-        left, right, out = (
-            builder.bitcast(context.make_array(signature.args[i])(context, builder, array).data, index.as_pointer())
-            for i, array in zip((0, 5, 8), (left, right, out), strict=True)
-        )
-
-        def pointer(data: Any, position: Any, kind: Any) -> Any:
-            return builder.bitcast(builder.gep(data, [position]), kind.as_pointer())
-
-        def load(data: Any, position: Any, kind: Any) -> Any:
-            value = builder.load(pointer(data, position, kind))
-            value.align = 4
-            return value
-
-        def offset(start: Any, stride: Any, count: int, vector: int = 0) -> Any:
-            place = builder.add(start, builder.mul(stride, word(count)))
-            return builder.add(place, word(vector * LANES))
-
-        places = [offset(out_start, out_row, r, v) for r in range(ROWS) for v in range(vectors)]
-        before = [load(out, place, floats) for place in places]
-        entry, loop, leave = builder.block, builder.append_basic_block("loop"), builder.append_basic_block("leave")
-        builder.branch(loop)
-        builder.position_at_end(loop)
-        k = builder.phi(word)
-        k.add_incoming(word(0), entry)
-        sums = [builder.phi(floats) for _ in places]
-        first = builder.add(right_start, builder.mul(k, right_row))
-        columns = [load(right, offset(first, right_row, 0, v), words) for v in range(vectors)]
-        step, after = builder.add(left_start, builder.mul(k, left_step)), []
-        for r in range(ROWS):
-            scalar = builder.load(builder.gep(left, [offset(step, left_row, r)]))
-            single = builder.insert_element(ir.Constant(words, ir.Undefined), scalar, index(0))
-            spread = builder.shuffle_vector(single, single, zeros)
-            after += [_add_product(builder, sums[r * vectors + v], spread, columns[v], half) for v in range(vectors)]
-        following = builder.add(k, word(1))
-        k.add_incoming(following, loop)
-        for total, old, new in zip(sums, before, after, strict=True):
-            total.add_incoming(old, entry)
-            total.add_incoming(new, loop)
-        builder.cbranch(builder.icmp_signed("<", following, steps), loop, leave)
-        builder.position_at_end(leave)
-        for place, new in zip(places, after, strict=True):
-            builder.store(new, pointer(out, place, floats)).align = 4
-        return context.get_dummy_value()
-
-    return generate
-
-
-def _add_product(builder: Any, total: Any, a: Any, b: Any, half: bool) -> Any:
-    """total + a b for vectors of words."""
-    floats = ir.VectorType(ir.FloatType(), LANES)
-    if not half:
-        product = builder.fmul(builder.bitcast(a, floats), builder.bitcast(b, floats), flags=["contract"])
-        return builder.fadd(total, product, flags=["contract"])
+def _add_pair_products(builder: Any, total: Any, a: Any, b: Any) -> Any:
+    """total + a b for vectors of words that are pairs of bfloat16, the two products of a pair summed."""
     pairs, name = ir.VectorType(_BFloat16(), 2 * LANES), "llvm.x86.avx512bf16.dpbf16ps.512"
     function = builder.module.globals.get(name)
     if function is None:
-        function = ir.Function(builder.module, ir.FunctionType(floats, [floats, pairs, pairs]), name)
+        function = ir.Function(builder.module, ir.FunctionType(total.type, [total.type, pairs, pairs]), name)
     return builder.call(function, [total, builder.bitcast(a, pairs), builder.bitcast(b, pairs)])
 
 
-_f1, _f2, _f3, _f4, _f5 = (_make_tile(vectors, False) for vectors in range(1, WIDEST + 1))
-_h1, _h2, _h3, _h4, _h5 = (_make_tile(vectors, True) for vectors in range(1, WIDEST + 1))
+_f1, _f2, _f3, _f4, _f5 = (make_tile(vectors) for vectors in range(1, WIDEST + 1))
+_h1, _h2, _h3, _h4, _h5 = (make_tile(vectors, _add_pair_products) for vectors in range(1, WIDEST + 1))
 
 
 def _make_multiply(t1: Any, t2: Any, t3: Any, t4: Any, t5: Any) -> Any:

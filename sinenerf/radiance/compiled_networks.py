@@ -15,8 +15,9 @@ from numba import get_num_threads
 from torch import Tensor
 
 from sinenerf.common.hardware import multiplies_bfloat16
+from sinenerf.common.matrix_kernels import ROWS
 from sinenerf.common.ray_network_kernels import Memory, Shape, backward_rays, forward_rays
-from sinenerf.common.word_kernels import COLUMNS, ROWS, SUPPORTED
+from sinenerf.common.word_kernels import COLUMNS, SUPPORTED
 from sinenerf.networks import RadianceMLP, ScalarMLP
 from sinenerf.radiance.architecture import Networks
 from sinenerf.radiance.config import RadianceConfig
