@@ -18,6 +18,11 @@ UNIT = 2**14
 """Whole numbers that make 1 in a file, for each component of the normal and for the offset."""
 
 
+def reflect(points: Points, normal: Vector, offset: float) -> Points:
+    """The mirror images of points in the plane n x = c, for a unit normal n."""
+    return points - 2 * (points @ normal - offset)[:, None] * normal
+
+
 @dataclass(frozen=True)
 class Mirror:
     """A plane n x = c of the cube, as whole numbers of 1 / 2^14. The side n x >= c is the one that a field knows."""
@@ -40,8 +45,7 @@ class Mirror:
 
     def reflect(self, points: Points) -> Points:
         """The mirror images of points of the cube."""
-        normal, offset = self.plane()
-        return points - 2 * (points @ normal - offset)[:, None] * normal
+        return reflect(points, *self.plane())
 
     def fold(self, points: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
         """The same points, those beyond the plane replaced by their mirror images."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sinenerf.common.settings import MirrorChoice
-from sinenerf.occupancy.mirror import Mirror, Points, Vector
+from sinenerf.occupancy.mirror import Mirror, Points, Vector, reflect
 from sinenerf.occupancy.solid import Solid
 
 TOLERATED, TOLERATED_EXPONENT = 0.01, -0.7
@@ -71,14 +71,9 @@ def _candidates(centred: Points) -> list[Vector]:
     return [*np.eye(3), *principal, *spread]
 
 
-def _images(points: Points, plane: tuple[Vector, float]) -> Points:
-    normal, offset = plane
-    return points - 2 * (points @ normal - offset)[:, None] * normal
-
-
 def _cost(tree: Any, points: Points, plane: tuple[Vector, float]) -> float:
     """Mean distance of the images from the surface, without the farthest fifth."""
-    distances = np.sort(tree.query(_images(points, plane))[0])
+    distances = np.sort(tree.query(reflect(points, *plane))[0])
     return float(distances[: int(TRIMMED * len(distances))].mean())
 
 
@@ -90,7 +85,7 @@ def _refined(nearest: Callable[[Points], Points], points: Points, plane: tuple[V
     the way between the means.
     """
     for _ in range(TURNS):
-        images = _images(points, plane)
+        images = reflect(points, *plane)
         neighbours = nearest(images)
         distances = np.linalg.norm(neighbours - images, axis=1)
         kept = distances <= np.quantile(distances, TRIMMED)
