@@ -70,7 +70,7 @@ def run_digits(setting: Setting) -> dict[str, float]:
     options = train_vit.Options(
         layer=layer, rank=setting.rank, mlp_ratio=ratio, rate=setting.rate, seed=setting.seed, epochs=20
     )
-    data = train_vit.digits(options)
+    data = train_vit.read(options)
     run = train_vit.prepare(options, data, report=None)
     while run.epoch < options.epochs:
         train_vit.train_epoch(run, options, data)

@@ -3,15 +3,12 @@
     python scripts/train_lora.py train path/to/llama --data commonsense_170k.json --rank 8
     python scripts/train_lora.py evaluate path/to/llama --adapter outputs/lora --data path/to/dataset
 
-The protocol is that of LLM-Adapters (Hu et al. 2023), which the paper and DoRA follow: training data is a JSON list of
-{"instruction", "input", "output", "answer"}; evaluation data is a folder of tasks (boolq, piqa, social_i_qa, hellaswag,
-winogrande, ARC-Challenge, ARC-Easy, openbookqa), each with such a list in test.json. The model writes its answer after
-the prompt, and the first match of the task's pattern counts. Model and data are read from disk; nothing is downloaded.
-A checkpoint is written every --save-every steps: after Ctrl-C or a crash the same command resumes from it.
+The protocol is that of LLM-Adapters: scripts/commonsense.py describes its data. Model and data are read from disk;
+nothing is downloaded. A checkpoint is written every --save-every steps: after Ctrl-C or a crash the same command
+resumes from it.
 """
 
 import json
-import re
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -21,33 +18,14 @@ from typing import Annotated, Any, Literal
 import peft
 import torch
 import tyro
-from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from commonsense import ANSWERS, IGNORED, answers, encode, percent_right, read_examples, read_questions
+from torch import nn
+from transformers import AutoModelForCausalLM, AutoTokenizer, DataCollatorForSeq2Seq
 
 from sinenerf.adapters import SineLoraConfig, save_adapter
 from sinenerf.codec.container import LARGEST_ADAPTER
 from sinenerf.common.files import replacing
 from sinenerf.common.hardware import best_device
-
-PROMPT = """Below is an instruction that describes a task{context}. Write a response that appropriately completes the \
-request.
-
-### Instruction:
-{instruction}
-
-{input}### Response:
-"""
-ANSWERS = {
-    "boolq": r"true|false",
-    "piqa": r"solution[12]",
-    "social_i_qa": r"answer[1-5]",
-    "ARC-Challenge": r"answer[1-5]",
-    "ARC-Easy": r"answer[1-5]",
-    "openbookqa": r"answer[1-5]",
-    "hellaswag": r"ending[1-4]",
-    "winogrande": r"option[12]",
-}
-"""Pattern of an answer, by task."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +75,7 @@ class Evaluation:
     model: tyro.conf.Positional[Path]
     """Folder of the model."""
     data: Path
-    """Folder of the tasks, each a folder with a test.json."""
+    """Folder of the tasks (boolq, piqa, ...), each a folder with a test.json."""
     adapter: Path | None = None
     """Folder of the adapter; without one, the model itself is scored."""
     tasks: tuple[str, ...] = tuple(ANSWERS)
@@ -116,60 +94,14 @@ class Evaluation:
     """Number format of the model."""
 
 
-def read_examples(path: Path, *keys: str) -> list[dict[str, str]]:
-    """Read a list of examples and check that each has a text for every key.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: the file is not such a list; the first wrong example is named.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file. The protocol's data is a JSON list of examples")
-    try:
-        examples = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: is not JSON: {error}") from None
-    if not isinstance(examples, list) or not examples:
-        raise ValueError(f"{path}: is not a list of examples")
-    for index, example in enumerate(examples):
-        for key in keys:
-            if not isinstance(example, dict) or not isinstance(example.get(key), str):
-                raise ValueError(f"{path}: example {index} has no text {key!r}")
-    return examples
-
-
-def prompt_of(example: dict[str, str]) -> str:
-    """The prompt for an example."""
-    given = example.get("input", "")
-    context = ", paired with an input that provides further context" if given else ""
-    part = f"### Input:\n{given}\n\n" if given else ""
-    return PROMPT.format(context=context, instruction=example["instruction"], input=part)
-
-
-def load_model(path: Path, device: str, dtype: str) -> tuple[Any, Any, str]:
-    """Load a folder's (model, tokenizer, device)."""
+def load_model(path: Path, device: str, dtype: str) -> tuple[Any, Any]:
+    """Load a folder's (model, tokenizer)."""
     if not (path / "config.json").is_file():
         raise FileNotFoundError(f"{path}: holds no model: config.json is missing")
-    device = best_device() if device == "auto" else device
     tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     model = AutoModelForCausalLM.from_pretrained(path, local_files_only=True, dtype=getattr(torch, dtype))
-    return model.to(device), tokenizer, device
-
-
-def encode(example: dict[str, str], tokenizer: Any, length: int) -> tuple[list[int], list[int]]:
-    """(tokens, labels) of an example, truncated to a length. Labels of the prompt are -100, which the loss ignores."""
-    prompt = tokenizer(prompt_of(example))["input_ids"]
-    answer = tokenizer(example["output"], add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
-    return (prompt + answer)[:length], ([-100] * len(prompt) + answer)[:length]
-
-
-def collate(rows: list[tuple[list[int], list[int]]], pad: int) -> tuple[Tensor, Tensor, Tensor]:
-    """(tokens, mask, labels), each (rows, longest row), padded."""
-    longest = max(len(tokens) for tokens, _ in rows)
-    tokens = torch.tensor([t + [pad] * (longest - len(t)) for t, _ in rows])
-    mask = torch.tensor([[1] * len(t) + [0] * (longest - len(t)) for t, _ in rows])
-    return tokens, mask, torch.tensor([label + [-100] * (longest - len(label)) for _, label in rows])
+    return model.to(best_device() if device == "auto" else device), tokenizer
 
 
 def adapted(model: nn.Module, options: Training) -> peft.PeftModel:
@@ -199,16 +131,16 @@ def _fits_a_file(model: nn.Module) -> bool:
     return count <= LARGEST_ADAPTER
 
 
-def _gradients(model: nn.Module, rows: list[tuple[list[int], list[int]]], at_once: int, pad: int, device: str) -> float:
+def _gradients(model: Any, rows: list[dict[str, list[int]]], at_once: int, collate: Any) -> float:
     """Accumulate a step's gradients, `at_once` examples at a time. Returns the mean cross-entropy of answer tokens."""
-    answers = sum(label != -100 for _, labels in rows for label in labels)
+    count = sum(label != IGNORED for row in rows for label in row["labels"])
     total = 0.0
     for first in range(0, len(rows), at_once):
-        tokens, mask, labels = collate(rows[first : first + at_once], pad)
-        logits = model(input_ids=tokens.to(device), attention_mask=mask.to(device)).logits[:, :-1]
+        batch = collate(rows[first : first + at_once]).to(model.device)
+        logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, :-1]
         loss = nn.functional.cross_entropy(
-            logits.float().flatten(0, 1), labels[:, 1:].flatten().to(device), reduction="sum", ignore_index=-100
-        ) / max(1, answers)
+            logits.float().flatten(0, 1), batch["labels"][:, 1:].flatten(), reduction="sum", ignore_index=IGNORED
+        ) / max(1, count)
         loss.backward()
         total += loss.item()
     return total
@@ -217,7 +149,9 @@ def _gradients(model: nn.Module, rows: list[tuple[list[int], list[int]]], at_onc
 def train(options: Training) -> None:
     """Train an adapter and write it."""
     examples = read_examples(options.data, "instruction", "output")
-    base, tokenizer, device = load_model(options.model, options.device, options.dtype)
+    base, tokenizer = load_model(options.model, options.device, options.dtype)
+    tokenizer.padding_side = "right"
+    collate = DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=IGNORED)
     torch.manual_seed(options.seed)
     model = adapted(base, options).train()
     model.print_trainable_parameters()
@@ -238,7 +172,7 @@ def train(options: Training) -> None:
         order = torch.randperm(len(examples), generator=torch.Generator().manual_seed(options.seed + epoch))
         chosen = order[place * options.batch : (place + 1) * options.batch].tolist()
         rows = [encode(examples[i], tokenizer, options.tokens) for i in chosen]
-        loss = _gradients(model, rows, options.micro_batch, tokenizer.pad_token_id, device)
+        loss = _gradients(model, rows, options.micro_batch, collate)
         nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         optimizer.zero_grad()
@@ -250,11 +184,9 @@ def train(options: Training) -> None:
             with replacing(checkpoint) as partial:
                 torch.save(state | {"schedule": schedule.state_dict(), "step": step, "settings": settings}, partial)
     model.save_pretrained(options.output)
-    written = "the adapter"
-    if fits:
-        written = f"adapter.sine has {save_adapter(model, options.output / 'adapter.sine'):,} bytes"
+    size = save_adapter(model, options.output / "adapter.sine") if fits else None
     checkpoint.unlink(missing_ok=True)
-    print(f"{options.output}: {written}")
+    print(f"{options.output}: " + ("the adapter" if size is None else f"adapter.sine has {size:,} bytes"))
 
 
 def _resume(checkpoint: Path, settings: dict[str, str], model: Any, optimizer: Any, schedule: Any) -> int:
@@ -275,48 +207,18 @@ def _resume(checkpoint: Path, settings: dict[str, str], model: Any, optimizer: A
     return saved["step"]
 
 
-@torch.no_grad()
-def answers(model: Any, tokenizer: Any, examples: list[dict[str, str]], options: Evaluation) -> list[str]:
-    """The text that the model writes after each prompt by greedy decoding."""
-    tokenizer.padding_side = "left"
-    written: list[str] = []
-    for first in range(0, len(examples), options.batch):
-        prompts = [prompt_of(example) for example in examples[first : first + options.batch]]
-        given = tokenizer(prompts, return_tensors="pt", padding=True).to(model.device)
-        made = model.generate(
-            input_ids=given["input_ids"],
-            attention_mask=given["attention_mask"],
-            max_new_tokens=options.new_tokens,
-            do_sample=False,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-        written += tokenizer.batch_decode(made[:, given["input_ids"].shape[1] :], skip_special_tokens=True)
-    return written
-
-
-def chosen(task: str, text: str) -> str:
-    """The answer in a text; empty if there is none."""
-    found = re.search(ANSWERS[task], text.lower())
-    return found[0] if found else ""
-
-
 def evaluate(options: Evaluation) -> dict[str, float]:
     """Print and return the percentage of correct answers of each task, and their mean."""
-    unknown = sorted(set(options.tasks) - set(ANSWERS))
-    if unknown:
-        raise ValueError(f"no task is called {unknown[0]!r}: choose among {', '.join(ANSWERS)}")
-    files = {task: options.data / task / "test.json" for task in options.tasks}
-    questions = {task: read_examples(file, "instruction", "answer")[: options.limit] for task, file in files.items()}
-    model, tokenizer, _ = load_model(options.model, options.device, options.dtype)
+    questions = read_questions(options.data, options.tasks, options.limit)
+    model, tokenizer = load_model(options.model, options.device, options.dtype)
     if options.adapter is not None:
         model = peft.PeftModel.from_pretrained(model, options.adapter).merge_and_unload()
     model.eval()
     scores: dict[str, float] = {}
     for task, examples in questions.items():
-        texts = answers(model, tokenizer, examples, options)
-        right = [chosen(task, text) == example["answer"].lower() for text, example in zip(texts, examples, strict=True)]
-        scores[task] = 100 * sum(right) / len(right)
-        print(f"{task}: {scores[task]:.2f} % of {len(right)}", flush=True)
+        texts = answers(model, tokenizer, examples, options.batch, options.new_tokens)
+        scores[task] = percent_right(task, texts, examples)
+        print(f"{task}: {scores[task]:.2f} % of {len(examples)}", flush=True)
     scores["mean"] = sum(scores.values()) / len(scores)
     print(f"mean: {scores['mean']:.2f} %")
     if options.output is not None:

@@ -11,7 +11,7 @@ after each epoch: after Ctrl-C or a crash the same command resumes from it.
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,7 +19,8 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 import tyro
-from torch import Tensor, nn
+from labelled_images import Data, accuracy, digits, pictures
+from torch import nn
 
 from sinenerf import bake, factorize
 from sinenerf.common.files import replacing
@@ -27,7 +28,6 @@ from sinenerf.common.hardware import best_device
 from sinenerf.common.settings import InitKind
 
 FEED_FORWARD = r"blocks\.\d+\.mlp\..*"
-Batches = Iterable[tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -73,66 +73,6 @@ class Options:
     the accuracy, are beside it."""
 
 
-@dataclass(frozen=True)
-class Data:
-    """Functions that return batches: images (n, channels, height, width) and labels (n)."""
-
-    train: Callable[[int], Batches]
-    """Batches of an epoch."""
-    validation: Callable[[], Batches]
-    test: Callable[[], Batches]
-    steps: int
-    """Batches an epoch."""
-    classes: int
-
-
-def digits(options: Options) -> Data:
-    """1797 digits of 8 x 8 pixels: 1000 for training, 297 for validation, 500 for testing."""
-    from sklearn.datasets import load_digits
-
-    images, labels = load_digits(return_X_y=True)
-    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
-    x = (torch.tensor(images, dtype=torch.float32).view(-1, 1, 8, 8) / 8 - 1)[order]
-    y = torch.tensor(labels)[order]
-
-    def train(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        generator = torch.Generator().manual_seed(1000 * options.seed + epoch)
-        for index in torch.randperm(1000, generator=generator).split(options.batch):
-            yield x[index], y[index]
-
-    return Data(
-        train, lambda: [(x[1000:1297], y[1000:1297])], lambda: [(x[1297:], y[1297:])], -(-1000 // options.batch), 10
-    )
-
-
-def pictures(options: Options, size: int) -> Data:
-    """CIFAR-100 or ImageNet from disk, augmented by timm; the test split also serves as validation, as is usual."""
-    from timm.data import create_transform
-    from torch.utils.data import DataLoader
-    from torchvision.datasets import CIFAR100, ImageFolder
-
-    if options.data is None or not options.data.is_dir():
-        raise FileNotFoundError(f"--data {options.data}: no such folder. It must hold {options.dataset}")
-    of_train = create_transform(size, is_training=True, auto_augment="rand-m9-mstd0.5-inc1", re_prob=0.25)
-    of_test = create_transform(size)
-    if options.dataset == "cifar100":
-        try:
-            sets = [CIFAR100(options.data, train, t) for train, t in ((True, of_train), (False, of_test))]
-        except RuntimeError:  # its message proposes an option that this script does not have
-            raise FileNotFoundError(f"--data {options.data}: holds no cifar-100-python, or a damaged one") from None
-    else:
-        sets = [ImageFolder(options.data / name, t) for name, t in (("train", of_train), ("val", of_test))]
-
-    def loader(index: int, epoch: int = 0) -> DataLoader:
-        generator = torch.Generator().manual_seed(1000 * options.seed + epoch)
-        return DataLoader(
-            sets[index], options.batch, shuffle=index == 0, num_workers=options.workers, generator=generator
-        )
-
-    classes = len(sets[0].classes)
-    return Data(lambda epoch: loader(0, epoch), lambda: loader(1), lambda: loader(1), len(loader(0)), classes)
-
-
 def side_of(model: str) -> int:
     """Side in pixels of the input images of a timm ViT.
 
@@ -145,6 +85,16 @@ def side_of(model: str) -> int:
         return timm.create_model(model).patch_embed.img_size[0]
     except (RuntimeError, AttributeError):
         raise ValueError(f"--model {model}: timm has no ViT of this name") from None
+
+
+def read(options: Options) -> Data:
+    """The dataset; pictures in the size that the model takes."""
+    if options.dataset == "digits":
+        return digits(options.batch, options.seed)
+    if options.data is None:
+        raise ValueError(f"--data is missing: give the folder of {options.dataset}")
+    side = side_of(options.model)
+    return pictures(options.dataset, options.data, side, options.batch, options.seed, options.workers)
 
 
 def start_from(model: nn.Module, path: Path) -> None:
@@ -178,14 +128,7 @@ def build(options: Options, classes: int, report: Callable | None = print) -> nn
     torch.manual_seed(options.seed)
     if options.dataset == "digits":
         model: nn.Module = VisionTransformer(
-            img_size=8,
-            patch_size=2,
-            in_chans=1,
-            num_classes=classes,
-            embed_dim=64,
-            depth=4,
-            num_heads=4,
-            mlp_ratio=options.mlp_ratio,
+            8, 2, in_chans=1, num_classes=classes, embed_dim=64, depth=4, num_heads=4, mlp_ratio=options.mlp_ratio
         )
     else:
         model = timm.create_model(options.model, num_classes=classes)
@@ -261,19 +204,8 @@ def train_epoch(run: Run, options: Options, data: Data) -> float:
     return sum(losses) / len(losses)
 
 
-@torch.no_grad()
-def accuracy(model: nn.Module, batches: Batches) -> float:
-    """Share of images that are classified correctly."""
-    device, right, count = next(model.parameters()).device, 0, 0
-    model.eval()
-    for images, labels in batches:
-        right += int((model(images.to(device)).argmax(-1).cpu() == labels).sum())
-        count += len(labels)
-    return right / count
-
-
 def main(options: Options) -> None:
-    data = digits(options) if options.dataset == "digits" else pictures(options, side_of(options.model))
+    data = read(options)
     run = prepare(options, data)
     checkpoint = options.output.with_suffix(".checkpoint")
     options.output.parent.mkdir(parents=True, exist_ok=True)

@@ -17,38 +17,24 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 import run_plan  # noqa: E402
 import train_lora  # noqa: E402
+from commonsense import ANSWERS, encode  # noqa: E402
+from support.commonsense_questions import QUESTIONS, word_tokenizer  # noqa: E402
 
 from sinenerf.adapters import SineLoraConfig, load_adapter  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
 PLAN = SCRIPTS.parent / "configs" / "paper" / "lora.toml"
-EXAMPLES = [
-    {
-        "instruction": f"Please choose the correct answer to fill the blank: the number {i} is _.",
-        "input": "",
-        "output": "the correct answer is option2",
-        "answer": "option2",
-    }
-    for i in range(24)
-]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder with a model, its tokenizer, training data and a task."""
-    from tokenizers import Tokenizer, models, pre_tokenizers
-
     root = tmp_path_factory.mktemp("lora")
-    words = sorted({w for e in EXAMPLES for w in (train_lora.prompt_of(e) + e["output"]).replace("\n", " ").split()})
-    vocabulary = {word: index for index, word in enumerate(["<unk>", "<s>", "</s>", *words])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, unk_token="<unk>", bos_token="<s>", eos_token="</s>"
-    ).save_pretrained(root / "model")
+    tokenizer = word_tokenizer()
+    tokenizer.save_pretrained(root / "model")
     torch.manual_seed(0)
     config = transformers.LlamaConfig(
-        vocab_size=len(vocabulary),
+        vocab_size=len(tokenizer),
         hidden_size=32,
         intermediate_size=64,
         num_hidden_layers=2,
@@ -57,9 +43,9 @@ def folder(tmp_path_factory):
         eos_token_id=2,
     )
     transformers.LlamaForCausalLM(config).save_pretrained(root / "model")
-    (root / "train.json").write_text(json.dumps(EXAMPLES))
+    (root / "train.json").write_text(json.dumps(QUESTIONS))
     (root / "tasks" / "winogrande").mkdir(parents=True)
-    (root / "tasks" / "winogrande" / "test.json").write_text(json.dumps(EXAMPLES[:8]))
+    (root / "tasks" / "winogrande" / "test.json").write_text(json.dumps(QUESTIONS[:8]))
     return root
 
 
@@ -92,10 +78,10 @@ def test_it_learns_and_is_scored(method, folder, tmp_path):
 @pytest.mark.slow
 def test_the_plan_of_the_paper_runs(folder, tmp_path, monkeypatch):
     """Training and scoring, in this process; the tasks that the folder lacks have the same questions."""
-    for task in train_lora.ANSWERS:
+    for task in ANSWERS:
         (tmp_path / task).mkdir()
-        (tmp_path / task / "test.json").write_text(json.dumps(EXAMPLES[:2]))
-    (tmp_path / "commonsense_170k.json").write_text(json.dumps(EXAMPLES))
+        (tmp_path / task / "test.json").write_text(json.dumps(QUESTIONS[:2]))
+    (tmp_path / "commonsense_170k.json").write_text(json.dumps(QUESTIONS))
 
     def in_process(command, check):
         tyro.cli(train_lora.main, config=(tyro.conf.OmitArgPrefixes,), args=command[2:])
@@ -106,7 +92,7 @@ def test_the_plan_of_the_paper_runs(folder, tmp_path, monkeypatch):
     options = run_plan.Options(PLAN, values, ("method=sine-lora", "rank=4"), tmp_path / "results")
     assert run_plan.main(options) == 0
     scores = json.loads((tmp_path / "results" / "method-sine-lora-rank-4" / "scores.json").read_text())
-    assert set(scores) == {*train_lora.ANSWERS, "mean"}
+    assert set(scores) == {*ANSWERS, "mean"}
     assert len(run_plan.read_runs(replace(options, only=()))) == 16
 
 
@@ -147,35 +133,6 @@ def test_it_resumes_where_it_stopped(folder, tmp_path, monkeypatch, capsys):
     assert (parts / "adapter.sine").read_bytes() == (whole / "adapter.sine").read_bytes()
 
 
-def test_only_the_answer_is_trained_on(folder):
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder / "model")
-    tokens, labels = train_lora.encode(EXAMPLES[0], tokenizer, 256)
-    learned = [token for token, label in zip(tokens, labels, strict=True) if label != -100]
-    assert tokenizer.decode(learned[:-1]) == EXAMPLES[0]["output"] and learned[-1] == tokenizer.eos_token_id
-    assert all(label in (-100, token) for token, label in zip(tokens, labels, strict=True))
-
-
-@pytest.mark.parametrize(
-    ("task", "text", "answer"),
-    [
-        ("boolq", "The correct answer is True.", "true"),
-        ("hellaswag", "the correct answer is ending3", "ending3"),
-        ("piqa", "solution2 since solution1 is wrong", "solution2"),
-        ("winogrande", "I do not know", ""),
-    ],
-)
-def test_answers_are_found_in_texts(task, text, answer):
-    assert train_lora.chosen(task, text) == answer
-
-
-def test_the_prompt_is_the_protocols():
-    assert train_lora.prompt_of({"instruction": "Do it.", "input": ""}) == (
-        "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n"
-        "### Instruction:\nDo it.\n\n### Response:\n"
-    )
-    assert "further context. Write" in train_lora.prompt_of({"instruction": "Do it.", "input": "here"})
-
-
 def command(*arguments):
     return subprocess.run(
         [sys.executable, str(SCRIPTS / "train_lora.py"), *map(str, arguments)],
@@ -185,22 +142,24 @@ def command(*arguments):
     )
 
 
+def test_padding_changes_nothing(folder):
+    """Whatever side the tokenizer of a model pads."""
+    model, tokenizer = train_lora.load_model(folder / "model", "cpu", "float32")
+    tokenizer.padding_side = "left"
+    answers = ("the answer", "the correct answer is option2", "is")
+    rows = [encode(QUESTIONS[0] | {"output": answer}, tokenizer, 256) for answer in answers]
+    found = []
+    for at_once in (1, 3):
+        model.zero_grad()
+        loss = train_lora._gradients(model, rows, at_once, transformers.DataCollatorForSeq2Seq(tokenizer))
+        found.append((torch.tensor(loss), model.lm_head.weight.grad.clone()))
+    torch.testing.assert_close(*found)
+
+
 @pytest.mark.slow
 def test_bad_input_ends_in_one_line(folder, tmp_path):
     ended = command("train", tmp_path, "--data", folder / "train.json")
     assert ended.returncode == 1 and ended.stderr.splitlines()[-1].endswith("holds no model: config.json is missing")
-    for content, message in (
-        ("{", "is not JSON"),
-        ("[]", "is not a list of examples"),
-        ('[{"output": ""}]', "example 0"),
-    ):
-        (tmp_path / "bad.json").write_text(content)
-        with pytest.raises(ValueError, match=message):
-            train_lora.read_examples(tmp_path / "bad.json", "instruction")
-    with pytest.raises(FileNotFoundError, match="no such file"):
-        train_lora.read_examples(tmp_path / "none.json")
-    with pytest.raises(ValueError, match="no task is called 'x'"):
-        train_lora.evaluate(train_lora.Evaluation(folder / "model", folder / "tasks", tasks=("x",)))
 
 
 def test_questions_without_answers_are_refused_before_the_model_is_loaded(tmp_path):

@@ -16,6 +16,7 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 import run_plan  # noqa: E402
 import train_vit  # noqa: E402
+from support.classes_of_pictures import save_pictures  # noqa: E402
 
 MILLIONS = {1: 30.0, 5: 30.4, 10: 30.9, 20: 31.8, 100: 39.2, 150: 43.8, 250: 53.0}
 
@@ -81,7 +82,7 @@ def test_training_resumes_and_learns(tmp_path, monkeypatch):
     monkeypatch.undo()
     dense = train_vit.build(train_vit.Options(layer="dense"), 10)
     dense.load_state_dict(torch.load(options.output, weights_only=True))
-    data = train_vit.digits(options)
+    data = train_vit.read(options)
     assert 100 * train_vit.accuracy(dense, data.test()) == pytest.approx(score, abs=0.5)
     # its matrices are taken over by a fit: rank 2 of the sine is all there is in them
     fitted = train_vit.Options(layer="sine", rank=16, pretrained=options.output)
@@ -106,27 +107,18 @@ def test_the_plans_of_the_paper_run(plan, tmp_path, capfd):
 
 
 @pytest.mark.slow
-def test_pictures_from_disk(tmp_path):
-    from PIL import Image
-
-    for part in ("train", "val"):
-        for name in ("cat", "dog"):
-            (tmp_path / part / name).mkdir(parents=True)
-            for index in range(2):
-                Image.new("RGB", (40, 30), (80 * index, 0, 99)).save(tmp_path / part / name / f"{index}.png")
-    options = train_vit.Options(dataset="imagenet", data=tmp_path, batch=2, workers=0)
-    data = train_vit.pictures(options, 32)
-    images, _ = next(iter(data.train(0)))
-    assert images.shape == (2, 3, 32, 32) and data.classes == 2 and data.steps == 2
-    assert sorted(torch.cat([labels for _, labels in data.test()]).tolist()) == [0, 0, 1, 1]
-    with pytest.raises(FileNotFoundError, match="no such folder"):
-        train_vit.pictures(train_vit.Options(dataset="cifar100", data=tmp_path / "no"), 32)
-    with pytest.raises(FileNotFoundError, match=f"--data {tmp_path}: holds no cifar-100-python"):
-        train_vit.pictures(train_vit.Options(dataset="cifar100", data=tmp_path), 32)
-    # pictures have the size that the model takes
-    small = replace(options, model="vit_tiny_patch16_384", rank=2, epochs=1, output=tmp_path / "vit.pt")
+def test_pictures_have_the_size_that_the_model_takes(tmp_path):
+    save_pictures(tmp_path)
+    options = train_vit.Options(dataset="imagenet", data=tmp_path, batch=2, workers=0, output=tmp_path / "vit.pt")
+    small = replace(options, model="vit_tiny_patch16_384", rank=2, epochs=1)
     train_vit.main(small)
     assert small.output.is_file()
+
+
+def test_a_dataset_on_disk_needs_its_folder(tmp_path):
+    with pytest.raises(ValueError, match=r"^--data is missing: give the folder of cifar100"):
+        train_vit.main(train_vit.Options(dataset="cifar100", output=tmp_path / "vit.pt"))
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.slow
