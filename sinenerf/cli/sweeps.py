@@ -1,6 +1,7 @@
 """Commands that run jobs: `sweep` runs a plan, `find` picks the best setting and may run more of a plan."""
 
 import sys
+import time
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,11 +34,10 @@ def sweep(
         data: folder of the scenes, in place of the plan's.
         output: folder of the results, in place of the plan's.
         scenes: names of scenes in the data folder, in place of the plan's.
-        dry_run: only list the missing jobs and the time that they take.
+        dry_run: only list the missing jobs, each with its time or, where the budget is in steps, with these.
         ray: run on the Ray cluster at this HOST:PORT, or, with local, on one started on this machine.
     """
     from sinenerf.rd.plan import read_plan
-    from sinenerf.rd.programs.registry import PROGRAMS
     from sinenerf.rd.ray_cluster import connect
     from sinenerf.rd.results import check_comparable
     from sinenerf.rd.sweep import SerialRunner, estimate_seconds, missing_jobs, run_sweep
@@ -46,11 +46,12 @@ def sweep(
     check_comparable([], contents.jobs)
     results = output or contents.output
     jobs = missing_jobs(contents, results)
-    minutes = estimate_seconds(jobs) / 60
-    print(f"{plan}: {len(contents.jobs)} jobs, {len(jobs)} to run, about {minutes:.0f} minutes", flush=True)
+    print(f"{plan}: {len(contents.jobs)} jobs, {len(jobs)} to run{_time_of(jobs)}", flush=True)
     if dry_run:
         for job in jobs:
-            print(f"{job.title}: about {PROGRAMS[job.program].estimate(job.settings):.0f} s")
+            seconds = estimate_seconds([job])
+            time_or_steps = f"{job.settings['steps']:,} steps" if seconds is None else f"about {seconds:.0f} s"
+            print(f"{job.title}: {time_or_steps}")
         return
     with nullcontext(SerialRunner()) if ray is None else connect(ray) as runner:
         report = run_sweep(contents, results, _ProgressRunner(runner))
@@ -60,6 +61,16 @@ def sweep(
     for job, reason in report.failed:
         print(f"failed: {job.title}: {reason}")
     sys.exit(1 if report.failed else 0 if report.complete else 130)
+
+
+def _time_of(jobs: "list[Job]") -> str:
+    """The time of jobs in words, to follow their number."""
+    from sinenerf.rd.sweep import estimate_seconds
+
+    if (seconds := estimate_seconds(jobs)) is not None:
+        return f", about {seconds / 60:.0f} minutes"
+    unknown = sum(estimate_seconds([job]) is None for job in jobs)
+    return f"; the time of {unknown}, given in steps, depends on the hardware"
 
 
 class _ProgressRunner:
@@ -73,23 +84,40 @@ class _ProgressRunner:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
         columns = (TextColumn("Sweep"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
-        waiting = jobs.copy()
+        waiting, begin = jobs.copy(), time.monotonic()
+
+        def left() -> str:
+            return time_left(waiting, self.slots, len(jobs) - len(waiting), time.monotonic() - begin)
+
         with Progress(*columns, console=Console(stderr=True)) as bar:
-            task = bar.add_task(self._time_left(waiting), total=len(waiting))
+            task = bar.add_task(left(), total=len(waiting))
             for job, outcome in self.runner.run(jobs, scenes, results):
                 if not outcome.interrupted:
                     waiting.remove(job)
-                    bar.update(task, advance=1, description=self._time_left(waiting))
+                    bar.update(task, advance=1, description=left())
                     failure = f"sinenerf: {job.title} failed: {outcome.failure}"
                     print(failure if outcome.result is None else _result_line(outcome.result))
                 yield job, outcome
 
-    def _time_left(self, waiting: "list[Job]") -> str:
-        from sinenerf.rd.sweep import estimate_seconds
 
-        if not waiting:
-            return ""
-        return f"about {estimate_seconds(waiting) / self.slots / 60:.0f} min left: {waiting[0].title}"
+def time_left(waiting: "list[Job]", slots: int, done: int, seconds: float) -> str:
+    """The time left in a sweep and the next job: from the jobs' own budgets, or from the pace so far.
+
+    Args:
+        waiting: jobs that have not ended.
+        slots: jobs at once.
+        done: jobs that have ended.
+        seconds: time that they took.
+    """
+    from sinenerf.rd.sweep import estimate_seconds
+
+    if not waiting:
+        return ""
+    known = estimate_seconds(waiting)
+    if known is None and not done:
+        return waiting[0].title
+    left = seconds / done * len(waiting) if known is None else known / slots
+    return f"about {left / 60:.0f} min left: {waiting[0].title}"
 
 
 def find(

@@ -58,9 +58,11 @@ def _has_result(job: Job, results: Path) -> bool:
     return True
 
 
-def estimate_seconds(jobs: list[Job]) -> float:
-    """How long jobs take one after the other, in seconds, roughly."""
-    return sum(PROGRAMS[job.program].estimate(job.settings) for job in jobs)
+def estimate_seconds(jobs: list[Job]) -> float | None:
+    """How long jobs take one after the other, in seconds, roughly; None if that depends on the hardware."""
+    times = [PROGRAMS[job.program].estimate(job.settings) for job in jobs]
+    known = [seconds for seconds in times if seconds is not None]
+    return sum(known) if len(known) == len(times) else None
 
 
 def run_job(job: Job, scene: Path, results: Path) -> Result | None:

@@ -65,9 +65,8 @@ class NerfstudioProgram:
             _check_fits(settings["method"], count_weights(largest_model(config)))
         return settings
 
-    def estimate(self, settings: Settings) -> float:
-        # vanilla-nerf makes about one step of 32 rays a second on one core
-        return 120 + (60 * settings["minutes"] if settings["minutes"] is not None else settings["steps"])
+    def estimate(self, settings: Settings) -> float | None:
+        return None if settings["minutes"] is None else 60 * settings["minutes"] + 120  # with setting up and scoring
 
     def files(self, scene: Path, settings: Settings) -> list[Path]:
         return scene_files(scene, settings["downscale"])

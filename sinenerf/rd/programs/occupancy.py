@@ -80,12 +80,9 @@ class OccupancyProgram:
         chosen = {"device", "precision"} - set(given)
         return without_added({name: value for name, value in settings.items() if name not in chosen})
 
-    def estimate(self, settings: Settings) -> float:
-        _, config = _fit_settings(settings)
-        seconds, steps = config.budget()
-        # two shared cores make some 4e9 multiplications a second in training
-        training = steps * config.batch * settings["width"] ** 2 * settings["depth"] * 3 / 4e9
-        return (training if math.isinf(seconds) else seconds) + 6
+    def estimate(self, settings: Settings) -> float | None:
+        seconds, _ = _fit_settings(settings)[1].budget()
+        return None if math.isinf(seconds) else seconds + 6  # with scoring
 
     def files(self, scene: Path, settings: Settings) -> list[Path]:
         return [scene]

@@ -131,9 +131,8 @@ class RadianceProgram:
         lists = {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
         return without_added(lists)
 
-    def estimate(self, settings: Settings) -> float:
-        # one shared core makes some 12 steps a second in training
-        return 40 + (60 * settings["minutes"] if settings["minutes"] is not None else settings["steps"] / 12)
+    def estimate(self, settings: Settings) -> float | None:
+        return None if settings["minutes"] is None else 60 * settings["minutes"] + 40  # with setting up and scoring
 
     def files(self, scene: Path, settings: Settings) -> list[Path]:
         return scene_files(scene, settings["downscale"])

@@ -26,8 +26,8 @@ class Program(Protocol):
         """
         ...
 
-    def estimate(self, settings: Settings) -> float:
-        """Seconds that a run takes, roughly."""
+    def estimate(self, settings: Settings) -> float | None:
+        """Seconds that a run takes, roughly; None for a budget of `steps`, whose time depends on the hardware."""
         ...
 
     def files(self, scene: Path, settings: Settings) -> list[Path]:
