@@ -5,6 +5,8 @@
 PHOTOS ?=
 VIDEO ?=
 SCENE ?=
+# minutes of training; by default 5 for the generated scene and 10 for others
+MINUTES ?=
 PYTEST = .venv/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 demo: setup
@@ -12,10 +14,10 @@ demo: setup
 	@mkdir -p outputs
 ifeq ($(PHOTOS)$(VIDEO)$(SCENE),)
 	@.venv/bin/sinenerf make-scene data/demo
-	@.venv/bin/sinenerf scene data/demo --output outputs/demo.sine --page outputs/demo.html --minutes 5
+	@.venv/bin/sinenerf scene data/demo --output outputs/demo.sine --page outputs/demo.html --minutes $(or $(MINUTES),5)
 else
 	@source="$(PHOTOS)$(VIDEO)$(SCENE)"; name="$$(basename "$$source")"; name="outputs/$${name%.*}"; \
-	.venv/bin/sinenerf scene "$$source" --output "$$name.sine" --page "$$name.html"
+	.venv/bin/sinenerf scene "$$source" --output "$$name.sine" --page "$$name.html" --minutes $(or $(MINUTES),10)
 endif
 
 test: lint docs

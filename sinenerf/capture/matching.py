@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from sinenerf.capture.features import gpu_build
 from sinenerf.capture.intake import Intake
 from sinenerf.capture.options import CaptureOptions
-from sinenerf.capture.stages import Stages
+from sinenerf.capture.stages import Stages, quiet_faiss
 from sinenerf.capture.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -126,7 +126,8 @@ def _learn_words(
     build.num_visual_words = max(2, min(WORDS, len(sample) // 10))
     build.num_iterations, build.num_rounds, build.num_threads = 10, 1, options.threads
     index = pycolmap.VisualIndex.create(sample.shape[1], 64)
-    index.build(build, pycolmap.FeatureDescriptorsFloat(data=sample, type=kind))
+    with quiet_faiss():
+        index.build(build, pycolmap.FeatureDescriptorsFloat(data=sample, type=kind))
     return index
 
 

@@ -9,14 +9,11 @@ from sinenerf.capture.intake import Intake, describe_input, take_in
 from sinenerf.capture.mapping import Mapping, map_scene
 from sinenerf.capture.matching import Method, match
 from sinenerf.capture.options import CaptureError, CaptureOptions
-from sinenerf.capture.report import CaptureReport
+from sinenerf.capture.report import CONTACT_SHEET, CaptureReport
 from sinenerf.capture.scene_folder import write_scene
 from sinenerf.capture.stages import Stages, quiet_colmap
 from sinenerf.capture.workspace import Workspace, check_apart, finished, one_line_when_full
 from sinenerf.capture.world_frame import angles_from_mean, camera_to_world, place
-
-CONTACT_SHEET = "contact_sheet.jpg"
-"""Name of the picture of all photographs in the scene's folder."""
 
 
 def capture(source: Path, scene: Path, options: CaptureOptions | None = None, progress: bool = False) -> CaptureReport:

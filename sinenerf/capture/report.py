@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 REPORT = "capture.json"
 """Name of the report in the scene's folder."""
+CONTACT_SHEET = "contact_sheet.jpg"
+"""Name of the picture of all photographs there."""
 Reason = Literal[
     "unreadable",
     "too large",

@@ -1,5 +1,6 @@
 """Progress of a capture: each stage has a bar with its time left, and a line when it is done, unless it was short."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,3 +64,19 @@ def quiet_colmap() -> None:
     import pycolmap
 
     pycolmap.logging.minloglevel = pycolmap.logging.FATAL.value
+
+
+@contextmanager
+def quiet_faiss() -> Iterator[None]:
+    """Drop what is written to standard error within the block, by compiled code, too.
+
+    FAISS warns there whenever it sorts a vocabulary into groups, which is right for one of any size, and has no switch.
+    """
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

@@ -26,8 +26,8 @@ def capture(
         source: folder of photographs with subfolders (.jpg .png .webp .heic .tif, any mix), or a film (.mp4 .mov ...).
         output: folder to make, with images, transforms.json, sparse points and COLMAP's model.
     """
-    from sinenerf.capture.pipeline import CONTACT_SHEET
     from sinenerf.capture.pipeline import capture as make_scene
+    from sinenerf.capture.report import CONTACT_SHEET
 
     report = make_scene(source, output, options, progress=True)
     for line in result_lines(report):

@@ -20,7 +20,8 @@ def scene(
 ) -> None:
     """Make a scene of photographs or a film: find the cameras, train, round to a small file, score, render a film.
 
-    Ctrl-C or a crash loses nothing: the same command goes on. An existing output is not overwritten.
+    Ctrl-C or a crash loses nothing: the same command goes on. An existing output is not overwritten. Where the cameras
+    have to be found, NAME_contact_sheet.jpg beside the output shows which photographs were placed.
 
     Args:
         source: folder of photographs (.jpg .png .webp .heic ...) or film (.mp4 .mov); or what has cameras already: an

@@ -18,7 +18,7 @@ from sinenerf.photographs.pictures import (
 )
 from sinenerf.photographs.posed_photographs import CaptureError, PosedPhotographs, listed
 from sinenerf.photographs.poses_bounds import TABLE, read_llff
-from sinenerf.photographs.smaller_pictures import base_factor, default_factor, smaller_pictures
+from sinenerf.photographs.smaller_pictures import base_factor, factor_to_read, smaller_pictures
 from sinenerf.photographs.transforms_json import read_transforms
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def read_photographs(
     Args:
         path: of the capture. A folder with several kinds is read as LLFF, else by its transforms.json.
         factor: use photographs at 1/factor of the size that they really have; `images_N` are made if missing.
-        widest: without a factor, the largest width in pixels; by default the photographs are used as they are.
+        widest: without a factor, the largest width in pixels; by default the photographs are used as they are. Wider
+            ones are shrunk to it as they are read, and nothing is written; `images_N` nearly as wide are preferred.
         strict: refuse a capture of which photographs are missing.
 
     Raises:
@@ -53,12 +54,12 @@ def read_photographs(
         raise CaptureError(
             f"{photographs.source}: has a single view. At least two are needed, one to train on and one to hold out"
         )
-    if factor is None and widest is not None:
-        widths = [_width(photographs, view) for view in range(len(photographs))]
-        factor = default_factor(photographs, max(widths), widest)
-    elif factor is None:
-        factor = base_factor(photographs)
-    return settle(photographs, smaller_pictures(photographs, factor))
+    if factor is not None or widest is None:
+        factor = base_factor(photographs) if factor is None else factor
+        return settle(photographs, smaller_pictures(photographs, factor))
+    widths = [_width(photographs, view) for view in range(len(photographs))]
+    factor = factor_to_read(photographs, max(widths), widest)
+    return settle(photographs, smaller_pictures(photographs, factor), widest)
 
 
 def read_cameras_of(path: Path, strict: bool = False) -> PosedPhotographs:
@@ -100,12 +101,13 @@ def _nothing(path: Path) -> str:
     return f"has no {kinds}. {hint}"
 
 
-def settle(photographs: PosedPhotographs, paths: tuple[Path, ...]) -> PosedPhotographs:
+def settle(photographs: PosedPhotographs, paths: tuple[Path, ...], widest: int | None = None) -> PosedPhotographs:
     """The capture with these pictures, and its cameras in their pixels.
 
     Args:
         photographs: with cameras in the pixels that the capture speaks of.
         paths: a picture of each view, in any size.
+        widest: width in pixels to which the widest picture is to be shrunk as it is read, and all others as much.
 
     Raises:
         CaptureError: a picture cannot be decoded, or has other proportions than its camera.
@@ -129,7 +131,8 @@ def settle(photographs: PosedPhotographs, paths: tuple[Path, ...]) -> PosedPhoto
         transparent = transparent or _transparent(image)
         sizes.append(image.size)
     size = np.array(sizes, dtype=np.float64)
-    settled = _in_pixels(photographs, size, paths)
+    shrunk = 1.0 if widest is None else min(1.0, widest / size[:, 0].max())
+    settled = _in_pixels(photographs, np.maximum(1, np.round(size * shrunk)), paths)
     return replace(settled, transparent=transparent).noted(*_remarks(photographs, settled, size, converted))
 
 
@@ -166,6 +169,8 @@ def _remarks(declared: PosedPhotographs, settled: PosedPhotographs, size: np.nda
             f"{folder}: photographs are {size[0, 0]:.0f}x{size[0, 1]:.0f}, and {settled.source.name} is for "
             f"{declared.width[0]:.0f}x{declared.height[0]:.0f}: the cameras are scaled"
         )
-    if size[:, 0].max() < SMALL:
-        lines.append(f"{folder}: photographs are only {size[0, 0]:.0f}x{size[0, 1]:.0f}: a scene of them is coarse")
+    if (width := settled.width.max()) < SMALL:
+        how = "are only" if width == size[:, 0].max() else "are shrunk to"
+        width, height = settled.size(int(settled.width.argmax()))
+        lines.append(f"{folder}: photographs {how} {width}x{height}: a scene of them is coarse")
     return lines

@@ -1,32 +1,33 @@
-"""Smaller copies of photographs in `images_N`, made whole or not at all."""
+"""Smaller copies of photographs in `images_N`: chosen among those that exist, or made whole or not at all."""
 
 import re
 import tempfile
 from pathlib import Path
 
-from sinenerf.photographs.pictures import decode, list_pictures, plain_name, to_eight_bits, turned
+from sinenerf.photographs.pictures import decode, list_pictures, plain_name, resized, to_eight_bits, turned
 from sinenerf.photographs.posed_photographs import CaptureError, PosedPhotographs
 
 LARGEST_FACTOR = 64
 """Largest N of the existing images_N that are looked for."""
+NEARLY = 0.9
+"""Share of the wanted width from which an existing images_N is used as it is."""
 
 
-def default_factor(photographs: PosedPhotographs, width: float, widest: int) -> int:
-    """The smallest factor whose photographs are at most `widest` pixels wide: of an existing images_N, else a power of
-    two.
+def factor_to_read(photographs: PosedPhotographs, width: float, widest: int) -> int:
+    """N of the existing images_N that serve best for photographs of at most `widest` pixels in width.
+
+    These are the largest that are no wider, unless they are narrower than `NEARLY` times that: then the smallest that
+    are wider, to be shrunk as they are read. N is that of the photographs themselves if there are no others.
 
     Args:
         width: of the photographs as they are, in pixels.
     """
     base = base_factor(photographs)
-    for factor in range(base, LARGEST_FACTOR + 1):
-        exists = factor == base or any(list_pictures(folder) for folder in _folders(photographs, factor))
-        if exists and width * base / factor <= widest:
-            return factor
-    factor = base
-    while width * base / factor > widest:
-        factor *= 2
-    return factor
+    there = [base, *(factor for factor in range(base + 1, LARGEST_FACTOR + 1) if _exists(photographs, factor))]
+    fitting = next((factor for factor in there if width * base / factor <= widest), None)
+    if fitting == base or (fitting is not None and width * base / fitting >= NEARLY * widest):
+        return fitting
+    return max(factor for factor in there if width * base / factor > widest)
 
 
 def base_factor(photographs: PosedPhotographs) -> int:
@@ -74,17 +75,20 @@ def _complete(there: list[Path], photographs: PosedPhotographs, factor: int) -> 
     )
 
 
-def _folders(photographs: PosedPhotographs, factor: int) -> set[Path]:
-    return {_target(photographs, view, factor).parent for view in range(len(photographs))}
+def _exists(photographs: PosedPhotographs, factor: int) -> bool:
+    """Whether there are photographs at 1/factor of the full size: of an LLFF capture some, of others all."""
+    if photographs.kind == "llff":
+        return bool(list_pictures(photographs.root / f"images_{factor}"))
+    return all(_target(photographs, view, factor).is_file() for view in range(len(photographs)))
 
 
 def _target(photographs: PosedPhotographs, view: int, factor: int) -> Path:
-    """images_N/a.png for images/a.jpg, below the capture's folder."""
+    """images_N/a.jpg for images/a.jpg, below the capture's folder, if it exists, else images_N/a.png."""
     first, _, rest = photographs.names[view].rpartition("/")[0].partition("/")
     if photographs.kind == "llff" or first in ("", "..") or Path(photographs.names[view]).is_absolute():
         first, rest = "images", ""
-    stem = Path(photographs.names[view]).stem
-    return photographs.root / f"{first}_{factor}" / rest / f"{stem}.png"
+    named = photographs.root / f"{first}_{factor}" / rest / Path(photographs.names[view]).name
+    return named if named.is_file() else named.with_suffix(".png")
 
 
 def _check_names(photographs: PosedPhotographs, targets: list[Path]) -> None:
@@ -98,8 +102,6 @@ def _check_names(photographs: PosedPhotographs, targets: list[Path]) -> None:
 
 def _write(photographs: PosedPhotographs, targets: list[Path], missing: list[int], factor: float) -> None:
     """Write all missing copies beside their places, then move them."""
-    from PIL import Image
-
     root = photographs.root
     try:
         # one folder per process: several trainings of a scene may start at once
@@ -113,7 +115,7 @@ def _write(photographs: PosedPhotographs, targets: list[Path], missing: list[int
                     raise CaptureError(
                         f"{path}: {image.width}x{image.height} pixels are too few for 1/{factor:g} of the size"
                     )
-                image.resize(size, Image.Resampling.BOX).save(partial)
+                resized(image, size).save(partial)
                 made.append((partial, targets[view]))
             _move(made)
     except OSError as error:

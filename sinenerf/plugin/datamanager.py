@@ -7,7 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from nerfstudio.cameras.cameras import Cameras
-from nerfstudio.data.datamanagers.base_datamanager import VanillaDataManager, VanillaDataManagerConfig
+from nerfstudio.data.datamanagers.base_datamanager import (
+    VanillaDataManager,
+    VanillaDataManagerConfig,
+    variable_res_collate,
+)
 from nerfstudio.data.dataparsers.base_dataparser import DataParserConfig
 from nerfstudio.data.datasets.base_dataset import InputDataset
 from nerfstudio.data.scene_box import SceneBox
@@ -90,6 +94,13 @@ class SineDataManager(VanillaDataManager[Photographs]):
             for note in notes or ():
                 say(note)
             warn_of_tight_box(self.dataparser_config, self.train_dataset.cameras, self.train_dataset.scene_box)
+
+    def setup_eval(self) -> None:
+        """As nerfstudio, which looks only at the training photographs to see whether sizes differ."""
+        cameras = self.eval_dataset.cameras
+        if (cameras.width != cameras.width[0]).any() or (cameras.height != cameras.height[0]).any():
+            self.config.collate_fn = variable_res_collate
+        super().setup_eval()
 
 
 def check_cameras(cameras: Cameras, paths: list[Path]) -> None:

@@ -32,10 +32,9 @@ class SineDataParserConfig(DataParserConfig):
     data: Path = Path("data/demo")
     """Folder of the capture, or its transforms.json."""
     downscale_factor: int | None = None
-    """Train at 1/factor of the photographs' size; images_<factor> is made if missing. Default: the largest no wider
-    than `widest`."""
+    """Train at 1/factor of the photographs' size; images_<factor> is made if missing."""
     widest: int = 1100
-    """Largest width of the photographs in pixels, if no factor is given."""
+    """Largest width in pixels, if no factor is given: wider photographs are shrunk to it as they are read."""
     hold_every: int = 8
     """Hold out every n-th view for testing, starting with the first, unless the capture itself names a split."""
     warp: WarpKind = "auto"

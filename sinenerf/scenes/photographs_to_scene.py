@@ -1,10 +1,13 @@
 """From photographs to a scene by one call: each step is a function of the library that can be called by itself."""
 
+import shutil
 from math import prod
 from pathlib import Path
 from typing import Any
 
+from sinenerf.capture.report import CONTACT_SHEET
 from sinenerf.common.console import say
+from sinenerf.photographs.reading import has_cameras
 from sinenerf.plugin.layer_choice import BITS, network_for
 from sinenerf.plugin.scene_training import SceneTraining, scene_config
 from sinenerf.plugin.training_corrections import pose_change
@@ -26,6 +29,9 @@ def photographs_to_scene(
 ) -> SceneReport | None:
     """Make a scene of photographs, and a film and a page of the scene.
 
+    Where the cameras have to be found, the capture's contact sheet is kept beside the scene: all photographs, those
+    that were placed and those left out.
+
     Args:
         source: folder of photographs or film; or what has cameras already: an LLFF folder, a transforms.json or its
             folder, a COLMAP model.
@@ -45,7 +51,8 @@ def photographs_to_scene(
     """
     options, source, output = options or SceneOptions(), Path(source), Path(output)
     _check_names(output, film, page)
-    outputs = tuple(path for path in (output, film, page) if path is not None)
+    sheet = None if has_cameras(source) else contact_sheet_of(output)
+    outputs = tuple(path for path in (output, film, page, sheet) if path is not None)
     work = SceneWork(source, outputs, options.training_settings())
     with work.claimed():
         posed = _posed(source, work, progress)
@@ -53,11 +60,18 @@ def photographs_to_scene(
         if not training.run():
             return None
         report = _finish(training, work, options, film, page)
+        if sheet is not None:
+            shutil.copyfile(work.capture / CONTACT_SHEET, work.finished[-1])
         if progress and (corrections := training.trainer.pipeline.model.pose_corrections) is not None:
             scale = training.trainer.pipeline.datamanager.train_dataparser_outputs.dataparser_scale
             say(str(pose_change(corrections, float(scale))))
         work.publish()
         return report
+
+
+def contact_sheet_of(output: Path) -> Path:
+    """Where the contact sheet of a scene's photographs is kept: scene_contact_sheet.jpg beside scene.sine."""
+    return output.with_name(f"{output.stem}_{CONTACT_SHEET}")
 
 
 def _check_names(output: Path, film: Path | None, page: Path | None) -> None:
@@ -70,8 +84,6 @@ def _check_names(output: Path, film: Path | None, page: Path | None) -> None:
 
 def _posed(source: Path, work: SceneWork, progress: bool) -> Path:
     """What has cameras: the input, or what `capture` makes of it."""
-    from sinenerf.photographs.reading import has_cameras
-
     if has_cameras(source):
         return source
     from sinenerf.capture.pipeline import capture

@@ -70,4 +70,4 @@ class SceneReport:
     bytes: int
     """Size of the file."""
     written: tuple[Path, ...]
-    """The scene, the film and the page."""
+    """The scene, the film, the page and the contact sheet, as far as they were made."""

@@ -21,7 +21,7 @@ class SceneWork(WorkFolder):
 
     Args:
         source: the input, which is only read.
-        outputs: the files to write: the scene, and a film and a page where they are wanted.
+        outputs: the files to write: the scene, and a film, a page and a contact sheet where they are wanted.
         settings: what the results depend on besides the input.
 
     Raises:

@@ -1,12 +1,15 @@
 """sinenerf scene makes a scene of photographs; after a kill the same command goes on."""
 
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import imageio
 import pytest
 from support.commands import ENVIRONMENT, call_sinenerf
 from support.kill_loop import kill_and_run_again
+from support.messy_photographs import fingerprint
 
 import sinenerf
 
@@ -30,11 +33,29 @@ def test_a_scene_a_film_and_a_page_are_made_of_photographs(scene, tmp_path):
     assert again.returncode == 1 and "a.sine: already exists and is not overwritten" in again.stderr
 
 
+def test_the_contact_sheet_of_photographs_without_cameras_is_kept(messy, captured, tmp_path, monkeypatch):
+    from sinenerf.capture import pipeline
+    from sinenerf.scenes.photographs_to_scene import SceneOptions, photographs_to_scene
+
+    def capture_again(source, scene, progress):
+        shutil.copytree(captured.scene, scene, dirs_exist_ok=True)
+        return replace(captured, scene=scene)
+
+    monkeypatch.setattr(pipeline, "capture", capture_again)
+    report = photographs_to_scene(messy.folder, tmp_path / "my.rooms.sine", SceneOptions(steps=3, size=40))
+    assert report.written == (tmp_path / "my.rooms.sine", tmp_path / "my.rooms_contact_sheet.jpg")
+    assert set(tmp_path.iterdir()) == set(report.written)
+    assert report.written[1].read_bytes() == (captured.scene / "contact_sheet.jpg").read_bytes()
+
+
 def test_a_killed_command_goes_on(scene, tmp_path):
     frequent_saves = "import sinenerf.plugin.budgeted_training as b; b.SAVE_EVERY = 0.5; "
     command = [sys.executable, "-c", frequent_saves + "from sinenerf.cli import main; main()", "scene", str(scene)]
     command += ["--output", str(tmp_path / "a.sine"), "--steps", "60", "--frames", "2", "--layer", "sine"]
+    command += ["--size", "40"]
+    before = fingerprint(scene)
     kill_and_run_again(command, tmp_path / ".a.sine.work" / "checkpoint.pt")
+    assert fingerprint(scene) == before  # nor are smaller photographs written there
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "a.sine"]
     assert sinenerf.load(tmp_path / "a.sine").config.layer == "sine"
 

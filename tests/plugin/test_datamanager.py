@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from support.capture_corpus import CASES, make
+from support.capture_corpus import CASES, make, picture, resave
 from support.capture_layouts import blender_data, colmap_data, nerfstudio_data
 from support.commands import call_command
 from support.tiny_runs import TINY_OPTIONS, set_up, tiny_config
@@ -196,6 +196,15 @@ def test_strange_captures_through_nerfstudios_parsers(name, scene, tmp_path):
     manager = set_up(config).pipeline.datamanager
     assert len(manager.train_dataset) + len(manager.eval_dataset) == case.views
     assert len(manager.train_dataset[0]["image"]) == 36 // case.options.get("factor", 1)
+
+
+def test_held_out_photographs_may_have_several_sizes(scene, tmp_path):
+    make("llff", scene, tmp_path / "capture")
+    resave(picture(tmp_path / "capture", 8), lambda image: image.resize((24, 18)))  # held out, as is the first
+    manager = set_up(tiny_config("sine-nerf-small", tmp_path / "capture", tmp_path)).pipeline.datamanager
+    assert manager.eval_dataset.cameras.width.flatten().tolist() == [48, 24]
+    bundle, batch = manager.next_eval(0)
+    assert len(bundle) == len(batch["image"])
 
 
 def test_warning_of_a_scene_box_that_ends_at_the_cameras(scene, tmp_path, capsys):
