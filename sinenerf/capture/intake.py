@@ -26,8 +26,8 @@ from sinenerf.capture.photograph_files import (
 )
 from sinenerf.capture.report import LeftOut
 from sinenerf.capture.stages import Stages
-from sinenerf.capture.workspace import Workspace, check_space
-from sinenerf.common.files import replacing
+from sinenerf.capture.workspace import BYTES_EACH, Workspace
+from sinenerf.common.files import check_space, replacing
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -120,7 +120,7 @@ def take_in(source: Path, options: CaptureOptions, workspace: Workspace, stages:
 def _from_folder(source: Path, options: CaptureOptions, workspace: Workspace, stages: Stages) -> list[LeftOut]:
     """Copy the photographs that are not there yet. Returns those that cannot be read."""
     files = find_photographs(source)
-    check_space(workspace.folder, len(files))
+    check_space(workspace.scene, len(files) * BYTES_EACH)
     done = {photograph.source: photograph for photograph in _notes(workspace)}
     taken = {photograph.name.casefold() for photograph in done.values()}
     left_out = []
@@ -142,7 +142,7 @@ def _from_folder(source: Path, options: CaptureOptions, workspace: Workspace, st
 
 def _from_film(source: Path, options: CaptureOptions, workspace: Workspace, stages: Stages) -> list[LeftOut]:
     """Copy the sharpest pictures of a film."""
-    check_space(workspace.folder, options.frames)
+    check_space(workspace.scene, options.frames * BYTES_EACH)
     with stages.stage("film", options.frames, "stretches") as advance:
         frames = sharpest_frames(source, options.frames, advance)
         (workspace.folder / "photographs.jsonl").unlink(missing_ok=True)

@@ -100,20 +100,6 @@ def check_apart(source: Path, scene: Path) -> None:
         raise CaptureError(f"{scene}: lies in {source}, which is left as it is. Give an --output outside of it")
 
 
-def check_space(folder: Path, photographs: int) -> None:
-    """Refuse to start if the disk has too little space for so many photographs.
-
-    Raises:
-        OSError: it has.
-    """
-    free, needed = shutil.disk_usage(folder).free, photographs * BYTES_EACH
-    if free < needed:
-        raise OSError(
-            f"{folder}: {free / 1e9:.2f} GB free, about {needed / 1e9:.2f} GB needed. Free some space, or give an "
-            "--output on another disk"
-        )
-
-
 @contextmanager
 def one_line_when_full(folder: Path) -> Iterator[None]:
     """Within the block a full disk, reported by Python or by COLMAP, becomes one line that says how to go on.

@@ -86,7 +86,9 @@ def check_space(path: Path, needed: int = SMALLEST_SPACE) -> None:
 
 
 def _size(count: int) -> str:
-    """Bytes as text, in MB from a hundredth of one on."""
+    """Bytes as text, in GB from one on, and in MB from a hundredth of one on."""
+    if count >= 1e9:
+        return f"{count / 1e9:,.2f} GB"
     return f"{count / 1e6:,.2f} MB" if count >= 1e4 else f"{count} bytes"
 
 

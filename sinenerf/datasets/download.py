@@ -1,12 +1,12 @@
 """Downloads of published scenes: resumable, verified, and unpacked completely or not at all."""
 
 import hashlib
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from sinenerf.common.files import DiskFull, check_space
 from sinenerf.datasets.catalogue import PUBLISHED, Mirror, Published
 from sinenerf.datasets.unpack import ArchiveError, unpack
 
@@ -49,7 +49,7 @@ def download(dataset: Literal["llff", "blender"], target: Path = Path("data")) -
         unpack(archive, folder, lambda candidate: not _missing(candidate, published))
         if downloaded:
             archive.unlink()
-    except ArchiveError as error:
+    except (ArchiveError, DiskFull) as error:
         raise DownloadError(str(error)) from None
     except OSError as error:
         where, why = error.filename or target, error.strerror or error
@@ -128,7 +128,7 @@ def _fetch_once(url: str, part: Path, progress: "Progress") -> None:
         if not _resumes_at(response, offset):
             offset = 0
         length = int(response.headers["Content-Length"]) if "Content-Length" in response.headers else None
-        _check_space(part, length or 0)
+        check_space(part.parent, length or 0)
         task = progress.add_task(f"{urlsplit(url).hostname}", total=length and offset + length, completed=offset)
         with part.open("ab" if offset else "wb") as file:
             for block in response.iter_content(1 << 20):
@@ -140,15 +140,6 @@ def _fetch_once(url: str, part: Path, progress: "Progress") -> None:
 def _resumes_at(response: "Response", offset: int) -> bool:
     """Whether the response starts at byte `offset`, and not at the beginning of the file."""
     return response.status_code == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
-
-
-def _check_space(part: Path, needed: int) -> None:
-    free = shutil.disk_usage(part.parent).free
-    if needed > free:
-        raise DownloadError(
-            f"{part.parent}: {free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB needed. Free some space or choose another "
-            f"folder"
-        )
 
 
 def _reason(error: Exception) -> str:

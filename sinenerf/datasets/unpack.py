@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
+from sinenerf.common.files import check_space
+
 
 class ArchiveError(ValueError):
     """An archive cannot be unpacked. The message is one line."""
@@ -19,8 +21,8 @@ def unpack(archive: Path, folder: Path, is_complete: Callable[[Path], bool]) -> 
         is_complete: tells whether an unpacked folder is the data set.
 
     Raises:
-        ArchiveError: the archive is broken, contains an unsafe path or a link, lacks the data set, or is too large for
-            the free disk space.
+        ArchiveError: the archive is broken, contains an unsafe path or a link, or lacks the data set.
+        DiskFull: it is too large for the free disk space.
         OSError: the folder cannot be written.
     """
     partial = folder.with_name(f".{folder.name}.partial")
@@ -41,11 +43,7 @@ def _extract(archive: Path, folder: Path) -> None:
             members = [member for member in file.infolist() if not member.filename.startswith("__MACOSX/")]
             for member in members:
                 _check_member(archive, member)
-            needed, free = sum(member.file_size for member in members), shutil.disk_usage(archive.parent).free
-            if needed > free:
-                raise ArchiveError(
-                    f"{archive.parent}: {free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB needed. Free some space"
-                )
+            check_space(folder.parent, sum(member.file_size for member in members))
             folder.mkdir()
             file.extractall(folder, members)
     except BadZipFile as error:

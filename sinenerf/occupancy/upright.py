@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from sinenerf.common.axes import Up
+from sinenerf.occupancy.mirror import reflect
 
 if TYPE_CHECKING:
     import trimesh
@@ -115,7 +116,8 @@ def _hull(points: np.ndarray) -> Any:
 
 def _asymmetry(mesh: "trimesh.Trimesh") -> Float[np.ndarray, "3"]:
     """How far a shape is from its mirror images along y, z and x, from 0 to 1 for the farthest: few shapes mirror along
-    the vertical and not along the horizontals."""
+    the vertical and not along the horizontals. `symmetry.find_mirror` seeks one plane of any direction, and needs a
+    solid."""
     import trimesh
     from scipy.spatial import KDTree
 
@@ -123,9 +125,7 @@ def _asymmetry(mesh: "trimesh.Trimesh") -> Float[np.ndarray, "3"]:
     tree, middles = KDTree(points), (mesh.bounds.mean(0), points.mean(0))
 
     def distance(axis: int, middle: np.ndarray) -> float:
-        mirrored = points[:MIRRORED].copy()
-        mirrored[:, axis] = 2 * middle[axis] - mirrored[:, axis]
-        return tree.query(mirrored)[0].mean()
+        return tree.query(reflect(points[:MIRRORED], np.eye(3)[axis], middle[axis]))[0].mean()
 
     distances = np.array([min(distance(axis, middle) for middle in middles) for axis in (1, 2, 0)])
     return distances / max(distances.max(), ROUGH * mesh.extents.max())

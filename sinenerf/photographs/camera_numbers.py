@@ -66,6 +66,11 @@ def focal_length(keys: dict[str, Any], axis: str, pixels: float, where: str) -> 
     return None
 
 
+def principal_point(keys: dict[str, Any], width: float, height: float, where: str) -> tuple[float, float]:
+    """(cx, cy) in pixels: the middle of the picture where the file does not give them."""
+    return number(keys, "cx", width / 2, -1e8, 1e8, where), number(keys, "cy", height / 2, -1e8, 1e8, where)
+
+
 def distortion_of(keys: dict[str, Any], where: str) -> list[float]:
     """k1, k2, k3, k4, p1, p2; zero where the file gives none."""
     if "distortion_params" in keys:
@@ -76,8 +81,11 @@ def distortion_of(keys: dict[str, Any], where: str) -> list[float]:
     return [number(keys, name, 0.0, -1e6, 1e6, where) for name in DISTORTION]
 
 
-def camera_model(keys: dict[str, Any], where: str) -> str:
+def camera_model(keys: dict[str, Any], where: str, advice: str) -> str:
     """`PINHOLE` or `FISHEYE`.
+
+    Args:
+        advice: what to do with a camera that is neither.
 
     Raises:
         CaptureError: the camera is neither.
@@ -87,8 +95,7 @@ def camera_model(keys: dict[str, Any], where: str) -> str:
         return FISHEYE
     if model not in PINHOLES:
         raise CaptureError(
-            f"{where}: camera_model is {model}, but only {', '.join(PINHOLES)} and {FISHEYE} can be used. Undistort "
-            "the photographs"
+            f"{where}: camera_model is {model}, but only {', '.join(PINHOLES)} and {FISHEYE} can be used. {advice}"
         )
     return PINHOLE
 
@@ -110,6 +117,18 @@ def matrix_of(keys: dict[str, Any], name: str, where: str) -> Float[np.ndarray, 
     return matrix[:3]
 
 
+def invertible_of(keys: dict[str, Any], name: str, where: str) -> Float[np.ndarray, "3 4"]:
+    """`matrix_of`, if its first three columns can be inverted.
+
+    Raises:
+        CaptureError: they cannot, or there is no such matrix.
+    """
+    matrix = matrix_of(keys, name, where)
+    if not np.linalg.cond(matrix[:, :3]) < 1e6:
+        raise CaptureError(f"{where}: {name} cannot be inverted. Correct or remove it")
+    return matrix
+
+
 def undo_applied(content: dict[str, Any], path: Path) -> Float[np.ndarray, "4 4"]:
     """From a transforms.json's coordinates to the capture's: the inverse of what ns-process-data applied.
 
@@ -117,9 +136,7 @@ def undo_applied(content: dict[str, Any], path: Path) -> Float[np.ndarray, "4 4"
         CaptureError: applied_transform is no invertible matrix.
     """
     if content.get("applied_transform") is not None:
-        applied = matrix_of(content, "applied_transform", str(path))
-        if not np.linalg.cond(applied[:, :3]) < 1e6:
-            raise CaptureError(f"{path}: applied_transform cannot be inverted. Correct or remove it")
+        applied = invertible_of(content, "applied_transform", str(path))
     elif (path.parent / "colmap/sparse/0").exists():
         applied = OLD_COLMAP
     else:

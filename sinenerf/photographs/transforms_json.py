@@ -74,7 +74,7 @@ def _cameras(
         poses.append(numbers.matrix_of(keys, "transform_matrix", where))
         lenses.append(_lens(keys, where, picture))
         distortion.append(numbers.distortion_of(keys, where))
-        models.add(numbers.camera_model(keys, where))
+        models.add(numbers.camera_model(keys, where, "Undistort the photographs"))
     pose = np.stack(poses)
     undo = numbers.undo_applied(content, path)
     pose = np.concatenate([undo[:3, :3] @ pose[:, :, :3], undo[:3, :3] @ pose[:, :, 3:] + undo[:3, 3:]], axis=2)
@@ -89,8 +89,7 @@ def _lens(keys: dict[str, Any], where: str, picture: Path | None) -> tuple[float
     fx, fy = numbers.focal_length(keys, "x", width, where), numbers.focal_length(keys, "y", height, where)
     if fx is None and fy is None:
         raise CaptureError(f"{where}: has neither fl_x nor camera_angle_x: its focal length is not known. Add one")
-    cx = numbers.number(keys, "cx", width / 2, -1e8, 1e8, where)
-    cy = numbers.number(keys, "cy", height / 2, -1e8, 1e8, where)
+    cx, cy = numbers.principal_point(keys, width, height, where)
     return fx or fy or np.nan, fy or fx or np.nan, cx, cy, width, height
 
 

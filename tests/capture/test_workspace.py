@@ -23,7 +23,9 @@ def photographs(orbit, tmp_path):
 def test_too_little_space_is_said_before_anything_is_written(photographs, tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=10_000_000)
     monkeypatch.setattr(workspace.shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(OSError, match=r"0\.01 GB free, about 0\.06 GB needed\. Free some space"):
+    with pytest.raises(
+        OSError, match=r"scene: its disk has 10\.00 MB free, and about 60\.00 MB are needed\. Free some space"
+    ):
         capture(photographs, tmp_path / "scene", OPTIONS)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photographs"]
 

@@ -8,8 +8,9 @@ import pytest
 from support.capture_layouts import nerfstudio_data
 from support.radiance_fields import a_capture, a_field
 
+from sinenerf.photographs.camera_numbers import PINHOLES
 from sinenerf.photographs.reading import read_cameras_of
-from sinenerf.radiance.camera_files import PINHOLES, read_cameras
+from sinenerf.radiance.camera_files import read_cameras
 from sinenerf.radiance.cameras import Capture
 from sinenerf.radiance.evaluate import cameras_of
 from sinenerf.radiance.lens_distortion import LensDistortion
@@ -91,18 +92,19 @@ def test_an_invalid_transforms_json_is_refused(read, tmp_path):
         ({"camera_angle_x": 0}, "camera_angle_x is 0"),
         ({"camera_angle_y": 3.2}, "camera_angle_y is 3.2"),
         ({"cx": math.inf}, "cx is inf"),
-        ({"cy": "middle"}, "cy is middle"),
+        ({"cy": "middle"}, "cy is 'middle'"),
         ({"w": 0}, "w is 0, but must be a number from 1 to 16384"),
         ({"h": 10**400}, "h is 1000"),
-        ({"transform_matrix": None}, "transform_matrix is missing, or not 4 x 4"),
-        ({"transform_matrix": np.eye(3).tolist()}, "transform_matrix is missing, or not 4 x 4"),
-        ({"transform_matrix": (math.inf * np.ones((4, 4))).tolist()}, "not 4 x 4 finite"),
+        ({"transform_matrix": None}, "transform_matrix is missing, or not 3 x 4"),
+        ({"transform_matrix": np.eye(3).tolist()}, "transform_matrix is missing, or not 3 x 4"),
+        ({"transform_matrix": (math.inf * np.ones((4, 4))).tolist()}, "transform_matrix has NaN or infinite"),
         ({"transform_matrix": np.zeros((4, 4)).tolist()}, "transform_matrix cannot be inverted"),
         ({"transform_matrix": np.diag([1.0, 1, 0, 1]).tolist()}, "transform_matrix cannot be inverted"),
         ({"camera_model": "EQUIRECTANGULAR"}, "camera_model is EQUIRECTANGULAR, but only SIMPLE_PINHOLE, "),
-        ({"camera_model": "EQUIRECTANGULAR"}, "camera_model is EQUIRECTANGULAR"),
-        ({"k1": "much"}, "k1 is much"),
-        ({"distortion_params": [0.1]}, "distortion_params must be the numbers k1, k2, k3, k4, p1, p2"),
+        ({"camera_model": "EQUIRECTANGULAR"}, r"can be used\. Render the run with ns-render$"),
+        ({"w": "24"}, "w is '24', but must be a number"),
+        ({"k1": "much"}, "k1 is 'much'"),
+        ({"distortion_params": [0.1]}, "distortion_params must be the six numbers k1, k2, k3, k4, p1, p2"),
     ],
 )
 def test_error_names_the_camera_that_cannot_be_rendered(keys, message, read):
