@@ -50,6 +50,8 @@ MIRRORS_NO_MODULE = {
     "plugin/test_nerfstudio_commands.py",  # ns-train, ns-eval, ns-render, ns-export and ns-viewer, end to end
     "viewer/test_baking.py",
     "viewer/test_element.py",  # <sine-view>, in a browser
+    "viewer/test_element_loading.py",  # how <sine-view> gets its file, or fails to
+    "viewer/test_gestures.py",  # touch and keys on <sine-view>
     "viewer/test_frontend.py",  # the JavaScript of viewer/, by its own tests
     "viewer/test_page.py",  # the JavaScript of viewer/inspector, in a browser
 }

@@ -4,6 +4,7 @@
  * sine-view.js  the custom element, as one module with its worker, its kernel and the part of three.js it uses
  * index.html    a page that needs nothing else: a file is dropped on it, or comes with its address
  * inspector.html  the page of `sinenerf view`
+ * exported_shapes.html, exported_scenes.html  what `sinenerf view --export` puts shapes or scenes into
  *
  * `npm run build -- DIRECTORY` writes them elsewhere.
  */
@@ -53,7 +54,9 @@ for (const name of ["occupancy", "radiance"]) compileKernel(name);
 mkdirSync(OUTPUT, { recursive: true });
 writeFileSync(resolve(OUTPUT, "sine-view.js"), await bundled("element/sine_view.js", "esm"));
 writePage("index.html", "page", await bundled("page/main.js", "iife"));
-writePage("inspector.html", "inspector", await bundled("inspector/main.js", "iife", "inspector"));
+for (const [name, entry] of Object.entries({ inspector: "live", exported_shapes: "exported_shapes", exported_scenes: "exported_scenes" })) {
+  writePage(`${name}.html`, "inspector", await bundled(`inspector/${entry}.js`, "iife", "inspector"));
+}
 
 /** A page as one file. @param {string} name @param {string} folder of its index.html and style.css @param {string} script */
 function writePage(name, folder, script) {

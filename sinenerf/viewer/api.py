@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import count
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
 from sinenerf.common.axes import Up
 from sinenerf.viewer.assets import Asset
 from sinenerf.viewer.comparison import Comparison
+from sinenerf.viewer.sharing import STATIC
 
 if TYPE_CHECKING:
     from sinenerf.viewer.result_plots import ResultPlots
@@ -28,7 +28,6 @@ Response = tuple[str, bytes]
 """Content type and body."""
 BINARY, JSON = "application/octet-stream", "application/json"
 NO_RESULTS = "no folder of results was given"
-PAGE = Path(__file__).parent / "static" / "inspector.html"
 
 
 class Jobs:
@@ -191,12 +190,17 @@ def _json(content: Any) -> Response:
     return JSON, json.dumps(content).encode()
 
 
-def page_html(embedded: dict[str, str] | None = None) -> str:
-    """The page as one file; it is built from viewer/inspector.
+PageName = Literal["inspector", "exported_shapes", "exported_scenes"]
+
+
+def page_html(name: PageName = "inspector", embedded: dict[str, str] | None = None) -> str:
+    """A page as one file; all are built from viewer/inspector.
 
     Args:
+        name: the live page, which shows anything, or one to be exported.
         embedded: responses by URL, for a page that has no server.
     """
     # "</" inside a name would end the script
     content = json.dumps(embedded).replace("</", "<\\/")
-    return re.sub(r"/\* embedded \*/ null", lambda _: content, PAGE.read_text(encoding="utf-8"), count=1)
+    page = (STATIC / f"{name}.html").read_text(encoding="utf-8")
+    return re.sub(r"/\* embedded \*/ null", lambda _: content, page, count=1)

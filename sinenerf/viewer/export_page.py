@@ -8,7 +8,7 @@ import gzip
 from pathlib import Path
 
 from sinenerf.common.files import check_output, replacing
-from sinenerf.viewer.api import ViewerApi, page_html
+from sinenerf.viewer.api import PageName, ViewerApi, page_html
 
 STUB = """<!doctype html>
 <html lang="en">
@@ -65,7 +65,8 @@ def export_page(api: ViewerApi, output: Path) -> None:
             responses[f"/layers?asset={index}"] = api.layers(query)[1]
         if api.comparison.original is not None:
             responses[f"/quality?asset={index}"] = api.quality(query)[1]
-    html = packed(page_html(_compressed(responses)))
+    name: PageName = "exported_scenes" if api.assets[0].kind == "scene" else "exported_shapes"
+    html = packed(page_html(name, _compressed(responses)))
     if len(html.encode()) > MAX_BYTES:
         raise ValueError(
             f"the page would have {len(html.encode()):,} bytes, more than {MAX_BYTES:,}: give fewer files, or a "

@@ -2,18 +2,20 @@
 
 import json
 import struct
+from typing import get_args
 
 import numpy as np
 import pytest
 import trimesh
 from support.viewer_server import respond
 
-from sinenerf.viewer.api import Jobs, page_html
+from sinenerf.viewer.api import Jobs, PageName, page_html
 from sinenerf.viewer.launch import open_api
 
 
-def test_the_page_needs_nothing_from_outside():
-    html = page_html()
+@pytest.mark.parametrize("name", get_args(PageName))
+def test_a_page_needs_nothing_from_outside(name):
+    html = page_html(name)
     body = html.replace("http://www.w3.org/2000/svg", "").replace("http://www.w3.org/1999/xhtml", "")
     assert "/* style */" not in html and "/* script */" not in html
     assert 'src="http' not in body and "@import" not in body and 'href="http' not in body

@@ -1,57 +1,13 @@
 """<sine-view> with scenes, in a real headless Chromium that asks nothing of any network."""
 
-import io
-import shutil
-from contextlib import contextmanager
-from urllib.parse import unquote, urlsplit
-
 import numpy as np
 import pytest
-from PIL import Image
 from support.browser import needs_chromium
-from support.golden_files import GOLDEN
+from support.element_page import NAMES, SCENE, VIEW, page_of, pixels, sized
 
 from sinenerf.radiance.field import RadianceField
-from sinenerf.viewer.sharing import ELEMENT
 
 pytestmark = [pytest.mark.slow, needs_chromium]
-SCENE = GOLDEN / "scenes" / "proposal.sine"
-RECORD = """window.seen = []; for (const name of ['progress', 'load', 'error'])
-    document.addEventListener(
-        name, e => e.target.localName === 'sine-view' && window.seen.push([name, e.detail]), true);"""
-NAMES = "window.seen.map(([name]) => name)"
-VIEW = "document.querySelector('sine-view')"
-
-
-@contextmanager
-def page_of(browser, html, folder, files=(), before=""):
-    """A page with these lines, beside copies of the element and of files; whatever else it asks for is refused."""
-    for path in (ELEMENT, *files):
-        shutil.copy(path, folder)
-    (folder / "index.html").write_text(f'<script type="module" src="{ELEMENT.name}"></script>{html}')
-    context = browser.new_context(viewport={"width": 320, "height": 480})
-    page, asked = context.new_page(), []
-    page.set_default_timeout(60_000)
-
-    def answer(route):
-        path = folder / unquote(urlsplit(route.request.url).path.lstrip("/"))
-        asked.append(route.request.url)
-        route.fulfill(path=path) if path.is_file() else route.fulfill(status=404)
-
-    page.route("**/*", answer)
-    page.add_init_script(RECORD + before)
-    page.goto("http://page.test/index.html")
-    yield page
-    assert all(url.startswith(("http://page.test/", "blob:")) for url in asked)
-    context.close()
-
-
-def pixels(page, selector="sine-view"):
-    return np.asarray(Image.open(io.BytesIO(page.locator(selector).first.screenshot())).convert("RGB")) / 255
-
-
-def sized(width, height):
-    return f'style="width:{width}px;height:{height}px"'
 
 
 def test_a_scene_looks_as_python_renders_it(browser, tmp_path):

@@ -12,7 +12,7 @@ from support.node_packages import SOURCES, needs_node
 from sinenerf.radiance.field import RadianceField
 
 PROJECT = Path(__file__).parents[2]
-BUILT = ["sine-view.js", "index.html", "inspector.html"]
+BUILT = ["sine-view.js", "index.html", "inspector.html", "exported_shapes.html", "exported_scenes.html"]
 
 pytestmark = [pytest.mark.slow, needs_node]
 

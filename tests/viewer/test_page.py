@@ -33,13 +33,16 @@ FINISHED = """() => [...document.querySelectorAll('.note')].every(
 def opened(browser, url, offline=False, expected=("GPU stall", "software WebGL")):
     """A page, which must end without errors or warnings on its console, but for those of software rendering."""
     context = browser.new_context(viewport={"width": 640, "height": 400}, offline=offline)
-    page, messages = context.new_page(), []
+    page, messages, asked = context.new_page(), [], []
     page.set_default_timeout(120_000)
     page.on("console", lambda m: messages.append(m.text) if m.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: messages.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
     page.goto(url)
     yield page
     context.close()
+    own = url if url.startswith("file:") else url.split("?")[0]
+    assert asked and all(address.startswith((own, "blob:", "data:")) for address in asked)
     assert [m for m in messages if not any(part in m for part in expected)] == []
 
 

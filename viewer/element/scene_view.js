@@ -17,7 +17,7 @@ const DEFAULT_PIXELS = 640; // at most, unless asked for: some seconds on two co
 const DEGREE = Math.PI / 180;
 
 export class SceneView {
-  static label = "A 3D scene. The arrow keys move the camera.";
+  static label = "A 3D scene. The arrow keys move the camera; + and - bring it closer and take it away.";
 
   /** @type {Capture | undefined} */
   #capture;
@@ -117,7 +117,7 @@ export class SceneView {
     let last = performance.now();
     const step = (/** @type {number} */ now) => {
       if (!this.#isPlaying || !this.#capture) return;
-      this.#angle += ((now - last) / 1000 / PATH_SECONDS) * 2 * Math.PI;
+      this.#angle += (Math.min(0.1, (now - last) / 1000) / PATH_SECONDS) * 2 * Math.PI; // a hidden tab has no frames
       last = now;
       this.camera.position.set(.../** @type {[number, number, number]} */ (positionOnPath(this.#capture, this.#angle)));
       this.controls.update();
@@ -133,16 +133,6 @@ export class SceneView {
     const m = this.camera.matrixWorld.elements; // columns first
     const rotation = [m[0], m[4], m[8], m[1], m[5], m[9], m[2], m[6], m[10]];
     this.picture.show({ rotation, position: this.camera.position.toArray(), lens: this.#capture.lens });
-  }
-
-  /** Turn the camera about what it looks at. @param {number} around @param {number} above degrees */
-  turn(around, above) {
-    this.#isPlaying = false;
-    const arm = this.camera.position.clone().sub(this.controls.target);
-    const right = new Vector3().setFromMatrixColumn(this.camera.matrixWorld, 0);
-    arm.applyAxisAngle(right, -above * DEGREE * 0.4).applyAxisAngle(this.camera.up, around * DEGREE * 0.4);
-    this.camera.position.copy(arm.add(this.controls.target));
-    this.controls.update();
   }
 
   resize() {

@@ -1,16 +1,14 @@
 /** A shape inside <sine-view>: a worker finds its surface, coarse first, and the stage draws it. */
 
-import workerSource from "worker:./shape_worker.js";
-
 import { Stage } from "./stage.js";
-import { startWorker } from "./workers.js";
+import { findSurface } from "./surface_worker.js";
 
 /** @typedef {import("../field/surface.js").Mesh} Mesh */
 
 const QUALITIES = [64, 128, 256];
 
 export class ShapeView {
-  static label = "A 3D shape. The arrow keys turn it.";
+  static label = "A 3D shape. The arrow keys turn it; + and - bring it closer and take it away.";
 
   /** @type {Worker | undefined} */
   #worker;
@@ -80,8 +78,7 @@ export class ShapeView {
     if (this.#request === `${level} ${cells}`) return;
     this.#request = `${level} ${cells}`;
     this.#worker?.terminate();
-    this.#worker = startWorker(workerSource, (reply) => this.#receive(reply), this.fail);
-    this.#worker.postMessage({ data: this.data, level, cells });
+    this.#worker = findSurface({ data: this.data, level, cells }, (reply) => this.#receive(reply), this.fail);
   }
 
   /** @param {import("./shape_worker.js").Reply} reply */
@@ -92,11 +89,6 @@ export class ShapeView {
     this.mesh = { positions: positions.map((x, i) => x * scale + centre[i % 3]), indices };
     this.#progress = { cells, faces: indices.length / 3, isLast };
     this.report(this.#progress);
-  }
-
-  /** @param {number} around @param {number} above degrees */
-  turn(around, above) {
-    this.stage.turn(around, above);
   }
 
   resize() {

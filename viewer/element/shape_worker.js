@@ -1,4 +1,4 @@
-/** A worker that decodes a shape and posts its surface, coarse first. One message starts it; closing it stops it. */
+/** A worker that decodes a shape and posts its surface, coarse first: one mesh, and a finer one whenever it is asked. */
 
 import { SineFileError, decode } from "../decoder/index.js";
 import { folded } from "../field/mirror.js";
@@ -12,26 +12,33 @@ const COARSEST = 64; // cells a side of the first mesh
 /** @typedef {{ data: Uint8Array, level: number, cells: number }} Request */
 /** @typedef {import("../field/surface.js").Mesh & { cells: number, isLast: boolean, centre: number[], scale: number, up: string }} Reply */
 
+/** Finds the next mesh. @type {() => void} */
+let finer;
+
 /** @param {Request} request */
-async function run({ data, level, cells }) {
+async function begin({ data, level, cells }) {
   const file = decode(data);
   if (file.kind !== "occupancy") throw new SineFileError("holds no shape");
   const network = bakedNetwork(file);
   const known = await simdEvaluator(network, kernel).catch(() => plainEvaluator(network));
-  const evaluate = folded(known, file.placement.mirror);
-  const grid = new SurfaceGrid(evaluate, cells, level);
-  for (let size = Math.min(COARSEST, cells); size <= cells; size *= 2) {
+  const grid = new SurfaceGrid(folded(known, file.placement.mirror), cells, level);
+  let size = Math.min(COARSEST, cells);
+  finer = () => {
     const mesh = grid.mesh(size);
     /** @type {Reply} */
     const reply = { ...mesh, cells: size, isLast: size === cells, ...file.placement };
     postMessage(reply, { transfer: [mesh.positions.buffer, mesh.indices.buffer] });
-  }
+    size *= 2;
+  };
 }
 
-addEventListener("message", ({ data }) => {
-  run(data).catch((error) => {
+addEventListener("message", async ({ data }) => {
+  try {
+    if (data.data) await begin(data);
+    finer();
+  } catch (error) {
     const isExpected = error instanceof SineFileError || error instanceof SurfaceError;
     const message = error instanceof RangeError ? "needs more memory than the browser gives" : String(error);
     postMessage({ error: isExpected ? error.message : message });
-  });
+  }
 });

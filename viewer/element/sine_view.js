@@ -13,6 +13,7 @@
  */
 
 import { RADIANCE } from "../decoder/container.js";
+import { orbitByKey } from "./orbit_keys.js";
 import { SceneView } from "./scene_view.js";
 import { ShapeView } from "./shape_view.js";
 
@@ -20,12 +21,13 @@ const STYLE = `
   :host { display: block; position: relative; width: 100%; aspect-ratio: 4 / 3; overflow: hidden; }
   :host([hidden]) { display: none; }
   canvas, .poster { position: absolute; inset: 0; width: 100%; height: 100%; }
-  canvas { display: block; touch-action: none; outline-offset: -2px; }
+  canvas { display: block; outline-offset: -2px; }
+  :host([controls="none"]) canvas { touch-action: auto !important; } /* a finger scrolls the page */
   .poster { object-fit: contain; pointer-events: none; }
   .note { position: absolute; inset: auto 0 0 0; padding: 0.4em 0.6em; font: 13px/1.4 system-ui, sans-serif;
     color: #5a544c; text-align: center; pointer-events: none; }
-  .note.error { inset: 0; display: grid; place-content: center; color: #8d3b2b; }`;
-const KEYS = { ArrowLeft: [-10, 0], ArrowRight: [10, 0], ArrowUp: [0, 10], ArrowDown: [0, -10] };
+  .note.error { inset: 0; display: grid; place-content: center; color: #8d3b2b; background: #fffd; }
+  .note[hidden] { display: none; }`;
 const KIND = 5; // place of the kind in a file
 
 export class SineView extends HTMLElement {
@@ -42,6 +44,7 @@ export class SineView extends HTMLElement {
     rootMargin: "300px",
   });
   #isStarted = false;
+  #hasPicture = false;
 
   constructor() {
     super();
@@ -52,6 +55,7 @@ export class SineView extends HTMLElement {
     this.poster = document.createElement("img");
     this.poster.className = "poster";
     this.poster.alt = "";
+    this.poster.loading = "lazy"; // before it has an address
     this.poster.hidden = true;
     this.note = document.createElement("div");
     this.note.setAttribute("role", "status");
@@ -77,7 +81,7 @@ export class SineView extends HTMLElement {
     if (name === "alt") this.#label();
     if (name === "poster") {
       this.poster.src = this.getAttribute("poster") ?? "";
-      this.poster.hidden = !this.poster.src;
+      this.#showPoster();
     }
     if (!this.#isStarted) return;
     if (name === "src") {
@@ -147,25 +151,22 @@ export class SineView extends HTMLElement {
     const canvas = document.createElement("canvas");
     canvas.tabIndex = 0;
     canvas.setAttribute("role", "img");
-    canvas.addEventListener("keydown", (event) => this.#press(event));
+    canvas.addEventListener("keydown", (event) => this.#view && orbitByKey(event, this.#view.controls));
     this.canvas.replaceWith(canvas);
     this.canvas = canvas;
   }
 
   /** @param {{ isLast: boolean } & Record<string, any>} progress */
   #receive({ isLast, ...detail }) {
-    this.poster.hidden = true;
+    this.#hasPicture = true;
+    this.#showPoster();
     this.#say("");
     this.dispatchEvent(new CustomEvent("progress", { detail }));
     if (isLast) this.dispatchEvent(new CustomEvent("load"));
   }
 
-  /** @param {KeyboardEvent} event */
-  #press(event) {
-    const turn = KEYS[/** @type {keyof typeof KEYS} */ (event.key)];
-    if (!turn || !this.#view?.controls.enabled) return;
-    this.#view.turn(turn[0], turn[1]);
-    event.preventDefault();
+  #showPoster() {
+    this.poster.hidden = this.#hasPicture || !this.getAttribute("poster");
   }
 
   #label() {

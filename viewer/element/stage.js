@@ -67,14 +67,6 @@ export class Stage {
     this.redraw();
   }
 
-  /** Turn the camera around the shape, as the arrow keys do. @param {number} theta @param {number} phi degrees */
-  turn(theta, phi) {
-    const { x, y, z } = this.camera.position;
-    const distance = Math.hypot(x, y, z);
-    const [around, above] = [Math.atan2(x, z), Math.asin(y / distance)].map((angle) => (angle * 180) / Math.PI);
-    this.setOrbit({ theta: around + theta, phi: Math.max(-89, Math.min(89, above + phi)), distance });
-  }
-
   /** Draw as many pixels as the canvas covers. */
   resize() {
     const { clientWidth: width, clientHeight: height } = this.renderer.domElement;

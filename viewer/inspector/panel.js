@@ -1,20 +1,31 @@
-// Controls of the panel on the right.
+/** Controls of the panel on the right. */
+
 import { element } from "./stage.js";
 
-export const panel = document.getElementById("panel");
+export const panel = /** @type {HTMLElement} */ (document.getElementById("panel"));
 
+/** @param {string} title */
 export function addGroup(title) {
   const group = panel.appendChild(element("fieldset"));
   group.append(element("legend", "", title));
   return group;
 }
 
+/** @template {HTMLElement} T @param {HTMLElement} parent @param {string} label @param {T} control */
 export function addRow(parent, label, control) {
   const row = parent.appendChild(element("label"));
   row.append(element("span", "", label), control);
   return control;
 }
 
+/**
+ * @param {HTMLElement} parent
+ * @param {string} label
+ * @param {string} id
+ * @param {Record<string, string>} options texts by value
+ * @param {string | number} value
+ * @param {(value: string) => void} onChange
+ */
 export function addSelect(parent, label, id, options, value, onChange) {
   const control = addRow(parent, label, element("select"));
   control.id = id;
@@ -23,7 +34,16 @@ export function addSelect(parent, label, id, options, value, onChange) {
   return control;
 }
 
-export function addSlider(parent, label, id, [low, high, step], value, onInput, format = (v) => String(v)) {
+/**
+ * @param {HTMLElement} parent
+ * @param {string} label
+ * @param {string} id
+ * @param {number[]} bounds
+ * @param {number} value
+ * @param {(value: number) => void} onInput
+ * @param {(value: number) => string} [format] as which it is shown
+ */
+export function addSlider(parent, label, id, [low, high, step], value, onInput, format = String) {
   const container = element("div", "slider");
   const control = container.appendChild(element("input"));
   Object.assign(control, { type: "range", id, min: low, max: high, step, value });
@@ -36,6 +56,7 @@ export function addSlider(parent, label, id, [low, high, step], value, onInput, 
   return control;
 }
 
+/** @param {HTMLElement} parent @param {string} label @param {string} id @param {boolean} value @param {(value: boolean) => void} onChange */
 export function addCheckbox(parent, label, id, value, onChange) {
   const control = addRow(parent, label, element("input"));
   Object.assign(control, { type: "checkbox", id, checked: value });
@@ -43,6 +64,7 @@ export function addCheckbox(parent, label, id, value, onChange) {
   return control;
 }
 
+/** @param {HTMLElement} parent @param {string} label @param {string} id @param {() => void} onClick */
 export function addButton(parent, label, id, onClick) {
   const control = parent.appendChild(element("button", "", label));
   Object.assign(control, { type: "button", id });
@@ -50,7 +72,13 @@ export function addButton(parent, label, id, onClick) {
   return control;
 }
 
-/** A checkbox for each view, which shows or hides it in the overlay. */
+/**
+ * A checkbox for each view, which shows or hides it in the overlay.
+ *
+ * @param {HTMLElement} parent
+ * @param {{ asset: import("./requests.js").Asset, shown: boolean }[]} views
+ * @param {() => void} onChange
+ */
 export function listViews(parent, views, onChange) {
   parent.replaceChildren();
   for (const view of views) {
@@ -61,11 +89,11 @@ export function listViews(parent, views, onChange) {
   }
 }
 
-/** A function that calls `action` once its own calls have stopped for a moment. */
+/** A function that calls `action` once its own calls have stopped for a moment. @param {() => void} action */
 export function debounced(action, milliseconds = 200) {
   let timer = 0;
-  return (...values) => {
+  return () => {
     clearTimeout(timer);
-    timer = setTimeout(() => action(...values), milliseconds);
+    timer = window.setTimeout(action, milliseconds);
   };
 }

@@ -1,8 +1,18 @@
-// A folder of results: hovering over a mark shows its settings, a click opens its field, shift-click adds it.
-import { requestJson } from "./requests.js";
+/** A folder of results: hovering over a mark shows its settings, a click opens its field, shift-click adds it. */
+
+import { messageOf, requestJson } from "./requests.js";
 import { element } from "./stage.js";
 
+/** @typedef {import("./requests.js").Asset} Asset */
+/** What a mark stands for. @typedef {{ key: string, title: string, available: boolean, rows: Record<string, unknown>, settings: Record<string, unknown> }} Note */
+
 export class PlotPage {
+  /** Of which the marks are shown. */
+  #dataset = "";
+  /** Of which fields are shown. @type {string | undefined} */
+  #opened;
+
+  /** @param {HTMLElement} container @param {(asset: Asset, beside: boolean) => void} open */
   constructor(container, open) {
     this.container = container;
     this.open = open;
@@ -19,27 +29,29 @@ export class PlotPage {
     container.append(this.datasets, axes, this.drawing, this.hint, this.note);
   }
 
+  /** @param {string} axis */
   async show(axis) {
-    for (const button of this.axes.children) button.setAttribute("aria-selected", button.textContent === axis);
+    for (const button of this.axes.children) button.setAttribute("aria-selected", String(button.textContent === axis));
     try {
-      const { svg, notes, datasets, dataset } = await requestJson("/plot", { axis, dataset: this.dataset ?? "" });
+      const { svg, notes, datasets, dataset } = await requestJson("/plot", { axis, dataset: this.#dataset });
       this.listDatasets(datasets, dataset, axis);
       this.drawing.innerHTML = svg; // drawn by the server
-      for (const [id, note] of Object.entries(notes)) this.addListeners(document.getElementById(id), note);
+      for (const [id, note] of /** @type {[string, Note][]} */ (Object.entries(notes))) this.addListeners(document.getElementById(id), note);
     } catch (error) {
-      this.drawing.textContent = error.message;
+      this.drawing.textContent = messageOf(error);
     }
   }
 
+  /** @param {string[]} datasets @param {string} current @param {string} axis */
   listDatasets(datasets, current, axis) {
-    this.dataset = current;
+    this.#dataset = current;
     if (datasets.length < 2) return;
     this.datasets.replaceChildren(
       ...datasets.map((name) => {
         const button = element("button", "", name);
-        button.setAttribute("aria-selected", name === current);
+        button.setAttribute("aria-selected", String(name === current));
         button.addEventListener("click", () => {
-          this.dataset = name;
+          this.#dataset = name;
           this.show(axis);
         });
         return button;
@@ -47,6 +59,7 @@ export class PlotPage {
     );
   }
 
+  /** @param {HTMLElement | null} mark @param {Note} note */
   addListeners(mark, note) {
     if (!mark) return;
     mark.classList.add("mark");
@@ -55,21 +68,24 @@ export class PlotPage {
     mark.addEventListener("click", (event) => this.choose(mark, note, event.shiftKey));
   }
 
+  /** @param {HTMLElement} mark @param {Note} note @param {boolean} beside whether what is shown stays */
   async choose(mark, note, beside) {
     this.showNote(note);
-    beside = beside && this.opened === this.dataset; // shapes and photographs cannot share a camera
-    if (!beside) this.drawing.querySelectorAll(".chosen").forEach((other) => other.classList.remove("chosen"));
+    const isAdded = beside && this.#opened === this.#dataset; // shapes and photographs cannot share a camera
+    if (!isAdded) this.drawing.querySelectorAll(".chosen").forEach((other) => other.classList.remove("chosen"));
     try {
       const asset = await requestJson("/open", { key: note.key });
       mark.classList.add("chosen");
-      this.opened = this.dataset;
-      this.open({ ...asset, name: note.title }, beside);
+      this.#opened = this.#dataset;
+      this.open({ ...asset, name: note.title }, isAdded);
     } catch (error) {
-      this.note.prepend(element("p", "error", error.message));
+      this.note.prepend(element("p", "error", messageOf(error)));
     }
   }
 
+  /** @param {Note} note */
   showNote(note) {
+    /** @param {unknown} v */
     const format = (v) => (typeof v === "number" && !Number.isInteger(v) ? v.toPrecision(4) : String(v));
     const table = element("table");
     for (const [key, value] of Object.entries({ ...note.rows, ...note.settings })) {

@@ -6,10 +6,15 @@ const embedded = /** @type {any} */ (globalThis).EMBEDDED_RESPONSES ?? null;
 export const LIVE = embedded === null;
 let pending = 0;
 
+/** @param {unknown} error */
+export const messageOf = (error) => (error instanceof Error ? error.message : String(error));
+
 /** An error with the server's reason. */
 export class RequestError extends Error {}
 
 /** @typedef {Record<string, string | number>} Query */
+/** A file that can be shown. @typedef {{ id: number, name: string, kind: "shape" | "scene" | "mesh", original: boolean }} Asset */
+/** What the page shows at first. @typedef {{ assets: Asset[], original: boolean, results: boolean, up: string | null, ups: string[] }} State */
 
 /**
  * The bytes of a response.

@@ -1,13 +1,21 @@
-// One scene: its pictures, rendered on this page, coarse while the camera moves and finer at rest.
+/** One scene: its pictures, rendered on this page, coarse while the camera moves and finer at rest. */
 
 import { decode } from "../decoder/index.js";
 import { ProgressivePicture } from "../element/progressive_picture.js";
 import { RenderPool } from "../element/render_pool.js";
 import { captionOf } from "./caption.js";
-import { request } from "./requests.js";
+import { messageOf, request } from "./requests.js";
 import { Label, element } from "./stage.js";
 
 export class ScenePane {
+  /** @type {import("../decoder/radiance.js").Capture | undefined} */
+  capture;
+  /** @type {RenderPool | undefined} */
+  pool;
+  /** @type {ProgressivePicture | undefined} */
+  picture;
+
+  /** @param {import("./requests.js").Asset} asset @param {import("./scenes_page.js").ScenesPage} page */
   constructor(asset, page) {
     this.asset = asset;
     this.page = page;
@@ -20,19 +28,20 @@ export class ScenePane {
     try {
       const data = new Uint8Array(await request("/file", { asset: this.asset.id }));
       const file = decode(data);
+      if (file.kind !== "radiance") throw new Error("The file holds no scene");
       this.capture = file.capture;
       this.label.setCaption(captionOf(file, data.length));
       this.pool = new RenderPool(data, (message) => this.label.setNote(message, true));
       this.picture = new ProgressivePicture(this.canvas, this.pool, ({ width, height, isLast }) =>
         this.label.setNote(`${width} × ${height}${isLast ? "" : ", refining …"}`));
     } catch (error) {
-      this.label.setNote(error.message, true);
+      this.label.setNote(messageOf(error), true);
     }
   }
 
   /** The camera, or what is to be shown, has changed. */
   moved() {
-    if (!this.picture || !this.canvas.clientWidth) return;
+    if (!this.picture || !this.capture || !this.canvas.clientWidth) return;
     const { camera } = this.page.stage;
     camera.updateMatrixWorld(); // three.js only does so when it draws
     const m = camera.matrixWorld.elements; // columns first

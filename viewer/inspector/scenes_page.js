@@ -1,21 +1,31 @@
-// The page for scenes: panes with one camera, overlays, and the controls.
+/** The page for scenes: panes with one camera, overlays, and the controls. */
 
 import { Vector3 } from "three";
 
 import { focusOf, positionOnPath } from "../field/camera.js";
+import { OUTPUTS } from "../element/outputs.js";
 import { addButton, addCheckbox, addGroup, addSelect, addSlider, listViews, panel } from "./panel.js";
 import { ScenePane } from "./scene_pane.js";
 import { countDrawing, element } from "./stage.js";
 
 const PATH_SECONDS = 20; // of once around the path
+const SIDES = [96, 192, 256, 384, 512, 768, 1024]; // of a picture at rest, in pixels
+
+/** @typedef {import("./requests.js").Asset} Asset */
 
 export class ScenesPage {
+  /** @type {ScenePane[]} */
+  views = [];
+  overlay = element("div");
+  viewList = this.overlay.appendChild(element("div"));
+  #angle = 0;
+
+  /** @param {import("./requests.js").State} state @param {import("./stage.js").Stage} stage */
   constructor(state, stage) {
     this.state = state;
     this.stage = stage;
-    this.settings = { layout: "side", output: "rgb", rest: 512, opacity: 0.5, playing: false };
-    this.views = [];
-    this.addControls();
+    this.settings = { layout: "side", output: /** @type {import("../element/outputs.js").Output} */ ("rgb"), rest: 512, opacity: 0.5, playing: false };
+    this.playing = this.addControls();
     this.controls = [...panel.children];
   }
 
@@ -33,6 +43,7 @@ export class ScenesPage {
     this.settings.playing = false;
   }
 
+  /** @param {Asset[]} assets */
   async show(assets) {
     this.leave();
     const views = (this.views = assets.map((asset) => new ScenePane(asset, this)));
@@ -45,14 +56,14 @@ export class ScenesPage {
     if (!isOutdated()) this.watchCamera();
   }
 
-  /** Move the camera to a scene's home view. */
+  /** Move the camera to a scene's home view. @param {ScenePane} view */
   placeCamera({ capture }) {
     if (!capture) return;
     const up = [1, 4, 7].map((place) => capture.rotation[place]);
     this.stage.onMove = () => {};
-    this.stage.place(new Vector3(...capture.position), new Vector3(...focusOf(capture)), new Vector3(...up));
-    this.stage.controls.rotateSpeed = 0.4;
-    this.stage.controls.addEventListener("start", () => this.setPlaying(false));
+    const controls = this.stage.place(new Vector3(...capture.position), new Vector3(...focusOf(capture)), new Vector3(...up));
+    controls.rotateSpeed = 0.4;
+    controls.addEventListener("start", () => this.setPlaying(false));
   }
 
   reset() {
@@ -67,17 +78,17 @@ export class ScenesPage {
     this.stage.onMove();
   }
 
-  /** Follow the path around the first scene's home view, until someone takes the camera. */
+  /** Follow the path around the first scene's home view, until someone takes the camera. @param {boolean} playing */
   setPlaying(playing) {
     const { capture } = this.views[0];
     this.settings.playing = this.playing.checked = playing && Boolean(capture);
     let last = performance.now();
-    const step = (now) => {
-      if (!this.settings.playing) return;
-      this.angle = (this.angle ?? 0) + ((now - last) / 1000 / PATH_SECONDS) * 2 * Math.PI;
+    const step = (/** @type {number} */ now) => {
+      if (!this.settings.playing || !capture) return;
+      this.#angle += (Math.min(0.1, (now - last) / 1000) / PATH_SECONDS) * 2 * Math.PI; // a hidden tab has no frames
       last = now;
-      this.stage.camera.position.set(...positionOnPath(capture, this.angle));
-      this.stage.controls.update();
+      this.stage.camera.position.fromArray(positionOnPath(capture, this.#angle));
+      this.stage.controls?.update();
       requestAnimationFrame(step);
     };
     if (this.settings.playing) requestAnimationFrame(step);
@@ -98,34 +109,40 @@ export class ScenesPage {
   setOpacity() {
     const overlaid = this.settings.layout === "overlaid";
     this.views.forEach((view, index) => {
-      view.canvas.style.opacity = overlaid && index > 0 ? this.settings.opacity : 1;
+      view.canvas.style.opacity = String(overlaid && index > 0 ? this.settings.opacity : 1);
       view.canvas.style.visibility = overlaid && !view.shown ? "hidden" : "visible";
     });
   }
 
+  /** @returns {HTMLInputElement} whether the camera follows its path */
   addControls() {
     const { settings } = this;
-    const setter = (name, update) => (value) => {
-      settings[name] = value;
-      update();
-    };
     panel.replaceChildren();
     const view = addGroup("View");
     const layouts = { side: "side by side", overlaid: "overlaid" };
-    addSelect(view, "Layout", "layout", layouts, settings.layout, setter("layout", () => this.arrange()));
-    this.overlay = view.appendChild(element("div"));
-    this.viewList = this.overlay.appendChild(element("div"));
-    const setOpacity = setter("opacity", () => this.setOpacity());
-    addSlider(this.overlay, "Opacity", "opacity", [0, 1, 0.05], settings.opacity, setOpacity);
+    addSelect(view, "Layout", "layout", layouts, settings.layout, (layout) => {
+      settings.layout = layout;
+      this.arrange();
+    });
+    view.append(this.overlay);
+    addSlider(this.overlay, "Opacity", "opacity", [0, 1, 0.05], settings.opacity, (opacity) => {
+      settings.opacity = opacity;
+      this.setOpacity();
+    });
     addButton(view, "Reset camera", "reset", () => this.reset());
-    this.playing = addCheckbox(view, "Camera path", "playing", false, (playing) => this.setPlaying(playing));
+    const playing = addCheckbox(view, "Camera path", "playing", false, (playing) => this.setPlaying(playing));
     const picture = addGroup("Picture");
-    const render = () => this.stage.onMove();
-    const outputs = { rgb: "rgb", depth: "depth", accumulation: "accumulation", normals: "normals" };
-    addSelect(picture, "Output", "output", outputs, settings.output, setter("output", render));
-    const sides = (list) => Object.fromEntries(list.map((side) => [side, `${side} pixels`]));
-    const numberSetter = (name) => (value) => setter(name, render)(Number(value));
-    addSelect(picture, "At rest", "rest", sides([96, 192, 256, 384, 512, 768, 1024]), settings.rest, numberSetter("rest"));
+    const outputs = Object.fromEntries(OUTPUTS.map((output) => [output, output]));
+    addSelect(picture, "Output", "output", outputs, settings.output, (output) => {
+      settings.output = /** @type {import("../element/outputs.js").Output} */ (output);
+      this.stage.onMove();
+    });
+    const sides = Object.fromEntries(SIDES.map((side) => [side, `${side} pixels`]));
+    addSelect(picture, "At rest", "rest", sides, settings.rest, (side) => {
+      settings.rest = Number(side);
+      this.stage.onMove();
+    });
     picture.append(element("p", "hint", "Drag to orbit, right-drag or two fingers to pan, scroll or pinch to zoom."));
+    return playing;
   }
 }

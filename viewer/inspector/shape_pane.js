@@ -1,13 +1,12 @@
-// One shape: its surface, which is found coarse and then refined, and its appearance.
+/** One shape: its surface, which is found coarse and then refined, and its appearance. */
 
 import { BackSide, BufferAttribute, BufferGeometry, Color, DoubleSide, FrontSide, Group, Mesh, MeshBasicMaterial, MeshStandardMaterial, Plane, Vector3 } from "three";
-import workerSource from "worker:../element/shape_worker.js";
 
 import { decode } from "../decoder/index.js";
+import { findSurface } from "../element/surface_worker.js";
 import { turnUp } from "../element/up_axis.js";
-import { startWorker } from "../element/workers.js";
 import { captionOf } from "./caption.js";
-import { request, requestJson, unpackMesh } from "./requests.js";
+import { messageOf, request, requestJson, unpackMesh } from "./requests.js";
 import { OWN } from "./shapes_panel.js";
 import { Label } from "./stage.js";
 
@@ -18,6 +17,7 @@ const FLAT_BELOW = 20000; // faces; decimated meshes are shaded flat, since smoo
 
 /** An sRGB byte as light, as vertex colours are. @param {number} byte */
 const toLinear = (byte) => (byte <= 10 ? byte / 255 / 12.92 : ((byte / 255 + 0.055) / 1.055) ** 2.4);
+/** @param {number} x */
 const clamp = (x) => Math.max(-1, Math.min(1, x));
 const ENDS = ["#2166ac", "#f2f0ea", "#b2182b"].map((c) => new Color(c));
 /** 256 colours from blue, inside the original, through white to red, outside; linear, as vertex colours are. */
@@ -27,24 +27,46 @@ const SCALE = Array.from({ length: 256 }, (_, i) => {
   return from.clone().lerp(to, t <= 1 ? t : t - 1).toArray();
 });
 
+/** The cube around a shape, and its up axis. @typedef {{ centre: number[], scale: number, up: string }} Placement */
+/** @typedef {import("./shapes_page.js").Settings} Settings */
+
 export class ShapePane {
+  /** The .sine file. @type {Uint8Array | undefined} */
+  #file;
+  /** @type {Worker | undefined} */
+  #worker;
+  #loads = 0;
+  /** The range of the colours that the geometry has. @type {number | null} */
+  #paintedRange = null;
+  /** @type {BufferAttribute | undefined} */
+  #ownColours;
+  /** @type {Placement | undefined} */
+  placement;
+  /** @type {BufferGeometry | undefined} */
+  geometry;
+  /** Of the surface, in the shape's own coordinates. @type {Float32Array | undefined} */
+  vertices;
+  /** Of the vertices from the original. @type {number[] | null} */
+  distances = null;
+  /** Of the original. */
+  diagonal = 0;
+  group = new Group();
+  shown = true;
+
+  /** @param {import("./requests.js").Asset} asset @param {number} index @param {import("./shapes_page.js").ShapesPage} page */
   constructor(asset, index, page) {
     this.asset = asset;
     this.page = page;
     this.colour = COLOURS[index % COLOURS.length];
     this.label = new Label(asset, this.colour);
-    const standard = { color: CLAY, roughness: 0.65, metalness: 0, side: DoubleSide };
-    this.material = new MeshStandardMaterial(standard);
+    this.material = new MeshStandardMaterial({ color: CLAY, roughness: 0.65, metalness: 0, side: DoubleSide });
     this.cut = new MeshBasicMaterial({ color: CUT, side: BackSide });
-    this.group = new Group();
-    this.shown = true;
-    this.loads = 0;
   }
 
-  /** Read the file, then find the surface with these settings, coarse first. Ends with the finest. */
+  /** Read the file, then find the surface with these settings, coarse first. Ends with the finest. @param {Settings} settings */
   async load(settings) {
-    const load = ++this.loads;
-    this.worker?.terminate();
+    const load = ++this.#loads;
+    this.#worker?.terminate();
     try {
       if (this.asset.kind === "mesh") await this.loadMesh();
       else await this.findSurface(settings, load);
@@ -61,44 +83,50 @@ export class ShapePane {
     this.label.setCaption(header.caption);
     this.label.setNote("");
     this.setSurface(positions, indices);
-    if (colours) this.ownColours = new BufferAttribute(Float32Array.from(colours, toLinear), 3);
+    if (colours) this.#ownColours = new BufferAttribute(Float32Array.from(colours, toLinear), 3);
   }
 
+  /** @param {Settings} settings @param {number} load */
   async findSurface({ level, resolution }, load) {
     this.label.setNote("finding the surface …");
-    if (!this.file) {
-      this.file = new Uint8Array(await request("/file", { asset: this.asset.id }));
-      const decoded = decode(this.file);
-      this.placement = decoded.placement;
-      this.label.setCaption(captionOf(decoded, this.file.length));
-    }
-    if (load !== this.loads) return;
-    await new Promise((resolve, reject) => {
-      const receive = (reply) => {
-        const { positions, indices, cells, isLast, centre, scale } = reply;
-        this.setSurface(positions.map((x, i) => x * scale + centre[i % 3]), indices);
+    const data = (this.#file ??= await this.#fetchFile());
+    if (load !== this.#loads) return;
+    await /** @type {Promise<void>} */ (new Promise((resolve, reject) => {
+      /** @param {import("../element/shape_worker.js").Reply} reply */
+      const receive = ({ positions, indices, cells, isLast, centre, scale }) => {
+        this.setSurface(Float32Array.from(positions, (x, i) => x * scale + centre[i % 3]), indices);
         const faces = (indices.length / 3).toLocaleString("en");
         this.label.setNote(`${faces} faces · ${cells}³${isLast ? "" : ", refining …"}`);
         this.page.stage.redraw();
         if (isLast) resolve();
       };
-      this.worker = startWorker(workerSource, receive, (message) => reject(new Error(message)));
-      this.worker.postMessage({ data: this.file, level, cells: resolution });
-    });
+      this.#worker = findSurface({ data, level, cells: resolution }, receive, (message) => reject(new Error(message)));
+    }));
     if (this.page.settings.colour === "distance") await this.loadDistances();
   }
 
+  async #fetchFile() {
+    const data = new Uint8Array(await request("/file", { asset: this.asset.id }));
+    const file = decode(data);
+    if (file.kind !== "occupancy") throw new Error("The file holds no shape");
+    this.placement = file.placement;
+    this.label.setCaption(captionOf(file, data.length));
+    return data;
+  }
+
+  /** @param {unknown} error */
   showError(error) {
-    this.label.setNote(error.message, true);
+    this.label.setNote(messageOf(error), true);
   }
 
   async loadDistances() {
-    if (this.asset.original) return;
     const { vertices } = this;
+    if (this.asset.original || !vertices) return;
     try {
-      const [diagonal, ...distances] = new Float32Array(await request("/distances", {}, vertices));
+      const [diagonal, ...distances] = new Float32Array(await request("/distances", {}, new Float32Array(vertices)));
       if (vertices !== this.vertices) return; // of an earlier surface
-      Object.assign(this, { diagonal, distances, paintedRange: null });
+      Object.assign(this, { diagonal, distances });
+      this.#paintedRange = null;
     } catch (error) {
       this.showError(error);
     }
@@ -111,13 +139,13 @@ export class ShapePane {
       this.label.quality.textContent = `IoU ${q.iou.toFixed(4)} · ${chamfer}`;
       this.label.quality.title = "Chamfer-L1 distance in per cent of the original's diagonal";
     } catch (error) {
-      this.label.quality.textContent = error.message;
+      this.label.quality.textContent = messageOf(error);
     }
   }
 
   /** @param {Float32Array} vertices in the shape's own coordinates @param {Uint32Array} indices */
   setSurface(vertices, indices) {
-    const { centre, scale } = this.placement;
+    const { centre, scale } = /** @type {Placement} */ (this.placement);
     this.vertices = vertices;
     this.geometry?.dispose();
     this.geometry = new BufferGeometry();
@@ -130,18 +158,19 @@ export class ShapePane {
     this.group.add(new Mesh(this.geometry, this.material), new Mesh(this.geometry, this.cut));
   }
 
-  /** Apply the settings to materials and colours, and place the shape beside or over the others. */
+  /** Apply the settings to materials and colours, and place the shape beside or over the others. @param {Settings} settings @param {boolean} overlaid @param {boolean} isFirst */
   applySettings(settings, overlaid, isFirst) {
-    this.place(this.page.frame ?? this.placement, settings.up);
+    this.place(settings.up);
     const planes = this.clippingPlanes(settings);
     const byDistance = settings.colour === "distance" && this.distances;
     if (byDistance) this.paint(settings.range * this.diagonal);
-    const coloured = byDistance || (this.ownColours && !overlaid);
-    if (!byDistance && coloured) {
-      this.geometry.setAttribute("color", this.ownColours);
-      this.paintedRange = null;
+    const own = byDistance || overlaid ? undefined : this.#ownColours;
+    if (own) {
+      this.geometry?.setAttribute("color", own);
+      this.#paintedRange = null;
     }
-    this.material.vertexColors = Boolean(coloured);
+    const coloured = Boolean(byDistance || own);
+    this.material.vertexColors = coloured;
     this.material.color.set(coloured ? "#ffffff" : overlaid ? this.colour : CLAY);
     this.material.wireframe = settings.wireframe;
     this.material.opacity = overlaid && !isFirst ? settings.opacity : 1;
@@ -153,46 +182,46 @@ export class ShapePane {
     this.material.needsUpdate = true;
   }
 
-  /** Show the shape upright in the reference's cube if both lie in the same place, else in its own. */
-  place(reference, up) {
+  /** Show the shape upright in the reference's cube if both lie in the same place, else in its own. @param {string} up */
+  place(up) {
     if (!this.placement) return;
-    const frame = displayFrame(this.placement, reference);
+    const frame = displayFrame(this.placement, this.page.frame ?? this.placement);
     const { centre, scale } = this.placement;
     turnUp(this.group, up === OWN ? frame.up : up);
     this.group.scale.setScalar(scale / frame.scale);
     const offset = centre.map((x, axis) => (x - frame.centre[axis]) / frame.scale);
-    this.group.position.set(...offset).applyQuaternion(this.group.quaternion);
+    this.group.position.fromArray(offset).applyQuaternion(this.group.quaternion);
   }
 
-  /** The clip plane, which turns with the shape. */
+  /** The clip plane, which turns with the shape. @param {Settings} settings */
   clippingPlanes({ axis, clip, flip }) {
     if (axis === "off") return [];
     const normal = new Vector3().setComponent("xyz".indexOf(axis), flip ? 1 : -1).applyQuaternion(this.group.quaternion);
     return [new Plane(normal, flip ? -clip : clip)];
   }
 
-  /** Colour the vertices by distance, unless an earlier frame has done so with the same range. */
+  /** Colour the vertices by distance, unless an earlier frame has done so with the same range. @param {number} range */
   paint(range) {
-    if (this.paintedRange === range) return;
-    this.paintedRange = range;
     const { geometry, distances } = this;
-    if (!geometry.hasAttribute("color") || geometry.getAttribute("color") === this.ownColours) {
+    if (this.#paintedRange === range || !geometry || !distances) return;
+    this.#paintedRange = range;
+    if (!geometry.hasAttribute("color") || geometry.getAttribute("color") === this.#ownColours) {
       geometry.setAttribute("color", new BufferAttribute(new Float32Array(3 * distances.length), 3));
     }
-    const colours = geometry.getAttribute("color");
+    const colours = /** @type {BufferAttribute} */ (geometry.getAttribute("color"));
     distances.forEach((d, i) => colours.array.set(SCALE[Math.round(127.5 * (1 + clamp(d / range)))], 3 * i));
     colours.needsUpdate = true;
   }
 
   /** Free the graphics memory, and ignore responses that are still on their way. */
   dispose() {
-    this.loads += 1;
-    this.worker?.terminate();
+    this.#loads += 1;
+    this.#worker?.terminate();
     for (const resource of [this.geometry, this.material, this.cut]) resource?.dispose();
   }
 }
 
-/** Boxes of a field, its original and a Draco mesh of it differ by rounding, and must not be aligned separately. */
+/** Boxes of a field, its original and a Draco mesh of it differ by rounding, and must not be aligned separately. @param {Placement} own @param {Placement} reference */
 function displayFrame(own, reference) {
   const offset = Math.max(...own.centre.map((x, axis) => Math.abs(x - reference.centre[axis])));
   const ratio = own.scale / reference.scale;

@@ -1,23 +1,34 @@
-// The page for shapes: panes, light and clip plane.
+/** The page for shapes: panes, light and clip plane. */
 
-import { DirectionalLight, Group, HemisphereLight, Scene, Vector3, WebGLRenderer } from "three";
+import { DirectionalLight, Group, HemisphereLight, Scene, Vector3, Vector4, WebGLRenderer } from "three";
 
 import { panel } from "./panel.js";
 import { ShapePane } from "./shape_pane.js";
 import { OWN, ShapesPanel } from "./shapes_panel.js";
 import { BASE_FOV, countDrawing } from "./stage.js";
 
+/** @typedef {import("./stage.js").Pane<ShapePane>} Pane */
+/** @typedef {typeof SETTINGS} Settings */
+
+const SETTINGS = {
+  layout: "side", resolution: 256, level: 0.5, colour: "plain", range: 0.005, wireframe: false, opacity: 0.5,
+  axis: "off", clip: 0, flip: false, turn: 35, height: 35, strength: 1, up: OWN,
+};
+
 export class ShapesPage {
+  /** @type {ShapePane[]} */
+  views = [];
+  scene = new Scene();
+  root = new Group();
+  #run = 0;
+  #size = "";
+
+  /** @param {import("./requests.js").State} state @param {import("./stage.js").Stage} stage */
   constructor(state, stage) {
     this.state = state;
     this.stage = stage;
-    this.settings = {
-      layout: "side", resolution: 256, level: 0.5, colour: "plain", range: 0.005, wireframe: false, opacity: 0.5,
-      axis: "off", clip: 0, flip: false, turn: 35, height: 35, strength: 1, up: state.up ?? OWN,
-    };
-    this.views = [];
-    this.scene = new Scene();
-    this.root = this.scene.add(new Group()).children[0];
+    this.settings = { ...SETTINGS, up: state.up ?? OWN };
+    this.scene.add(this.root);
     this.renderer = new WebGLRenderer({ canvas: this.stage.canvas, antialias: true });
     this.renderer.localClippingEnabled = true;
     this.renderer.setPixelRatio(Math.min(2, devicePixelRatio));
@@ -36,6 +47,10 @@ export class ShapesPage {
     this.stage.draw = () => this.draw();
     this.stage.onMove = () => {};
     panel.replaceChildren(...this.controls);
+    this.placeCamera();
+  }
+
+  placeCamera() {
     this.stage.place(new Vector3(1, 0.7, 3.3), new Vector3(), new Vector3(0, 1, 0));
   }
 
@@ -48,7 +63,7 @@ export class ShapesPage {
     this.views = [];
   }
 
-  /** Show these assets instead of those shown before. */
+  /** Show these assets instead of those shown before. @param {import("./requests.js").Asset[]} assets */
   show(assets) {
     this.leave();
     this.views = assets.map((asset, index) => new ShapePane(asset, index, this));
@@ -79,9 +94,9 @@ export class ShapesPage {
 
   /** Find all surfaces anew, where the grid or the level has changed. */
   async refresh() {
-    const run = (this.run = (this.run ?? 0) + 1);
+    const run = ++this.#run;
     await Promise.all(this.views.map((view) => view.load(this.settings)));
-    if (run === this.run) await this.loadQuality();
+    if (run === this.#run) await this.loadQuality();
   }
 
   async loadQuality() {
@@ -109,10 +124,10 @@ export class ShapesPage {
   }
 
   draw() {
-    const box = this.stage.canvas.parentElement.getBoundingClientRect();
+    const box = this.stage.canvas.getBoundingClientRect();
     if (!box.width) return;
-    if (this.size !== `${box.width} ${box.height}`) this.renderer.setSize(box.width, box.height, false);
-    this.size = `${box.width} ${box.height}`;
+    if (this.#size !== `${box.width} ${box.height}`) this.renderer.setSize(box.width, box.height, false);
+    this.#size = `${box.width} ${box.height}`;
     this.setLight();
     this.views.forEach((view, index) => view.applySettings(this.settings, this.overlaid, index === 0));
     this.renderer.setScissorTest(true);
@@ -121,6 +136,7 @@ export class ShapesPage {
     countDrawing();
   }
 
+  /** @param {Pane} pane @param {DOMRect} box of the stage */
   drawPane({ element: paneElement, entries }, box) {
     const pane = paneElement.getBoundingClientRect();
     const aspect = pane.width / pane.height;
@@ -129,9 +145,9 @@ export class ShapesPage {
     this.camera.updateProjectionMatrix();
     const views = entries.map((entry) => entry.view);
     for (const view of this.views) view.group.visible = views.includes(view) && (view.shown || !this.overlaid);
-    const area = [pane.left - box.left, box.bottom - pane.bottom, pane.width, pane.height];
-    this.renderer.setViewport(...area);
-    this.renderer.setScissor(...area);
+    const area = new Vector4(pane.left - box.left, box.bottom - pane.bottom, pane.width, pane.height);
+    this.renderer.setViewport(area);
+    this.renderer.setScissor(area);
     this.renderer.render(this.scene, this.camera);
   }
 }

@@ -1,4 +1,5 @@
-// The controls of the page for shapes.
+/** The controls of the page for shapes. */
+
 import { addButton, addCheckbox, addGroup, addSelect, addSlider, debounced, listViews, panel } from "./panel.js";
 import { LIVE } from "./requests.js";
 import { element } from "./stage.js";
@@ -6,7 +7,16 @@ import { element } from "./stage.js";
 /** The up axis that each file has. */
 export const OWN = "own";
 
+/** @typedef {import("./shapes_page.js").Settings} Settings */
+
 export class ShapesPanel {
+  overlay = element("div");
+  viewList = this.overlay.appendChild(element("div"));
+  legend = element("div", "legend");
+  scale = element("div", "scale");
+  ends = element("div", "ends");
+
+  /** @param {import("./shapes_page.js").ShapesPage} page */
   constructor(page) {
     this.page = page;
     panel.replaceChildren();
@@ -16,7 +26,13 @@ export class ShapesPanel {
     this.addLightGroup();
   }
 
-  /** A function that stores a setting, then updates what depends on it. */
+  /**
+   * A function that stores a setting, then updates what depends on it.
+   *
+   * @template {keyof Settings} Name
+   * @param {Name} name
+   * @returns {(value: Settings[Name]) => void}
+   */
   setter(name, update = () => this.page.stage.redraw()) {
     return (value) => {
       this.page.settings[name] = value;
@@ -30,12 +46,11 @@ export class ShapesPanel {
     const view = addGroup("View");
     const layouts = { side: "side by side", overlaid: "overlaid" };
     addSelect(view, "Layout", "layout", layouts, settings.layout, this.setter("layout", () => page.arrange()));
-    this.overlay = view.appendChild(element("div"));
-    this.viewList = this.overlay.appendChild(element("div"));
+    view.append(this.overlay);
     addSlider(this.overlay, "Opacity", "opacity", [0.1, 1, 0.05], settings.opacity, this.setter("opacity"));
     const ups = { [OWN]: "as in the file", ...Object.fromEntries(state.ups.map((up) => [up, up])) };
     addSelect(view, "Up axis", "up", ups, settings.up, this.setter("up"));
-    addButton(view, "Reset camera", "reset", () => page.stage.reset());
+    addButton(view, "Reset camera", "reset", () => page.placeCamera());
   }
 
   addSurfaceGroup() {
@@ -48,14 +63,14 @@ export class ShapesPanel {
     addSelect(surface, "Grid", "resolution", cells, settings.resolution, (value) => setResolution(Number(value)));
     addSlider(surface, "Level", "level", [0.02, 0.98, 0.02], settings.level, this.setter("level", refresh), (v) => v.toFixed(2));
     const isCompared = state.original && LIVE; // distances need the server
+    /** @type {Record<string, string>} */
     const colours = isCompared ? { plain: "plain", distance: "distance" } : { plain: "plain" };
     addSelect(surface, "Colour", "colour", colours, settings.colour, this.setter("colour", () => page.recolour()));
-    this.legend = surface.appendChild(element("div", "legend"));
+    surface.append(this.legend);
     this.legend.hidden = true;
     const setRange = this.setter("range", () => this.updateLegend());
     addSlider(this.legend, "Range", "range", [0.0005, 0.02, 0.0005], settings.range, setRange, (v) => `${(100 * v).toFixed(2)} %`);
-    this.scale = this.legend.appendChild(element("div", "scale"));
-    this.ends = this.legend.appendChild(element("div", "ends"));
+    this.legend.append(this.scale, this.ends);
     addCheckbox(surface, "Wireframe", "wireframe", settings.wireframe, this.setter("wireframe"));
   }
 
@@ -85,6 +100,7 @@ export class ShapesPanel {
     const diagonal = views.find((view) => view.diagonal)?.diagonal;
     if (!diagonal) return;
     const range = settings.range * diagonal;
+    /** @param {number} v */
     const format = (v) => (v === 0 ? "0" : Number(v.toPrecision(2)).toString());
     this.ends.replaceChildren(...[-range, 0, range].map((v) => element("span", "", format(v))));
     this.ends.title = "in the unit of the original mesh; the range is in per cent of its diagonal";

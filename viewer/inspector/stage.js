@@ -1,32 +1,45 @@
-// Panes with one shared camera. three.js draws shapes into them; scenes bring pictures of their own.
+/** Panes with one shared camera. three.js draws shapes into them; scenes bring pictures of their own. */
 
 import { PerspectiveCamera } from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 
+import { orbitByKey } from "../element/orbit_keys.js";
+
+/** @typedef {import("three").Vector3} Vector3 */
+/** @template View @typedef {{ view: View, label: HTMLElement }} Entry of a pane */
+/** @template View @typedef {{ element: HTMLElement, entries: Entry<View>[] }} Pane */
+
 export const BASE_FOV = 34; // degrees, of the shorter side of a pane
 
-/** The number of columns that gives n panes the largest shorter side. */
+/** The number of columns that gives n panes the largest shorter side. @param {number} n @param {number} width @param {number} height */
 function columnsFor(n, width, height) {
   let best = 1;
+  /** @param {number} c */
   const side = (c) => Math.min(width / c, height / Math.ceil(n / c));
   for (let c = 2; c <= n; c++) if (side(c) > side(best)) best = c;
   return best;
 }
 
 export class Stage {
+  canvas = /** @type {HTMLCanvasElement} */ (document.getElementById("canvas"));
+  container = /** @type {HTMLElement} */ (document.getElementById("panes"));
+  camera = new PerspectiveCamera(BASE_FOV, 1, 0.01, 100);
+  /** @type {OrbitControls | undefined} */
+  controls;
+  /** @type {Pane<any>[]} */
+  panes = [];
+  #isScheduled = false;
+  onMove = () => {};
+  /** Redraws the panes; set by the page that fills them. @type {(() => void) | null} */
+  draw = null;
+
   constructor() {
-    this.canvas = document.getElementById("canvas");
-    this.container = document.getElementById("panes");
-    this.camera = new PerspectiveCamera(BASE_FOV, 1, 0.01, 100);
-    this.panes = []; // {element, entries}
-    this.onMove = () => {};
-    this.draw = null; // redraws the panes; set by the page that fills them
-    new ResizeObserver(() => this.resized()).observe(document.getElementById("stage"));
+    new ResizeObserver(() => this.resized()).observe(/** @type {HTMLElement} */ (document.getElementById("stage")));
+    this.container.addEventListener("keydown", (event) => this.controls && orbitByKey(event, this.controls));
   }
 
-  /** Set the camera, and let the mouse orbit it around a target. */
+  /** Set the camera, and let pointer and keys orbit it around a target. @param {Vector3} position @param {Vector3} target @param {Vector3} up */
   place(position, target, up) {
-    this.home = { position, target, up };
     this.camera.up.copy(up);
     this.camera.position.copy(position);
     this.controls?.dispose();
@@ -35,10 +48,7 @@ export class Stage {
     this.controls.addEventListener("change", () => this.moved());
     this.controls.update();
     this.moved();
-  }
-
-  reset() {
-    this.place(this.home.position, this.home.target, this.home.up);
+    return this.controls;
   }
 
   moved() {
@@ -46,7 +56,7 @@ export class Stage {
     this.redraw();
   }
 
-  /** One pane for each group; a group is a list of entries {view, label}, whose labels the pane shows. */
+  /** One pane for each group of entries, whose labels the pane shows. @param {Entry<any>[][]} groups */
   arrange(groups) {
     this.container.replaceChildren();
     this.panes = groups.map((entries) => {
@@ -71,11 +81,11 @@ export class Stage {
 
   /** Draw in the next frame, once however often this is called before. */
   redraw() {
-    if (this.scheduled || this.draw === null) return;
-    this.scheduled = true;
+    if (this.#isScheduled || this.draw === null) return;
+    this.#isScheduled = true;
     requestAnimationFrame(() => {
-      this.scheduled = false;
-      this.draw();
+      this.#isScheduled = false;
+      this.draw?.();
     });
   }
 }
@@ -85,6 +95,13 @@ export function countDrawing() {
   document.body.dataset.drawn = String(Number(document.body.dataset.drawn ?? 0) + 1);
 }
 
+/**
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} tag
+ * @param {string} [className]
+ * @param {string} [text]
+ * @returns {HTMLElementTagNameMap[T]}
+ */
 export function element(tag, className = "", text = "") {
   const created = document.createElement(tag);
   if (className) created.className = className;
@@ -94,7 +111,8 @@ export function element(tag, className = "", text = "") {
 
 /** The label of an asset: its name and caption, its quality, and a note on its progress. */
 export class Label {
-  constructor(asset, colour = null) {
+  /** @param {import("./requests.js").Asset} asset @param {string} [colour] of its dot */
+  constructor(asset, colour) {
     this.element = element("div", "label");
     const title = this.element.appendChild(element("strong", "", asset.name));
     if (asset.original) title.append(element("span", "original", "original"));
@@ -104,16 +122,19 @@ export class Label {
     this.note = this.element.appendChild(element("div", "note", "loading …"));
   }
 
+  /** @param {string} colour */
   dot(colour) {
     const dot = element("i", "dot");
     dot.style.background = colour;
     return dot;
   }
 
+  /** @param {Record<string, string>} caption */
   setCaption(caption) {
     this.caption.replaceChildren(...Object.values(caption).map((text) => element("div", "", text)));
   }
 
+  /** @param {string} text */
   setNote(text, isError = false) {
     this.note.textContent = text;
     this.note.classList.toggle("error", isError);

@@ -1,0 +1,8 @@
+/** An exported page of shapes, which carries nothing for scenes. */
+
+import { begin } from "./inspector.js";
+import { ShapesPage } from "./shapes_page.js";
+
+export * from "./inspector.js";
+
+begin({ shapes: ShapesPage });
