@@ -34,6 +34,7 @@ pytest_plugins = [
     "support.browser",
     "support.messy_photographs",
     "support.node_packages",
+    "support.set_clock",
     "support.sweep_results",
     "support.tiny_runs",
     "support.torus",

@@ -2,7 +2,6 @@
 
 import math
 import sys
-import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from sinenerf.codec.tensors import load_tensors
 from sinenerf.common import checkpoint
 from sinenerf.common.console import Stop, say
 from sinenerf.common.optimization import make_optimizer
+from sinenerf.common.training_clock import training_time
 from sinenerf.factored import keep_weights
 from sinenerf.occupancy.config import FitConfig
 from sinenerf.occupancy.evaluate import iou, occupied
@@ -148,15 +148,15 @@ class Training:
     def run(self, stop: Stop) -> Iterator[None]:
         """Train until the budget is used up or `stop` is set. Yields after each evaluation of the held-out points."""
         scored = self.seconds
-        before = time.monotonic()
+        before = training_time()
         while not (self.finished or stop.wanted):
             self.loss = self._train_step()
-            now = time.monotonic()
+            now = training_time()
             self.seconds, before = self.seconds + now - before, now
             if self.seconds - scored > SCORE_EVERY or self.finished:
                 self._record()
                 yield
-                scored, before = self.seconds, time.monotonic()
+                scored, before = self.seconds, training_time()
             left = self.schedule.time_left(self.step, self.seconds)
             self.bar.update(self.done_fraction, left, self.step, self.iou)
 

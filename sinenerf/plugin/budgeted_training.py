@@ -11,6 +11,7 @@ import torch
 
 from sinenerf.common import checkpoint
 from sinenerf.common.console import interruptible, say
+from sinenerf.common.training_clock import training_time
 from sinenerf.plugin.edge import silence
 from sinenerf.plugin.scoring import model_renderer, score_held_out
 from sinenerf.radiance.evaluate import mean_metrics
@@ -35,7 +36,7 @@ class BudgetedTraining(ABC):
     seed: int = 0
     step: int = 0
     seconds: float = 0.0
-    """Time spent in training steps alone."""
+    """Time spent in training steps alone, without the compilation of their kernels."""
 
     @property
     def done_fraction(self) -> float:
@@ -55,10 +56,10 @@ class BudgetedTraining(ABC):
         due = self.seconds + SAVE_EVERY
         with interruptible() as stop:
             while self.done_fraction < 1 and not stop.wanted:
-                begin, before = time.monotonic(), self.done_fraction
+                begin, before = training_time(), self.done_fraction
                 self._train_step()
                 self.step += 1
-                self.seconds += time.monotonic() - begin
+                self.seconds += training_time() - begin
                 self._report(before)
                 if self.checkpoint is not None and (self.seconds > due or stop.wanted):
                     begin = time.monotonic()

@@ -38,6 +38,22 @@ def test_a_loss_that_is_no_number_stops(torus, tmp_path):
     assert not (tmp_path / "x.sine").exists()
 
 
+def test_the_budget_is_not_spent_on_compiling_kernels(clock, torus, tmp_path, monkeypatch):
+    steps, train_step = [], Training._train_step
+
+    def timed(self):
+        if not steps:
+            clock.compile(100.0)
+        steps.append(self.seconds)
+        clock.now += 1.0
+        return train_step(self)
+
+    monkeypatch.setattr(Training, "_train_step", timed)
+    architecture, config = split_settings({"minutes": 0.1, **SMALL})
+    assert fit(torus, architecture, config, tmp_path / "x.sine").complete
+    assert steps == [0, 1, 2, 3, 4, 5]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adam", "soap"])
 def test_resumed_training_is_the_same_training(optimizer, torus, tmp_path, monkeypatch):

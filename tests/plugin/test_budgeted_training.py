@@ -8,6 +8,7 @@ import torch
 from support.tiny_runs import budgeted_training
 
 pytest.importorskip("nerfstudio", reason="needs nerfstudio")
+from sinenerf.plugin.budgeted_training import BudgetedTraining
 
 TENSORF = {
     "pipeline.datamanager.train_num_rays_per_batch": 16,
@@ -52,3 +53,27 @@ def test_an_interrupted_training_resumes(method, options, scene, tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(b"broken")
     fresh = budgeted_training(method, options, scene, tmp_path, 2)
     assert fresh.run() and fresh.step == 2
+
+
+class Counting(BudgetedTraining):
+    """Steps of one second each; before the first one 100 s of compiling."""
+
+    def _train_step(self):
+        if self.step == 0:
+            self.clock.compile(100.0)
+        self.clock.now += 1.0
+
+    def _report(self, before):
+        self.clock.now += 50.0  # is not counted either
+
+    def _state(self):
+        return {}
+
+    def _load_state(self, state):
+        pass
+
+
+def test_the_budget_is_not_spent_on_compiling_kernels(clock):
+    training = Counting(max_seconds=4.0, max_steps=None)
+    training.clock = clock
+    assert training.run() and (training.step, training.seconds) == (4, 4.0)

@@ -1,0 +1,40 @@
+"""The clock of training budgets. It stands still while numba compiles a kernel.
+
+A kernel is compiled when it is first called with arguments of new types, and then kept on the disk: the first training
+on a machine compiles for ten seconds or more, at its first steps and where rounding begins. A budget in minutes is for
+training alone, so that the first run is as good as the second.
+"""
+
+from time import monotonic
+from typing import Any
+
+from numba.core import event
+
+COMPILE = "numba:compile"
+"""numba's name of the event; events of kernels that a kernel calls lie within that of the caller."""
+
+
+class _Compilation(event.Listener):
+    """Adds up the time from the start to the end of outermost events."""
+
+    def __init__(self) -> None:
+        self.seconds, self._depth, self._begin = 0.0, 0, 0.0
+
+    def on_start(self, event: Any) -> None:
+        if self._depth == 0:
+            self._begin = monotonic()
+        self._depth += 1
+
+    def on_end(self, event: Any) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            self.seconds += monotonic() - self._begin
+
+
+_compilation = _Compilation()
+event.register(COMPILE, _compilation)
+
+
+def training_time() -> float:
+    """Seconds since an unknown moment, without those in which this process compiled kernels."""
+    return monotonic() - _compilation.seconds

@@ -1,0 +1,27 @@
+"""A clock of training budgets that tests set."""
+
+from dataclasses import dataclass
+
+import pytest
+from numba.core import event
+
+from sinenerf.common import training_clock
+
+
+@dataclass
+class SetClock:
+    now: float = 0.0
+    """Seconds."""
+
+    def compile(self, seconds: float) -> None:
+        """Let time pass as if a kernel were compiled."""
+        with event.trigger_event(training_clock.COMPILE):
+            self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The time that `training_time` goes by."""
+    clock = SetClock()
+    monkeypatch.setattr(training_clock, "monotonic", lambda: clock.now)
+    return clock
