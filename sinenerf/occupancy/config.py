@@ -66,8 +66,7 @@ class FitConfig:
     """Training of an occupancy field, and the size of its file."""
 
     minutes: float | None = setting(None, positive=True)
-    """Training time, in which compiling kernels does not count. Default: until the loss on held-out points is flat, at
-    most 2 (3,000 bytes) to 16 (200,000)."""
+    """Training time without compilation. Default: until the loss is flat, at most 2 (3,000 bytes) to 16 (200,000)."""
     steps: int | None = setting(None, positive=True)
     """Number of training steps instead."""
     batch: int = setting(8192, positive=True, chosen_for_size=True)

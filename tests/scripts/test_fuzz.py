@@ -37,15 +37,6 @@ def outcome(fuzz, settings):
     return stop.value.code
 
 
-def test_every_file_is_damaged_and_can_be_made_again(fuzz):
-    files = fuzz.golden_files(GOLDEN)
-    made = [fuzz.damaged_file(number, files) for number in range(300)]
-    assert made == [fuzz.damaged_file(number, files) for number in range(300)]
-    assert not set(made) & set(files) and len(set(made)) > 290
-    sealed = [data for data in made if len(data) > 11 and data == fuzz.resealed(data)]
-    assert 0.8 * len(made) < len(sealed) < len(made)
-
-
 def test_the_real_reader_is_counted_and_a_second_run_goes_on(fuzz, tmp_path, capsys):
     assert outcome(fuzz, options(fuzz, tmp_path)) == 0
     first = figures(tmp_path)
