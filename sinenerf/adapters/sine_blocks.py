@@ -1,5 +1,6 @@
-"""scale sin(omega B A) a few rows at a time: added to a block of a matrix, or differentiated."""
+"""scale sin(omega B A) a few rows at a time: added to rows of a matrix, or differentiated."""
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -24,14 +25,14 @@ class Sine:
         self.compiled = _kernels_apply(self.a, self.b)
         self.memory = a.new_empty(0)
 
-    def add_rows(self, block: Float[Tensor, "rows in"], rows: slice) -> None:
-        """block += these rows of the matrix."""
+    def add_rows(self, base: Float[Tensor, "rows in"], rows: slice, out: Float[Tensor, "rows in"]) -> None:
+        """out = base + these rows of the matrix; all are contiguous and of one dtype, and out may be base."""
         if self.compiled:
             from sinenerf.common.sine_kernels import add_sine
 
-            add_sine(self.a.numpy(), self.b[rows].numpy(), self.scale, block.numpy())
+            add_sine(self.a.numpy(), self.b[rows].numpy(), np.float32(self.scale), base.numpy(), out.numpy())
         else:
-            block.add_(self._phases(rows).sin_(), alpha=self.scale)
+            torch.add(base, self._phases(rows).sin_(), alpha=self.scale, out=out)
 
     def start_gradients(self) -> None:
         """Set the gradients of A and B to zero."""

@@ -85,7 +85,7 @@ class _Matrix:
     """W and several sines, of which only a few rows exist at a time."""
 
     def __init__(self, weight: Tensor | None, sines: list[Sine]) -> None:
-        self.weight, self.sines = weight, sines
+        self.weight, self.sines = None if weight is None else weight.detach(), sines
         self.memory = sines[0].a.new_empty(0)
 
     def block(self, part: slice) -> Tensor:
@@ -99,12 +99,12 @@ class _Matrix:
     def rows(self, part: slice) -> Tensor:
         """These rows of the sum in the same memory."""
         block = self.block(part)
-        if self.weight is None:
-            block.zero_()
-        else:
-            block.copy_(self.weight[part])
+        base = block.zero_() if self.weight is None else self.weight[part]
+        if base.dtype != block.dtype or not base.is_contiguous():
+            base = block.copy_(base)
         for sine in self.sines:
-            sine.add_rows(block, part)
+            sine.add_rows(base, part, out=block)
+            base = block
         return block
 
 

@@ -1,8 +1,9 @@
 """Blocks of scale sin(B A) and their gradients on a CPU in float32, compiled by numba.
 
-torch makes one pass over memory for the product, one for its sine and one for each use. Here about a thousand phases
-at a time stay in the nearest cache from the product to the use, and the sine costs 17 operations. Each loop over them
-is a function of its own on contiguous rows: then the compiler uses vectors.
+torch makes one pass over memory for the product, one for its sine and one for each use. Here a few thousand phases at a
+time stay in the nearest cache from the product to the use, and the sine costs 17 operations. The products are those of
+`matrix_kernels`, for whose tiles blocks are copied and filled up with zeros. Each loop over phases is a function of its
+own on contiguous rows: then the compiler uses vectors.
 """
 
 from typing import Any
@@ -10,12 +11,12 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from sinenerf.common.matrix_kernels import COMPILED
+from sinenerf.common.matrix_kernels import COLUMNS, COMPILED, ROWS, add_outer, multiply_add
 
 LARGEST_PHASE = 10_000.0
 """Up to here `_sine` is within 1.3e-7: the multiples of pi that it subtracts have at most 13 bits."""
-TILE = 1024
-"""Phases that are computed at once."""
+TILE, GROUP = 2 * COLUMNS, 2 * ROWS
+"""Columns and rows of the phases that are computed at once."""
 ORDERED: dict[str, Any] = COMPILED | {"fastmath": {"contract"}}
 """Options that keep the order of operations, on which the reduction of a phase depends."""
 
@@ -31,49 +32,71 @@ ZERO, HALF = np.float32(0), np.float32(0.5)
 
 
 @njit(**COMPILED)
-def add_sine(a, b, scale, out):
-    """out += scale sin(b a) for contiguous float32 a (k, n), b (m, k), out (m, n)."""
-    memory = np.empty(TILE, np.float32)
-    for start in range(0, out.shape[1], TILE):
-        stop = min(start + TILE, out.shape[1])
-        phases = memory[: stop - start]
-        for i in range(len(out)):
-            _product(b, i, a, start, stop, phases)
-            _add_sines(phases, scale, out[i, start:stop])
+def add_sine(a, b, scale, base, out):
+    """out = base + scale sin(b a) for contiguous float32 a (k, n), b (m, k), base and out (m, n); scale float32."""
+    (m, n), k = out.shape, len(a)
+    factors, columns = np.empty((GROUP, k), np.float32), np.empty((k, TILE), np.float32)
+    phases = np.empty((GROUP, TILE), np.float32)
+    for start in range(0, n, TILE):
+        stop = min(start + TILE, n)
+        _copy(a[:, start:stop], columns)
+        for first in range(0, m, GROUP):
+            last = min(first + GROUP, m)
+            _copy(b[first:last], factors)
+            phases[:] = ZERO
+            multiply_add(factors, columns, phases)
+            for i in range(first, last):
+                _add_sines(phases[i - first, : stop - start], scale, base[i, start:stop], out[i, start:stop])
 
 
 @njit(**COMPILED)
 def add_gradients(upstream, a, b, grad_a, grad_b):
     """grad_a += b^T d and grad_b += d a^T, d = upstream cos(b a): the gradients of sum(upstream sin(b a))."""
-    memory = np.empty(TILE, np.float32)
-    for start in range(0, upstream.shape[1], TILE):
-        stop = min(start + TILE, upstream.shape[1])
-        slopes = memory[: stop - start]
-        for i in range(len(upstream)):
-            _product(b, i, a, start, stop, slopes)
-            _times_cosines(slopes, upstream[i, start:stop])
-            for k in range(len(a)):
-                grad_b[i, k] += _dot_and_add(slopes, a[k, start:stop], b[i, k], grad_a[k, start:stop])
+    (m, n), k = upstream.shape, len(a)
+    rank = (k + ROWS - 1) // ROWS * ROWS
+    factors, columns = np.zeros((GROUP, rank), np.float32), np.zeros((rank, TILE), np.float32)
+    slopes, turned = np.empty((GROUP, TILE), np.float32), np.empty((rank, GROUP), np.float32)
+    of_columns, of_factors = np.empty_like(columns), np.empty_like(factors)
+    for start in range(0, n, TILE):
+        stop = min(start + TILE, n)
+        _copy(a[:, start:stop], columns)
+        of_columns[:] = ZERO
+        for first in range(0, m, GROUP):
+            last = min(first + GROUP, m)
+            _copy(b[first:last], factors)
+            slopes[:] = ZERO
+            multiply_add(factors, columns, slopes)
+            for i in range(first, last):
+                _times_cosines(slopes[i - first, : stop - start], upstream[i, start:stop])
+            slopes[last - first :] = ZERO
+            of_factors[:] = ZERO
+            add_outer(slopes, columns, of_factors)
+            turned[:] = factors.T
+            multiply_add(turned, slopes, of_columns)
+            for i in range(first, last):
+                for j in range(k):
+                    grad_b[i, j] += of_factors[i - first, j]
+        for j in range(k):
+            for i in range(start, stop):
+                grad_a[j, i] += of_columns[j, i - start]
 
 
 @njit(**COMPILED)
-def _product(b, i, a, start, stop, phases):
-    """phases = b[i] @ a[:, start:stop]."""
-    phases[:] = ZERO
-    for k in range(len(a)):
-        _add_multiple(phases, b[i, k], a[k, start:stop])
+def _copy(block, out):
+    """Copy a block into the corner of a larger array, whose other values become 0."""
+    rows, columns = block.shape
+    for i in range(rows):
+        for j in range(columns):
+            out[i, j] = block[i, j]
+        for j in range(columns, out.shape[1]):
+            out[i, j] = ZERO
+    out[rows:] = ZERO
 
 
 @njit(**COMPILED)
-def _add_multiple(out, factor, x):
-    for j in range(len(out)):
-        out[j] += factor * x[j]
-
-
-@njit(**COMPILED)
-def _add_sines(phases, scale, out):
+def _add_sines(phases, scale, base, out):
     for j in range(len(phases)):
-        out[j] += scale * _sine(phases[j], ZERO)
+        out[j] = base[j] + scale * _sine(phases[j], ZERO)
 
 
 @njit(**COMPILED)
@@ -81,16 +104,6 @@ def _times_cosines(phases, upstream):
     """Replace each phase by upstream cos(phase)."""
     for j in range(len(phases)):
         phases[j] = upstream[j] * _sine(phases[j], HALF)
-
-
-@njit(**COMPILED)
-def _dot_and_add(x, y, factor, out):
-    """The scalar product of x and y; out += factor x."""
-    total = ZERO
-    for j in range(len(x)):
-        total += x[j] * y[j]
-        out[j] += factor * x[j]
-    return total
 
 
 @njit(**ORDERED)

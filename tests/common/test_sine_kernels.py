@@ -5,7 +5,7 @@ import pytest
 from numba import njit
 
 from sinenerf.common import sine_kernels
-from sinenerf.common.sine_kernels import LARGEST_PHASE, TILE, _sine, add_gradients, add_sine
+from sinenerf.common.sine_kernels import GROUP, LARGEST_PHASE, TILE, _sine, add_gradients, add_sine
 
 
 @njit
@@ -23,17 +23,19 @@ def test_sine_and_cosine_are_exact_to_rounding(largest):
     assert _sines(phases[:1], np.float32(0))[0] == 0
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 2, 5), (7, 9, 2 * TILE + 3)])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 2, 5), (GROUP, 8, TILE), (2 * GROUP + 3, 9, 2 * TILE + 3)])
 def test_blocks_are_those_of_float64(shape):
     m, k, n = shape
     rng = np.random.default_rng(0)
     a, b, upstream, block = (rng.normal(size=s).astype(np.float32) for s in ((k, n), (m, k), (m, n), (m, n)))
-    out, grad_a, grad_b = block.copy(), np.ones_like(a), np.ones_like(b)
-    add_sine(a, b, 0.5, out)
+    out, grad_a, grad_b = np.full_like(block, np.nan), np.ones_like(a), np.ones_like(b)
+    add_sine(a, b, np.float32(0.5), block, out)
     add_gradients(upstream, a, b, grad_a, grad_b)
     phases = b.astype(np.float64) @ a
     slopes = upstream * np.cos(phases)
     np.testing.assert_allclose(out, block + 0.5 * np.sin(phases), atol=3e-6)
+    add_sine(a, b, np.float32(0.5), block, block)
+    np.testing.assert_array_equal(block, out)
     np.testing.assert_allclose(grad_a, 1 + b.T @ slopes, atol=1e-5)
     np.testing.assert_allclose(grad_b, 1 + slopes @ a.T, atol=1e-3)
 
