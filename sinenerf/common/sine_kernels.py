@@ -35,16 +35,15 @@ ZERO, HALF = np.float32(0), np.float32(0.5)
 def add_sine(a, b, scale, base, out):
     """out = base + scale sin(b a) for contiguous float32 a (k, n), b (m, k), base and out (m, n); scale float32."""
     (m, n), k = out.shape, len(a)
-    factors, columns = np.empty((GROUP, k), np.float32), np.empty((k, TILE), np.float32)
-    phases = np.empty((GROUP, TILE), np.float32)
-    for start in range(0, n, TILE):
-        stop = min(start + TILE, n)
-        _copy(a[:, start:stop], columns)
-        for first in range(0, m, GROUP):
-            last = min(first + GROUP, m)
-            _copy(b[first:last], factors)
+    tiles = _tiles(a, k)
+    factors, phases = np.empty((GROUP, k), np.float32), np.empty((GROUP, TILE), np.float32)
+    for first in range(0, m, GROUP):
+        last = min(first + GROUP, m)
+        _copy(b[first:last], factors)
+        for t in range(len(tiles)):
+            start, stop = t * TILE, min((t + 1) * TILE, n)
             phases[:] = ZERO
-            multiply_add(factors, columns, phases)
+            multiply_add(factors, tiles[t], phases)
             for i in range(first, last):
                 _add_sines(phases[i - first, : stop - start], scale, base[i, start:stop], out[i, start:stop])
 
@@ -54,42 +53,44 @@ def add_gradients(upstream, a, b, grad_a, grad_b):
     """grad_a += b^T d and grad_b += d a^T, d = upstream cos(b a): the gradients of sum(upstream sin(b a))."""
     (m, n), k = upstream.shape, len(a)
     rank = (k + ROWS - 1) // ROWS * ROWS
-    factors, columns = np.zeros((GROUP, rank), np.float32), np.zeros((rank, TILE), np.float32)
+    tiles = _tiles(a, rank)
+    of_tiles = np.zeros_like(tiles)
+    factors, of_factors = np.zeros((GROUP, rank), np.float32), np.empty((GROUP, rank), np.float32)
     slopes, turned = np.empty((GROUP, TILE), np.float32), np.empty((rank, GROUP), np.float32)
-    of_columns, of_factors = np.empty_like(columns), np.empty_like(factors)
-    for start in range(0, n, TILE):
-        stop = min(start + TILE, n)
-        _copy(a[:, start:stop], columns)
-        of_columns[:] = ZERO
-        for first in range(0, m, GROUP):
-            last = min(first + GROUP, m)
-            _copy(b[first:last], factors)
+    for first in range(0, m, GROUP):
+        last = min(first + GROUP, m)
+        _copy(b[first:last], factors)
+        turned[:] = factors.T
+        of_factors[:] = ZERO
+        for t in range(len(tiles)):
+            start, stop = t * TILE, min((t + 1) * TILE, n)
             slopes[:] = ZERO
-            multiply_add(factors, columns, slopes)
+            multiply_add(factors, tiles[t], slopes)
             for i in range(first, last):
                 _times_cosines(slopes[i - first, : stop - start], upstream[i, start:stop])
-            slopes[last - first :] = ZERO
-            of_factors[:] = ZERO
-            add_outer(slopes, columns, of_factors)
-            turned[:] = factors.T
-            multiply_add(turned, slopes, of_columns)
-            for i in range(first, last):
-                for j in range(k):
-                    grad_b[i, j] += of_factors[i - first, j]
-        for j in range(k):
-            for i in range(start, stop):
-                grad_a[j, i] += of_columns[j, i - start]
+            add_outer(slopes, tiles[t], of_factors)
+            multiply_add(turned, slopes, of_tiles[t])
+        grad_b[first:last] += of_factors[: last - first, :k]
+    for t in range(len(tiles)):
+        start, stop = t * TILE, min((t + 1) * TILE, n)
+        grad_a[:, start:stop] += of_tiles[t, :k, : stop - start]
+
+
+@njit(**COMPILED)
+def _tiles(a, rows):
+    """The columns of a, TILE at a time, with as many rows, filled up with zeros."""
+    tiles = np.empty(((a.shape[1] + TILE - 1) // TILE, rows, TILE), np.float32)
+    for t in range(len(tiles)):
+        _copy(a[:, t * TILE : (t + 1) * TILE], tiles[t])
+    return tiles
 
 
 @njit(**COMPILED)
 def _copy(block, out):
     """Copy a block into the corner of a larger array, whose other values become 0."""
     rows, columns = block.shape
-    for i in range(rows):
-        for j in range(columns):
-            out[i, j] = block[i, j]
-        for j in range(columns, out.shape[1]):
-            out[i, j] = ZERO
+    out[:rows, :columns] = block
+    out[:rows, columns:] = ZERO
     out[rows:] = ZERO
 
 
