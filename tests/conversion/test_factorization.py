@@ -12,7 +12,6 @@ from support.token_nets import MLP, TOKENS, Net, factored, train_in_parallel
 from torch import nn
 
 from sinenerf import bake, factorize, stable_rank, unbake
-from sinenerf.conversion.weight_fitting import fit_weight
 from sinenerf.factored import FactoredLinear, factored_layers
 from sinenerf.layers import LowRankLinear, SineLowRankLinear
 
@@ -61,47 +60,6 @@ def test_a_layer_of_zeros_does_not_start_dead():
     nn.init.zeros_(linear.weight)
     made = factorize(linear, 4, report=None)
     assert made.weight.detach().std() > 0.05
-
-
-@settings(max_examples=15, deadline=None)
-@given(
-    m=st.integers(4, 40),
-    n=st.integers(4, 40),
-    k=st.integers(1, 4),
-    scale=st.floats(1e-3, 30),
-    outlier=st.sampled_from([1, 30]),
-    seed=st.integers(0, 9),
-)
-def test_a_fit_of_low_rank_is_the_best_there_is_and_of_sine_about_as_near(m, n, k, scale, outlier, seed):
-    torch.manual_seed(seed)
-    weight = scale * torch.randn(m, n)
-    weight[0, 0] *= outlier
-    tail = torch.linalg.svdvals(weight)[k:].norm() / weight.norm()
-    low = fit_weight(LowRankLinear(n, m, k), weight)
-    sine = fit_weight(SineLowRankLinear(n, m, k), weight)
-    assert low == pytest.approx(float(tail), abs=1e-4)
-    assert sine <= low + 0.01
-
-
-def test_a_fit_finds_a_weight_that_a_sine_layer_made():
-    truth = SineLowRankLinear(40, 30, 2, omega=20.0, spread=0.8)
-    layer = SineLowRankLinear(40, 30, 2, omega=20.0)
-    residual = fit_weight(layer, truth.weight, steps=200)
-    low = fit_weight(LowRankLinear(40, 30, 2), truth.weight)
-    assert residual < 1e-2 < low
-    torch.testing.assert_close(layer.weight, truth.weight, atol=2e-2 * float(truth.weight.detach().abs().max()), rtol=0)
-
-
-@pytest.mark.parametrize("weight", [torch.full((1, 1), -0.3), torch.ones(4, 4)])
-def test_a_constant_weight_is_fitted(weight):
-    layer = SineLowRankLinear(weight.shape[1], weight.shape[0], 1)
-    assert fit_weight(layer, weight) < 1e-3
-    torch.testing.assert_close(layer.weight.detach(), weight, atol=1e-3, rtol=0)
-
-
-def test_a_fit_of_an_anchored_layer_is_refused():
-    with pytest.raises(ValueError, match="an anchored layer cannot be fitted"):
-        fit_weight(LowRankLinear(6, 4, 2, anchored=True), torch.ones(4, 6))
 
 
 def test_residuals_are_reported_and_true():
@@ -248,59 +206,6 @@ def test_rank_and_stable_rank_rise_with_omega():
     assert ranks[0] < ranks[1] < ranks[2] <= ranks[3] and stable == sorted(stable) and stable[-1] > 4 * stable[0]
 
 
-class Quantised(nn.Linear):
-    """As bitsandbytes and others make them: a subclass whose weight is of another kind."""
-
-
-def changed(path, module):
-    net = Net()
-    parent, _, leaf = path.rpartition(".")
-    setattr(net.get_submodule(parent), leaf, module)
-    return net
-
-
-def of_integers():
-    net = Net()
-    net.blocks[0].mlp[0].weight = nn.Parameter(torch.ones(96, 24, dtype=torch.int8), requires_grad=False)
-    return net
-
-
-def of_one_module_twice():
-    net = Net()
-    net.blocks[1].mlp[0] = net.blocks[0].mlp[0]
-    return net
-
-
-def of_a_view():
-    net = Net()
-    net.blocks[0].attention.weight = nn.Parameter(net.blocks[0].mlp[0].weight.detach()[:24])
-    return net
-
-
-BAD_MODELS = {
-    r"blocks\.0\.mlp\.0: its weight is of type torch\.int8": of_integers,
-    r"blocks\.0\.mlp\.0: is a .*Quantised, quantised or": lambda: changed("blocks.0.mlp.0", Quantised(24, 96)),
-    r"blocks\.0\.mlp\.0: is a torch.*quantized.*Linear": lambda: changed(
-        "blocks.0.mlp.0", torch.ao.nn.quantized.dynamic.Linear(24, 96)
-    ),
-    r"blocks\.0\.mlp\.0: its weight is on the meta device": lambda: Net().to("meta"),
-    r"blocks\.0\.mlp\.0: is already factored": factored,
-    r"head: its weight is tied to embed\.weight": lambda: Net(tied=True),
-    r"blocks\.0\.mlp\.0: its weight is tied to blocks\.1\.mlp\.0\.weight": of_one_module_twice,
-    r"blocks\.0\.mlp\.0: its weight is tied to blocks\.0\.attention\.weight": of_a_view,
-}
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("message", BAD_MODELS)
-def test_bad_models_are_named_and_left_alone(message):
-    net = BAD_MODELS[message]()
-    modules = dict(net.named_modules())
-    with pytest.raises(ValueError, match=f"^{message}"):
-        factorize(net, 3, include="head" if message.startswith("head") else MLP, report=None)
-    assert dict(net.named_modules()) == modules
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -320,8 +225,3 @@ def test_bad_models_are_named_and_left_alone(message):
 def test_bad_settings_are_named(settings, message, unchecked):
     with pytest.raises(ValueError, match=message):
         factored(**settings)
-
-
-def test_a_model_without_linear_layers():
-    with pytest.raises(ValueError, match=r"has no nn\.Linear at all"):
-        factorize(nn.Sequential(nn.Conv2d(3, 3, 1)), 1)

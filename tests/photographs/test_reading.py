@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from PIL import Image
-from support.capture_corpus import CASES, make
+from support.capture_changes import make
+from support.capture_corpus import CASES
 from support.capture_layouts import blender_data, colmap_data, nerfstudio_data
 
 from sinenerf.photographs.pictures import load_picture

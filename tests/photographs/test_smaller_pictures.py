@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
-from support.capture_corpus import make, resave
+from support.capture_changes import make, resave
 
 from sinenerf.photographs.pictures import load_picture, resized
 from sinenerf.photographs.reading import read_photographs

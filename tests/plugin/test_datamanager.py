@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from support.capture_corpus import CASES, make, picture, resave
+from support.capture_changes import make, picture, resave
+from support.capture_corpus import CASES
 from support.capture_layouts import blender_data, colmap_data, nerfstudio_data
 from support.commands import call_command
 from support.tiny_runs import TINY_OPTIONS, set_up, tiny_config
