@@ -26,7 +26,8 @@ const STYLE = `
   .poster { object-fit: contain; pointer-events: none; }
   .note { position: absolute; inset: auto 0 0 0; padding: 0.4em 0.6em; font: 13px/1.4 system-ui, sans-serif;
     color: #5a544c; text-align: center; pointer-events: none; }
-  .note.error { inset: 0; display: grid; place-content: center; color: #8d3b2b; background: #fffd; }
+  .note.error { inset: 0; display: grid; place-content: center; color: #8d3b2b; }
+  .poster:not([hidden]) ~ .note.error { background: #fffd; }
   .note[hidden] { display: none; }`;
 const KIND = 5; // place of the kind in a file
 

@@ -117,7 +117,7 @@ export class Label {
     const title = this.element.appendChild(element("strong", "", asset.name));
     if (asset.original) title.append(element("span", "original", "original"));
     if (colour) title.prepend(this.dot(colour));
-    this.caption = this.element.appendChild(element("div"));
+    this.caption = this.element.appendChild(element("div", "caption"));
     this.quality = this.element.appendChild(element("div", "quality"));
     this.note = this.element.appendChild(element("div", "note", "loading …"));
   }

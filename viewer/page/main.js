@@ -119,7 +119,10 @@ view.addEventListener("load", () => {
   element("downloads").hidden = !view.mesh; // a scene has none
   document.body.dataset.state = "loaded";
 });
-view.addEventListener("error", () => (document.body.dataset.state = "error"));
+view.addEventListener("error", () => {
+  document.body.dataset.state = "error";
+  link.hidden = true; // to what cannot be shown
+});
 for (const button of document.querySelectorAll("button[data-format]")) {
   button.addEventListener("click", () => download(/** @type {HTMLElement} */ (button).dataset.format ?? "glb"));
 }
