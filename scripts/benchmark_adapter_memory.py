@@ -1,6 +1,7 @@
 """Memory and time of training one adapted layer: sine-LoRA against LoRA, and against the sine left to autograd.
 
     python scripts/benchmark_adapter_memory.py
+    python scripts/benchmark_adapter_memory.py --methods lora sine-lora --dtype bfloat16 --output mine.json
 
 The layer is 4096 x 4096, its input 512, 2048 or 8192 tokens. "Peak" is the most memory that one forward and backward
 pass holds at once in addition to what was allocated before it, summed from torch's record of every allocation. Times
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -26,6 +28,8 @@ from sinenerf.adapters.peft_layers import SineLinear
 from sinenerf.adapters.sine_product import sine_weight
 from sinenerf.common import hardware
 
+WHOLE = "sine-lora, whole delta W"
+
 
 @dataclass
 class Options:
@@ -35,6 +39,12 @@ class Options:
     """Rows of the input."""
     rank: int = 8
     """Width k of the factors."""
+    methods: tuple[str, ...] = ("lora", "sine-lora", "dora", "sine-dora", WHOLE)
+    """Which to measure, with LoRA first: ratios are to its time."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Type of the layer and its input; adapters are float32, as in PEFT."""
+    dropout: float = 0.0
+    """The adapters' `lora_dropout`."""
     rounds: int = 5
     """Timed steps of each method; the methods alternate."""
     output: Path = Path("scripts/results/adapters/memory.json")
@@ -50,7 +60,8 @@ class WholeDelta(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         delta = sine_weight(*self.module.sine_arguments("default"))
-        return self.module.base_layer(x) + nn.functional.linear(x, delta)
+        dropped = self.module.lora_dropout["default"](x)
+        return self.module.base_layer(x) + nn.functional.linear(dropped, delta.to(x.dtype))
 
 
 def peak_bytes(step: Callable[[], object]) -> int:
@@ -66,23 +77,20 @@ def peak_bytes(step: Callable[[], object]) -> int:
 def layers(options: Options) -> dict[str, nn.Module]:
     """The same layer, adapted by each method."""
     adapted: dict[str, nn.Module] = {}
-    for name, config, dora in (
-        ("lora", LoraConfig, False),
-        ("sine-lora", SineLoraConfig, False),
-        ("dora", LoraConfig, True),
-        ("sine-dora", SineLoraConfig, True),
-        ("sine-lora, whole delta W", SineLoraConfig, False),
-    ):
-        base = nn.Sequential(nn.Linear(options.width, options.width, bias=False))
-        module = get_peft_model(base, config(r=options.rank, target_modules=["0"], use_dora=dora)).base_model.model[0]
-        adapted[name] = WholeDelta(module) if "whole" in name else module
+    for name in options.methods:
+        base = nn.Sequential(nn.Linear(options.width, options.width, bias=False)).to(getattr(torch, options.dtype))
+        settings = {"r": options.rank, "target_modules": ["0"], "lora_dropout": options.dropout}
+        config = (SineLoraConfig if "sine" in name else LoraConfig)(**settings, use_dora="dora" in name)
+        module = get_peft_model(base, config).base_model.model[0]
+        adapted[name] = WholeDelta(module) if name == WHOLE else module
     return adapted
 
 
-def measure(adapted: dict[str, nn.Module], width: int, tokens: int, rounds: int) -> list[dict]:
+def measure(adapted: dict[str, nn.Module], options: Options, tokens: int) -> list[dict]:
     """One row for each method."""
-    x = torch.randn(tokens, width, requires_grad=True)
-    upstream = torch.randn(tokens, width)
+    width, dtype = options.width, getattr(torch, options.dtype)
+    x = torch.randn(tokens, width, dtype=dtype, requires_grad=True)
+    upstream = torch.randn(tokens, width, dtype=dtype)
 
     def step_of(layer: nn.Module) -> Callable[[], None]:
         def step() -> None:
@@ -95,7 +103,7 @@ def measure(adapted: dict[str, nn.Module], width: int, tokens: int, rounds: int)
     steps = {name: step_of(layer) for name, layer in adapted.items()}
     peaks = {name: peak_bytes(step) / 4 / width**2 for name, step in steps.items()}
     seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(rounds):
+    for _ in range(options.rounds):
         for name, step in steps.items():
             start = time.process_time()
             step()
@@ -115,9 +123,10 @@ def measure(adapted: dict[str, nn.Module], width: int, tokens: int, rounds: int)
 
 def main(options: Options) -> None:
     adapted = layers(options)
+    kind = f"rank {options.rank}, {options.dtype}, dropout {options.dropout:g}"
     result = {
-        "layer": f"{options.width} x {options.width}, rank {options.rank}, float32",
-        "rows": [row for n in options.tokens for row in measure(adapted, options.width, n, options.rounds)],
+        "layer": f"{options.width} x {options.width}, {kind}",
+        "rows": [row for n in options.tokens for row in measure(adapted, options, n)],
         "unit_of_peaks": "m n numbers of float32: the size of W",
     }
     hardware.write_figures(options.output, result)

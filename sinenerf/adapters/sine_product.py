@@ -159,6 +159,10 @@ def _multiply(left: Tensor, right: Tensor, out: Tensor) -> Tensor:
     return torch.mm(left, right, out=out) if out.dtype == left.dtype else out.copy_(left @ right)
 
 
-def _add_product(out: Tensor, left: Tensor, right: Tensor) -> Tensor:
+def _add_product(out: Tensor, left: Tensor, right: Tensor) -> None:
     """out += left @ right, where `out` may be more precise."""
-    return torch.addmm(out, left, right, out=out) if out.dtype == left.dtype else out.add_(left @ right)
+    if out.dtype == left.dtype:
+        torch.addmm(out, left, right, out=out)
+    else:  # a part at a time, since the product takes memory of its own
+        for part, rows in zip(out.chunk(4), left.chunk(4), strict=True):
+            part.add_(rows @ right)

@@ -44,6 +44,8 @@ class SineLinearVariant(SineVariant):
 
     @staticmethod
     def forward(module: Any, active_adapter: str, x: Tensor, result: Tensor, **kwargs: Any) -> Tensor:
+        if result.dtype == torch.bfloat16:  # for which PEFT makes x float32; W x is no more precise than this
+            x = x.to(result.dtype)
         return result + sine_linear(module.lora_dropout[active_adapter](x), [module.sine_arguments(active_adapter)])
 
     @staticmethod

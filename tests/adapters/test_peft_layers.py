@@ -119,6 +119,23 @@ def test_products_stay_apart_where_one_would_not_be_exact(monkeypatch):
     assert not merged(two_dora)
 
 
+def test_a_bfloat16_layer_multiplies_in_bfloat16(monkeypatch):
+    """Outputs and gradients are those of float64 up to the rounding of bfloat16."""
+    layer = adapted(target_modules=["linear"]).base_model.model.linear
+    layer.base_layer.to(torch.bfloat16)
+    factors, base = [layer.lora_A.default.weight, layer.lora_B.default.weight], layer.base_layer
+    x, types, real = torch.randn(50, 24, dtype=torch.bfloat16).requires_grad_(), [], variants.sine_linear
+    monkeypatch.setattr(variants, "sine_linear", lambda x, adapters: types.append(x.dtype) or real(x, adapters))
+    y = layer(x)
+    ours = y, *torch.autograd.grad(y.sum(), (x, *factors))
+    a, b, exact_x = (t.detach().double().requires_grad_() for t in (*factors, x))
+    delta = 6 / 3 * torch.sin(50.0 * b @ a) / 24**0.5
+    y = torch.nn.functional.linear(exact_x, base.weight.double() + delta, base.bias.double())
+    assert types == [torch.bfloat16] and all(factor.dtype == torch.float32 for factor in factors)
+    for result, exact in zip(ours, (y, *torch.autograd.grad(y.sum(), (exact_x, a, b))), strict=True):
+        torch.testing.assert_close(result.double(), exact, rtol=0.01, atol=0.01 * float(exact.detach().abs().max()))
+
+
 def test_adapters_mixed_in_a_batch():
     model = adapted()
     model.add_adapter("other", config(omega=7.0))
