@@ -10,7 +10,7 @@ from typing import Any
 
 BITS = 6.0
 """Bits per parameter to which a scene is rounded where no size is given: fewer cost quality, more only bytes."""
-WIDTHS = (160, 144, 128, 112, 96, 80, 64, 56, 48, 40, 32, 24, 16)
+WIDTHS = (224, 192, 160, 144, 128, 112, 96, 80, 64, 56, 48, 40, 32, 24, 16)
 """Widths of the dense network, the widest first."""
 
 
@@ -23,7 +23,7 @@ def network_for(layer: str, bytes: int | None) -> dict[str, Any]:
     """
     if layer != "auto":
         return {"layer": layer}
-    settings = {"layer": "dense", "position_frequencies": 8}
+    settings = {"layer": "dense", "position_frequencies": 8, "fine_samples": 16}
     for width in WIDTHS:
         settings["width"] = width
         if bytes is None or BITS / 8 * parameters_of(settings) <= bytes:

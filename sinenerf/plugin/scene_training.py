@@ -11,6 +11,10 @@ from sinenerf.plugin.budgeted_training import TimedTraining
 from sinenerf.plugin.nerfstudio_methods import place_output
 from sinenerf.plugin.optimizers import LinearDecayConfig
 
+LEARNING_RATE = 4e-3
+"""Initial learning rate. The preset's 1e-2, which suits a few thousand steps, kills most of the last layers' neurons in
+twenty thousand."""
+
 
 @dataclass(kw_only=True)
 class SceneTraining(TimedTraining):
@@ -58,6 +62,7 @@ def scene_config(scene: Path, output: Path, options: dict[str, Any], parser: dic
             if not hasattr(target, name):
                 raise ValueError(f"no setting is called {name!r}")
             setattr(target, name, value)
+    config.optimizers["fields"]["optimizer"].lr = LEARNING_RATE
     config.optimizers["fields"]["scheduler"] = LinearDecayConfig(final_ratio=0.01, warmup_steps=200)
     place_output(config, output, scene)
     return config
