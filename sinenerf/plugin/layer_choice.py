@@ -11,21 +11,22 @@ from typing import Any
 BITS = 6.0
 """Bits per parameter to which a scene is rounded where no size is given: fewer cost quality, more only bytes."""
 WIDTHS = (224, 192, 160, 144, 128, 112, 96, 80, 64, 56, 48, 40, 32, 24, 16)
-"""Widths of the dense network, the widest first."""
+"""Widths of the network, the widest first."""
 
 
 def network_for(layer: str, bytes: int | None) -> dict[str, Any]:
     """Settings of sine-nerf-small's model for a layer, and for the size of the file.
 
+    The network is as wide as `BITS` bits per parameter allow within `bytes`; a factored one has a rank of a fifth of
+    its width, as the preset has.
+
     Args:
-        layer: auto is the dense network, as wide as `BITS` bits per parameter allow within `bytes`.
-        bytes: size of the file; None for as many as the network needs.
+        layer: auto is the dense one.
+        bytes: size of the file; None for as many as the widest network needs.
     """
-    if layer != "auto":
-        return {"layer": layer}
-    settings = {"layer": "dense", "position_frequencies": 8, "fine_samples": 16}
+    settings = {"layer": "dense" if layer == "auto" else layer, "position_frequencies": 8, "fine_samples": 16}
     for width in WIDTHS:
-        settings["width"] = width
+        settings |= {"width": width} if settings["layer"] == "dense" else {"width": width, "rank": width // 5}
         if bytes is None or BITS / 8 * parameters_of(settings) <= bytes:
             break
     return settings
