@@ -1,4 +1,4 @@
-"""The networks of a radiance field in training on a CPU: forwards and backwards in compiled passes over blocks of rays.
+"""The networks of a radiance field on a CPU: forwards and backwards in compiled passes over blocks of rays.
 
 autograd sends all samples through one operation after the other, so that every activation travels to memory and back
 several times. Here a block of rays stays in the cache from the encoding to the raw outputs, and later from their
@@ -30,9 +30,13 @@ class CompiledNetworks:
     """The compiled passes of the two networks that take turns along the rays.
 
     They serve both networks or none: threads of kernels and of torch, in turn, would wait in each other's way.
+
+    Args:
+        rendering: serve without gradients, too. Only within `kernels_alone`, as trainings are.
     """
 
-    def __init__(self, networks: Networks, config: RadianceConfig) -> None:
+    def __init__(self, networks: Networks, config: RadianceConfig, rendering: bool = False) -> None:
+        self.rendering = rendering
         samples = config.fine_samples + (config.coarse_samples + 1 if config.sampling == "coarse-fine" else 0)
         fit = max(samples, config.coarse_samples) <= LARGEST_BLOCK
         self.possible = SUPPORTED and fit and not any(network.trunk.skips for network in networks)
@@ -46,7 +50,7 @@ class CompiledNetworks:
         """
         return (
             self.possible
-            and torch.is_grad_enabled()
+            and (self.rendering or torch.is_grad_enabled())
             and not positions.requires_grad
             and positions.device.type == "cpu"
             and (not half or multiplies_bfloat16("cpu"))
@@ -103,7 +107,7 @@ class CompiledNetwork:
             weight, per_ray = network.view_of_features(directions)
             tensors += [torch.cat([weight, network.density.weight]), network.density.bias]
             tensors += [network.colour.weight, network.colour.bias]
-        results = _Pass.apply(self, positions, per_ray, *tensors)
+        results = _Pass.apply(self, torch.is_grad_enabled(), positions, per_ray, *tensors)
         return results[..., :1], results[..., 1:] if self.view else None
 
     def shape(self, rays: int, samples: int) -> Shape:
@@ -145,7 +149,9 @@ class _Pass(torch.autograd.Function):
     """(rays, samples, 1 or 4): the raw density and colour."""
 
     @staticmethod
-    def forward(ctx: Any, network: CompiledNetwork, positions: Tensor, per_ray: Tensor, *tensors: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, network: CompiledNetwork, differentiable: bool, positions: Tensor, per_ray: Tensor, *tensors: Tensor
+    ) -> Tensor:
         rays, samples, _ = positions.shape
         shape = network.shape(rays, samples)
         points = positions.detach().reshape(-1, 3)
@@ -156,6 +162,8 @@ class _Pass(torch.autograd.Function):
             points.numpy(), points.sin().numpy(), points.cos().numpy(), per_ray.contiguous().numpy(),
             network.as_words(weights), biases, memory, shape, results.numpy(), network.threads,
         )  # fmt: skip
+        if not differentiable:
+            network.free.append(memory)
         ctx.network, ctx.shape, ctx.weights, ctx.memory = network, shape, weights, memory
         ctx.rays, ctx.sizes = per_ray.shape, [tuple(t.shape) for t in tensors]
         return results.view(rays, samples, -1)
@@ -175,7 +183,7 @@ class _Pass(torch.autograd.Function):
         for layer in range(count):
             (outputs, inputs), (length,) = ctx.sizes[2 * layer : 2 * layer + 2]
             gradients += [weights[layer, :inputs, :outputs].T, biases[layer, outputs - length : outputs]]
-        return None, None, of_rays, *gradients
+        return None, None, None, of_rays, *gradients
 
 
 def _padded(size: int, multiple: int) -> int:

@@ -119,3 +119,18 @@ def test_autograd_serves_both_networks_where_the_passes_cannot_serve_one(setting
     config = RadianceConfig(**{"width": 8, "depth": 2, "rank": 2, "skips": (), "sampling": "proposal", **settings})
     field = RadianceField(config, Box((0, 0, 0), (1, 1, 1)))
     assert not compiled_networks(field).serve(torch.rand(2, 3, 3), False)
+
+
+@torch.no_grad()
+def test_pictures_are_those_of_torch_and_take_one_memory():
+    field = make_field(CONFIGS[0])
+    directions = torch.nn.functional.normalize(torch.randn(40, 3) * 0.2 - torch.tensor([0.0, 0, 1]), dim=-1)
+    origins = torch.tensor([0.0, 0, 3]).expand(40, 3)
+    expected = field.render_rays(origins, directions)
+    field.compiled = compiled_networks(field)
+    field.render_rays(origins, directions)
+    assert not field.compiled.passes  # only torch's, outside of trainings
+    field.compiled = CompiledNetworks((field.coarse, field.fine), field.config, rendering=True)
+    for _ in range(2):
+        torch.testing.assert_close(field.render_rays(origins, directions), expected, rtol=1e-3, atol=1e-3)
+    assert [len(network.free) for network in field.compiled.passes.values()] == [1, 1]
