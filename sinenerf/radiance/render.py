@@ -50,8 +50,11 @@ def render_views(
     views = [view.resized(scale) for view in views]
     field = field.on_best_device()
     if output.suffix.lower() in FILMS:
+        from sinenerf.radiance.compiled_networks import compiled_rendering
+
         check_folder(output)
-        write_film(output, (picture(field, view, what) for view in track(views, description="Rendering")), fps)
+        with compiled_rendering(field):
+            write_film(output, (picture(field, view, what) for view in track(views, description="Rendering")), fps)
         return [output]
     if output.is_file():
         raise FileExistsError(f"{output}: is a file. Films are written as {' or '.join(FILMS)}, pictures to a folder")

@@ -1,10 +1,9 @@
 """From photographs to a scene by one call: each step is a function of the library that can be called by itself."""
 
 import shutil
-from contextlib import nullcontext
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sinenerf.capture.report import CONTACT_SHEET
 from sinenerf.common.console import say
@@ -15,9 +14,6 @@ from sinenerf.plugin.training_corrections import pose_change
 from sinenerf.radiance.architecture import tensors_of
 from sinenerf.scenes.scene_options import SceneOptions, SceneReport
 from sinenerf.scenes.scene_work import SceneWork
-
-if TYPE_CHECKING:
-    from sinenerf.radiance.field import RadianceField
 
 FILM_WIDTH = 480
 """Largest width of the film, in pixels: a picture takes a second or two."""
@@ -149,6 +145,7 @@ def _finish(
     from sinenerf.plugin.scoring import file_renderer, score_held_out
     from sinenerf.radiance.evaluate import mean_metrics
     from sinenerf.radiance.field import RadianceField
+    from sinenerf.radiance.render import render_views
 
     pipeline = training.trainer.pipeline
     scene, *others = work.finished
@@ -163,7 +160,7 @@ def _finish(
     assert field.capture is not None
     made = iter(others)
     if film is not None and not (target := next(made)).exists():
-        _render_film(field, target, options.frames)
+        render_views(field, target, None, options.frames, min(1.0, FILM_WIDTH / field.capture.home.width))
     if page is not None and not (target := next(made)).exists():
         _write_page(scene, target)
     return SceneReport(
@@ -174,18 +171,6 @@ def _finish(
         bytes=scene.stat().st_size,
         written=work.outputs,
     )
-
-
-def _render_film(field: "RadianceField", film: Path, frames: int) -> None:
-    """Render the film by the kernels that the training has compiled, in half the time of torch."""
-    from sinenerf.common.matrix_kernels import kernels_alone
-    from sinenerf.radiance.compiled_networks import CompiledNetworks
-    from sinenerf.radiance.render import render_views
-
-    assert field.capture is not None
-    field.compiled = CompiledNetworks((field.coarse, field.fine), field.config, rendering=True)
-    with kernels_alone() if field.compiled.possible else nullcontext():
-        render_views(field, film, None, frames, min(1.0, FILM_WIDTH / field.capture.home.width))
 
 
 def _write_page(scene: Path, page: Path) -> None:

@@ -5,7 +5,7 @@ import torch
 
 from sinenerf.common.hardware import multiplies_bfloat16
 from sinenerf.common.word_kernels import SUPPORTED
-from sinenerf.radiance.compiled_networks import CompiledNetworks
+from sinenerf.radiance.compiled_networks import CompiledNetworks, compiled_rendering
 from sinenerf.radiance.config import RadianceConfig
 from sinenerf.radiance.field import RadianceField
 from sinenerf.radiance.warps import Box
@@ -130,7 +130,7 @@ def test_pictures_are_those_of_torch_and_take_one_memory():
     field.compiled = compiled_networks(field)
     field.render_rays(origins, directions)
     assert not field.compiled.passes  # only torch's, outside of trainings
-    field.compiled = CompiledNetworks((field.coarse, field.fine), field.config, rendering=True)
-    for _ in range(2):
-        torch.testing.assert_close(field.render_rays(origins, directions), expected, rtol=1e-3, atol=1e-3)
-    assert [len(network.free) for network in field.compiled.passes.values()] == [1, 1]
+    with compiled_rendering(field):
+        for _ in range(2):
+            torch.testing.assert_close(field.render_rays(origins, directions), expected, rtol=1e-3, atol=1e-3)
+        assert [len(network.free) for network in field.compiled.passes.values()] == [1, 1]
