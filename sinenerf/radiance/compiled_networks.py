@@ -6,9 +6,7 @@ gradients to those of the weights. autograd still differentiates how a layer bui
 everything after the raw outputs.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,15 +15,12 @@ from numba import get_num_threads
 from torch import Tensor
 
 from sinenerf.common.hardware import multiplies_bfloat16
-from sinenerf.common.matrix_kernels import ROWS, kernels_alone
+from sinenerf.common.matrix_kernels import ROWS
 from sinenerf.common.ray_network_kernels import Memory, Shape, backward_rays, forward_rays
 from sinenerf.common.word_kernels import COLUMNS, SUPPORTED
 from sinenerf.networks import RadianceMLP, ScalarMLP
 from sinenerf.radiance.architecture import Networks
 from sinenerf.radiance.config import RadianceConfig
-
-if TYPE_CHECKING:
-    from sinenerf.radiance.field import RadianceField
 
 LARGEST_BLOCK = 192
 """Points of a block: their activations and one layer's weights fit the second cache."""
@@ -74,21 +69,6 @@ class CompiledNetworks:
         if key not in self.passes:
             self.passes[key] = CompiledNetwork(network, half, self.threads)
         return self.passes[key](positions, directions)
-
-
-@contextmanager
-def compiled_rendering(field: "RadianceField") -> Iterator[None]:
-    """Within the block, a field on the CPU is rendered by compiled passes where they serve, in half of torch's time.
-
-    For films: the first call on a machine compiles for some seconds.
-    """
-    field.compiled = CompiledNetworks((field.coarse, field.fine), field.config, rendering=True)
-    on_cpu = next(field.parameters()).device.type == "cpu"
-    try:
-        with kernels_alone() if field.compiled.possible and on_cpu else nullcontext():
-            yield
-    finally:
-        field.compiled = None
 
 
 class CompiledNetwork:

@@ -1,6 +1,7 @@
 """`sinenerf render`: pictures or a film of the scene in a .sine file, without nerfstudio."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Literal
 
@@ -50,8 +51,6 @@ def render_views(
     views = [view.resized(scale) for view in views]
     field = field.on_best_device()
     if output.suffix.lower() in FILMS:
-        from sinenerf.radiance.compiled_networks import compiled_rendering
-
         check_folder(output)
         with compiled_rendering(field):
             write_film(output, (picture(field, view, what) for view in track(views, description="Rendering")), fps)
@@ -60,6 +59,27 @@ def render_views(
         raise FileExistsError(f"{output}: is a file. Films are written as {' or '.join(FILMS)}, pictures to a folder")
     output.mkdir(parents=True, exist_ok=True)
     return [_picture(field, view, output / f"{view.name}.png", what) for view in track(views, description="Rendering")]
+
+
+@contextmanager
+def compiled_rendering(field: RadianceField) -> Iterator[None]:
+    """Within the block, a field on the CPU is rendered by compiled passes where they serve, in half of torch's time.
+
+    For films: the first call on a machine compiles for some seconds.
+    """
+    from sinenerf.common.matrix_kernels import kernels_alone
+    from sinenerf.radiance.compiled_networks import CompiledNetworks
+
+    field.compiled = CompiledNetworks((field.coarse, field.fine), field.config, rendering=True)
+    on_cpu = next(field.parameters()).device.type == "cpu"
+    try:
+        with kernels_alone() if field.compiled.possible and on_cpu else nullcontext():
+            yield
+    finally:
+        from sinenerf.common.matrix_kernels import kernels_alone
+    from sinenerf.radiance.compiled_networks import CompiledNetworks
+
+    field.compiled = None
 
 
 def picture(

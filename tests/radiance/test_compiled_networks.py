@@ -5,9 +5,10 @@ import torch
 
 from sinenerf.common.hardware import multiplies_bfloat16
 from sinenerf.common.word_kernels import SUPPORTED
-from sinenerf.radiance.compiled_networks import CompiledNetworks, compiled_rendering
+from sinenerf.radiance.compiled_networks import CompiledNetworks
 from sinenerf.radiance.config import RadianceConfig
 from sinenerf.radiance.field import RadianceField
+from sinenerf.radiance.render import compiled_rendering
 from sinenerf.radiance.warps import Box
 
 pytestmark = pytest.mark.skipif(not SUPPORTED, reason="needs AVX-512")
