@@ -10,15 +10,13 @@ from jaxtyping import Float
 from sinenerf.capture.intake import Intake, Photograph
 from sinenerf.capture.mapping import Mapping
 from sinenerf.capture.options import CaptureError
-from sinenerf.capture.report import LeftOut
+from sinenerf.capture.report import DARK, LeftOut
 from sinenerf.capture.turning import Matches, turned_share
 from sinenerf.capture.workspace import Workspace
 
 if TYPE_CHECKING:
     import pycolmap
 
-DARK = 12.0
-"""Mean grey value, of 255, below which a photograph is called dark."""
 BLURRED = 0.35
 """A photograph with less than this share of the usual fine detail is called blurred."""
 FEW_FEATURES = 100

@@ -24,7 +24,7 @@ from sinenerf.capture.photograph_files import (
     open_upright,
     plain_name,
 )
-from sinenerf.capture.report import LeftOut
+from sinenerf.capture.report import DARK, LeftOut
 from sinenerf.capture.stages import Stages
 from sinenerf.capture.workspace import BYTES_EACH, Workspace
 from sinenerf.common.files import check_space, replacing
@@ -205,7 +205,7 @@ def _without_duplicates(workspace: Workspace, photographs: list[Photograph]) -> 
             small = image.convert("L").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
         thumbnail = np.asarray(small, np.float32).ravel()
         difference = np.abs(seen - thumbnail).mean(1) / max(float(thumbnail.std()), 1.0)
-        if len(unique) and difference.min() < SAME:
+        if len(unique) and photograph.brightness >= DARK and difference.min() < SAME:
             same = unique[int(difference.argmin())].source
             duplicates.append(LeftOut(photograph.source, "duplicate", f"the same picture as {same}"))
             continue

@@ -9,6 +9,8 @@ REPORT = "capture.json"
 """Name of the report in the scene's folder."""
 CONTACT_SHEET = "contact_sheet.jpg"
 """Name of the picture of all photographs there."""
+DARK = 12.0
+"""Mean grey value, of 255, below which a photograph is called dark."""
 Reason = Literal[
     "unreadable",
     "too large",

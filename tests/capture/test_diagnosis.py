@@ -51,6 +51,11 @@ def test_darkness(tmp_path):
     assert refused(source, tmp_path).startswith("too dark (mean brightness 2 of 255). Photograph in more light")
 
 
+def test_black_pictures_are_dark_rather_than_the_same(tmp_path):
+    source = save_pictures(tmp_path / "black", [np.zeros((60, 80, 3), np.uint8)] * 4)
+    assert refused(source, tmp_path).startswith("too dark (mean brightness 0 of 255)")
+
+
 def test_bare_walls(tmp_path):
     shades = [np.full((300, 400, 3), 90, np.uint8) for _ in range(4)]
     for number, shade in enumerate(shades):
