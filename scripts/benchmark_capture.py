@@ -3,7 +3,7 @@
     python scripts/benchmark_capture.py --folder build/capture --fern data/nerf_llff_data/fern/images_4
 
 Each finished capture is kept in the folder, so that a second call goes on where the first was stopped, and writes
-results/capture.json. Run it alone on the machine: other work makes the times worthless. Rendering the 50 photographs
+scripts/results/capture.json. Run it alone on the machine: other work makes the times worthless. Rendering the 50 photographs
 takes about ten minutes, once, and is not counted.
 """
 
@@ -27,7 +27,7 @@ def main(
     folder: Path = Path("build/capture"),
     fern: Path | None = None,
     threads: int = 2,
-    results: Path = Path("results/capture.json"),
+    results: Path = Path("scripts/results/capture.json"),
 ) -> None:
     """Capture, compare with the true cameras, and write the figures.
 
