@@ -3,8 +3,8 @@
     python scripts/benchmark_capture.py --folder build/capture --fern data/nerf_llff_data/fern/images_4
 
 Each finished capture is kept in the folder, so that a second call goes on where the first was stopped, and writes
-scripts/results/capture.json. Run it alone on the machine: other work makes the times worthless. Rendering the 50 photographs
-takes about ten minutes, once, and is not counted.
+scripts/results/capture.json. Run it alone on the machine: other work makes the times worthless. Rendering the 50
+photographs takes about ten minutes, once, and is not counted.
 """
 
 import json
