@@ -21,7 +21,7 @@ else
 endif
 
 test: lint docs
-	@echo "== test: every test, with the real commands; at most 15 minutes on 2 CPU cores"
+	@echo "== test: every test, with the real commands; about 15 minutes on 2 CPU cores"
 	@$(PYTEST)
 
 test-quick: lint
