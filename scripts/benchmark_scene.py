@@ -17,6 +17,7 @@ import tyro
 from PIL import Image
 
 from sinenerf.common import hardware
+from sinenerf.common.settings import LayerChoice
 from sinenerf.datasets.orbit_capture import generate_orbit
 from sinenerf.plugin.layer_choice import network_for
 from sinenerf.plugin.nerfstudio_methods import build
@@ -25,7 +26,7 @@ from sinenerf.plugin.scoring import model_renderer, score_held_out
 from sinenerf.radiance.evaluate import Score
 from sinenerf.radiance.image_metrics import psnr
 from sinenerf.scenes.photographs_to_scene import photographs_to_scene
-from sinenerf.scenes.scene_options import LayerChoice, SceneOptions, WarpChoice
+from sinenerf.scenes.scene_options import SceneOptions, WarpChoice
 
 LLFF_CASES: tuple[tuple[str, bool, LayerChoice], ...] = (
     ("fern", False, "auto"),

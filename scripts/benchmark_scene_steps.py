@@ -18,12 +18,11 @@ import torch
 import tyro
 
 from sinenerf.common import hardware
-from sinenerf.common.settings import Precision
+from sinenerf.common.settings import LayerChoice, Precision
 from sinenerf.plugin.edge import silence
 from sinenerf.plugin.layer_choice import network_for
 from sinenerf.plugin.nerfstudio_methods import build
 from sinenerf.plugin.scene_training import SceneTraining, scene_config
-from sinenerf.scenes.scene_options import LayerChoice
 
 TURN = 10
 

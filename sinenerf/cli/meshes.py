@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from sinenerf.common.axes import Up, UpChoice
+from sinenerf.common.settings import LayerChoice
 from sinenerf.occupancy.config import FitConfig, OccupancyConfig
 
 if TYPE_CHECKING:
@@ -15,13 +16,16 @@ if TYPE_CHECKING:
 
 
 def _options(config: type) -> type:
-    """A settings dataclass for the command line: None where a setting that is chosen for the size is left out."""
+    """A settings dataclass for the command line: None, or auto, where a setting that is chosen for the size is left
+    out."""
 
     def optional(f: Field) -> Any:
+        kind: Any = LayerChoice if f.name == "layer" else f.type | None  # type: ignore[operator]
         hint = f"(default: {f.default}, or chosen to suit --bytes)"
-        return Annotated[f.type | None, tyro.conf.arg(help_behavior_hint=hint)]  # type: ignore[operator]
+        return Annotated[kind, tyro.conf.arg(help_behavior_hint=hint)]
 
-    chosen = [(f.name, optional(f), None) for f in fields(config) if f.metadata["chosen_for_size"]]
+    open_settings = [f for f in fields(config) if f.metadata["chosen_for_size"]]
+    chosen = [(f.name, optional(f), "auto" if f.name == "layer" else None) for f in open_settings]
     return make_dataclass(config.__name__, chosen, bases=(config,), namespace={"__doc__": config.__doc__}, frozen=True)
 
 

@@ -19,6 +19,8 @@ from sinenerf.common.checks import check_choice, check_positive
 
 LayerKind = Literal["sine", "low-rank", "dense"]
 """sin(omega U V^T) / g, U V^T, or a full matrix: `sinenerf.layers`."""
+LayerChoice = LayerKind | Literal["auto"]
+"""A layer, or the best that is known for the file's size."""
 InitKind = Literal["spread", "paper"]
 """How a sine layer starts: with phases of a given spread, or as in the paper. `sinenerf.layers.SineLowRankLinear`."""
 Role = Literal["input", "hidden", "head"]

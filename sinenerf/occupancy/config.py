@@ -29,7 +29,7 @@ SIZE, DEPTH, SCALAR = (1, 2**16 - 1), (1, 255), (1e-3, 1e6)
 class OccupancyConfig:
     """Architecture of an occupancy field. The paper's is 3-256-256-256-1 with the two square matrices factored."""
 
-    layer: LayerKind = setting("sine", stored=Stored(0, 2))
+    layer: LayerKind = setting("sine", stored=Stored(0, 2), chosen_for_size=True)
     """sine: sin(omega U V^T) / g; low-rank: U V^T; dense: full matrices."""
     rank: int = setting(4, positive=True, stored=Stored(32, 16, SIZE), chosen_for_size=True)
     """Width k of the factors."""

@@ -25,6 +25,9 @@ BITS_PER_PARAMETER = 6.5
 """Bits of the file per parameter. With more, a file holds too few parameters; with fewer, rounding costs accuracy."""
 SMALL_FILE = 3000
 """Bytes below which smaller batches, which allow more steps, give better results."""
+LARGEST_SINE = 5000
+"""Bytes up to which a sine is the layer for a size: as accurate as a dense network in the same time, and ahead after a
+long one. Beyond, a dense network is ahead (docs/rate-distortion.md)."""
 SIZES = (1000, 2200, 5000, 12000, 28000)
 """Sizes in bytes for which settings were searched; they are interpolated linearly in log bytes."""
 FACTORED_WIDTHS = {"sine": (40, 56, 80, 112, 160), "low-rank": (40, 56, 80, 128, 192)}
@@ -44,11 +47,13 @@ def split_settings(settings: dict[str, Any]) -> tuple[OccupancyConfig, FitConfig
     """Split keyword settings into the two dataclasses that they belong to.
 
     With `bytes`, settings that are left out are chosen for that size (`settings_for_size`). `bytes` is `DEFAULT_BYTES`
-    if neither a size nor a network is given. Without `bytes`, they take the dataclasses' defaults.
+    if neither a size nor a network is given. Without `bytes`, they take the dataclasses' defaults. The layer "auto" is
+    one that is left out.
 
     Raises:
         ValueError: an unknown name or, with `bytes`, a setting out of bounds.
     """
+    settings = {name: value for name, value in settings.items() if (name, value) != ("layer", "auto")}
     names = {f.name for kind in (OccupancyConfig, FitConfig) for f in fields(kind)}
     unknown = set(settings) - names
     if unknown:
@@ -69,20 +74,22 @@ def settings_for_size(settings: dict[str, Any]) -> dict[str, Any]:
     """The given settings, `bytes` among them, and those of `setting(chosen_for_size=True)` that are left out.
 
     The network gets as many parameters as `BITS_PER_PARAMETER` allows: the table's width with the largest rank that
-    fits or, for dense layers, the largest width. Given settings are kept.
+    fits or, for dense layers, the largest width. Given settings are kept, and with a rank the layer is a sine.
 
     Raises:
         ValueError: a setting is out of bounds.
     """
-    size, layer = settings["bytes"], settings.get("layer", "sine")
+    size = settings["bytes"]
     check(_part(OccupancyConfig, settings))
     check(_part(FitConfig, settings))
+    layer = settings.get("layer") or ("sine" if size <= LARGEST_SINE or "rank" in settings else "dense")
     searched = min(max(size, SIZES[0]), SIZES[-1])
 
     def between(values: Sequence[float]) -> float:
         return float(np.interp(math.log(searched), np.log(SIZES), values))
 
     chosen: dict[str, Any] = {
+        "layer": layer,
         "batch": 2048 if size < SMALL_FILE else 4096,
         "optimizer": "soap",
         "learning_rate": round(math.exp(between(tuple(np.log(LEARNING_RATES[layer])))), 4),

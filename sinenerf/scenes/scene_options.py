@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sinenerf.common.checks import check_positive, check_seed, check_whole, file_size, training_budget
-from sinenerf.common.settings import LayerKind
+from sinenerf.common.settings import LayerChoice
 
-LayerChoice = LayerKind | Literal["auto"]
 WarpChoice = Literal["auto", "ndc", "box", "contraction"]
 
 

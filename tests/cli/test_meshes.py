@@ -116,6 +116,7 @@ def fit_calls(monkeypatch):
     [
         {},
         {"bytes": 2000, "layer": "low-rank"},
+        {"bytes": 20000, "layer": "auto"},
         {"rank": 2, "anchored": False},
         {"bits": 7.5},
         {"bytes": 900, "spread": 2.0, "optimizer": "adam", "batch": 99, "learning_rate": 0.5, "width": 40},

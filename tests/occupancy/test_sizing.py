@@ -69,9 +69,19 @@ def test_given_settings_stay():
 @pytest.mark.parametrize("layer", LAYERS)
 def test_the_chosen_settings_are_those_declared(layer):
     """The command line leaves exactly these settings open."""
-    chosen = set(settings_for_size({"bytes": 3000, "layer": layer})) - {"bytes", "layer"}
+    chosen = set(settings_for_size({"bytes": 3000, "layer": layer})) - {"bytes"}
     declared = {f.name for kind in (OccupancyConfig, FitConfig) for f in fields(kind) if f.metadata["chosen_for_size"]}
     assert chosen == declared - ({"sine": set(), "low-rank": {"spread"}, "dense": {"spread", "rank"}}[layer])
+
+
+def test_auto_is_the_best_layer_known_for_the_size():
+    def layer_of(**given) -> str:
+        return split_settings(given)[0].layer
+
+    assert split_settings({"layer": "auto", "bytes": 2000}) == split_settings({"bytes": 2000})
+    assert [layer_of(bytes=size) for size in (500, 3000, 28000)] == ["sine", "sine", "dense"]
+    assert layer_of(bytes=28000, layer="sine") == layer_of(bytes=28000, rank=20) == "sine"
+    assert layer_of() == layer_of(rank=4) == layer_of(layer="auto", width=64) == "sine"
 
 
 def test_without_a_size_or_a_network_the_default_size_is_used():
