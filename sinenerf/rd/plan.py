@@ -8,6 +8,10 @@ scenes = ["dragon", "armadillo"]        # unless --scenes is given
 [settings]                              # of every method that trains
 minutes = 1.0                           # or steps
 
+[minutes_by_bytes]                      # in place of minutes: a budget for each size, the same for all methods
+2000 = 0.5
+4000 = 1.0
+
 [evaluation]                            # of all methods on shapes; these are the defaults
 points = 1_000_000
 resolution = 256
@@ -32,7 +36,7 @@ from pathlib import Path
 from typing import Any
 
 from sinenerf.rd.programs.registry import DATASETS, PROGRAMS
-from sinenerf.rd.results import Job, Settings
+from sinenerf.rd.results import BUDGETS, Job, Settings
 
 KeyTypes = dict[str, type]
 PLAN_KEYS: KeyTypes = {
@@ -41,6 +45,7 @@ PLAN_KEYS: KeyTypes = {
     "output": str,
     "scenes": list,
     "settings": dict,
+    "minutes_by_bytes": dict,
     "evaluation": dict,
     "methods": list,
 }
@@ -119,16 +124,33 @@ def _expand_method(method: dict[str, Any], content: dict[str, Any], default: str
     _check_types(grid, dict.fromkeys(grid, list), f"{where}: grid's ")
     evaluation = content.get("evaluation", {})
     shared: Settings = {f"eval_{name}": value for name, value in evaluation.items()}
-    shared |= content.get("settings", {}) if PROGRAMS[program].trains else {}
+    trains = PROGRAMS[program].trains
+    shared |= content.get("settings", {}) if trains else {}
     expanded = []
     for point in method.get("points", [{}]):
         for values in itertools.product(*grid.values()):
             try:
                 given = {**shared, **method.get("settings", {}), **point, **dict(zip(grid, values, strict=True))}
+                if trains and "minutes_by_bytes" in content:
+                    given["minutes"] = _minutes_for(given, content["minutes_by_bytes"])
                 expanded.append((PROGRAMS[program].resolve(given), program))
             except (ValueError, TypeError) as error:
                 raise ValueError(f"{where}: {error}") from None
     return expanded
+
+
+def _minutes_for(given: Settings, minutes_by_bytes: dict[str, Any]) -> Any:
+    """The minutes that a plan gives to the size of a point.
+
+    Raises:
+        ValueError: the point has no size in the table, or a budget of its own.
+    """
+    if budget := next((name for name in BUDGETS if name in given), None):
+        raise ValueError(f"{budget} is {given[budget]}, but the plan has minutes_by_bytes: leave one of them out")
+    size = given.get("bytes")
+    if str(size) not in minutes_by_bytes:
+        raise ValueError(f"bytes is {size}: minutes_by_bytes has {', '.join(minutes_by_bytes)}")
+    return minutes_by_bytes[str(size)]
 
 
 def _check_types(table: dict[str, Any], types: KeyTypes, where: str = "") -> None:

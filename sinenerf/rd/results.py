@@ -19,6 +19,8 @@ DEFAULT_DOWNSCALE = 8
 """Photographs are trained on as images_8 unless `downscale` says otherwise."""
 TITLE_SETTINGS = ("width", "rank", "bytes", "faces", "bits")
 """Settings that the title and the file name of a job show."""
+BUDGETS = ("minutes", "steps")
+"""Settings that limit a training."""
 Settings = dict[str, Any]
 ADDED: Settings = {"init": "spread", "mirror": "auto"}
 """Settings that came after results were measured, at the value that all of these have."""
@@ -206,24 +208,30 @@ def read_results(folder: Path) -> tuple[list[Result], list[str]]:
 def check_comparable(results: Sequence[Result], planned: Sequence[Job] = ()) -> None:
     """Refuse to compare results, and planned jobs, of different training budgets, image sizes or evaluations.
 
+    Budgets may differ where they depend on `bytes` alone: each size has one budget, the same for all methods.
+
     Raises:
         ValueError: two of one dataset disagree on such a setting.
     """
     labelled = [(r.job, str(r.source)) for r in results] + [(job, f"the plan's {job.method}") for job in planned]
-    first: dict[tuple[str, str], tuple[Any, str]] = {}
+    known: dict[tuple[str, str], dict[int | None, tuple[Any, str]]] = {}
     for job, label in labelled:
         for name, value in _compared_settings(job.settings).items():
-            other_value, other_label = first.setdefault((job.dataset, name), (value, label))
-            if other_value != value:
-                raise ValueError(
-                    f"{other_label} and {label} disagree on {name.removeprefix('eval_')}: "
-                    f"{other_value} and {value}. Keep each in a results folder of its own"
-                )
+            size = job.settings.get("bytes") if name in BUDGETS else None
+            by_size = known.setdefault((job.dataset, name), {})
+            by_size.setdefault(size, (value, label))
+            for other_size, (other_value, other_label) in by_size.items():
+                # without a size there is nothing that a budget could depend on
+                if other_value != value and (other_size == size or None in (other_size, size)):
+                    raise ValueError(
+                        f"{other_label} and {label} disagree on {name.removeprefix('eval_')}: "
+                        f"{other_value} and {value}. Keep each in a results folder of its own"
+                    )
 
 
 def _compared_settings(settings: Settings) -> Settings:
     """The settings that must agree, with the default size of images where none was given."""
-    compared = {k: v for k, v in settings.items() if k in ("minutes", "steps", "downscale") or k.startswith("eval_")}
+    compared = {k: v for k, v in settings.items() if k in (*BUDGETS, "downscale") or k.startswith("eval_")}
     if "downscale" in compared:
         compared["downscale"] = compared["downscale"] or DEFAULT_DOWNSCALE
     return compared

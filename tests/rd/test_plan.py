@@ -60,6 +60,70 @@ def test_the_papers_settings(tmp_path):
     assert {(j.settings["width"], j.settings["depth"]) for j in jobs["nerf"]} == {(256, 8)}
 
 
+BY_SIZE = """
+dataset = "shapes"
+scenes = ["box"]
+
+[minutes_by_bytes]
+1000 = 0.5
+5000 = 2
+
+[[methods]]
+name = "sine"
+grid = { bytes = [1000, 5000] }
+
+[[methods]]
+name = "thin dense"
+settings = { layer = "dense" }
+grid = { bytes = [5000] }
+
+[[methods]]
+name = "draco"
+program = "draco"
+"""
+
+
+def test_each_size_has_its_minutes(tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_text(BY_SIZE)
+    *fields, mesh = read_plan(path, tmp_path).jobs
+    budgets = [(job.method, job.settings["bytes"], job.settings["minutes"]) for job in fields]
+    assert budgets == [("sine", 1000, 0.5), ("sine", 5000, 2), ("thin dense", 5000, 2)]
+    assert not {"minutes", "bytes"} & set(mesh.settings)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("bytes = [5000]", "bytes = [4000]", "method 'thin dense': bytes is 4000: minutes_by_bytes has 1000, 5000"),
+        ("bytes = [5000]", "width = [16]", "method 'thin dense': bytes is None: minutes_by_bytes has 1000, 5000"),
+        (
+            'layer = "dense"',
+            'layer = "dense", minutes = 3.0',
+            "method 'thin dense': minutes is 3.0, but the plan has minutes_by_bytes: leave one of them out",
+        ),
+        (
+            "[minutes_by_bytes]",
+            "[settings]\nsteps = 9\n[minutes_by_bytes]",
+            "method 'sine': steps is 9, but the plan has minutes_by_bytes: leave one of them out",
+        ),
+        ("5000 = 2", "5000 = -2", "method 'sine': minutes is -2: it must be positive and finite"),
+        (
+            "[minutes_by_bytes]\n1000 = 0.5\n5000 = 2",
+            "minutes_by_bytes = 2",
+            "minutes_by_bytes is 2: it must be a table",
+        ),
+    ],
+)
+def test_a_point_without_minutes_of_its_size_is_refused(old, new, said, tmp_path):
+    path = tmp_path / "plan.toml"
+    assert old in BY_SIZE
+    path.write_text(BY_SIZE.replace(old, new))
+    with pytest.raises(ValueError) as refused:
+        read_plan(path, tmp_path)
+    assert str(refused.value) == f"{path}: {said}"
+
+
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)
 def test_every_plan_is_read(path, tmp_path):
     assert read_plan(path, tmp_path).jobs

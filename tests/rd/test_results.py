@@ -133,6 +133,37 @@ def test_different_budgets_are_not_compared():
         check_comparable(looked)
 
 
+def sized(size, minutes, method="sine"):
+    return result(size, method=method, settings={"minutes": minutes, "bytes": size})
+
+
+def test_a_budget_may_depend_on_the_size_alone():
+    small, large = sized(1000, 0.5), sized(5000, 1.5)
+    mesh = result(program="draco", method="draco", settings={"faces": 9, "bits": 8})
+    check_comparable([small, large, sized(1000, 0.5, "dense"), sized(5000, 1.5, "dense"), mesh])
+    with pytest.raises(ValueError, match=r"disagree on minutes: 1\.5 and 2\.0"):
+        check_comparable([small, large, sized(5000, 2.0, "dense")])
+    unsized = [result(settings={"minutes": minutes, "bits": 8}) for minutes in (0.5, 1.5)]
+    for other in unsized:  # it has no size that its budget could depend on
+        for known in ([small, large, other], [other, small, large]):
+            with pytest.raises(ValueError, match=r"disagree on minutes: "):
+                check_comparable(known)
+    check_comparable([unsized[0], small])
+    looked = [result(settings={"bytes": size, "minutes": 1.0, "eval_points": size}) for size in (1000, 5000)]
+    with pytest.raises(ValueError, match="disagree on points"):
+        check_comparable(looked)
+
+
+def test_two_results_of_one_size_that_disagree_are_named(tmp_path):
+    save_results(tmp_path, sized(1000, 0.5), sized(5000, 1.5), sized(5000, 2.0, "dense"))
+    refused = call_sinenerf("plot", tmp_path)
+    assert refused.returncode == 1 and refused.stderr.count("\n") == 1
+    assert refused.stderr.count("bytes5000") == 2 and "1.5 and 2.0" in refused.stderr.replace(
+        "2.0 and 1.5", "1.5 and 2.0"
+    )
+    assert list(tmp_path.glob("iou*")) == []
+
+
 def test_pictures_of_different_sizes_are_not_compared():
     """Without `downscale` they are images_8."""
     unsaid, eighth, fourth = (result(settings={"minutes": 1.0, "downscale": factor}) for factor in (None, 8, 4))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from sinenerf.rd.programs.draco import DracoProgram
+from sinenerf.rd.programs.decimated_mesh import DecimatedMeshProgram, Draco, Meshopt
 from sinenerf.rd.programs.nerfstudio import NerfstudioProgram
 from sinenerf.rd.programs.occupancy import OccupancyProgram, find_mesh
 from sinenerf.rd.programs.radiance import RadianceProgram
@@ -57,7 +57,8 @@ class Dataset:
 
 PROGRAMS: dict[str, Program] = {
     "field": OccupancyProgram(),
-    "draco": DracoProgram(),
+    "draco": DecimatedMeshProgram(Draco()),
+    "meshopt": DecimatedMeshProgram(Meshopt()),
     "nerf": RadianceProgram(),
     "nerfstudio": NerfstudioProgram(),
 }

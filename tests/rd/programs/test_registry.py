@@ -19,7 +19,7 @@ def test_a_shape_is_its_mesh_and_a_scene_of_photographs_its_folder(data, tmp_pat
     assert DATASETS["photographs"].find_scene(tmp_path, "fern") == tmp_path / "fern"
 
 
-@pytest.mark.parametrize("name", sorted(set(PROGRAMS) - {"draco"}))
+@pytest.mark.parametrize("name", sorted(set(PROGRAMS) - {"draco", "meshopt"}))
 def test_an_unknown_setting_of_a_training_is_refused(name):
     given = {"method": "nerfacto"} if name == "nerfstudio" else {}
     with pytest.raises(ValueError, match="no setting is called 'stepts'"):

@@ -1,0 +1,88 @@
+"""Programs for shapes: quadric decimation and a codec for meshes, the state of the art for compressed meshes."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from sinenerf.common.decimation import FEWEST
+from sinenerf.common.files import replacing
+from sinenerf.common.mesh_files import draco, undraco
+from sinenerf.rd.programs.meshopt import meshopt, unmeshopt
+from sinenerf.rd.programs.occupancy import load_truth, measure, save_picture, split_evaluation
+from sinenerf.rd.results import Measurement, Settings
+
+if TYPE_CHECKING:
+    import trimesh
+
+
+class MeshCodec(Protocol):
+    """A codec for meshes."""
+
+    name: str
+    suffix: str
+    """Of its files."""
+    most_bits: int
+    """The finest precision of a position's coordinate."""
+
+    def encode(self, mesh: "trimesh.Trimesh", faces: int, bits: int) -> bytes:
+        """A file of the mesh, decimated to `faces` faces."""
+        ...
+
+    def decode(self, data: bytes) -> "trimesh.Trimesh":
+        """The mesh in a file."""
+        ...
+
+
+class Draco:
+    """Google's Draco at its highest compression."""
+
+    name, suffix, most_bits = "draco", ".drc", 30
+    encode, decode = staticmethod(draco), staticmethod(undraco)
+
+
+class Meshopt:
+    """meshoptimizer's codecs and LZMA."""
+
+    name, suffix, most_bits = "meshopt", ".meshopt", 16
+    encode, decode = staticmethod(meshopt), staticmethod(unmeshopt)
+
+
+class DecimatedMeshProgram:
+    """Quadric decimation (Garland and Heckbert 1997) by fast-simplification, then a codec at its smallest.
+
+    Settings: faces, the number to decimate to; bits, the precision of a position's coordinate.
+    """
+
+    trains = False
+
+    def __init__(self, codec: MeshCodec) -> None:
+        self.codec = codec
+
+    def resolve(self, given: Settings) -> Settings:
+        given, evaluation = split_evaluation(given)
+        if unknown := set(given) - {"faces", "bits"}:
+            raise ValueError(
+                f"no setting of {self.codec.name} is called {sorted(unknown)[0]!r}: there are faces and bits"
+            )
+        settings = {"faces": given.get("faces", 2000), "bits": given.get("bits", 10)}
+        if not (isinstance(settings["faces"], int) and settings["faces"] >= FEWEST):
+            raise ValueError(f"faces is {settings['faces']}: it must be a whole number of at least {FEWEST}")
+        if not (isinstance(settings["bits"], int) and 1 <= settings["bits"] <= self.codec.most_bits):
+            raise ValueError(f"bits is {settings['bits']}: it must be a whole number from 1 to {self.codec.most_bits}")
+        return settings | evaluation
+
+    def estimate(self, settings: Settings) -> float:
+        return 3.0
+
+    def files(self, scene: Path, settings: Settings) -> list[Path]:
+        return [scene]
+
+    def run(self, scene: Path, settings: Settings, artefact: Path) -> Measurement | None:
+        truth, begin = load_truth(scene, settings["eval_points"]), time.monotonic()
+        data = self.codec.encode(truth.mesh, settings["faces"], settings["bits"])
+        seconds = time.monotonic() - begin
+        with replacing(artefact.with_suffix(self.codec.suffix)) as partial:
+            partial.write_bytes(data)
+        decoded = self.codec.decode(data)
+        save_picture(decoded, truth, artefact)
+        return measure(truth.evaluate_mesh(decoded, len(data)), {"total": len(data)}, seconds, [])
