@@ -123,13 +123,13 @@ def save_table(results: list[Result], path: Path) -> None:
     settings = sorted({name for r in results for name in r.settings})
     with replacing(path) as partial, partial.open("w", newline="") as file:
         writer = csv.writer(file)
-        measured = ["scene", "method", "bytes", "parameters", "seconds", *qualities]
+        measured = ["scene", "method", "bytes", "parameters", "seconds", "decode_seconds", *qualities]
         names = [f"{name}_setting" if name in measured else name for name in settings]
         writer.writerow([*measured, *names, "source"])
         for r in sorted(results, key=lambda r: (r.scene, r.method, r.size or 0)):
             values = [*map(r.quality.get, qualities), *map(r.settings.get, settings)]
             source = "" if r.source is None else r.source.name
-            writer.writerow([r.scene, r.method, r.size, r.parameters, r.seconds, *values, source])
+            writer.writerow([r.scene, r.method, r.size, r.parameters, r.seconds, r.decode_seconds, *values, source])
 
 
 def _styles(methods: set[str]) -> dict[str, int]:

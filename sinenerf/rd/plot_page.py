@@ -57,6 +57,7 @@ def point_details(result: Result) -> dict[str, object]:
     """What the page shows for a point: title, measured values, settings."""
     rows: dict[str, float | None] = {name: value for name, value in result.quality.items() if value is not None}
     rows |= {"bytes": result.size, "parameters": result.parameters, "seconds": result.seconds}
+    rows |= {} if result.decode_seconds is None else {"seconds to decode": result.decode_seconds}
     settings = {name: value for name, value in result.settings.items() if value is not None}
     return {"title": f"{result.scene}, {result.method}", "rows": rows, "settings": settings}
 

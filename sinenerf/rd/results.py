@@ -85,6 +85,8 @@ class Measurement:
     """Time spent on training, or on making the file."""
     history: list[dict[str, float]] = field(default_factory=list)
     """Quality during training: {step, seconds, measure}."""
+    decode_seconds: float | None = None
+    """Time from the file on disk to a mesh; None where no mesh is decoded."""
 
 
 @dataclass(frozen=True)
@@ -97,12 +99,13 @@ class Result:
     program: str
     settings: Settings
     quality: dict[str, float | None]
-    """As in `Measurement`, like the four that follow."""
+    """As in `Measurement`, like the five that follow."""
     bytes: dict[str, float | None]
     """total is None where no file was written."""
     parameters: int | None
     seconds: float
     history: list[dict[str, float]] = field(default_factory=list)
+    decode_seconds: float | None = None
     hardware: dict[str, str | int] = field(default_factory=dict)
     """Processor and GPU, versions, commit, date."""
     source: Path | None = None
@@ -147,6 +150,7 @@ class Result:
             raise ValueError(f"{path}: is not a result of a sweep")
         if content.pop("format") != FORMAT:
             raise ValueError(f"{path}: has another version; this sinenerf reads format {FORMAT}. Upgrade sinenerf")
+        content.setdefault("decode_seconds", None)  # results of before it was measured
         if missing := names - set(content):
             raise ValueError(f"{path}: is damaged: it lacks {sorted(missing)[0]!r}. Delete it and sweep again")
         result = cls(**{name: content[name] for name in names}, source=path)
@@ -161,7 +165,8 @@ class Result:
         tables = all(isinstance(v, dict) for v in (self.settings, self.quality, self.bytes, self.hardware, *history))
         if not (text and tables and isinstance(self.parameters, int | None)):
             raise ValueError(f"{self.source}: is damaged: a part has the wrong type. Delete it and sweep again")
-        values = [v for v in (*self.quality.values(), self.bytes.get("total", math.nan)) if v is not None]
+        optional = (*self.quality.values(), self.bytes.get("total", math.nan), self.decode_seconds)
+        values = [v for v in optional if v is not None]
         numbers = [self.seconds, *values, *(n for look in self.history for n in (look.get("seconds"), *look.values()))]
         finite = all(isinstance(n, int | float) and math.isfinite(n) for n in numbers)
         if not (finite and (self.size is None or self.size > 0) and self.seconds >= 0):

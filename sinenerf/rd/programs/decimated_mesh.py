@@ -83,6 +83,8 @@ class DecimatedMeshProgram:
         seconds = time.monotonic() - begin
         with replacing(artefact.with_suffix(self.codec.suffix)) as partial:
             partial.write_bytes(data)
-        decoded = self.codec.decode(data)
+        begin = time.monotonic()
+        decoded = self.codec.decode(artefact.with_suffix(self.codec.suffix).read_bytes())
+        decode_seconds = time.monotonic() - begin
         save_picture(decoded, truth, artefact)
-        return measure(truth.evaluate_mesh(decoded, len(data)), {"total": len(data)}, seconds, [])
+        return measure(truth.evaluate_mesh(decoded, len(data)), {"total": len(data)}, seconds, decode_seconds, [])

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import time
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -59,10 +60,12 @@ def split_evaluation(given: Settings) -> tuple[Settings, Settings]:
     return {name: value for name, value in given.items() if name not in EVALUATION}, evaluation
 
 
-def measure(evaluation: Evaluation, parts: dict[str, float], seconds: float, history: list) -> Measurement:
-    """The measurement of an evaluated shape, from its bytes by part and the seconds that it took."""
+def measure(
+    evaluation: Evaluation, parts: dict[str, float], seconds: float, decode_seconds: float, history: list
+) -> Measurement:
+    """The measurement of an evaluated shape, from its bytes by part and the seconds that encoding and decoding took."""
     quality = {k: v for k, v in asdict(evaluation).items() if k not in ("bytes", "parameters")}
-    return Measurement(quality, parts, evaluation.parameters, round(seconds, 2), history)
+    return Measurement(quality, parts, evaluation.parameters, round(seconds, 2), history, round(decode_seconds, 5))
 
 
 class OccupancyProgram:
@@ -96,14 +99,16 @@ class OccupancyProgram:
                 return None
             trained.parent.mkdir(exist_ok=True)
             checkpoint.save(trained, {"fingerprint": _fingerprint(scene, artefact), "history": history})
+        begin = time.monotonic()
         field = load(artefact)
         assert isinstance(field, OccupancyField)
-        info = describe(artefact)
         surface = surface_of(field, settings["eval_resolution"])
+        decode_seconds = time.monotonic() - begin
+        info = describe(artefact)
         evaluation = truth.evaluate_field(field, info.bytes, surface)
         if surface is not None:
             save_picture(surface, truth, artefact)
-        return measure(evaluation, bytes_by_part(info), history[-1]["seconds"], history)
+        return measure(evaluation, bytes_by_part(info), history[-1]["seconds"], decode_seconds, history)
 
 
 def _trained_history(trained: Path, scene: Path, artefact: Path) -> list[dict[str, float]]:

@@ -39,4 +39,5 @@ def test_the_decoded_file_is_scored(data, tmp_path, program):
     measured = program.run(data / "box.ply", settings, artefact)
     file = artefact.with_suffix(program.codec.suffix).read_bytes()
     assert measured.bytes == {"total": len(file)} and measured.parameters is None and measured.history == []
+    assert 0 < measured.decode_seconds < 5
     assert len(program.codec.decode(file).faces) <= 100 and measured.quality["iou"] > 0.9
