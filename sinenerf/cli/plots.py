@@ -5,13 +5,17 @@ import math
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sinenerf.rd.curves import Comparison
     from sinenerf.rd.results import Result
+    from sinenerf.rd.size_table import SizeRow
 
 
 def read_comparable(folder: Path) -> "list[Result]":
@@ -67,19 +71,32 @@ def bd(
     results: Annotated[Path, tyro.conf.Positional],
     /,
     quality: str | None = None,
+    by_size: bool = False,
     json: bool = False,
 ) -> None:
     """Bjontegaard deltas: how many fewer bytes a method needs at equal quality, and what it gains at equal bytes.
+
+    By size: the change in bytes at equal quality for each of the method's sizes, on average (a geometric mean) and on
+    the worst scene, and the times to encode and to decode, which for the other method are those at equal quality, too.
 
     Args:
         anchor: the method to compare with, such as draco.
         test: the method to judge, such as sine.
         results: folder of a sweep's results.
         quality: the measure: iou, chamfer_l1, ...; psnr, ssim, ...
+        by_size: a line for each size of the method to judge, in place of the deltas.
         json: print JSON in place of a table.
     """
     from sinenerf.rd.curves import compare_methods
+    from sinenerf.rd.size_table import compare_sizes
 
+    if by_size:
+        rows = compare_sizes(read_comparable(results), anchor, test, quality)
+        if json:
+            print(json_format.dumps([asdict(row) for row in rows], indent=2))
+        else:
+            _print_sizes(anchor, test, rows)
+        return
     comparison = compare_methods(read_comparable(results), anchor, test, quality)
     if json:
         mean = {"rate": comparison.mean_rate, "quality": comparison.mean_quality} if comparison.deltas else None
@@ -109,6 +126,50 @@ def _print_comparison(anchor: str, test: str, comparison: "Comparison") -> None:
     Console().print(table)
     for reason in comparison.refused:
         print(f"refused: {reason}")
+
+
+def _print_sizes(anchor: str, test: str, rows: "list[SizeRow]") -> None:
+    """A line for each size: means over the scenes."""
+    from rich.console import Console
+    from rich.table import Table
+
+    measures = list(rows[0].equivalents)
+    table = Table(title=f"{test} against {anchor}: means of the scenes, the change on the worst scene in brackets")
+    for name in ("size", "bytes", measures[0], *(f"{anchor} at equal {name}" for name in measures)):
+        table.add_column(name, justify="right")
+    for name in ("encode", "decode"):
+        table.add_column(f"s to {name}: {test}, {anchor}", justify="right")
+    for size in dict.fromkeys(row.size for row in rows):
+        of_size = [row for row in rows if row.size == size]
+        others = [other for row in of_size if (other := row.equivalents[measures[0]])]
+        encode = _mean(r.seconds for r in of_size), _mean(o.seconds for o in others)
+        decode = _mean(r.decode_seconds for r in of_size), _mean(o.decode_seconds for o in others)
+        cells = (f"{size:,}", f"{fmean(r.bytes for r in of_size):,.0f}", f"{_mean_quality(of_size, measures[0]):.4f}")
+        table.add_row(*cells, *(_equivalents(of_size, name) for name in measures), ", ".join(encode), ", ".join(decode))
+    Console().print(table)
+
+
+def _mean_quality(rows: "list[SizeRow]", measure: str) -> float:
+    return fmean(row.quality[measure] for row in rows)
+
+
+def _mean(seconds: "Iterable[float | None]") -> str:
+    """The mean of the known times; "-" where none is known."""
+    known = [value for value in seconds if value is not None]
+    mean = fmean(known) if known else math.nan
+    return "-" if not known else f"{mean:.0f}" if mean >= 10 else f"{mean:.2g}"
+
+
+def _equivalents(rows: "list[SizeRow]", measure: str) -> str:
+    """Bytes of the other method at equal quality, the change against them and its largest value, and, where that is not
+    known of all scenes, of how many; geometric means."""
+    known = [(other.bytes, math.log(row.bytes / other.bytes)) for row in rows if (other := row.equivalents[measure])]
+    if not known:
+        return "-"
+    size = math.exp(fmean(math.log(size) for size, _ in known))
+    mean, worst = (100 * math.expm1(value) for value in (fmean(c for _, c in known), max(c for _, c in known)))
+    part = "" if len(known) == len(rows) else f", {len(known)} of {len(rows)} scenes"
+    return f"{size:,.0f}, {mean:+.0f} % ({worst:+.0f} %){part}"
 
 
 def _signed(value: float | None) -> str:

@@ -173,18 +173,27 @@ class Comparison:
         return float(np.mean(known)) if known else None
 
 
-def compare_methods(results: list[Result], anchor: str, test: str, quality: str | None = None) -> Comparison:
-    """Bjontegaard deltas of the method `test` against `anchor` on each scene.
+def results_of_both(results: list[Result], anchor: str, test: str, quality: str | None) -> list[Result]:
+    """The results of the one dataset that has both methods; all results where several have.
 
     Raises:
-        ValueError: a method has no results, or no result has the quality.
+        ValueError: a method has no results.
     """
     methods = {r.method for r in results}
     for name in (anchor, test):
         if name not in methods:
             raise ValueError(f"no method is called {name!r}: there are {', '.join(sorted(methods))}")
     both = [part for part in split_by_dataset(results, quality) if {anchor, test} <= {r.method for r in part}]
-    results = both[0] if len(both) == 1 else results
+    return both[0] if len(both) == 1 else results
+
+
+def compare_methods(results: list[Result], anchor: str, test: str, quality: str | None = None) -> Comparison:
+    """Bjontegaard deltas of the method `test` against `anchor` on each scene.
+
+    Raises:
+        ValueError: a method has no results, or no result has the quality.
+    """
+    results = results_of_both(results, anchor, test, quality)
     measure = choose_measure(results, quality)
     deltas, refused = [], []
     for scene in dict.fromkeys(r.scene for r in results):
