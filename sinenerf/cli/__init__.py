@@ -1,5 +1,7 @@
 """The `sinenerf` command: each subcommand is one call of the Python API. Heavy libraries load only when it runs."""
 
+import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -65,7 +67,20 @@ Any of these files can be viewed by sinenerf view FILE."""
 def main() -> None:
     """Entry point. Errors in the input end with one line on standard error and exit code 1."""
     try:
+        try:
+            _run()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # nobody reads what is printed any more, as in `sinenerf sweep PLAN --dry-run | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more when it ends
+        sys.exit(128 + signal.SIGPIPE)
+
+
+def _run() -> None:
+    try:
         tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="sinenerf", description=DESCRIPTION)
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError, RuntimeError, ArithmeticError) as error:
         sys.exit(f"sinenerf: {error}")
     except ModuleNotFoundError as error:

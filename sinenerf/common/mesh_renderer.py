@@ -15,7 +15,9 @@ CLAY = np.array([0.85, 0.80, 0.71])
 FOV = 34.0
 """Field of view of the shorter side, in degrees, as on the viewer's page."""
 DISTANCE = 3.4
-"""Distance of the camera from the middle of the shape, in cube units."""
+"""Distance of the camera from the middle of the shape, in cube units, where the picture holds all of it."""
+MARGIN = 1.06
+"""Distance of the camera, as a multiple of that at which a shape touches the border of the picture."""
 
 
 class Framing(NamedTuple):
@@ -31,6 +33,25 @@ class Framing(NamedTuple):
     """Angle of the camera above the horizon, in degrees."""
     labels: bool = True
     """Write name, bytes, parameters and rank below each picture."""
+
+    def slopes(self) -> tuple[float, float]:
+        """Tangents of half the angle of view, across and upwards: FOV is that of the shorter side."""
+        shorter = math.tan(math.radians(FOV / 2)) / min(self.width, self.height)
+        return shorter * self.width, shorter * self.height
+
+    def distance(self, vertices: Float[np.ndarray, "v 3"]) -> float:
+        """Distance of the camera, in cube units, at which the picture holds all vertices however they are turned.
+
+        With the tilt t, a vertex at radius r from the vertical axis, height y and angle a from the camera's side lies
+        r cos a cos t + y sin t towards the camera, r sin a across and y cos t - r cos a sin t upwards. It is inside the
+        picture from a distance of the first plus the second or third over its slope; here is the largest for any a.
+        """
+        across, upwards = self.slopes()
+        cos, sin = math.cos(math.radians(self.tilt)), math.sin(math.radians(self.tilt))
+        radius, height = np.hypot(vertices[:, 0], vertices[:, 2]), vertices[:, 1]
+        wide = radius * math.hypot(cos, 1 / across) + height * sin
+        tall = [radius * abs(cos - side * sin) + height * (sin + side * cos) for side in (1 / upwards, -1 / upwards)]
+        return max(DISTANCE, MARGIN * float(np.max([wide, *tall])))
 
 
 class MeshRenderer:
@@ -50,14 +71,12 @@ class MeshRenderer:
         self._faces = faces
         self._normals = None if flat else vertex_normals(vertices, faces)
 
-    def render(self, framing: Framing, turn: float) -> Picture:
+    def render(self, framing: Framing, turn: float, distance: float = DISTANCE) -> Picture:
         """The mesh from `turn` radians around the vertical axis, lit by a key light with a shadow and a fill light."""
         tilt = math.radians(framing.tilt)
-        eye = DISTANCE * np.array([math.sin(turn) * math.cos(tilt), math.sin(tilt), math.cos(turn) * math.cos(tilt)])
+        eye = distance * np.array([math.sin(turn) * math.cos(tilt), math.sin(tilt), math.cos(turn) * math.cos(tilt)])
         width, height = framing.width * SAMPLES, framing.height * SAMPLES
-        horizontal = FOV
-        if framing.width > framing.height:  # FOV is the angle of the shorter side
-            horizontal = 2 * math.degrees(math.atan(math.tan(math.radians(FOV / 2)) * framing.width / framing.height))
+        horizontal = 2 * math.degrees(math.atan(framing.slopes()[0]))
         # open3d 0.20 renders upside down for an up vector of +y
         rays = self._scene.create_rays_pinhole(horizontal, [0, 0, 0], eye, [0, -1, 0], width, height)
         hit = self._scene.cast_rays(rays)

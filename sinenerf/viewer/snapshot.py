@@ -46,7 +46,7 @@ def snapshot(
         FileNotFoundError: the output folder does not exist.
     """
     _check(api, output, turntable, framing, frames)
-    renderers = [_renderer(api, index, framing, resolution, level) for index in range(len(api.assets))]
+    renderers = _renderers(api, framing, resolution, level)
     captions = [[asset.path.name, *asset.caption().values()] for asset in api.assets]
     written = []
     if output is not None:
@@ -76,22 +76,32 @@ def _check(api: ViewerApi, output: Path | None, turntable: Path | None, framing:
         raise ValueError("width and height must be 1 to 4096, and a turntable needs at least one frame")
 
 
-def _renderer(
-    api: ViewerApi, index: int, framing: Framing, resolution: int, level: float
-) -> Callable[[float], Picture]:
-    """A function from the fraction of a full turn to the picture of an asset."""
-    asset = api.assets[index].load()
-    if asset.kind == "scene":
-        return _scene_renderer(asset, framing)
+def _renderers(api: ViewerApi, framing: Framing, resolution: int, level: float) -> list[Callable[[float], Picture]]:
+    """Functions from the fraction of a full turn to the picture of each asset; the camera is the same for all."""
+    assets = [api.assets[index].load() for index in range(len(api.assets))]
+    if assets[0].kind == "scene":
+        return [_scene_renderer(asset, framing) for asset in assets]
+    meshes = [_upright_mesh(api, asset, resolution, level) for asset in assets]
+    distance = max(framing.distance(vertices) for vertices, _ in meshes)
+    return [_mesh_renderer(asset, *mesh, framing, distance) for asset, mesh in zip(assets, meshes, strict=True)]
+
+
+def _upright_mesh(api: ViewerApi, asset: Asset, resolution: int, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices in cube units, y up, and faces."""
     mesh = asset.mesh if asset.kind == "mesh" else asset.field.mesh(resolution, level)
     frame = display_frame(asset, api.reference)
-    upright = frame.to_cube(np.asarray(mesh.vertices)) @ upright_axes(api.up or frame.up).T
-    renderer = MeshRenderer(upright, np.asarray(mesh.faces), flat=asset.kind == "mesh" and len(mesh.faces) < FLAT_BELOW)
-    return lambda fraction: renderer.render(framing, math.radians(framing.turn) + 2 * math.pi * fraction)
+    return frame.to_cube(np.asarray(mesh.vertices)) @ upright_axes(api.up or frame.up).T, np.asarray(mesh.faces)
+
+
+def _mesh_renderer(
+    asset: Asset, vertices: np.ndarray, faces: np.ndarray, framing: Framing, distance: float
+) -> Callable[[float], Picture]:
+    renderer = MeshRenderer(vertices, faces, flat=asset.kind == "mesh" and len(faces) < FLAT_BELOW)
+    return lambda fraction: renderer.render(framing, math.radians(framing.turn) + 2 * math.pi * fraction, distance)
 
 
 def _scene_renderer(asset: Asset, framing: Framing) -> Callable[[float], Picture]:
-    """As `_renderer`, along a path around the scene's home view; fraction 0 is the home view itself."""
+    """As `_renderers`, along a path around the scene's home view; fraction 0 is the home view itself."""
     from sinenerf.radiance.render import picture
 
     field = asset.load().field

@@ -1,10 +1,14 @@
 """The `sinenerf` command as a whole: sinenerf/cli/__init__.py."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from support.commands import ENVIRONMENT
+
+PROJECT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
@@ -38,3 +42,20 @@ def test_a_missing_package_is_named_in_one_line(missing, arguments, tmp_path):
     )
     assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
     assert done.stderr.startswith(f"sinenerf: needs {missing}, which is not installed. "), done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["sweep", "configs/quick-shapes.toml", "--dry-run"], ["info", "tests/golden/sine.sine"]],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_reader_that_stops_ends_the_command_quietly(arguments):
+    """As `head` does."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "sinenerf", *arguments]
+    done = subprocess.run(
+        command, stdout=writer, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, check=False, cwd=PROJECT
+    )
+    os.close(writer)
+    assert done.returncode != 0 and done.stderr == ""

@@ -135,11 +135,15 @@ def save_picture(mesh: Any, truth: Truth, artefact: Path) -> None:
 
     from sinenerf.common.mesh_renderer import Framing, MeshRenderer
 
+    upright, true = (
+        truth.placement.to_cube(vertices) @ upright_axes(truth.placement.up).T
+        for vertices in (mesh.vertices, truth.mesh.vertices)
+    )
     try:
-        upright = truth.placement.to_cube(mesh.vertices) @ upright_axes(truth.placement.up).T
         renderer = MeshRenderer(upright, np.asarray(mesh.faces), flat=False)
     except (ImportError, RuntimeError):  # without open3d or its system libraries there is no picture
         return
-    image = renderer.render(Framing(*PICTURE_SIZE), PICTURE_TURN)
+    framing = Framing(*PICTURE_SIZE)
+    image = renderer.render(framing, PICTURE_TURN, framing.distance(true))
     with replacing(artefact.with_suffix(".jpg")) as partial:
         Image.fromarray(image).save(partial, quality=80)
