@@ -104,9 +104,16 @@ void main() {
     if (!(speed > 1e-6)) break;
     float rings = float(ringsAt(p));
     if (rings > 0.0) {
-      vec3 brick = floor(p / cells), border = (brick + mix(vec3(1.0 - rings), vec3(rings), greaterThan(v, vec3(0)))) * cells;
-      vec3 t = mix((border - p) / v, vec3(1e9), equal(v, vec3(0)));
-      f += min(t.x, min(t.y, t.z)) + 0.01 / speed;
+      vec3 brick = floor(p / cells), least = (brick + 1.0 - rings) * cells, most = (brick + rings) * cells;
+      vec3 t = mix((mix(least, most, greaterThan(v, vec3(0))) - p) / v, vec3(1e9), equal(v, vec3(0)));
+      float skip = min(t.x, min(t.y, t.z)) + 0.01 / speed;
+#if WARP == 2
+      for (int i = 0; i < 8; i++, skip *= 0.5) {
+        vec3 q = (place(f + skip) - low) / cell, over = max(least - q, q - most);
+        if (max(over.x, max(over.y, over.z)) < 0.1) break;
+      }
+#endif
+      f += skip;
       continue;
     }
     float stride = min(1.0 / speed, 1.0 - f);

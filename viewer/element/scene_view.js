@@ -3,7 +3,7 @@
 import { PerspectiveCamera, Vector3 } from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 
-import { focusOf, positionOnPath } from "../field/camera.js";
+import { focusOf, positionOnPath, upOf } from "../field/camera.js";
 import { OUTPUTS } from "./outputs.js";
 import { ProgressivePicture } from "./progressive_picture.js";
 import { RenderPool } from "./render_pool.js";
@@ -21,6 +21,8 @@ export class SceneView {
 
   /** @type {Capture | undefined} */
   #capture;
+  /** About which the camera turns. */
+  #up = new Vector3(0, 1, 0);
   #isPlaying = false;
   /** What the attributes said last: the camera stays where a person has put it. @type {{ place?: string, isPlaying?: boolean }} */
   #asked = {};
@@ -46,8 +48,9 @@ export class SceneView {
     this.controls = this.#newControls();
     /** @type {HTMLElement | undefined} */
     this.attributes = undefined;
-    this.pool.scene.then(({ capture }) => {
-      this.#capture = capture;
+    this.pool.scene.then((scene) => {
+      this.#capture = scene.capture;
+      this.#up.set(.../** @type {import("../field/warps.js").Vector} */ (upOf(scene)));
       if (this.attributes) this.dress(this.attributes);
     });
   }
@@ -83,12 +86,12 @@ export class SceneView {
     const capture = /** @type {Capture} */ (this.#capture);
     const [around, above, distance] = place.split(/[\s,]+/).map(Number);
     const target = new Vector3(...focusOf(capture));
-    const [right, up] = [0, 1].map((column) => new Vector3(...[0, 3, 6].map((row) => capture.rotation[row + column])));
+    const right = new Vector3(...[0, 3, 6].map((row) => capture.rotation[row]));
     const arm = new Vector3(...capture.position).sub(target);
     if (Number.isFinite(distance)) {
-      arm.multiplyScalar(distance).applyAxisAngle(right, -above * DEGREE).applyAxisAngle(up, around * DEGREE);
+      arm.multiplyScalar(distance).applyAxisAngle(right, -above * DEGREE).applyAxisAngle(this.#up, around * DEGREE);
     }
-    this.camera.up.copy(up);
+    this.camera.up.copy(this.#up);
     this.#look(arm.add(target), target);
   }
 

@@ -8,7 +8,7 @@
  */
 
 import { normalAt } from "./normals.js";
-import { pointUnwarp, pointWarp, rayWarp } from "./warps.js";
+import { BentRay, pointUnwarp, pointWarp, rayWarp } from "./warps.js";
 
 /** @typedef {import("./warps.js").Vector} Vector */
 /** @typedef {import("./warps.js").Warp} Warp */
@@ -20,6 +20,8 @@ export const FARTHEST_BRICK = 15; // of the distances that are told apart
 const OPAQUE = 2 ** -8; // the light that is left of a ray when it is followed no further
 const DIFFERENCE = 1e-3; // of a ray's fractions, for the direction of bent rays
 const BEYOND = 0.01; // cells that a skip goes past the border of a brick
+const SLACK = 0.1; // cells that a skip along a bent ray may go past it
+const HALVINGS = 8; // of such a skip, at most
 
 /** Voxels along x, y and z. @param {Layout} layout */
 export const voxelsOf = ({ bricks, cells }) => bricks.map((count) => count * cells + 1);
@@ -71,6 +73,7 @@ export class BakedScene {
     this.reference = referenceOf(layout);
     this.voxels = voxelsOf(layout);
     this.voxel = new Float64Array(4);
+    this.point = new Float32Array(3);
   }
 
   /**
@@ -105,7 +108,7 @@ export class BakedScene {
       if (!(speed > 1e-6)) break; // the end of a bent ray
       const rings = this.#distance(place);
       if (rings > 0) {
-        fraction += this.#exit(place, velocity, rings) + BEYOND / speed;
+        fraction += this.#skip(ray, fraction, { place, velocity, speed }, rings);
         continue;
       }
       const step = Math.min(1 / speed, 1 - fraction);
@@ -125,13 +128,15 @@ export class BakedScene {
 
   /** Place and velocity in cells, and the largest component of the velocity. @param {import("./warps.js").Ray} ray @param {number} fraction */
   #motion(ray, fraction) {
-    const points = new Float32Array(6);
-    ray.place(fraction, points, 0, 1);
-    ray.place(fraction + DIFFERENCE, points, 3, 1);
-    const { low } = this.layout;
-    const place = this.cell.map((edge, axis) => (points[axis] - low[axis]) / edge);
-    const velocity = this.cell.map((edge, axis) => (points[3 + axis] - points[axis]) / edge / DIFFERENCE);
+    const [place, ahead] = [fraction, fraction + DIFFERENCE].map((at) => this.#place(ray, at));
+    const velocity = place.map((p, axis) => (ahead[axis] - p) / DIFFERENCE);
     return { place, velocity, speed: Math.max(...velocity.map(Math.abs)) };
+  }
+
+  /** In cells. @param {import("./warps.js").Ray} ray @param {number} fraction */
+  #place(ray, fraction) {
+    ray.place(fraction, this.point, 0, 1);
+    return this.cell.map((edge, axis) => (this.point[axis] - this.layout.low[axis]) / edge);
   }
 
   /** @param {number[]} place in cells */
@@ -142,14 +147,24 @@ export class BakedScene {
     return this.distances[x + bricks[0] * (y + bricks[1] * z)];
   }
 
-  /** Fractions until the empty bricks around a place end. @param {number[]} place @param {number[]} velocity @param {number} rings */
-  #exit(place, velocity, rings) {
+  /**
+   * Fractions until the empty bricks around a place end. A bent ray may be faster than it is at its place: it stays within.
+   *
+   * @param {import("./warps.js").Ray} ray
+   * @param {number} fraction
+   * @param {{ place: number[], velocity: number[], speed: number }} motion there
+   * @param {number} rings
+   */
+  #skip(ray, fraction, { place, velocity, speed }, rings) {
     const { cells } = this.layout;
-    return Math.min(...place.map((p, axis) => {
-      const brick = Math.floor(p / cells);
-      const border = velocity[axis] > 0 ? brick + rings : brick - rings + 1;
-      return velocity[axis] === 0 ? Infinity : (border * cells - p) / velocity[axis];
-    }));
+    const borders = place.map((p) => [1 - rings, rings].map((ring) => (Math.floor(p / cells) + ring) * cells));
+    const times = borders.map(([least, most], axis) => ((velocity[axis] > 0 ? most : least) - place[axis]) / velocity[axis]);
+    let skip = Math.min(...times.filter((_, axis) => velocity[axis] !== 0)) + BEYOND / speed;
+    for (let i = 0; i < HALVINGS && ray instanceof BentRay; i++, skip /= 2) {
+      const ahead = this.#place(ray, fraction + skip);
+      if (borders.every(([least, most], axis) => ahead[axis] > least - SLACK && ahead[axis] < most + SLACK)) break;
+    }
+    return skip;
   }
 
   /** Interpolate between the eight voxels around a place. @param {number[]} place in cells */

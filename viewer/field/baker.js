@@ -3,13 +3,13 @@
 import { cellOf, referenceOf, voxelsOf } from "./baked_volume.js";
 import { directionOf } from "./camera.js";
 import { POINTS } from "./layer_engine.js";
-import { pointUnwarp } from "./warps.js";
+import { pointUnwarp, rayWarp } from "./warps.js";
 
 /** @typedef {import("./baked_volume.js").Layout} Layout */
 /** @typedef {import("./warps.js").Vector} Vector */
 
 export const UNSEEN = 255; // in place of a camera
-export const FULL = 128; // added to a camera: no light passes, since the last sample of a ray to infinity fills what is left
+export const FULL = 128; // added to a camera: infinity, where a ray's last sample fills what is left of its light
 const SEEN = 0.3; // of a ray's light, over the number of its samples: what absorbs more is baked
 const LEFT = 0.05; // of a ray's light, after the last sample
 const CLEAR = 1e-3; // opacity of a voxel whose colour is of no importance
@@ -18,7 +18,12 @@ export class Baker {
   /** @param {import("./ray_marcher.js").RayMarcher} marcher @param {import("./warps.js").Warp} warp */
   constructor(marcher, warp) {
     this.marcher = marcher;
+    this.warped = rayWarp(warp);
     this.unwarp = pointUnwarp(warp);
+    const { sampling, coarseSamples: bins, fineSamples } = marcher.config;
+    const edge = (fineSamples + 0.5) / (fineSamples + 1);
+    /** The fraction of an empty ray at the middle of its last sample, whose colour all of its light gets. */
+    this.last = sampling === "proposal" ? fineSamples / (fineSamples + 1) : (Math.max(edge, 1 - 1 / bins) + 1) / 2;
     this.isInfinite = warp.kind !== "box";
   }
 
@@ -29,7 +34,7 @@ export class Baker {
    * @param {import("./camera.js").Camera} camera
    * @param {number} start row
    * @param {number} stop
-   * @returns {{ seen: Uint32Array<ArrayBuffer>, full: Uint32Array<ArrayBuffer> }} full: where the rest of a ray's light ends
+   * @returns {{ seen: Uint32Array<ArrayBuffer>, full: Uint32Array<ArrayBuffer> }} full: at infinity, where some light arrives
    */
   mark(layout, camera, start, stop) {
     const [seen, full] = [new Set(), new Set()];
@@ -44,9 +49,8 @@ export class Baker {
           absorbed = traced.cumulative[sample][index];
           if (absorbed - before > SEEN / traced.samples) for (const brick of bricksAlong(layout, ray, edges[sample], edges[sample + 1])) seen.add(brick);
         }
-        const last = (edges[traced.samples - 1] + edges[traced.samples]) / 2;
         if (1 - absorbed > LEFT && this.isInfinite && traced.background === "last_sample") {
-          for (const brick of bricksAlong(layout, ray, last, 1)) full.add(brick);
+          for (const brick of bricksAlong(layout, ray, 1, 1)) full.add(brick);
         }
       });
     }
@@ -71,13 +75,13 @@ export class Baker {
       const size = Math.min(POINTS, voxels.length - start);
       for (let lane = 0; lane < size; lane++) {
         const point = place(voxels[start + lane]);
-        const position = positions[cameras[start + lane] % FULL];
-        const along = this.unwarp(point).map((x, axis) => x - position[axis]);
-        const length = Math.hypot(...along) || 1;
+        const position = /** @type {Vector} */ (positions[cameras[start + lane] % FULL]);
+        const direction = towards(position, this.unwarp(point));
         for (let axis = 0; axis < 3; axis++) {
           points[lane + axis * POINTS] = point[axis];
-          directions[lane + axis * POINTS] = along[axis] / length;
+          directions[lane + axis * POINTS] = direction[axis];
         }
+        if (cameras[start + lane] >= FULL) this.warped(position, direction).place(this.last, points, lane, POINTS);
       }
       this.marcher.second.evaluate();
       const opacities = Array.from({ length: size }, (_, lane) =>
@@ -92,6 +96,13 @@ export class Baker {
     }
     return values;
   }
+}
+
+/** A unit vector. @param {Vector} from @param {Vector} to @returns {Vector} */
+function towards(from, to) {
+  const [x, y, z] = to.map((place, axis) => place - from[axis]);
+  const length = Math.hypot(x, y, z) || 1;
+  return [x / length, y / length, z / length];
 }
 
 /** The point of the cube at which a voxel, by its index, lies. @param {Layout} layout */

@@ -1,6 +1,6 @@
 /** Cameras around a scene's home view, from which what is seen of it is baked. */
 
-import { focusOf, homeCamera, positionOnPath } from "./camera.js";
+import { focusOf, homeCamera, positionOnPath, upOf } from "./camera.js";
 
 /** @typedef {import("./camera.js").Camera} Camera */
 /** @typedef {import("./warps.js").Vector} Vector */
@@ -16,7 +16,7 @@ const COUNT = 8; // of a full turn
 export function bakingCameras({ capture, warp }) {
   const home = homeCamera(capture);
   const focus = focusOf(capture);
-  const up = [1, 4, 7].map((place) => capture.rotation[place]);
+  const up = upOf({ capture, warp });
   const angles = Array.from({ length: COUNT }, (_, index) => (2 * Math.PI * index) / COUNT);
   const positions = warp.kind === "ndc"
     ? angles.map((angle) => positionOnPath(capture, angle))
@@ -33,7 +33,7 @@ function turned(position, focus, axis, angle) {
 }
 
 /** Rotation of a camera, rows first: right, up and back are its columns. @param {number[]} position @param {number[]} target @param {number[]} up */
-function lookingAt(position, target, up) {
+export function lookingAt(position, target, up) {
   const back = unit(position.map((x, i) => x - target[i]));
   const right = unit(cross(up, back));
   const above = cross(back, right);

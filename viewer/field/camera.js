@@ -57,6 +57,14 @@ export function filling(lens, width, height) {
   return { fx: lens.fx * x, fy: lens.fy * y, cx, cy, width, height };
 }
 
+/**
+ * The direction about which a free camera turns: of a forward-facing scene home's own, else the scene's z, which is where
+ * its photographs have their up on average.
+ *
+ * @param {{ capture: Capture, warp: import("./warps.js").Warp }} scene
+ */
+export const upOf = ({ capture, warp }) => (warp.kind === "ndc" ? [1, 4, 7].map((place) => capture.rotation[place]) : [0, 0, 1]);
+
 /** The point that a path looks at. @param {Capture} capture */
 export const focusOf = ({ rotation: r, position, focus }) => position.map((x, axis) => x - focus * r[3 * axis + 2]);
 

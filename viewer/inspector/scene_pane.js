@@ -3,6 +3,7 @@
 import { decode } from "../decoder/index.js";
 import { ProgressivePicture } from "../element/progressive_picture.js";
 import { RenderPool } from "../element/render_pool.js";
+import { upOf } from "../field/camera.js";
 import { captionOf } from "./caption.js";
 import { messageOf, request } from "./requests.js";
 import { Label, element } from "./stage.js";
@@ -10,6 +11,8 @@ import { Label, element } from "./stage.js";
 export class ScenePane {
   /** @type {import("../decoder/radiance.js").Capture | undefined} */
   capture;
+  /** About which the camera turns. @type {number[]} */
+  up = [0, 1, 0];
   /** @type {RenderPool | undefined} */
   pool;
   /** @type {ProgressivePicture | undefined} */
@@ -30,6 +33,7 @@ export class ScenePane {
       const file = decode(data);
       if (file.kind !== "radiance") throw new Error("The file holds no scene");
       this.capture = file.capture;
+      this.up = upOf(file);
       this.label.setCaption(captionOf(file, data.length));
       this.pool = new RenderPool(data, (message) => this.label.setNote(message, true));
       this.picture = new ProgressivePicture(this.canvas, this.pool, ({ width, height, isLast }) =>

@@ -57,9 +57,8 @@ export class ScenesPage {
   }
 
   /** Move the camera to a scene's home view. @param {ScenePane} view */
-  placeCamera({ capture }) {
+  placeCamera({ capture, up }) {
     if (!capture) return;
-    const up = [1, 4, 7].map((place) => capture.rotation[place]);
     this.stage.onMove = () => {};
     const controls = this.stage.place(new Vector3(...capture.position), new Vector3(...focusOf(capture)), new Vector3(...up));
     controls.rotateSpeed = 0.4;

@@ -5,11 +5,12 @@ import { test } from "node:test";
 
 import { MOST_BRICKS, bake, layoutOf, voxelsToBake } from "../element/baking.js";
 import { BakedScene, brickDistances, voxelsOf } from "../field/baked_volume.js";
-import { UNSEEN } from "../field/baker.js";
+import { Baker, UNSEEN } from "../field/baker.js";
 import { bakingCameras } from "../field/baking_cameras.js";
 import { directionOf, filling } from "../field/camera.js";
-import { pointUnwarp, pointWarp } from "../field/warps.js";
-import { openScene } from "./one_process.js";
+import { POINTS } from "../field/layer_engine.js";
+import { pointUnwarp, pointWarp, rayWarp } from "../field/warps.js";
+import { openScene, poolOf } from "./one_process.js";
 
 /** @typedef {import("../field/warps.js").Vector} Vector */
 /** @typedef {import("../field/camera.js").Camera} Camera */
@@ -50,6 +51,71 @@ for (const [name, least] of /** @type {const} */ ([["proposal", 34], ["contracti
     assert.ok(found[0] > 25 && found[1] > least, `${found} dB`);
   });
 }
+
+/** @type {import("../field/warps.js").Warp} */
+const ROOM = { kind: "contraction", centre: [0, 0, 0], radius: 1, near: 0.3 };
+
+/** A ball on the floor of a room, under the sky that is seen through a window. @param {Vector} point of the scene */
+function roomAt([x, y, z]) {
+  const isBall = Math.hypot(x, y, z) < 0.6;
+  const isFloor = z < -0.6;
+  const isWall = Math.max(Math.abs(x), Math.abs(y)) > 6 && !(z > 0 && Math.abs(y) < x);
+  const shade = (/** @type {number} */ angle) => 0.5 + 0.3 * Math.sin(angle);
+  const sky = [0.6, shade((3 * z) / Math.hypot(x, y, z)), 0.9];
+  const colour = isBall ? [0.9, shade(5 * z), 0.1] : isFloor ? [shade(2 * x), 0.6, 0.3] : isWall ? [0.2, shade(y + z), 0.7] : sky;
+  return { density: isBall || isFloor || isWall ? 300 : 0, colour };
+}
+
+/** The room in place of a scene's networks. */
+function roomNetwork() {
+  const [points, result, directions, colours] = [3, 4, 3, 4].map((rows) => new Float32Array(rows * POINTS));
+  const unwarp = pointUnwarp(ROOM);
+  const each = (/** @type {(lane: number, found: ReturnType<typeof roomAt>) => void} */ take) => {
+    for (let lane = 0; lane < POINTS; lane++) take(lane, roomAt(unwarp([points[lane], points[lane + POINTS], points[lane + 2 * POINTS]])));
+  };
+  return {
+    attached: () => ({ points, result, directions, colours }),
+    evaluate: () => each((lane, { density }) => (result[lane] = density)),
+    evaluateColour: () => each((lane, { colour }) => colour.forEach((x, axis) => (colours[lane + axis * POINTS] = x))),
+  };
+}
+
+/** The room as a scene, with a marcher through it and the cameras around it. */
+async function openRoom() {
+  const { marcher } = await openScene(new URL("contraction.sine", FOLDER));
+  const network = roomNetwork();
+  const config = { ...marcher.config, coarseSamples: 64, fineSamples: 32 };
+  Object.assign(marcher, { config, warped: rayWarp(ROOM), first: network, second: network });
+  const s = Math.sqrt(1 / 5);
+  const lens = { fx: 20, fy: 20, cx: 16, cy: 12, width: 32, height: 24 };
+  const capture = /** @type {any} */ ({ rotation: [0, -s, 2 * s, 1, 0, 0, 0, 2 * s, s], position: [2, 0, 1], focus: Math.sqrt(5), lens, radii: [2, 1, 1] });
+  return { marcher, capture, config, cameras: bakingCameras({ capture, warp: ROOM }) };
+}
+
+test("no light passes infinity, and all of it passes what lies before", async () => {
+  const { marcher, cameras, capture, config } = await openRoom();
+  const layout = layoutOf({ capture, warp: ROOM, background: config.background }, cameras, 40_000);
+  marcher.config = { ...config, fineSamples: 8 }; // the last of which is long
+  const { seen, full } = new Baker(marcher, ROOM).mark(layout, cameras[4], 0, 12);
+  const reach = [...full].map((brick) => {
+    const place = [brick % layout.bricks[0], Math.floor(brick / layout.bricks[0]) % layout.bricks[1], Math.floor(brick / layout.bricks[0] / layout.bricks[1])];
+    return Math.max(...place.map((x, axis) => Math.abs(layout.low[axis] + (x + 0.5) * layout.brick[axis])));
+  });
+  assert.ok(seen.length > 100 && full.length > 10 && Math.min(...reach) > 1 - layout.brick[0], `${seen.length} ${full.length} ${Math.min(...reach)}`);
+});
+
+test("a room under the sky is seen from all sides, and the better the more cells it has", async () => {
+  const { marcher, capture, config, cameras } = await openRoom();
+  assert.ok(cameras.length === 8 && cameras.every(({ position }) => Math.abs(position[2] - 1) < 1e-6)); // all above the floor
+  const views = [0, 3, 5].map((index) => ({ camera: cameras[index], exact: pictureOf(marcher, cameras[index]).colour }));
+  /** @type {number[]} */
+  const found = [];
+  await bake(poolOf(marcher, { capture, warp: ROOM, config }), (baked) => {
+    const renderer = new BakedScene(baked, ROOM, config.background);
+    found.push(Math.min(...views.map(({ camera, exact }) => decibels(pictureOf(renderer, camera).colour, exact))));
+  }, 40_000);
+  assert.ok(found.length >= 3 && found[0] > 17 && found[1] > found[0] && found[2] > Math.max(23, found[1]), `${found} dB`);
+});
 
 test("a solid ball has its depth, its colour and its normals, whatever lies empty around it", () => {
   const layout = { low: [-1.2, -1.2, -1.2], brick: [0.1, 0.1, 0.1], bricks: [24, 24, 24], cells: 3 };

@@ -1,22 +1,24 @@
 /**
- * What baking a scene costs: decibels between baked and exact pictures from home and from its path, for each level.
+ * What baking a scene costs, for each level: decibels between baked and exact pictures from home, from another camera that
+ * it is baked for, and from between two of them.
  *
  *     node tests/measure_baking.js FILE [WIDTH]
  */
 
 import { BakedScene } from "../field/baked_volume.js";
-import { bakingCameras } from "../field/baking_cameras.js";
-
-import { directionOf, filling } from "../field/camera.js";
+import { bakingCameras, lookingAt } from "../field/baking_cameras.js";
+import { directionOf, filling, focusOf, upOf } from "../field/camera.js";
 import { bake } from "../element/baking.js";
 import { openScene } from "./one_process.js";
 
 const [path, width = "100"] = process.argv.slice(2);
 const { marcher, pool, scene } = await openScene(path);
 const all = bakingCameras(scene);
-const views = [0, 1, 3].map((index) => {
-  const { lens } = all[index];
-  return { ...all[index], lens: filling(lens, Number(width), Math.round((Number(width) * lens.height) / lens.width)) };
+const middle = all[1].position.map((x, axis) => (x + all[2].position[axis]) / 2);
+const between = { ...all[1], position: middle, rotation: lookingAt(middle, focusOf(scene.capture), upOf(scene)) };
+const views = [all[0], all[3], between].map((camera) => {
+  const { lens } = camera;
+  return { ...camera, lens: filling(lens, Number(width), Math.round((Number(width) * lens.height) / lens.width)) };
 });
 
 /** @param {{ render: import("../field/ray_marcher.js").RayMarcher["render"] }} renderer @param {import("../field/camera.js").Camera} camera */
