@@ -1,6 +1,6 @@
 """What a browser without a GPU makes of .sine files: how soon they are decoded and drawn, and how exactly.
 
-    python scripts/benchmark_viewer.py --shape dragon.sine --scene scene.sine
+    python scripts/benchmark_viewer.py --shape dragon.sine --scenes small.sine wide.sine
 
 Headless Chromium shows a page with the one element <sine-view>, offline. Times are seconds from the `load` event of
 the page, when the module has been fetched and compiled, to the first surface of 64 cells a side and to that of 256, or
@@ -62,8 +62,8 @@ VALUES = """async (encoded) => {
 class Options:
     shape: Path
     """File of an occupancy field, of about 3 kB."""
-    scene: Path
-    """File of a radiance field of sine-nerf-small."""
+    scenes: tuple[Path, ...]
+    """Files of radiance fields: one of sine-nerf-small, and a wider one."""
     chromium: Path | None = None
     """The browser; by default playwright's own, or the system's."""
     rounds: int = 3
@@ -80,9 +80,8 @@ def main(options: Options) -> None:
         browser = driver.chromium.launch(executable_path=path or _chromium(), headless=True, args=FLAGS)
         result = {
             "shape": _best([_shape(browser, options.shape) for _ in range(options.rounds)], "first_mesh"),
-            "scene": _best([_scene(browser, options.scene) for _ in range(options.rounds)], "first_picture"),
-            "moving": _moving(browser, options.scene, options.frames),
-            "decode": [_decode(browser, path) for path in (options.shape, options.scene)],
+            "scenes": [_scene(browser, path, options.rounds, options.frames) for path in options.scenes],
+            "decode": [_decode(browser, path) for path in (options.shape, *options.scenes)],
             "golden": _golden(browser),
             "browser": f"Chromium {browser.version}, software rendering, {_threads(browser)} threads",
         }
@@ -102,24 +101,30 @@ def _shape(browser: Browser, path: Path) -> dict[str, float]:
     return figures | {"first_mesh": times[0], "cells_256": times[-1]}
 
 
-def _scene(browser: Browser, path: Path) -> dict[str, float]:
-    """Times to the pictures, and how near the last is to Python's rendering in float32."""
+def _scene(browser: Browser, path: Path, rounds: int, frames: int) -> dict[str, Any]:
+    """The field's size, times to its pictures, how near they are to Python's, and what a moving camera gets."""
+    field = sinenerf.load(path)
+    assert isinstance(field, RadianceField) and field.capture is not None
+    field.precision = "float32"
+    home = field.capture.home
+    expected = field.render(home.resized(PICTURE[0] / home.width))["rgb"].numpy()
+    if expected.shape[:2] != PICTURE[::-1]:
+        raise ValueError(f"{path}: its photographs are not of the shape {PICTURE[0]}:{PICTURE[1]}")
+    figures = {"bytes": path.stat().st_size, "layer": field.config.layer, "width": field.config.width}
+    figures |= _best([_pictures(browser, path, expected) for _ in range(rounds)], "first_picture")
+    return figures | {"moving": _moving(browser, path, frames)}
+
+
+def _pictures(browser: Browser, path: Path, expected: np.ndarray) -> dict[str, Any]:
+    """Times to the first and the whole picture, and the latter's distance from Python's rendering in float32."""
     width, height = PICTURE
     line = f'<sine-view src="/file" style="width:{width}px;height:{height}px"></sine-view>'
     with _page(browser, line, path) as page:
         seen = [(detail, _since_load(page, time)) for name, time, detail in _wait_for_load(page) if name == "progress"]
         shown = _screenshot(page)
-    field = sinenerf.load(path)
-    assert isinstance(field, RadianceField) and field.capture is not None
-    field.precision = "float32"
-    home = field.capture.home
-    expected = field.render(home.resized(width / home.width))["rgb"].numpy()
-    if expected.shape != shown.shape:
-        raise ValueError(f"{path}: its photographs are not of the shape {width}:{height}")
     psnr = -10 * np.log10(np.square(shown - expected).mean())
-    figures = {"bytes": path.stat().st_size, "first_pixels": f"{seen[0][0]['width']}x{seen[0][0]['height']}"}
-    figures |= {"first_picture": seen[0][1], "whole_picture": seen[-1][1]}
-    return figures | {"psnr_to_python": round(float(psnr), 1)}
+    figures = {"first_pixels": f"{seen[0][0]['width']}x{seen[0][0]['height']}", "first_picture": seen[0][1]}
+    return figures | {"whole_picture": seen[-1][1], "psnr_to_python": round(float(psnr), 1)}
 
 
 def _moving(browser: Browser, path: Path, frames: int) -> dict[str, float | str]:
@@ -220,7 +225,7 @@ def _screenshot(page: Page) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB")) / 255
 
 
-def _best(rounds: list[dict[str, float]], name: str) -> dict[str, float]:
+def _best(rounds: list[dict[str, Any]], name: str) -> dict[str, Any]:
     return min(rounds, key=lambda figures: figures[name])
 
 
