@@ -82,11 +82,11 @@ class Measurement:
     parameters: int | None
     """Trainable parameters; None for a mesh."""
     seconds: float
-    """Time spent on training, or on making the file."""
+    """Time spent on training; processor time of making a mesh's file."""
     history: list[dict[str, float]] = field(default_factory=list)
     """Quality during training: {step, seconds, measure}."""
     decode_seconds: float | None = None
-    """Time from the file on disk to a mesh; None where no mesh is decoded."""
+    """Processor time from the file on disk to a mesh; None where no mesh is decoded."""
 
 
 @dataclass(frozen=True)
