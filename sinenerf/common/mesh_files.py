@@ -9,7 +9,6 @@ import numpy as np
 
 from sinenerf.common.axes import Up
 from sinenerf.common.checks import check_positive
-from sinenerf.common.decimation import decimated
 from sinenerf.common.files import check_suffix, replacing
 from sinenerf.common.glb import Compression, GlbMesh, to_glb
 
@@ -110,12 +109,15 @@ def _linear(colours: np.ndarray) -> np.ndarray:
     return np.rint(255 * np.column_stack([rgb, srgb[:, 3]])).astype(np.uint8)
 
 
-def draco(mesh: "trimesh.Trimesh", faces: int, bits: int) -> bytes:
-    """A Draco file of a mesh, decimated by quadrics to `faces` faces, with positions of `bits` bits."""
+def draco(mesh: "trimesh.Trimesh", bits: int) -> bytes:
+    """The smallest Draco file of a mesh, with positions of `bits` bits."""
     import DracoPy
 
-    fewer = decimated(mesh, faces)
-    return DracoPy.encode(fewer.vertices, fewer.faces, quantization_bits=bits, compression_level=10)
+    # level 7 is often smaller below 2,000 faces, 10 above
+    levels = (
+        DracoPy.encode(mesh.vertices, mesh.faces, quantization_bits=bits, compression_level=level) for level in (7, 10)
+    )
+    return min(levels, key=len)
 
 
 def undraco(data: bytes) -> "trimesh.Trimesh":

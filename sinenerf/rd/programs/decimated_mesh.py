@@ -1,8 +1,11 @@
 """Programs for shapes: quadric decimation and a codec for meshes, the state of the art for compressed meshes."""
 
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
 
 from sinenerf.common.decimation import FEWEST
 from sinenerf.common.files import replacing
@@ -24,8 +27,8 @@ class MeshCodec(Protocol):
     most_bits: int
     """The finest precision of a position's coordinate."""
 
-    def encode(self, mesh: "trimesh.Trimesh", faces: int, bits: int) -> bytes:
-        """A file of the mesh, decimated to `faces` faces."""
+    def encode(self, mesh: "trimesh.Trimesh", bits: int) -> bytes:
+        """A file of the mesh, with positions of `bits` bits."""
         ...
 
     def decode(self, data: bytes) -> "trimesh.Trimesh":
@@ -34,7 +37,7 @@ class MeshCodec(Protocol):
 
 
 class Draco:
-    """Google's Draco at its highest compression."""
+    """Google's Draco."""
 
     name, suffix, most_bits = "draco", ".drc", 30
     encode, decode = staticmethod(draco), staticmethod(undraco)
@@ -47,8 +50,35 @@ class Meshopt:
     encode, decode = staticmethod(meshopt), staticmethod(unmeshopt)
 
 
+def decimated_by_quadrics(mesh: "trimesh.Trimesh", faces: int) -> "trimesh.Trimesh":
+    """A mesh of at most `faces` faces (Garland and Heckbert 1997), by libigl; the original where it has no more.
+
+    Slower than `sinenerf.common.decimation`, but nearer to the original: at 1,200 faces half its Chamfer distance.
+
+    Raises:
+        ValueError: more than two faces share an edge.
+    """
+    import igl
+    import trimesh
+
+    if len(mesh.faces) <= faces:
+        return mesh
+    middle = mesh.bounds.mean(0)  # squared distances from the origin would be too coarse far from it
+    vertices, triangles, _, _ = igl.qslim(np.asarray(mesh.vertices) - middle, np.asarray(mesh.faces, np.int32), faces)
+    if not len(triangles):
+        raise ValueError("the mesh is not a manifold: more than two faces share an edge. It cannot be decimated")
+    return trimesh.Trimesh(vertices + middle, triangles, process=False)
+
+
+@lru_cache(maxsize=32)  # jobs come scene by scene, a method after the other
+def _decimated_scene(scene: Path, points: int, faces: int) -> "tuple[trimesh.Trimesh, float]":
+    """(the decimated mesh of a scene, the seconds that decimation took)."""
+    mesh, begin = load_truth(scene, points).mesh, time.process_time()
+    return decimated_by_quadrics(mesh, faces), time.process_time() - begin
+
+
 class DecimatedMeshProgram:
-    """Quadric decimation (Garland and Heckbert 1997) by fast-simplification, then a codec at its smallest.
+    """Quadric decimation, then a codec at its smallest.
 
     Settings: faces, the number to decimate to; bits, the precision of a position's coordinate.
     """
@@ -78,9 +108,11 @@ class DecimatedMeshProgram:
         return [scene]
 
     def run(self, scene: Path, settings: Settings, artefact: Path) -> Measurement | None:
-        truth, begin = load_truth(scene, settings["eval_points"]), time.process_time()
-        data = self.codec.encode(truth.mesh, settings["faces"], settings["bits"])
-        seconds = time.process_time() - begin
+        truth = load_truth(scene, settings["eval_points"])
+        mesh, seconds = _decimated_scene(scene, settings["eval_points"], settings["faces"])
+        begin = time.process_time()
+        data = self.codec.encode(mesh, settings["bits"])
+        seconds += time.process_time() - begin
         with replacing(artefact.with_suffix(self.codec.suffix)) as partial:
             partial.write_bytes(data)
         begin = time.process_time()

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sinenerf.common.decimation import decimated
-
 if TYPE_CHECKING:
     import trimesh
 
@@ -24,13 +22,12 @@ STRIDE = 8
 """Bytes of a vertex: three coordinates and an empty one, each u16, since the codec takes multiples of four bytes."""
 
 
-def meshopt(mesh: "trimesh.Trimesh", faces: int, bits: int) -> bytes:
-    """A file of a mesh, decimated by quadrics to `faces` faces, with positions of at most 16 `bits`."""
+def meshopt(mesh: "trimesh.Trimesh", bits: int) -> bytes:
+    """A file of a mesh, with positions of at most 16 `bits`."""
     import meshoptimizer
 
-    fewer = decimated(mesh, faces)
-    low, step = fewer.bounds[0], max(float(fewer.extents.max()), 1e-30) / (2**bits - 1)
-    positions, triangles = _welded(np.rint((fewer.vertices - low) / step).astype(np.uint16), fewer.faces)
+    low, step = mesh.bounds[0], max(float(mesh.extents.max()), 1e-30) / (2**bits - 1)
+    positions, triangles = _welded(np.rint((mesh.vertices - low) / step).astype(np.uint16), mesh.faces)
     triangles, old = _in_strip_order(triangles, len(positions))
     vertices = np.zeros((len(old), STRIDE // 2), np.uint16)
     vertices[:, :3] = positions[old]

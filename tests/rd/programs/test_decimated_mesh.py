@@ -1,8 +1,9 @@
 """Decimation and a codec for meshes as programs: settings, and the size of the file that is scored."""
 
 import pytest
+import trimesh
 
-from sinenerf.rd.programs.decimated_mesh import DecimatedMeshProgram, Draco, Meshopt
+from sinenerf.rd.programs.decimated_mesh import DecimatedMeshProgram, Draco, Meshopt, decimated_by_quadrics
 from sinenerf.rd.programs.occupancy import EVALUATION
 
 
@@ -31,6 +32,19 @@ def test_impossible_settings_are_refused(settings, message, program):
     with pytest.raises(ValueError) as refused:
         program.resolve(settings)
     assert str(refused.value) == message.format(name=codec.name, most_bits=codec.most_bits)
+
+
+@pytest.mark.parametrize("place", [0.0, 1e6])
+def test_decimation_keeps_the_form(place):
+    mesh = trimesh.creation.torus(1.0, 0.4, 128, 64)
+    mesh.apply_translation([place] * 3)
+    fewer = decimated_by_quadrics(mesh, 800)
+    assert 780 < len(fewer.faces) <= 800 and fewer.is_watertight
+    assert fewer.volume == pytest.approx(mesh.volume, rel=0.01)
+    assert decimated_by_quadrics(mesh, len(mesh.faces)) is mesh
+    fin = trimesh.Trimesh([*mesh.vertices, mesh.bounds[1]], [*mesh.faces, (*mesh.faces[0][:2], len(mesh.vertices))])
+    with pytest.raises(ValueError, match="more than two faces share an edge"):
+        decimated_by_quadrics(fin, 800)
 
 
 def test_the_decoded_file_is_scored(data, tmp_path, program):
