@@ -2,15 +2,9 @@
 
 Late in training the loss is approximately quadratic in an error e of the parameters, L + e^T H e / 2. Rounding each to
 its nearest multiple of a step s costs s^2 / 24 times the sum of H_ii. Rounding them one after the other, and moving the
-free ones each time to the minimum, costs s^2 / 24 times the sum of d_i, the curvatures that remain once all later
-parameters have adjusted:
-
-    H = U U^T, U upper triangular:    d_i = U_ii^2,    theta_j <- theta_j - sum_i e_i U_ij / U_jj  over all i < j
-
-(Babai's nearest plane algorithm, 1986; optimal brain surgeon, Hassibi and Stork 1993; GPTQ, Frantar et al. 2023, which
-applies it layer by layer, with the inverse of H. U alone suffices: e^T H e is the sum of the squares of U^T e, whose
-entry j depends on e_1 to e_j.) The entries of a matrix's factors are strongly coupled, so the d_i are far smaller than
-the H_ii.
+free ones each time to the minimum, costs s^2 / 24 times the sum of the d_i, the curvatures that remain once all later
+parameters have adjusted. The entries of a matrix's factors are strongly coupled, so the d_i are far smaller than the
+H_ii. `lattice_search` finds the integers.
 
 This takes place in rounds during the last third of training: in each round some parameters are rounded and fixed,
 from the network's input to its output, and training continues with the others. The steps, one for each tensor, follow
@@ -19,19 +13,18 @@ from the d_i and from the size of the file.
 
 import math
 from collections.abc import Callable
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
-from numba import njit
 from torch import Tensor, nn
 
 from sinenerf.codec.entropy import LARGEST
 from sinenerf.codec.neuron_symmetry import sort_neurons
 from sinenerf.codec.tensors import QuantisedTensor
 from sinenerf.rounding.base import FileLength, Rounding
+from sinenerf.rounding.lattice_search import closest_point, curvature_root, sorted_root
 
 Curvature = Callable[[int, int], Float[Tensor, "parameters parameters"]]
 """H of the parameters from one index to another, in the order of the module's flattened parameters."""
@@ -42,8 +35,6 @@ ROUNDS = 10
 """Approximate number of rounds."""
 WINDOW = 1024
 """Number of parameters whose curvature is considered together."""
-DAMPING = 1e-3
-"""Multiple of the mean of H_ii that is added to each H_ii: H is unreliable in directions that hardly matter."""
 HEADROOM = 0.002
 """Fraction of the bytes held back: the parameters grow a little while they are rounded."""
 
@@ -54,37 +45,19 @@ def rounded_fraction(done: float) -> float:
     return min(1.0, max(0.0, (done - begin) / (end - begin)))
 
 
-def curvature_root(curvature: Float[Tensor, "n n"]) -> Float[Tensor, "n n"]:
-    """The upper triangular U of H = U U^T, for the damped H, in float64."""
-    H = curvature.to(torch.float64, copy=True)
-    H.diagonal().add_(DAMPING * H.diagonal().mean() + 1e-12)
-    return torch.linalg.cholesky(H.flip(0, 1)).flip(0, 1)
+def _log_steps(root: Float[Tensor, "n n"], sizes: list[int]) -> list[float]:
+    """Logarithms of the steps, up to a common one, with which tensors of these sizes cost equally.
 
-
-def nearest_plane(
-    values: Float[Tensor, " n"], steps: Float[Tensor, " n"], root: Float[Tensor, "n n"], count: int
-) -> tuple[Float[Tensor, " count"], Float[Tensor, " n"]]:
-    """Round the first `count` values, one after the other.
-
-    Returns their integers, and all values: the first `count` rounded, the others where the loss is then least.
+    They are 1 / sqrt(mean d_i). The d_i depend on the order of the parameters, and the order on the steps: the steps
+    for the given order decide.
     """
-    moved, integers = values.clone(), torch.empty(count, dtype=values.dtype)
-    pulls = torch.zeros_like(values)  # U^T e
-    _round_in_turn(moved.numpy(), steps.numpy(), root.numpy(), integers.numpy(), pulls.numpy())
-    if count < len(values):
-        moved[count:] -= torch.linalg.solve_triangular(root[count:, count:].T, pulls[count:, None], upper=False)[:, 0]
-    return integers, moved
 
+    def equal_costs(remaining: Float[Tensor, " n"]) -> Float[Tensor, " tensors"]:
+        return torch.stack([-0.5 * part.mean().log() for part in remaining.split(sizes)])
 
-@njit(cache=True)
-def _round_in_turn(values, steps, root, integers, pulls):
-    for i in range(len(integers)):
-        best = values[i] - pulls[i] / root[i, i]
-        integers[i] = max(-LARGEST, min(LARGEST, np.rint(best / steps[i])))
-        error = integers[i] * steps[i] - values[i]
-        values[i] += error
-        for j in range(i + 1, len(values)):
-            pulls[j] += error * root[i, j]
+    steps = equal_costs(root.diagonal().square()).exp().repeat_interleave(torch.tensor(sizes))
+    order, ordered = sorted_root(root, steps, len(root))
+    return equal_costs(torch.empty_like(steps).scatter_(0, order, ordered.diagonal().square())).tolist()
 
 
 class CurvatureRounding(Rounding):
@@ -115,10 +88,9 @@ class CurvatureRounding(Rounding):
         while len(logs) < len(self.sizes):  # each window decides for the tensors that begin in it
             start = self.starts[len(logs)]
             stop = min(start + WINDOW, self.count)
-            remaining = curvature_root(self.curvature(start, stop)).diagonal().square()
-            for first, size in zip(self.starts[len(logs) :], self.sizes[len(logs) :], strict=True):
-                if first < stop:
-                    logs.append(-0.5 * math.log(float(remaining[first - start :][:size].mean())))
+            firsts = [first for first in self.starts if start <= first < stop]
+            sizes = [end - first for first, end in pairwise([*firsts, stop])]
+            logs += _log_steps(curvature_root(self.curvature(start, stop)), sizes)
         self.log_steps = torch.tensor(logs, dtype=torch.float64)
         spread = self._values().square().mean().sqrt().log()
         # a Gaussian with a standard deviation of t steps takes log2(t sqrt(2 pi e)) bits: a first guess, which the real
@@ -205,7 +177,7 @@ class CurvatureRounding(Rounding):
         count = min(stop, due) - start
         values = self._values()
         root = curvature_root(self.curvature(start, stop))
-        integers, moved = nearest_plane(values[start:stop], self._each_step()[start:stop], root, count)
+        integers, moved = closest_point(values[start:stop], self._each_step()[start:stop], root, count)
         self.integers[start : start + count] = integers
         values[start:stop] = moved
         self.rounded += count

@@ -1,58 +1,15 @@
-"""Rounding by curvature: the algebra, and rounding during training."""
+"""Rounding by curvature during training."""
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from sinenerf.codec.container import OCCUPANCY, pack
 from sinenerf.codec.entropy import LARGEST
 from sinenerf.occupancy.architecture import build_network
 from sinenerf.occupancy.config import OccupancyConfig
-from sinenerf.rounding import by_curvature
-from sinenerf.rounding.by_curvature import CurvatureRounding, curvature_root, nearest_plane
+from sinenerf.rounding.by_curvature import CurvatureRounding
 from sinenerf.rounding.curvature import gauss_newton
-
-
-def a_curvature(count, seed):
-    torch.manual_seed(seed)
-    J = torch.randn(3 * count, count) * torch.logspace(0, -2, count) @ torch.randn(count, count)  # coupled parameters
-    return J.T @ J / len(J)
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.integers(2, 40), st.integers(0, 1000), st.floats(1e-3, 1.0))
-def test_the_cost_of_rounding_is_the_sum_over_the_remaining_curvatures(count, seed, step):
-    """e^T H e = sum d_i e_i^2 <= sum d_i s^2 / 4, with e_i the error of parameter i when it was rounded."""
-    H = a_curvature(count, seed)
-    root = curvature_root(H)
-    values = torch.randn(count, dtype=torch.float64)
-    steps = torch.full((count,), step, dtype=torch.float64)
-    integers, _ = nearest_plane(values, steps, root, count)
-    damped = H.double() + (by_curvature.DAMPING * H.double().diagonal().mean() + 1e-12) * torch.eye(count).double()
-    error = integers * step - values
-    left = root.diagonal() ** 2
-    assert float(error @ damped @ error) <= float(left.sum()) * step**2 / 4 * (1 + 1e-6)
-    assert left[-1] <= damped[-1, -1] * (1 + 1e-6) and left.sum() <= damped.diagonal().sum() * (1 + 1e-6)
-
-
-def test_it_costs_far_less_than_rounding_each_to_its_nearest():
-    H, values = a_curvature(200, 0), torch.randn(200, dtype=torch.float64)
-    steps = torch.full((200,), 0.1, dtype=torch.float64)
-    integers, _ = nearest_plane(values, steps, curvature_root(H), 200)
-
-    def cost(q):
-        return float((q * steps - values) @ H.double() @ (q * steps - values))
-
-    assert cost(integers) < 0.5 * cost((values / steps).round())
-
-
-def test_without_coupling_each_goes_to_its_nearest():
-    values, steps = torch.randn(30, dtype=torch.float64), torch.full((30,), 0.1, dtype=torch.float64)
-    integers, moved = nearest_plane(values, steps, curvature_root(torch.diag(torch.rand(30) + 0.1)), 20)
-    assert torch.equal(integers, (values / steps).round()[:20])
-    assert torch.equal(moved[20:], values[20:])
 
 
 class Course:
