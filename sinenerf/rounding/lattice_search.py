@@ -59,12 +59,12 @@ def closest_point(
     Returns their integers, and all values: the first `count` rounded, the others where the loss is then least.
     """
     order, root = sorted_root(root, steps, count)
-    found, pulls = _search(values[order].numpy(), steps[order].numpy(), root.numpy(), count)
+    found, pulls = search(values[order].numpy(), steps[order].numpy(), root.numpy(), count, SURVIVORS)
     integers, moved = torch.empty(count, dtype=values.dtype), values.clone()
     integers[order[:count]] = torch.from_numpy(found)
     moved[:count] = integers * steps[:count]
     if count < len(values):
-        rest = torch.from_numpy(pulls[count:, None])
+        rest = torch.from_numpy(pulls[:, None])
         moved[count:] -= torch.linalg.solve_triangular(root[count:, count:].T, rest, upper=False)[:, 0]
     return integers, moved
 
@@ -100,10 +100,11 @@ def _root_from_smallest(matrix, order):
 
 
 @njit(cache=True)
-def _search(values, steps, root, count):
-    """(integers of the first `count` values, R^T e): the best that the M-algorithm finds."""
-    pulls, grown = np.zeros((SURVIVORS, len(values))), np.zeros((SURVIVORS, len(values)))  # R^T e of each survivor
-    integers, parents = np.zeros((count, SURVIVORS)), np.zeros((count, SURVIVORS), np.int64)
+def search(values, steps, root, count, survivors):
+    """(integers of the first `count` values, entries of R^T e for the others): the best of the M-algorithm in the given
+    order."""
+    pulls, grown = np.zeros((survivors, len(values))), np.zeros((survivors, len(values)))  # R^T e of each survivor
+    integers, parents = np.zeros((count, survivors)), np.zeros((count, survivors), np.int64)
     costs = np.zeros(1)
     for i in range(count):
         best = (values[i] - pulls[: len(costs), i] / root[i, i]) / steps[i]
@@ -112,7 +113,7 @@ def _search(values, steps, root, count):
         choices = np.minimum(np.maximum(choices, -LARGEST), LARGEST)
         distances = (choices - np.concatenate((best, best))) * (steps[i] * root[i, i])
         totals = np.concatenate((costs, costs)) + distances * distances
-        kept = np.argsort(totals)[:SURVIVORS]
+        kept = np.argsort(totals)[:survivors]
         for survivor, choice in enumerate(kept):
             parent = choice % len(costs)
             integers[i, survivor], parents[i, survivor] = choices[choice], parent
@@ -124,4 +125,4 @@ def _search(values, steps, root, count):
     found, survivor = np.empty(count), 0
     for i in range(count - 1, -1, -1):
         found[i], survivor = integers[i, survivor], parents[i, survivor]
-    return found, pulls[0].copy()
+    return found, pulls[0, count:].copy()
