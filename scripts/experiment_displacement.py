@@ -86,7 +86,8 @@ def main(options: Options) -> None:
         data = draco(mesh, faces, options.bits)
         coarse = undraco(data)
         coarse.vertices = placement.to_cube(coarse.vertices)
-        coarse.merge_vertices()
+        coarse.merge_vertices()  # of vertices in one place after rounding, whose faces between them vanish
+        coarse.update_faces(coarse.nondegenerate_faces() & coarse.unique_faces())
         for step in options.steps:
             fine, bits = coarse, 0.0
             for level in range(1, max(options.levels) + 1):

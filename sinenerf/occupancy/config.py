@@ -35,7 +35,7 @@ class OccupancyConfig:
     """Width k of the factors."""
     width: int = setting(128, positive=True, stored=Stored(8, 16, SIZE), chosen_for_size=True)
     """Neurons of a hidden layer."""
-    depth: int = setting(3, positive=True, stored=Stored(24, 8, DEPTH))
+    depth: int = setting(3, positive=True, stored=Stored(24, 8, DEPTH), chosen_for_size=True)
     """Hidden layers; all after the first are factored."""
     omega: float = setting(3.0, positive=True, stored=Stored(48, 32, SCALAR))
     """Frequency of the sine."""
@@ -79,6 +79,11 @@ class FitConfig:
     """surface: most points lie near the surface, some anywhere; grid: every voxel of the cube, as in the paper."""
     pool: int = setting(1_500_000, positive=True)
     """Points that the surface sampler labels before training."""
+    near: float = setting(0.7, positive=True, chosen_for_size=True)
+    """Share of the surface sampler's points that lie near the surface; the others lie anywhere in the cube."""
+    distance: float = setting(0.01, positive=True, chosen_for_size=True)
+    """Standard deviation per axis of the offset of half of the points near the surface, in units of half the cube's
+    side; of the other half it is four times as large."""
     resolution: int = setting(512, positive=True)
     """Voxels per side for the grid sampler."""
     loss: Loss = setting("cross-entropy")
@@ -103,6 +108,8 @@ class FitConfig:
         """Raise ValueError, naming the setting, for a value out of bounds, a missing device, or two values for one
         budget."""
         settings.check(self)
+        if self.near > 1:
+            raise ValueError(f"near is {self.near}: it is a share of the points, at most 1")
         self.budget()
         self.file_size(1)
         if self.device == "cuda":

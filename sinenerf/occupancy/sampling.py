@@ -1,7 +1,7 @@
 """Training points with labels. A batch depends only on seed and step, so a resumed run draws the same points."""
 
 from functools import lru_cache
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -9,15 +9,17 @@ from jaxtyping import Float
 from rich.progress import track
 from torch import Tensor
 
+from sinenerf.occupancy.config import FitConfig
 from sinenerf.occupancy.solid import Solid
 
-SamplerKind = Literal["surface", "grid"]
 Batch = tuple[Float[Tensor, "n 3"], Float[Tensor, "n 1"]]
 """Points of the cube and their occupancy: 1 inside, 0 outside, and in between only very near the surface."""
 
 SOFTNESS = 0.003
 """Depth in cube units at which the surface sampler's occupancy is sigmoid(1) = 0.73. Logits can fit a step of this
 sharpness; a hard step makes them grow without bound, which costs accuracy when parameters are rounded."""
+FARTHER = 4
+"""Ratio of the two distances at which points lie near the surface."""
 
 
 @runtime_checkable
@@ -37,8 +39,9 @@ class SurfaceSampler:
 
     Args:
         count: size of the pool.
-        near: fraction of the points near the surface, half of them at each of two distances.
-        distances: standard deviations of their offset from the surface per axis, in cube units.
+        near: fraction of the points near the surface.
+        distance: standard deviation per axis of the offset from the surface of half of those, in cube units; that of
+            the other half is `FARTHER` times as large.
     """
 
     def __init__(
@@ -47,7 +50,7 @@ class SurfaceSampler:
         seed: int = 0,
         count: int = 1_500_000,
         near: float = 0.7,
-        distances: tuple[float, float] = (0.01, 0.04),
+        distance: float = 0.01,
         progress: bool = False,
     ) -> None:
         from scipy.special import expit
@@ -55,8 +58,8 @@ class SurfaceSampler:
         random = np.random.default_rng(seed)
         points = np.empty((count, 3))
         half = round(count * near / 2)
-        points[:half] = solid.near_surface(half, distances[0], random)
-        points[half : 2 * half] = solid.near_surface(half, distances[1], random)
+        points[:half] = solid.near_surface(half, distance, random)
+        points[half : 2 * half] = solid.near_surface(half, FARTHER * distance, random)
         points[2 * half :] = random.uniform(-1, 1, (count - 2 * half, 3))
         inside = np.empty((count, 1), dtype=np.float32)
         for start in track(range(0, count, 2**16), description="Labels", disable=not progress, transient=True):
@@ -113,15 +116,15 @@ class GridSampler:
         return self.centres(index), self.inside[index].float()[:, None]
 
 
-@lru_cache(maxsize=1)  # a sweep fits many fields to one solid
-def _surface_sampler(solid: Solid, seed: int, pool: int, progress: bool) -> SurfaceSampler:
-    return SurfaceSampler(solid, seed, pool, progress=progress)
+@lru_cache(maxsize=4)  # a sweep fits many fields to one solid
+def _surface_sampler(
+    solid: Solid, seed: int, pool: int, near: float, distance: float, progress: bool
+) -> SurfaceSampler:
+    return SurfaceSampler(solid, seed, pool, near, distance, progress)
 
 
-def make_sampler(
-    kind: SamplerKind, solid: Solid, seed: int, pool: int, resolution: int, progress: bool = False
-) -> Sampler:
-    """The sampler of a kind."""
-    if kind == "surface":
-        return _surface_sampler(solid, seed, pool, progress)
-    return GridSampler(solid, seed, resolution, progress)
+def make_sampler(config: FitConfig, solid: Solid, progress: bool = False) -> Sampler:
+    """The sampler of a training."""
+    if config.sampler == "surface":
+        return _surface_sampler(solid, config.seed, config.pool, config.near, config.distance, progress)
+    return GridSampler(solid, config.seed, config.resolution, progress)

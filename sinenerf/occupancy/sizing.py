@@ -28,16 +28,23 @@ SMALL_FILE = 3000
 LARGEST_SINE = 5000
 """Bytes up to which a sine is the layer for a size: as accurate as a dense network in the same time, and ahead after a
 long one. Beyond, a dense network is ahead (docs/rate-distortion.md)."""
-SIZES = (1000, 2200, 5000, 12000, 28000)
-"""Sizes in bytes for which settings were searched; they are interpolated linearly in log bytes."""
-FACTORED_WIDTHS = {"sine": (40, 56, 80, 112, 160), "low-rank": (40, 56, 80, 128, 192)}
+SIZES = (1000, 2200, 5000, 12000, 28000, 56000, 100000, 200000)
+"""Sizes in bytes for which settings were searched; they are interpolated linearly in log bytes. Beyond 28,000 they were
+searched for dense layers only, and those of 200,000 bytes were continued."""
+DEPTHS = (3, 3, 3, 3, 4, 4, 4, 4)
+"""Hidden layers. Of networks with many parameters, deeper and thinner ones are better."""
+FACTORED_WIDTHS = {"sine": (40, 56, 80, 112, 128, 184, 240, 344), "low-rank": (40, 56, 80, 128, 152, 216, 280, 392)}
 LEARNING_RATES = {
-    "sine": (7e-3, 7e-3, 5e-3, 3e-3, 3e-3),
-    "low-rank": (5e-3, 5e-3, 5e-3, 2e-3, 2e-3),
-    "dense": (5e-3, 5e-3, 5e-3, 2e-3, 2e-3),
+    "sine": (7e-3, 7e-3, 5e-3, 3e-3, 3e-3, 3e-3, 2e-3, 2e-3),
+    "low-rank": (5e-3, 5e-3, 5e-3, 2e-3, 2e-3, 2e-3, 2e-3, 1e-3),
+    "dense": (5e-3, 5e-3, 5e-3, 2e-3, 2e-3, 2e-3, 2e-3, 1e-3),
 }
-SPREADS = (0.5, 0.5, 0.3, 0.3, 0.3)
+SPREADS = (0.5, 0.5, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3)
 """Spread of the sine. Larger files have a larger rank and start nearer to a low-rank layer."""
+NEAR = (0.7, 0.7, 0.7, 0.7, 0.85, 0.85, 0.85, 0.85)
+"""Share of the points near the surface."""
+DISTANCES = (0.01, 0.01, 0.01, 0.01, 0.006, 0.006, 0.006, 0.006)
+"""Their distances from it. The smaller the errors of a field, the nearer to the surface they lie."""
 DENSE_WIDTHS = (*range(8, 40, 2), *range(40, 1025, 4))
 """Widths of dense layers. Wide matrices multiply at full speed only if their width is a multiple of four: a width of
 66 takes three times as long as 64."""
@@ -93,6 +100,9 @@ def settings_for_size(settings: dict[str, Any]) -> dict[str, Any]:
         "batch": 2048 if size < SMALL_FILE else 4096,
         "optimizer": "soap",
         "learning_rate": round(math.exp(between(tuple(np.log(LEARNING_RATES[layer])))), 4),
+        "depth": round(between(DEPTHS)),
+        "near": round(between(NEAR), 2),
+        "distance": round(between(DISTANCES), 4),
     }
     if layer == "sine":
         chosen["spread"] = round(between(SPREADS), 2)

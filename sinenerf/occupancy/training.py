@@ -88,7 +88,7 @@ class Training:
         self.history: list[dict[str, float]] = []
         self.fingerprint = ""
         self.output_existed = False  # before this training began
-        self.sampler = make_sampler(config.sampler, solid, config.seed, config.pool, config.resolution, bar.shown)
+        self.sampler = make_sampler(config, solid, bar.shown)
         self.gradients = make_loss(field.network, config.loss, config.precision)
         compiled = isinstance(self.gradients, FusedLoss)
         self.optimizer = make_optimizer(config.optimizer, field.parameters(), config.learning_rate, compiled)
@@ -100,7 +100,8 @@ class Training:
 
     def _plateau(self, solid: Solid) -> Plateau:
         if self.config.sampler == "surface":
-            held_out = SurfaceSampler(solid, self.config.seed + 1, WATCHED).batch(0, WATCHED)
+            config = self.config
+            held_out = SurfaceSampler(solid, config.seed + 1, WATCHED, config.near, config.distance).batch(0, WATCHED)
         else:
             uniform, inside = self.held_out
             held_out = torch.from_numpy(uniform).float(), torch.from_numpy(inside).float()[:, None]

@@ -25,6 +25,12 @@ def test_all_numbers_are_bounded():
     assert numbers <= {f.name for _, f in BOUNDED}
 
 
+def test_a_share_of_points_is_at_most_one():
+    FitConfig(near=1.0).check()
+    with pytest.raises(ValueError, match=r"near is 1.5: it is a share of the points, at most 1"):
+        FitConfig(near=1.5).check()
+
+
 def test_two_values_for_one_budget_are_refused():
     with pytest.raises(ValueError, match="give minutes or steps, not both"):
         FitConfig(minutes=1.0, steps=5).check()

@@ -37,6 +37,16 @@ def test_surface_sampler_is_mostly_near_and_wraps_round(solid):
     assert torch.equal(again[1000:], points[:18_000])
 
 
+def test_points_lie_as_far_from_the_surface_as_asked(solid):
+    near = SurfaceSampler(solid, count=20_000, near=1.0, distance=0.004)
+    distances = solid.distance(near.points.double().numpy())
+    # along the normal the offsets are Gaussians of standard deviation 0.004 and, for half of the points, 0.016
+    assert distances.mean() == pytest.approx(np.sqrt(2 / np.pi) * 0.01, rel=0.1)
+    assert np.median(distances) < 0.007
+    half = SurfaceSampler(solid, count=20_000, near=0.5, distance=0.004)
+    assert (solid.distance(half.points.double().numpy()) < 0.05).mean() < 0.7
+
+
 def test_grid_sampler_visits_every_voxel_once_an_epoch(solid):
     sampler = GridSampler(solid, resolution=13)
     points = torch.cat([sampler.batch(step, 169)[0] for step in range(13)])

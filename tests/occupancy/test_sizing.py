@@ -55,6 +55,13 @@ def test_larger_files_have_larger_networks_and_smaller_steps(layer):
     assert all(later > 1.5 * earlier for earlier, later in zip(sizes, sizes[len(sizes) // 2 :], strict=False))
 
 
+@pytest.mark.parametrize("layer", LAYERS)
+def test_large_files_have_deeper_networks_and_points_nearer_to_the_surface(layer):
+    (small, wide), (large, narrow) = (split_settings({"layer": layer, "bytes": size}) for size in (5000, 100_000))
+    assert small.depth < large.depth and wide.near < narrow.near <= 1 and wide.distance > narrow.distance
+    assert split_settings({"layer": layer, "bytes": 100_000, "depth": 2})[0].depth == 2
+
+
 def test_given_settings_stay():
     given = {"bytes": 5000, "width": 96, "spread": 4.0, "optimizer": "adam", "batch": 99, "learning_rate": 0.5}
     architecture, config = split_settings(given)
