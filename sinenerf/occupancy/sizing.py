@@ -31,9 +31,9 @@ long one. Beyond, a dense network is ahead (docs/rate-distortion.md)."""
 SIZES = (1000, 2200, 5000, 12000, 28000, 56000, 100000, 200000)
 """Sizes in bytes for which settings were searched; they are interpolated linearly in log bytes. Beyond 28,000 they were
 searched for dense layers only, and those of 200,000 bytes were continued."""
-DEPTHS = (3, 3, 3, 3, 4, 4, 4, 4)
+DEPTHS = (3, 3, 3, 3, 3, 4, 4, 4)
 """Hidden layers. Of networks with many parameters, deeper and thinner ones are better."""
-FACTORED_WIDTHS = {"sine": (40, 56, 80, 112, 128, 184, 240, 344), "low-rank": (40, 56, 80, 128, 152, 216, 280, 392)}
+FACTORED_WIDTHS = {"sine": (40, 56, 80, 112, 160, 184, 240, 344), "low-rank": (40, 56, 80, 128, 192, 216, 280, 392)}
 LEARNING_RATES = {
     "sine": (7e-3, 7e-3, 5e-3, 3e-3, 3e-3, 3e-3, 2e-3, 2e-3),
     "low-rank": (5e-3, 5e-3, 5e-3, 2e-3, 2e-3, 2e-3, 2e-3, 1e-3),
