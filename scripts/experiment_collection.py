@@ -84,8 +84,8 @@ class Options:
     """Processor time a shape."""
     pool: int = 200_000
     """Labelled points a shape."""
-    only: str = ""
-    """Only the variants whose name contains this."""
+    only: tuple[str, ...] = ()
+    """Only the variants of these names."""
     seed: int = 0
     """Seed of networks, points and deformations."""
 
@@ -229,7 +229,7 @@ def main(options: Options) -> None:
     train(VARIANTS[0], shapes, options.bytes[0], replace(options, seconds=1e-3))  # compiles the kernels
     for size in options.bytes:
         for variant in VARIANTS:
-            if options.only in variant.name:
+            if not options.only or variant.name in options.only:
                 row = train(variant, shapes, size, options)
                 print("  ".join(f"{v:.4f}" if isinstance(v, float) else str(v) for v in row.values()), flush=True)
 

@@ -16,16 +16,16 @@ import torch
 import torch.nn.functional as F
 import trimesh
 import tyro
-from scipy.special import expit, xlogy
 
 from sinenerf.occupancy.evaluate import Truth
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.fit import fit
 from sinenerf.occupancy.mesh_input import prepare_mesh, read_mesh
-from sinenerf.occupancy.mirror import Mirror, reflect
-from sinenerf.occupancy.sampling import SOFTNESS, SurfaceSampler
+from sinenerf.occupancy.mirror import Mirror
+from sinenerf.occupancy.mirror_trial import folding_cost
+from sinenerf.occupancy.sampling import SurfaceSampler
 from sinenerf.occupancy.sizing import split_settings
-from sinenerf.occupancy.solid import Placement, Points, Solid
+from sinenerf.occupancy.solid import Placement, Solid
 from sinenerf.occupancy.symmetry import find_mirror
 
 HELD_OUT = 2**16
@@ -64,17 +64,6 @@ def bent(mesh: trimesh.Trimesh, mirror: Mirror, height: float) -> trimesh.Trimes
     return prepare_mesh(trimesh.Trimesh(moved, mesh.faces, process=False))[0]
 
 
-def labels(solid: Solid, points: Points) -> np.ndarray:
-    """Soft labels, as for training."""
-    return np.asarray(expit((2 * solid.contains(points) - 1) * solid.distance(points) / SOFTNESS))
-
-
-def cross_entropy(truth: np.ndarray, guess: np.ndarray) -> float:
-    """Mean cross-entropy of a guess, less the least that the truth allows."""
-    ideal = xlogy(truth, truth) + xlogy(1 - truth, 1 - truth)
-    return float((ideal - xlogy(truth, guess) - xlogy(1 - truth, 1 - guess)).mean())
-
-
 @torch.no_grad()
 def excess(field: OccupancyField, points: torch.Tensor, inside: torch.Tensor) -> float:
     """Cross-entropy on held-out points, less the least that their labels allow."""
@@ -97,12 +86,9 @@ def compare(name: str, mesh: trimesh.Trimesh, options: Options) -> None:
     mirror, difference = find_mirror(solid)
     truth = Truth(mesh, solid.placement, 1_000_000, 5)
     points, inside = SurfaceSampler(solid, options.seed + 1, HELD_OUT).batch(0, HELD_OUT)
-    own, image = (
-        labels(solid, p) for p in (points.double().numpy(), reflect(points.double().numpy(), *mirror.plane()))
-    )
-    floor = cross_entropy(own, (own + image) / 2)
+    cost = folding_cost(solid, mirror, points.double().numpy())
     for size in options.sizes:
-        row = [name, f"{size} bytes", f"asymmetry {difference:.4f}", f"floor {floor:.5f}"]
+        row = [name, f"{size} bytes", f"asymmetry {difference:.4f}", f"cost {cost:.5f}"]
         for plane in (None, mirror):
             solid.placement = replace(solid.placement, mirror=plane)
             settings = {"bytes": size, "seed": options.seed, "pool": options.pool, "mirror": "never"}

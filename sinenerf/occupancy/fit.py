@@ -20,6 +20,7 @@ from sinenerf.occupancy.config import FitConfig, OccupancyConfig
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.header import check_writable, overhead
 from sinenerf.occupancy.mesh_input import MeshReport, prepare_mesh, read_mesh
+from sinenerf.occupancy.mirror_trial import folding_pays
 from sinenerf.occupancy.shell import Shell, thickness_of
 from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import LARGEST_AMBIGUOUS_FRACTION, Placement, Solid
@@ -165,7 +166,7 @@ def _folded(solid: Solid, field: OccupancyField, config: FitConfig, bar: Progres
     if config.mirror == "auto" and (steps < SEARCHED_STEPS or seconds < SEARCHED_SECONDS):
         return solid.placement
     size = config.file_size(field.parameters_count) or 4 * field.parameters_count
-    found = chosen_mirror(solid, config.mirror, size)
+    found = chosen_mirror(solid, config.mirror, size, lambda plane: folding_pays(field, solid, config, plane, size))
     if found is None:
         return solid.placement
     mirror, difference = found

@@ -10,7 +10,7 @@ from rich.progress import track
 from torch import Tensor
 
 from sinenerf.occupancy.config import FitConfig
-from sinenerf.occupancy.solid import Solid
+from sinenerf.occupancy.solid import Points, Solid
 
 Batch = tuple[Float[Tensor, "n 3"], Float[Tensor, "n 1"]]
 """Points of the cube and their occupancy: 1 inside, 0 outside, and in between only very near the surface."""
@@ -29,6 +29,13 @@ class Sampler(Protocol):
     def batch(self, step: int, size: int) -> Batch:
         """`size` points with labels for one training step."""
         ...
+
+
+def soft_labels(solid: Solid, points: Points) -> Float[np.ndarray, " n"]:
+    """Occupancy of points, sigmoid(signed distance / SOFTNESS)."""
+    from scipy.special import expit
+
+    return np.asarray(expit((2.0 * solid.contains(points) - 1) * solid.distance(points) / SOFTNESS))
 
 
 class SurfaceSampler:
@@ -53,8 +60,6 @@ class SurfaceSampler:
         distance: float = 0.01,
         progress: bool = False,
     ) -> None:
-        from scipy.special import expit
-
         random = np.random.default_rng(seed)
         points = np.empty((count, 3))
         half = round(count * near / 2)
@@ -64,10 +69,8 @@ class SurfaceSampler:
         inside = np.empty((count, 1), dtype=np.float32)
         for start in track(range(0, count, 2**16), description="Labels", disable=not progress, transient=True):
             part = slice(start, min(start + 2**16, count))
-            inside[part, 0] = solid.contains(points[part])
-            if start < 2 * half:  # points near the surface
-                signed = (2 * inside[part, 0] - 1) * solid.distance(points[part])
-                inside[part, 0] = expit(signed / SOFTNESS)
+            near_part = start < 2 * half  # elsewhere distances do not matter
+            inside[part, 0] = soft_labels(solid, points[part]) if near_part else solid.contains(points[part])
         order = random.permutation(count)
         self.points = torch.from_numpy(points[order].astype(np.float32))
         self.inside = torch.from_numpy(inside[order])

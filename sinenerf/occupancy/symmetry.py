@@ -1,7 +1,7 @@
 """The search for a plane in which a solid is nearly its own mirror image.
 
 What differs between the two sides is lost in a folded field (`mirror`), so a solid is folded only if that is far less
-than the error that a field of the file's size has anyway.
+than the error that a field of the file's size has anyway. Where this is not clear, a trial decides (`mirror_trial`).
 """
 
 from collections.abc import Callable
@@ -13,9 +13,11 @@ from sinenerf.common.settings import MirrorChoice
 from sinenerf.occupancy.mirror import Mirror, Points, Vector, reflect
 from sinenerf.occupancy.solid import Solid
 
-TOLERATED, TOLERATED_EXPONENT = 0.01, -0.7
-"""Asymmetry up to which a solid is folded at 1,000 bytes, and how it changes with the size: about a fifth of the
-error, 1 - IoU, of the dragon's fields, half of which would be lost."""
+TOLERATED, TOLERATED_EXPONENT = 0.0025, -0.7
+"""Asymmetry up to which any solid is folded at 1,000 bytes, and how it changes with the size: a twentieth of the error,
+1 - IoU, of the dragon's fields, and a fifth of that of simpler shapes. Half of it would be lost."""
+DOUBTFUL = 16
+"""Multiple of it beyond which no solid is folded."""
 DIRECTIONS = 150
 """Normals over the half sphere from which the search starts, besides the axes and the principal axes."""
 SURFACE_POINTS, COARSE_POINTS = 20_000, 1000
@@ -96,10 +98,17 @@ def _refined(nearest: Callable[[Points], Points], points: Points, plane: tuple[V
     return plane
 
 
-def chosen_mirror(solid: Solid, choice: MirrorChoice, size: int) -> tuple[Mirror, float] | None:
-    """The plane in which a field of `size` bytes is folded, with the solid's asymmetry; None if it is not folded."""
+def chosen_mirror(
+    solid: Solid, choice: MirrorChoice, size: int, pays: Callable[[Mirror], bool]
+) -> tuple[Mirror, float] | None:
+    """The plane in which a field of `size` bytes is folded, with the solid's asymmetry; None if it is not folded.
+
+    Args:
+        pays: decides where the asymmetry alone does not.
+    """
     if choice == "never":
         return None
     mirror, difference = find_mirror(solid)
     tolerated = TOLERATED * (size / 1000) ** TOLERATED_EXPONENT
-    return (mirror, difference) if choice == "always" or difference <= tolerated else None
+    folded = choice == "always" or difference <= tolerated or (difference <= DOUBTFUL * tolerated and pays(mirror))
+    return (mirror, difference) if folded else None

@@ -42,10 +42,24 @@ def test_an_axis_is_met_exactly():
     assert np.abs(mirror.normal).tolist() == [2**14, 0, 0] and mirror.offset == 0 and difference < 1e-4
 
 
-def test_a_shape_is_folded_if_it_costs_nothing_at_its_size(monkeypatch):
+def test_a_shape_is_folded_if_it_costs_nothing_at_its_size():
     solid = solid_of(a_chair(extra=0.12))
-    mirror, difference = chosen_mirror(solid, "always", 1000)
+    asked = []
+
+    def pays(plane):
+        asked.append(plane)
+        return False
+
+    mirror, difference = chosen_mirror(solid, "always", 1000, pays)
     assert 0.002 < difference < 0.01
-    assert chosen_mirror(solid, "auto", 1000) == (mirror, difference)
-    assert chosen_mirror(solid, "auto", 100_000) is None
-    assert chosen_mirror(solid, "never", 1000) is None
+    assert chosen_mirror(solid, "auto", 150, pays) == (mirror, difference)
+    assert chosen_mirror(solid, "auto", 100_000, pays) is None and chosen_mirror(solid, "never", 1000, pays) is None
+    assert not asked
+
+
+def test_where_the_asymmetry_does_not_tell_a_trial_decides():
+    solid = solid_of(a_chair(extra=0.12))
+    asked = []
+    assert chosen_mirror(solid, "auto", 5000, lambda plane: not asked.append(plane)) is not None
+    assert chosen_mirror(solid, "auto", 5000, lambda plane: False) is None
+    assert asked == [find_mirror(solid)[0]]
