@@ -4,7 +4,7 @@
  */
 
 import { brickDistances, voxelsOf } from "../field/baked_volume.js";
-import { FULL, UNSEEN } from "../field/baker.js";
+import { FULL } from "../field/baker.js";
 import { directionOf, resized } from "../field/camera.js";
 import { bakingCameras } from "../field/baking_cameras.js";
 import { rayWarp } from "../field/warps.js";
@@ -33,7 +33,7 @@ export async function bake(pool, report, mostBricks = MOST_BRICKS) {
   const cameras = bakingCameras(scene).map((camera) => ({ ...camera, lens: small(camera.lens) }));
   const layout = layoutOf(scene, cameras, mostBricks);
   const marks = await marksOf(pool, layout, cameras);
-  const distances = brickDistances(layout.bricks, (brick) => marks[brick] !== UNSEEN);
+  const distances = brickDistances(layout.bricks, (brick) => marks[brick] !== 0);
   const positions = cameras.map(({ position }) => position);
   const levels = [...LEVELS];
   for (let cells = levels.shift(); cells; cells = levels.shift()) {
@@ -80,49 +80,51 @@ export function layoutOf({ warp }, cameras, mostBricks) {
 }
 
 /**
- * Of each brick the first camera that sees it, and whether it is FULL; or UNSEEN.
+ * Of each brick a bit for each camera that sees it, and whether it is FULL; 0 where none does.
  *
  * @param {import("./render_pool.js").RenderPool} pool
  * @param {Layout} layout
  * @param {Camera[]} cameras
  */
 async function marksOf(pool, layout, cameras) {
-  const first = new Uint8Array(layout.bricks.reduce((product, count) => product * count)).fill(UNSEEN);
-  const isFull = new Uint8Array(first.length);
+  const marks = new Uint16Array(layout.bricks.reduce((product, count) => product * count));
   await Promise.all(cameras.flatMap((camera, index) => {
     const { width, height } = camera.lens;
     const rows = Math.max(1, Math.floor(RAYS / width));
     return Array.from({ length: Math.ceil(height / rows) }, async (_, turn) => {
       const [start, stop] = [turn * rows, Math.min(height, (turn + 1) * rows)];
       const { seen, full } = await pool.bake({ mark: [layout, camera, start, stop] });
-      for (const brick of [...seen, ...full]) first[brick] = Math.min(first[brick], index);
-      for (const brick of full) isFull[brick] = FULL;
+      for (const brick of seen) marks[brick] |= 1 << index;
+      for (const brick of full) marks[brick] |= (1 << index) | FULL;
     });
   }));
-  return first.map((camera, brick) => (camera === UNSEEN ? UNSEEN : camera | isFull[brick]));
+  return marks;
 }
 
-/** @param {Layout} layout @param {Uint8Array} marks of its bricks */
+/** The mark of a voxel between bricks with these: FULL only if none of those that are seen is not. @param {number} a @param {number} b */
+const joined = (a, b) => (a && b ? ((a | b) & ~FULL) | (a & b & FULL) : a | b);
+
+/** @param {Layout} layout @param {Uint16Array} marks of its bricks */
 export function voxelsToBake(layout, marks) {
   const [nx, ny, nz] = voxelsOf(layout);
   const { bricks, cells } = layout;
-  const cameras = new Uint8Array(nx * ny * nz).fill(UNSEEN);
+  const all = new Uint16Array(nx * ny * nz);
   let count = 0;
   marks.forEach((mark, brick) => {
-    if (mark === UNSEEN) return;
+    if (!mark) return;
     const [x, y] = [brick % bricks[0], Math.floor(brick / bricks[0]) % bricks[1]].map((place) => place * cells);
     const z = Math.floor(brick / (bricks[0] * bricks[1])) * cells;
     for (let dz = 0; dz <= cells; dz++) for (let dy = 0; dy <= cells; dy++) {
       const row = x + nx * (y + dy + ny * (z + dz));
       for (let at = row; at <= row + cells; at++) {
-        if (cameras[at] === UNSEEN) count += 1;
-        cameras[at] = cameras[at] === UNSEEN ? mark : Math.min(cameras[at], mark);
+        if (!all[at]) count += 1;
+        all[at] = joined(all[at], mark);
       }
     }
   });
   const voxels = new Uint32Array(count);
-  for (let at = 0, next = 0; next < count; at++) if (cameras[at] !== UNSEEN) voxels[next++] = at;
-  return { layout, voxels, cameras: Uint8Array.from(voxels, (voxel) => cameras[voxel]) };
+  for (let at = 0, next = 0; next < count; at++) if (all[at]) voxels[next++] = at;
+  return { layout, voxels, marks: Uint16Array.from(voxels, (voxel) => all[voxel]) };
 }
 
 /**
@@ -130,14 +132,14 @@ export function voxelsToBake(layout, marks) {
  * @param {ReturnType<typeof voxelsToBake>} level
  * @param {number[][]} positions of the cameras
  */
-async function evaluated(pool, { layout, voxels, cameras }, positions) {
+async function evaluated(pool, { layout, voxels, marks }, positions) {
   const values = new Uint8Array(4 * voxelsOf(layout).reduce((product, count) => product * count));
   const words = new Uint32Array(values.buffer);
   let milliseconds = 0;
   const turns = Array.from({ length: Math.ceil(voxels.length / VOXELS) }, async (_, turn) => {
     const range = [turn * VOXELS, (turn + 1) * VOXELS];
     const some = voxels.slice(...range);
-    const reply = await pool.bake({ voxels: [layout, some, cameras.slice(...range), positions] });
+    const reply = await pool.bake({ voxels: [layout, some, marks.slice(...range), positions] });
     const found = new Uint32Array(reply.values.buffer);
     some.forEach((voxel, index) => (words[voxel] = found[index]));
     milliseconds += reply.milliseconds;

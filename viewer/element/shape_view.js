@@ -20,7 +20,7 @@ export class ShapeView {
   #progress;
   /** Axis that points up in the file. */
   #up = "y";
-  /** @type {HTMLElement | undefined} */
+  /** @type {HTMLElement} */
   #element;
   /** The finest mesh so far, in the coordinates of the shape that was fitted. @type {Mesh | undefined} */
   mesh;
@@ -30,13 +30,21 @@ export class ShapeView {
    * @param {Uint8Array} data
    * @param {(progress: { cells: number, faces: number, isLast: boolean }) => void} report
    * @param {(message: string) => void} fail
+   * @param {HTMLElement} element
    * @throws {Error} the browser has no WebGL
    */
-  constructor(canvas, data, report, fail) {
+  constructor(canvas, data, report, fail, element) {
     this.data = data;
     this.report = report;
     this.fail = fail;
-    this.stage = new Stage(canvas);
+    this.#element = element;
+    this.#extract(); // by a worker, while this thread waits for WebGL
+    try {
+      this.stage = new Stage(canvas);
+    } catch (error) {
+      this.#worker?.terminate();
+      throw error;
+    }
     canvas.addEventListener("webglcontextlost", (event) => {
       event.preventDefault(); // so that it can come back
       fail("the browser has taken the graphics context away; it may come back by itself, or after a reload");
@@ -55,7 +63,6 @@ export class ShapeView {
   /** Bring surface and stage in line with the element's attributes. @param {HTMLElement} element */
   dress(element) {
     const { stage } = this;
-    this.#element = element;
     stage.setUp(this.up);
     stage.setBackground(element.getAttribute("background"));
     stage.controls.enabled = element.getAttribute("controls") !== "none";
@@ -64,17 +71,18 @@ export class ShapeView {
     if (Number.isFinite(distance) && this.#camera !== element.getAttribute("camera")) stage.setOrbit({ theta, phi, distance });
     this.#camera = element.getAttribute("camera"); // the camera stays where a person has put it
     stage.redraw();
-    this.#extract(levelOf(element), cellsOf(element));
+    this.#extract();
   }
 
   /** Axis of the shape that points up: by the element's attribute, or else as the file says. */
   get up() {
-    const given = this.#element?.getAttribute("up") ?? "";
+    const given = this.#element.getAttribute("up") ?? "";
     return /^-?[xyz]$/.test(given) ? given : this.#up;
   }
 
-  /** @param {number} level @param {number} cells */
-  #extract(level, cells) {
+  /** Find the surface that the element's attributes ask for, unless it is shown or on its way. */
+  #extract() {
+    const [level, cells] = [levelOf(this.#element), cellsOf(this.#element)];
     if (this.#request === `${level} ${cells}`) return;
     this.#request = `${level} ${cells}`;
     this.#worker?.terminate();

@@ -135,10 +135,11 @@ export class SineView extends HTMLElement {
     this.#view = undefined;
     this.#renewCanvas(); // a canvas has either WebGL or pixels
     this.#say("decoding …");
-    const isScene = data[KIND] === RADIANCE;
-    const View = isScene ? SceneView : ShapeView;
+    const report = (/** @type {{ isLast: boolean }} */ progress) => this.#receive(progress);
+    const fail = (/** @type {string} */ message) => this.#fail(message);
     try {
-      this.#view = new View(this.canvas, data, (progress) => this.#receive(progress), (message) => this.#fail(message));
+      const isScene = data[KIND] === RADIANCE;
+      this.#view = isScene ? new SceneView(this.canvas, data, report, fail) : new ShapeView(this.canvas, data, report, fail, this);
     } catch {
       this.#fail("this browser has no WebGL, which shows 3D shapes");
       return;

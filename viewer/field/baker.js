@@ -8,8 +8,8 @@ import { pointUnwarp, rayWarp } from "./warps.js";
 /** @typedef {import("./baked_volume.js").Layout} Layout */
 /** @typedef {import("./warps.js").Vector} Vector */
 
-export const UNSEEN = 255; // in place of a camera
-export const FULL = 128; // added to a camera: infinity, where a ray's last sample fills what is left of its light
+/** Bit of a mark, whose others say which cameras see a brick: infinity, where a ray's last sample fills what is left of its light. */
+export const FULL = 2 ** 15;
 const SEEN = 0.3; // of a ray's light, over the number of its samples: what absorbs more is baked
 const LEFT = 0.05; // of a ray's light, after the last sample
 const CLEAR = 1e-3; // opacity of a voxel whose colour is of no importance
@@ -62,30 +62,31 @@ export class Baker {
    *
    * @param {Layout} layout
    * @param {Uint32Array} voxels indices
-   * @param {Uint8Array} cameras of each voxel: which one's colour it has, and whether it is FULL
+   * @param {Uint16Array} marks of each voxel: it has the colour that the middle one of its cameras sees
    * @param {number[][]} positions of the cameras
    * @returns {Uint8Array<ArrayBuffer>} (n, 4) as of a `BakedScene`
    */
-  evaluate(layout, voxels, cameras, positions) {
+  evaluate(layout, voxels, marks, positions) {
     const values = new Uint8Array(4 * voxels.length);
     const reference = referenceOf(layout);
     const { points, result, directions, colours } = this.marcher.second.attached();
     const place = placeOf(layout);
+    const middle = middleOf(positions);
     for (let start = 0; start < voxels.length; start += POINTS) {
       const size = Math.min(POINTS, voxels.length - start);
       for (let lane = 0; lane < size; lane++) {
         const point = place(voxels[start + lane]);
-        const position = /** @type {Vector} */ (positions[cameras[start + lane] % FULL]);
+        const position = middle(marks[start + lane]);
         const direction = towards(position, this.unwarp(point));
         for (let axis = 0; axis < 3; axis++) {
           points[lane + axis * POINTS] = point[axis];
           directions[lane + axis * POINTS] = direction[axis];
         }
-        if (cameras[start + lane] >= FULL) this.warped(position, direction).place(this.last, points, lane, POINTS);
+        if (marks[start + lane] & FULL) this.warped(position, direction).place(this.last, points, lane, POINTS);
       }
       this.marcher.second.evaluate();
       const opacities = Array.from({ length: size }, (_, lane) =>
-        cameras[start + lane] >= FULL ? 1 : 1 - Math.exp(-result[lane] * reference));
+        marks[start + lane] & FULL ? 1 : 1 - Math.exp(-result[lane] * reference));
       if (Math.max(...opacities) < CLEAR) continue;
       this.marcher.second.evaluateColour();
       opacities.forEach((opacity, lane) => {
@@ -96,6 +97,23 @@ export class Baker {
     }
     return values;
   }
+}
+
+/** The position of the middle one of a mark's cameras: from a mean position nothing was photographed. @param {number[][]} positions */
+function middleOf(positions) {
+  /** @type {Map<number, Vector>} */
+  const known = new Map();
+  return (/** @type {number} */ mark) => {
+    let middle = known.get(mark);
+    if (!middle) {
+      const some = positions.filter((_, index) => (mark >> index) & 1);
+      const mean = [0, 1, 2].map((axis) => some.reduce((sum, position) => sum + position[axis] / some.length, 0));
+      const distances = some.map((position) => Math.hypot(...position.map((x, axis) => x - mean[axis])));
+      middle = /** @type {Vector} */ (some[distances.indexOf(Math.min(...distances))]);
+      known.set(mark, middle);
+    }
+    return middle;
+  };
 }
 
 /** A unit vector. @param {Vector} from @param {Vector} to @returns {Vector} */

@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { MOST_BRICKS, bake, layoutOf, voxelsToBake } from "../element/baking.js";
 import { BakedScene, brickDistances, voxelsOf } from "../field/baked_volume.js";
-import { Baker, UNSEEN } from "../field/baker.js";
+import { Baker, FULL } from "../field/baker.js";
 import { bakingCameras } from "../field/baking_cameras.js";
 import { directionOf, filling } from "../field/camera.js";
 import { POINTS } from "../field/layer_engine.js";
@@ -156,15 +156,15 @@ test("distances of bricks are those of a search through all of them", () => {
   });
 });
 
-test("only voxels of marked bricks are evaluated, each once, seen by the first camera", () => {
+test("only voxels of marked bricks are evaluated, each once, for the cameras that see a brick beside them", () => {
   const layout = { low: [0, 0, 0], brick: [1, 1, 1], bricks: [3, 2, 2], cells: 2 };
-  const marks = new Uint8Array(12).fill(UNSEEN);
-  marks[0] = 4;
-  marks[1] = 2;
-  const { voxels, cameras } = voxelsToBake(layout, marks);
+  const bricks = new Uint16Array(12);
+  bricks[0] = 0b10010 | FULL;
+  bricks[1] = 0b00100;
+  const { voxels, marks } = voxelsToBake(layout, bricks);
   assert.equal(voxels.length, 5 * 3 * 3);
   assert.equal(new Set(voxels).size, voxels.length);
-  assert.deepEqual([...cameras.subarray(0, 5)], [4, 4, 2, 2, 2]);
+  assert.deepEqual([...marks.subarray(0, 5)], [0b10010 | FULL, 0b10010 | FULL, 0b10110, 0b00100, 0b00100]);
 });
 
 test("memory is bounded for any capture", () => {
