@@ -90,10 +90,10 @@ export class ShapeView {
   }
 
   /** @param {import("./shape_worker.js").Reply} reply */
-  #receive({ positions, indices, cells, isLast, centre, scale, up }) {
+  #receive({ positions, indices, normals, cells, isLast, centre, scale, up }) {
     this.#up = up;
     this.stage.setUp(this.up);
-    this.stage.show({ positions, indices });
+    this.stage.show({ positions, indices, normals });
     this.mesh = { positions: positions.map((x, i) => x * scale + centre[i % 3]), indices };
     this.#progress = { cells, faces: indices.length / 3, isLast };
     this.report(this.#progress);

@@ -5,12 +5,13 @@ import { folded } from "../field/mirror.js";
 import { bakedNetwork, plainEvaluator } from "../field/occupancy_network.js";
 import { simdEvaluator } from "../field/simd_evaluator.js";
 import { SurfaceError, SurfaceGrid } from "../field/surface.js";
+import { vertexNormals } from "../field/vertex_normals.js";
 import kernel from "../kernel/occupancy.wasm";
 
 const COARSEST = 64; // cells a side of the first mesh
 
 /** @typedef {{ data: Uint8Array, level: number, cells: number }} Request */
-/** @typedef {import("../field/surface.js").Mesh & { cells: number, isLast: boolean, centre: number[], scale: number, up: string }} Reply */
+/** @typedef {import("../field/surface.js").Mesh & { normals: Float32Array, cells: number, isLast: boolean, centre: number[], scale: number, up: string }} Reply */
 
 /** Finds the next mesh. @type {() => void} */
 let finer;
@@ -25,9 +26,10 @@ async function begin({ data, level, cells }) {
   let size = Math.min(COARSEST, cells);
   finer = () => {
     const mesh = grid.mesh(size);
+    const normals = vertexNormals(mesh);
     /** @type {Reply} */
-    const reply = { ...mesh, cells: size, isLast: size === cells, ...file.placement };
-    postMessage(reply, { transfer: [mesh.positions.buffer, mesh.indices.buffer] });
+    const reply = { ...mesh, normals, cells: size, isLast: size === cells, ...file.placement };
+    postMessage(reply, { transfer: [mesh.positions.buffer, mesh.indices.buffer, normals.buffer] });
     size *= 2;
   };
 }

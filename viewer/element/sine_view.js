@@ -30,6 +30,7 @@ const STYLE = `
   .poster:not([hidden]) ~ .note.error { background: #fffd; }
   .note[hidden] { display: none; }`;
 const KIND = 5; // place of the kind in a file
+const NEAR = 300; // pixels from the window, at which a file is fetched
 
 export class SineView extends HTMLElement {
   static observedAttributes = [
@@ -42,7 +43,7 @@ export class SineView extends HTMLElement {
   #data;
   #resizes = new ResizeObserver(() => this.#view?.resize());
   #nearness = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && this.#start(), {
-    rootMargin: "300px",
+    rootMargin: `${NEAR}px`,
   });
   #isStarted = false;
   #hasPicture = false;
@@ -67,6 +68,7 @@ export class SineView extends HTMLElement {
   connectedCallback() {
     this.#resizes.observe(this);
     this.#nearness.observe(this);
+    if (document.readyState !== "loading" && this.#isNear()) this.#start(); // the observer waits for a frame
   }
 
   disconnectedCallback() {
@@ -95,6 +97,7 @@ export class SineView extends HTMLElement {
   show(data) {
     this.#data = data;
     if (this.#isStarted) this.#open(data);
+    else if (this.#isNear()) this.#start();
   }
 
   /** The finest mesh so far, in the coordinates of the shape that was fitted; undefined for a scene. */
@@ -105,6 +108,11 @@ export class SineView extends HTMLElement {
   /** Axis of the shape that points up; undefined for a scene. */
   get up() {
     return this.#view instanceof ShapeView ? this.#view.up : undefined;
+  }
+
+  #isNear() {
+    const { left, right, top, bottom } = this.getBoundingClientRect();
+    return right > left && right > -NEAR && bottom > -NEAR && left < innerWidth + NEAR && top < innerHeight + NEAR;
   }
 
   #start() {

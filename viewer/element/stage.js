@@ -32,15 +32,16 @@ export class Stage {
     this.controls.autoRotateSpeed = 60 / TURN_SECONDS;
     this.controls.addEventListener("change", () => this.redraw());
     this.setOrbit({ theta: 17, phi: 12, distance: DISTANCE });
+    this.renderer.compile(this.scene, this.camera); // by the graphics process, while the surface is sought
   }
 
-  /** Show a surface in place of the one before. @param {import("../field/surface.js").Mesh} surface */
-  show({ positions, indices }) {
+  /** Show a surface in place of the one before. @param {import("../field/surface.js").Mesh & { normals: Float32Array }} surface */
+  show({ positions, indices, normals }) {
     this.mesh.geometry.dispose();
     const geometry = new BufferGeometry();
     geometry.setAttribute("position", new BufferAttribute(positions, 3));
     geometry.setIndex(new BufferAttribute(indices, 1));
-    geometry.computeVertexNormals();
+    geometry.setAttribute("normal", new BufferAttribute(normals, 3));
     this.mesh.geometry = geometry;
     this.redraw();
   }

@@ -19,14 +19,14 @@ export function findSurface(request, receive, fail) {
   const worker = startWorker(workerSource, take, fail);
   /** @param {object} message */
   const askWhenVisible = async (message) => {
-    await visible();
+    if (document.hidden) await visible();
     worker.postMessage(message);
   };
   askWhenVisible(request);
   return worker;
 }
 
-/** Resolves as soon as the tab is not hidden. @returns {Promise<void>} */
+/** Resolves as soon as the tab is hidden no more. @returns {Promise<void>} */
 const visible = () =>
   new Promise((resolve) => {
     const check = () => {
@@ -35,5 +35,4 @@ const visible = () =>
       resolve();
     };
     document.addEventListener("visibilitychange", check);
-    check();
   });

@@ -5,6 +5,7 @@ import { BackSide, BufferAttribute, BufferGeometry, Color, DoubleSide, FrontSide
 import { decode } from "../decoder/index.js";
 import { findSurface } from "../element/surface_worker.js";
 import { turnUp } from "../element/up_axis.js";
+import { vertexNormals } from "../field/vertex_normals.js";
 import { captionOf } from "./caption.js";
 import { messageOf, request, requestJson, unpackMesh } from "./requests.js";
 import { OWN } from "./shapes_panel.js";
@@ -82,7 +83,7 @@ export class ShapePane {
     this.placement = { centre: header.centre, scale: header.scale, up: header.up };
     this.label.setCaption(header.caption);
     this.label.setNote("");
-    this.setSurface(positions, indices);
+    this.setSurface(positions, indices, vertexNormals({ positions, indices }));
     if (colours) this.#ownColours = new BufferAttribute(Float32Array.from(colours, toLinear), 3);
   }
 
@@ -93,8 +94,8 @@ export class ShapePane {
     if (load !== this.#loads) return;
     await /** @type {Promise<void>} */ (new Promise((resolve, reject) => {
       /** @param {import("../element/shape_worker.js").Reply} reply */
-      const receive = ({ positions, indices, cells, isLast, centre, scale }) => {
-        this.setSurface(Float32Array.from(positions, (x, i) => x * scale + centre[i % 3]), indices);
+      const receive = ({ positions, indices, normals, cells, isLast, centre, scale }) => {
+        this.setSurface(Float32Array.from(positions, (x, i) => x * scale + centre[i % 3]), indices, normals);
         const faces = (indices.length / 3).toLocaleString("en");
         this.label.setNote(`${faces} faces · ${cells}³${isLast ? "" : ", refining …"}`);
         this.page.stage.redraw();
@@ -143,15 +144,15 @@ export class ShapePane {
     }
   }
 
-  /** @param {Float32Array} vertices in the shape's own coordinates @param {Uint32Array} indices */
-  setSurface(vertices, indices) {
+  /** @param {Float32Array} vertices in the shape's own coordinates @param {Uint32Array} indices @param {Float32Array} normals */
+  setSurface(vertices, indices, normals) {
     const { centre, scale } = /** @type {Placement} */ (this.placement);
     this.vertices = vertices;
     this.geometry?.dispose();
     this.geometry = new BufferGeometry();
     this.geometry.setAttribute("position", new BufferAttribute(vertices.map((x, i) => (x - centre[i % 3]) / scale), 3));
     this.geometry.setIndex(new BufferAttribute(indices, 1));
-    this.geometry.computeVertexNormals();
+    this.geometry.setAttribute("normal", new BufferAttribute(normals, 3));
     this.distances = null;
     this.material.flatShading = this.asset.kind === "mesh" && indices.length / 3 < FLAT_BELOW;
     this.group.clear();

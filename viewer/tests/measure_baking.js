@@ -1,6 +1,6 @@
 /**
- * What baking a scene costs, for each level: decibels between baked and exact pictures from home, from another camera that
- * it is baked for, and from between two of them.
+ * What baking a scene costs, for each level that a fast machine bakes: decibels between baked and exact pictures from home,
+ * from another camera that it is baked for, and from between two of them.
  *
  *     node tests/measure_baking.js FILE [WIDTH]
  */
@@ -32,7 +32,8 @@ function picture(renderer, camera) {
 
 const exact = views.map((view) => picture(marcher, view));
 const started = performance.now();
-await bake(pool, (baked, isLast) => {
+const fast = { ...pool, bake: async (/** @type {any} */ request) => ({ ...(await pool.bake(request)), milliseconds: 0 }) };
+await bake(fast, (baked, isLast) => {
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const renderer = new BakedScene(baked, scene.warp, scene.background);
   const decibels = views.map((view, index) => {
