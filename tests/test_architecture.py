@@ -55,6 +55,7 @@ MIRRORS_NO_MODULE = {
     "viewer/test_gestures.py",  # touch and keys on <sine-view>
     "viewer/test_frontend.py",  # the JavaScript of viewer/, by its own tests
     "viewer/test_page.py",  # the JavaScript of viewer/inspector, in a browser
+    "viewer/test_webgpu.py",  # scenes in <sine-view> by WebGPU
 }
 """Test files that are not named after one module, each with what it tests."""
 

@@ -36,10 +36,18 @@ const workers = {
   },
 };
 
+/** Imports shaders as text, without comments and indentation. @type {import("esbuild").Plugin} */
+const shaders = {
+  name: "shaders",
+  setup({ onLoad }) {
+    onLoad({ filter: /\.wgsl$/ }, ({ path }) => ({ contents: readFileSync(path, "utf8").replace(/\/\/.*|^\s+/gm, ""), loader: "text" }));
+  },
+};
+
 /** @param {string} entry @param {"iife" | "esm"} format @param {string} [globalName] of what an iife exports */
 async function bundled(entry, format, globalName) {
   const entryPoints = [resolve(HERE, entry)];
-  const { outputFiles } = await build({ ...SETTINGS, entryPoints, format, globalName, plugins: [workers, three], legalComments: "inline" });
+  const { outputFiles } = await build({ ...SETTINGS, entryPoints, format, globalName, plugins: [workers, shaders, three], legalComments: "inline" });
   return outputFiles[0].text;
 }
 

@@ -6,3 +6,7 @@ declare module "worker:*" {
   const source: string;
   export default source;
 }
+declare module "*.wgsl" {
+  const text: string;
+  export default text;
+}

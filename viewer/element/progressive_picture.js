@@ -1,4 +1,4 @@
-/** A scene on a canvas: baked, or with few pixels, while the camera moves; the field itself as soon as it rests. */
+/** A scene on a canvas: baked, or with fewer pixels, while the camera moves; the field itself as soon as it rests. */
 
 import { filling } from "../field/camera.js";
 import { BakedPictures } from "./baked_pictures.js";
@@ -11,7 +11,9 @@ const FIRST = 96; // pixels of the longer side of the first picture
 const SMALLEST = 48;
 const FINER = 6; // times the side, from one picture to the next
 const SECONDS = 0.15; // that a picture of the field itself may take while the camera moves
-const BAKED_SECONDS = 0.03; // that a baked one may take, which leaves some of a frame for the page
+const FAST_SECONDS = 0.03; // that a baked one, or one by a GPU, may take: some of a frame is left for the page
+const FINE = 0.5; // of the side at rest: where a GPU gives a moving picture as much, nothing need be baked
+const ENOUGH = 4; // pictures by a GPU that show how fast it is
 const STEADY = 0.2; // relative change of the side that is not worth a picture of another size
 const REST = 120; // milliseconds without a movement, after which the field itself is rendered
 const STILL = 2.5; // times the side of a baked picture, once the camera rests
@@ -23,8 +25,11 @@ export class ProgressivePicture {
   #version = 0;
   #isRunning = false;
   #isRefining = false;
-  /** Pixels of the longer side while the camera moves: of the field, and baked. */
-  #moving = { field: FIRST, baked: FIRST };
+  /** Pixels of the longer side while the camera moves: of the field, of the field by a GPU, and baked. */
+  #moving = { field: FIRST, gpu: FIRST, baked: FIRST };
+  #gpuPictures = 0;
+  /** @type {Promise<void> | undefined} */
+  #acceleration;
   /** What was rendered of the picture on the canvas. */
   #values = new Float32Array(0);
   /** The nearness that is shown as black, and as white. @type {[number, number]} */
@@ -63,6 +68,17 @@ export class ProgressivePicture {
     if (!this.#isRunning) this.#run();
   }
 
+  /** Render by WebGPU once it is known that a GPU can: see RenderPool. @param {string | null} renderer */
+  async accelerate(renderer) {
+    if (this.#acceleration) return; // once for a file
+    this.#acceleration = this.pool.accelerate(renderer);
+    await this.#acceleration;
+    if (!this.pool.hasGpu) return;
+    this.#version += 1; // what is rendered without it is rendered again, which also shows how fast it is
+    if (this.#isRefining) this.pool.abandon();
+    if (!this.#isRunning && this.#camera) this.#run();
+  }
+
   async #run() {
     this.#isRunning = true;
     for (let version = -1; version !== this.#version; ) {
@@ -70,7 +86,7 @@ export class ProgressivePicture {
       this.pool.sharesTurns = true;
       let side = await this.#glance();
       this.#bake();
-      if (this.#isBaked && !(await this.#rests(version))) continue;
+      if ((this.#isBaked || this.pool.hasGpu) && !(await this.#rests(version))) continue;
       this.pool.sharesTurns = false;
       this.#isRefining = true;
       if (this.#isBaked) side = this.rest / FINER; // the picture on the canvas is good enough to go on from
@@ -79,6 +95,7 @@ export class ProgressivePicture {
         await this.#render(side, false);
       }
       this.#isRefining = false;
+      this.#bake();
     }
     this.#isRunning = false;
   }
@@ -87,15 +104,26 @@ export class ProgressivePicture {
     return Boolean(this.#baked?.isReady || this.#baked?.isShared);
   }
 
-  #bake() {
-    if (this.#baked || !this.moves) return;
+  /** Whether a GPU renders the field itself fast enough for a moving camera, or may turn out to. */
+  get #isFast() {
+    return this.pool.hasGpu && (this.#moving.gpu >= FINE * this.rest || this.#gpuPictures < ENOUGH);
+  }
+
+  async #bake() {
+    await this.#acceleration;
+    if (this.#baked || !this.moves || this.#isFast) return;
     this.#baked = new BakedPictures(this.pool, (isLast) => (this.canvas.dataset.baked = isLast ? "whole" : "coarse"));
     this.#baked.begin();
   }
 
   /** One picture in the time that a moving camera leaves. @returns {Promise<number>} its longer side */
   async #glance() {
-    if (this.#baked?.isReady && this.#drawBaked(this.#moving.baked, true)) return this.#moving.baked;
+    if (this.#baked?.isReady && !this.#isFast && this.#drawBaked(this.#moving.baked, true)) return this.#moving.baked;
+    if (this.#isByGpu && (this.#isFast || !this.#baked?.isShared)) {
+      const side = Math.min(this.#moving.gpu, this.rest);
+      await this.#render(side, false);
+      return side;
+    }
     const [kind, seconds] = this.#baked?.isShared ? /** @type {const} */ (["baked", SECONDS / 2]) : /** @type {const} */ (["field", SECONDS]);
     const side = Math.min(this.#moving[kind], this.rest);
     const started = performance.now();
@@ -122,7 +150,7 @@ export class ProgressivePicture {
       Object.assign(this.canvas, { width: image.width, height: image.height });
     }
     this.context.putImageData(image, 0, 0);
-    if (isMoving) this.#moving.baked = this.#adapted(side, BAKED_SECONDS, performance.now() - started, this.rest);
+    if (isMoving) this.#moving.baked = this.#adapted(side, FAST_SECONDS, performance.now() - started, this.rest);
     this.#tell(image.width, image.height, false);
     return true;
   }
@@ -131,6 +159,17 @@ export class ProgressivePicture {
   #adapted(side, seconds, taken, most) {
     const wanted = Math.max(SMALLEST, Math.min(most, Math.round(side * Math.sqrt((1000 * seconds) / taken))));
     return Math.abs(wanted - side) > STEADY * side || wanted === most ? wanted : side;
+  }
+
+  /** @param {number} side of a picture by a GPU @param {number} taken milliseconds */
+  #measure(side, taken) {
+    this.#moving.gpu = this.#adapted(side, FAST_SECONDS, taken, this.rest);
+    this.#gpuPictures += side >= this.rest ? ENOUGH : 1; // many pixels tell more
+  }
+
+  /** Whether a GPU renders what is to be shown. */
+  get #isByGpu() {
+    return this.pool.hasGpu && this.output !== "normals"; // whose gradients only the workers find
   }
 
   /** The camera with so many pixels along the longer side. @param {number} side @returns {Camera} */
@@ -147,8 +186,11 @@ export class ProgressivePicture {
     const { width, height } = camera.lens;
     this.#begin(width, height);
     const withNormals = this.output === "normals";
+    const [isByGpu, started] = [this.#isByGpu && !isBaked, performance.now()];
     const isWhole = await this.pool.render(camera, { withNormals, isBaked }, (rows) => this.#receive(rows));
     if (!isWhole) return;
+    if (isByGpu && this.#isByGpu) this.#measure(side, performance.now() - started);
+    this.canvas.dataset.renderer = isByGpu && this.#isByGpu ? "webgpu" : "wasm";
     this.#range = nearnessRange(this.#values);
     this.#paint(0, height);
     this.#tell(width, height, side >= this.rest && !isBaked);
@@ -193,6 +235,7 @@ export class ProgressivePicture {
   }
 
   dispose() {
+    this.moves = false; // nothing is baked from now on
     this.#baked?.dispose();
   }
 }

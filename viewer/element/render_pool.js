@@ -1,7 +1,8 @@
-/** Workers that render pictures of one scene, some rows at a time, and bake it. */
+/** What renders pictures of one scene: workers, some rows at a time, which also bake it; or a GPU. */
 
 import workerSource from "worker:./scene_worker.js";
 
+import { GpuRenderer } from "./gpu_renderer.js";
 import { startWorker } from "./workers.js";
 
 /** @typedef {import("../field/camera.js").Camera} Camera */
@@ -22,12 +23,16 @@ export class RenderPool {
   #wasBaking = false;
   #picture = 0;
   #resume = () => this.#start();
+  /** @type {GpuRenderer | undefined} */
+  #gpu;
+  #isClosed = false;
 
   /** Whether baking takes every second turn from the picture at hand; else it waits for the picture. */
   sharesTurns = false;
 
   /** @param {Uint8Array} data a scene's file @param {(message: string) => void} fail */
   constructor(data, fail) {
+    this.data = data;
     /** @type {Promise<Scene>} of the file, once a worker has decoded it */
     this.scene = new Promise((resolve) => {
       const count = Math.max(1, Math.min(MOST_WORKERS, navigator.hardwareConcurrency || 2));
@@ -41,9 +46,32 @@ export class RenderPool {
     document.addEventListener("visibilitychange", this.#resume);
   }
 
+  /** Whether a GPU renders colours, depths and accumulations. */
+  get hasGpu() {
+    return Boolean(this.#gpu);
+  }
+
+  /**
+   * Render by WebGPU from now on, where there is a GPU that can.
+   *
+   * @param {string | null} renderer "webgpu": by software, too, which is slower than WebAssembly; "wasm": not at all
+   */
+  async accelerate(renderer) {
+    if (renderer === "wasm") return;
+    await this.scene; // the first picture is not delayed
+    let isLost = false;
+    const gpu = await GpuRenderer.open(this.data, renderer === "webgpu", () => {
+      isLost = true;
+      this.#gpu = undefined;
+    });
+    if (this.#isClosed) gpu?.close();
+    else if (!isLost) this.#gpu = gpu;
+  }
+
   /** Render no further rows of the picture at hand. */
   abandon() {
     this.#picture += 1;
+    this.#gpu?.abandon();
     for (const { resolve } of this.#waiting.picture.splice(0)) resolve(undefined);
   }
 
@@ -56,6 +84,10 @@ export class RenderPool {
   async render(camera, how, paint) {
     this.abandon();
     const picture = this.#picture;
+    if (this.#gpu && !how.isBaked && !how.withNormals) {
+      await this.#gpu.render(camera, paint);
+      if (this.#gpu || picture !== this.#picture) return picture === this.#picture; // else it was lost
+    }
     const { width, height } = camera.lens;
     const rows = Math.max(1, Math.floor((how.isBaked ? BAKED_RAYS : RAYS) / width));
     const starts = Array.from({ length: Math.ceil(height / rows) }, (_, i) => i * rows);
@@ -115,6 +147,8 @@ export class RenderPool {
   close() {
     document.removeEventListener("visibilitychange", this.#resume);
     this.abandon();
+    this.#isClosed = true;
+    this.#gpu?.close();
     for (const worker of this.workers) worker.terminate();
   }
 }

@@ -62,6 +62,7 @@ export class SceneView {
     const output = /** @type {Output} */ (element.getAttribute("output"));
     this.picture.output = OUTPUTS.includes(output) ? output : "rgb";
     this.controls.enabled = element.getAttribute("controls") !== "none";
+    this.picture.accelerate(element.getAttribute("renderer"));
     this.picture.moves = this.controls.enabled || element.hasAttribute("auto-rotate");
     if (!this.#capture) return;
     const [place, isPlaying] = [element.getAttribute("camera") ?? "", element.hasAttribute("auto-rotate")];

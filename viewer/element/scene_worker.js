@@ -1,4 +1,4 @@
-/** A worker that decodes a scene once, then renders rows of pictures of it. */
+/** A worker that decodes a scene once, then renders rows of pictures of it, or whole ones by WebGPU. */
 
 import { SineFileError, decode } from "../decoder/index.js";
 import { BakedScene } from "../field/baked_volume.js";
@@ -6,6 +6,7 @@ import { Baker } from "../field/baker.js";
 import { directionOf } from "../field/camera.js";
 import { plainEngine, simdEngine } from "../field/layer_engine.js";
 import { RayMarcher } from "../field/ray_marcher.js";
+import { GpuPictures } from "../gpu/gpu_pictures.js";
 import kernel from "../kernel/radiance.wasm";
 
 /** @typedef {import("../field/camera.js").Camera} Camera */
@@ -17,8 +18,11 @@ import kernel from "../kernel/radiance.wasm";
  * @typedef {{ capture: import("../decoder/radiance.js").Capture, warp: import("../decoder/radiance.js").Warp,
  *   background: "last_sample" | "white" | "black" }} Scene */
 
-/** @type {Promise<{ scene: Scene, marcher: RayMarcher, baker: Baker }>} */
+/** @type {Promise<{ file: import("../decoder/index.js").RadianceFile, scene: Scene, marcher: RayMarcher, baker: Baker }>} */
 let opened;
+/** @type {GpuPictures | undefined} */
+let gpu;
+let latest = 0; // picture that is wanted of the GPU
 /** @type {BakedScene | undefined} */
 let baked;
 
@@ -29,7 +33,7 @@ async function open(data) {
   const marcher = new RayMarcher(file, await simdEngine(kernel).catch(plainEngine));
   const scene = { capture: file.capture, warp: file.warp, background: file.config.background };
   postMessage({ scene });
-  return { scene, marcher, baker: new Baker(marcher, file.warp) };
+  return { file, scene, marcher, baker: new Baker(marcher, file.warp) };
 }
 
 /** @param {Rows} rows */
@@ -57,17 +61,41 @@ async function evaluate(voxels) {
   reply({ values, milliseconds: performance.now() - started }, [values]);
 }
 
+/** @param {{ allowsSoftware: boolean }} settings */
+async function openGpu({ allowsSoftware }) {
+  const { file, marcher } = await opened;
+  try {
+    gpu = await GpuPictures.open(file, marcher, allowsSoftware);
+    gpu.lost.then(({ message }) => postMessage({ isGpuOpen: false, reason: message }));
+    postMessage({ isGpuOpen: true });
+  } catch (error) {
+    postMessage({ isGpuOpen: false, reason: String(error) });
+  }
+}
+
+/** @param {{ camera: Camera, number: number }} picture */
+async function renderByGpu({ camera, number }) {
+  latest = number;
+  await gpu?.render(camera, () => number === latest, (rows) => {
+    reply({ rows, number }, [rows.colour, rows.depth, rows.accumulation]);
+  });
+  postMessage({ number });
+}
+
 /** @param {object} message @param {(ArrayBufferView | null)[]} arrays of the message, which are handed over */
 function reply(message, arrays) {
   postMessage(message, { transfer: arrays.flatMap((array) => (array ? [/** @type {ArrayBuffer} */ (array.buffer)] : [])) });
 }
 
 /** @param {any} data one of the requests, by its name */
-async function answer({ file, rows, mark, voxels, volume }) {
+async function answer({ file, rows, mark, voxels, volume, gpu: settings, picture, latest: wanted }) {
   if (file) await (opened = open(file));
   if (rows) await render(rows);
   if (mark) await markBricks(mark);
   if (voxels) await evaluate(voxels);
+  if (settings) await openGpu(settings);
+  if (picture) await renderByGpu(picture);
+  if (wanted) latest = wanted;
   if (volume) {
     const { warp, background } = (await opened).scene;
     baked = new BakedScene(volume, warp, background);
@@ -76,6 +104,7 @@ async function answer({ file, rows, mark, voxels, volume }) {
 
 addEventListener("message", ({ data }) => {
   answer(data).catch((error) => {
+    if (gpu) return postMessage({ isGpuOpen: false, reason: String(error) }); // its device was lost
     const message = error instanceof RangeError ? "needs more memory than the browser gives" : String(error);
     postMessage({ error: error instanceof SineFileError ? error.message : message });
   });

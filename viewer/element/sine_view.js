@@ -7,7 +7,7 @@
  * (what a screen reader says), quality (of a shape: 64, 128 or 256 cells a side; of a scene: pixels of the longer side).
  * Of shapes: level (occupancy of the surface, 0.5) and up (y, z, -y, ...; by default as
  * the file says). Of scenes: output (rgb, depth, accumulation
- * or normals).
+ * or normals) and, before the file is shown, renderer ("wasm", or "webgpu" even where that is software).
  * Events: progress ({ cells, faces } or { width, height }) for each mesh or picture, load for the last one, error
  * ({ message }). Nothing is fetched before the element comes near the window.
  */

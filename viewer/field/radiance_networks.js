@@ -8,11 +8,13 @@ import { bakedLayer } from "./weights.js";
 /** @typedef {import("./weights.js").DenseLayer} DenseLayer */
 /** @typedef {import("../decoder/index.js").RadianceFile} RadianceFile */
 /** @typedef {{ layers: DenseLayer[], density: DenseLayer, octaves: number, skips: number }} Trunk */
+/** Colours; view: of the features, then the encoded direction.
+ * @typedef {{ view: DenseLayer, colour: DenseLayer, octaves: number }} Head */
 
 const ROW = 4 * POINTS;
 
 /** @param {number} octaves */
-const encodedSize = (octaves) => 3 + 6 * octaves;
+export const encodedSize = (octaves) => 3 + 6 * octaves;
 /** @param {number} from @param {number} count */
 const range = (from, count) => Array.from({ length: count }, (_, i) => from + i);
 
@@ -94,8 +96,7 @@ export class DensityNetwork {
 
 /** A density, and the colour seen along a direction, for each point of a batch. */
 export class RadianceNetwork extends DensityNetwork {
-  /** @param {LayerEngine} engine @param {Trunk} trunk @param {"softplus" | "exp"} activation
-   * @param {{ view: DenseLayer, colour: DenseLayer, octaves: number }} head view: of the features, then the direction */
+  /** @param {LayerEngine} engine @param {Trunk} trunk @param {"softplus" | "exp"} activation @param {Head} head */
   constructor(engine, trunk, activation, head) {
     super(engine, trunk, activation, head.octaves);
     const features = this.inputRows(trunk.layers.length);
@@ -133,18 +134,26 @@ export class RadianceNetwork extends DensityNetwork {
  * @param {LayerEngine} engine
  * @returns {[DensityNetwork, RadianceNetwork]}
  */
-export function bakedNetworks({ config, tensors }, engine) {
-  const { densityActivation: activation, directionFrequencies: octaves } = config;
+export function bakedNetworks(file, engine) {
+  const activation = file.config.densityActivation;
+  const [first, { head, ...second }] = denseNetworks(file);
+  return [new DensityNetwork(engine, first, activation), new RadianceNetwork(engine, second, activation, head)];
+}
+
+/**
+ * The layers of network 0, and those of network 1 with its head.
+ *
+ * @param {RadianceFile} file
+ * @returns {[Trunk, Trunk & { head: Head }]}
+ */
+export function denseNetworks({ config, tensors }) {
+  const octaves = config.directionFrequencies;
   const isProposal = config.sampling === "proposal";
-  const first = new DensityNetwork(engine, trunkOf(config, tensors, "coarse", isProposal), activation);
   const trunk = trunkOf(config, tensors, "fine", false);
-  const size = trunk.density.inputs;
-  const feature = bakedLayer(tensors, "fine.feature", config, size, 1);
+  const feature = bakedLayer(tensors, "fine.feature", config, trunk.density.inputs, 1);
   const view = bakedLayer(tensors, "fine.view", config, config.width + encodedSize(octaves), Math.SQRT2);
   const colour = bakedLayer(tensors, "fine.colour", config, view.outputs, 1);
-  const head = { view: composed(feature, view), colour, octaves };
-  const second = new RadianceNetwork(engine, trunk, activation, head);
-  return [first, second];
+  return [trunkOf(config, tensors, "coarse", isProposal), { ...trunk, head: { view: composed(feature, view), colour, octaves } }];
 }
 
 /**

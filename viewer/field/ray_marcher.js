@@ -14,9 +14,9 @@ import { rayWarp } from "./warps.js";
  * @typedef {{ colour: Float32Array, depth: Float32Array, accumulation: Float32Array, normals: Float32Array | null }} Seen
  */
 
-const PADDING = 0.01; // added to each weight, so that every part of a ray may be sampled
-const OPAQUE = 2 ** -10; // the light that is left of a ray when it is followed no further
-const INVISIBLE = 2 ** -12; // the weight below which a sample's colour is not evaluated
+export const PADDING = 0.01; // added to each weight, so that every part of a ray may be sampled
+export const OPAQUE = 2 ** -10; // the light that is left of a ray when it is followed no further
+export const INVISIBLE = 2 ** -12; // the weight below which a sample's colour is not evaluated
 
 export class RayMarcher {
   /** @param {import("../decoder/index.js").RadianceFile} file @param {import("./layer_engine.js").LayerEngine} engine */

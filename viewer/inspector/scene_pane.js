@@ -38,6 +38,7 @@ export class ScenePane {
       this.pool = new RenderPool(data, (message) => this.label.setNote(message, true));
       this.picture = new ProgressivePicture(this.canvas, this.pool, ({ width, height, isLast }) =>
         this.label.setNote(`${width} × ${height}${isLast ? "" : ", refining …"}`));
+      this.picture.accelerate(null);
     } catch (error) {
       this.label.setNote(messageOf(error), true);
     }
