@@ -12,12 +12,19 @@ from sinenerf.plugin.datamanager import SineDataManager
 from sinenerf.plugin.dataparser import SineDataParserConfig
 from sinenerf.plugin.model import SineNeRFModel
 from sinenerf.plugin.model_config import SineNeRFModelConfig
-from sinenerf.plugin.optimizers import ExponentialDecayConfig, FieldOptimizerConfig, FusedAdamConfig
+from sinenerf.plugin.optimizers import ExponentialDecayConfig, FieldOptimizerConfig, FusedAdamConfig, LinearDecayConfig
 from sinenerf.plugin.trainer import SineTrainerConfig
 
 
 def _trainer(
-    name: str, model: SineNeRFModelConfig, *, rays: int, optimizer: FieldOptimizerConfig, steps: int, widest: int
+    name: str,
+    model: SineNeRFModelConfig,
+    *,
+    rays: int,
+    optimizer: FieldOptimizerConfig,
+    scheduler: ExponentialDecayConfig,
+    steps: int,
+    widest: int,
 ):
     return SineTrainerConfig(
         method_name=name,
@@ -35,16 +42,10 @@ def _trainer(
             model=replace(model, _target=SineNeRFModel),
         ),
         optimizers={
-            "fields": {
-                "optimizer": optimizer,
-                "scheduler": ExponentialDecayConfig(final_ratio=0.05, warmup_steps=200),
-            },
+            "fields": {"optimizer": optimizer, "scheduler": scheduler},
             # for step sizes and entropy models, all of them logarithms; used only with bits or bytes. Their rate does
             # not fall: they start late, and have to reach the size of the file within an eighth of the training
-            "codec": {
-                "optimizer": FusedAdamConfig(lr=1e-2, eps=1e-8),
-                "scheduler": ExponentialDecayConfig(final_ratio=1.0),
-            },
+            "codec": {"optimizer": FusedAdamConfig(lr=1e-2, eps=1e-8), "scheduler": None},
             # used only with exposure or refine_poses
             "exposures": {
                 "optimizer": FusedAdamConfig(lr=5e-3, eps=1e-8),
@@ -66,6 +67,7 @@ sine_nerf = MethodSpecification(
         SineNeRFModelConfig(),
         rays=1024,
         optimizer=FieldOptimizerConfig(kind="adam", lr=1e-3),
+        scheduler=ExponentialDecayConfig(final_ratio=0.05, warmup_steps=200),
         steps=200_000,
         widest=1100,
     ),
@@ -88,7 +90,9 @@ sine_nerf_small = MethodSpecification(
             density_activation="exp",
         ),
         rays=1024,
-        optimizer=FieldOptimizerConfig(kind="soap", lr=1e-2),
+        # at 1e-2 neurons die, most of those before the colour in twenty thousand steps (docs/radiance.md)
+        optimizer=FieldOptimizerConfig(kind="soap", lr=4e-3),
+        scheduler=LinearDecayConfig(final_ratio=0.01, warmup_steps=200),
         steps=6_000,
         widest=512,
     ),

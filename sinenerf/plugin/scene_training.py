@@ -9,11 +9,6 @@ from sinenerf.common.console import say
 from sinenerf.common.progress import TaskProgress
 from sinenerf.plugin.budgeted_training import TimedTraining
 from sinenerf.plugin.nerfstudio_methods import place_output
-from sinenerf.plugin.optimizers import LinearDecayConfig
-
-LEARNING_RATE = 4e-3
-"""Initial learning rate. The preset's 1e-2, which suits a few thousand steps, kills most of the last layers' neurons in
-twenty thousand."""
 
 
 @dataclass(kw_only=True)
@@ -44,7 +39,7 @@ class SceneTraining(TimedTraining):
 
 
 def scene_config(scene: Path, output: Path, options: dict[str, Any], parser: dict[str, Any]) -> Any:
-    """The settings of a training by sine-nerf-small, whose learning rate falls linearly.
+    """The settings of a training by sine-nerf-small.
 
     Args:
         scene: folder with cameras.
@@ -62,7 +57,5 @@ def scene_config(scene: Path, output: Path, options: dict[str, Any], parser: dic
             if not hasattr(target, name):
                 raise ValueError(f"no setting is called {name!r}")
             setattr(target, name, value)
-    config.optimizers["fields"]["optimizer"].lr = LEARNING_RATE
-    config.optimizers["fields"]["scheduler"] = LinearDecayConfig(final_ratio=0.01, warmup_steps=200)
     place_output(config, output, scene)
     return config
