@@ -3,7 +3,7 @@
     python scripts/experiment_sums.py dragon.ply --bytes 3000 --steps 6000 --seeds 0 1 2
 
 Every variant replaces the two hidden matrices of a shape's network, has about as many parameters (the largest rank that
-fits), the same number of SOAP steps, and is not rounded.
+fits), the same number of SOAP steps, and is not rounded unless `--rounded`.
 """
 
 import math
@@ -16,14 +16,14 @@ from typing import Annotated, Any
 
 import torch
 import tyro
-from torch import Tensor
+from torch import Tensor, nn
 
 from sinenerf.activations import hidden_gain
-from sinenerf.common.console import interruptible
-from sinenerf.factored import FactoredLinear
+from sinenerf.common.console import Stop
+from sinenerf.factored import FactoredLinear, factored_layers
 from sinenerf.layers import LayerSpec, LowRankLinear, SineLowRankLinear, make_linear
 from sinenerf.networks import count_parameters
-from sinenerf.occupancy.config import OccupancyConfig
+from sinenerf.occupancy.config import FitConfig, OccupancyConfig
 from sinenerf.occupancy.evaluate import Truth
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.mesh_input import read_mesh
@@ -65,17 +65,16 @@ class OfOneProduct(SineLowRankLinear):
         return torch.stack(parts).sum(0) / math.sqrt(len(parts))
 
 
-class Frequencies(SineLowRankLinear):
-    """W = sin(U F^T) / g with fixed integer frequencies F from -`largest` to `largest`: a row is a function on a torus
-    at the point U, so that phases modulo one period suffice."""
+def fix_v(layer: FactoredLinear, largest: int) -> FactoredLinear:
+    """Replace V by fixed random integers from -`largest` to `largest`, scaled to its size, which cost no bytes.
 
-    def __init__(self, width: int, rank: int, spread: float, largest: int) -> None:
-        super().__init__(width, width, rank, 1.0, activation=GAUSSIAN, spread=spread)
-        F = torch.randint(-largest, largest + 1, (width, rank)).float()
-        with torch.no_grad():
-            self.U.mul_(spread / (self.U.std() * math.sqrt(rank) * F.square().mean().sqrt()))
-        del self.V
-        self.register_buffer("V", F)
+    A row of W = sin(omega U V^T) is then a function on a torus at a point U: phases modulo one period suffice.
+    """
+    size = float(layer.V.detach().square().mean().sqrt())
+    fixed = torch.randint(-largest, largest + 1, layer.V.shape).float()
+    del layer.V
+    layer.register_buffer("V", fixed * size / fixed.square().mean().sqrt())
+    return layer
 
 
 Pair = Callable[[int, int], list[Any]]
@@ -114,14 +113,23 @@ def of_product(spread: float, frequencies: tuple[float, ...], linear: bool = Fal
     return lambda n, k: [OfOneProduct(n, k, spread, frequencies, linear) for _ in range(2)]
 
 
-def integer(spread: float, largest: int) -> Pair:
-    return lambda n, k: [Frequencies(n, k, spread, largest) for _ in range(2)]
+def fixed_v(spread: float, largest: int) -> Pair:
+    """A sine of this spread, or low-rank for a spread of 0."""
+
+    def layer(n: int, k: int) -> FactoredLinear:
+        if spread:
+            return SineLowRankLinear(n, n, k, 3.0, activation=GAUSSIAN, spread=spread)
+        return LowRankLinear(n, n, k, activation=GAUSSIAN)
+
+    return lambda n, k: [fix_v(layer(n, k), largest) for _ in range(2)]
 
 
 VARIANTS: dict[str, tuple[Pair, float]] = {
     "dense": (dense, 0.0),
     "low-rank": (low_rank, 1.0),
+    "low-rank, 1.25 times as wide": (low_rank, 1.25),
     "sine, spread 0.5": (sine(0.5), 1.0),
+    "sine, spread 0.5, 1.25 times as wide": (sine(0.5), 1.25),
     "sine, spread 3, 1.5 times as wide": (sine(3.0), 1.5),
     "low-rank and sine, half each, spread 0.5": (summed(0.5, 0.5), 1.0),
     "low-rank and sine, half each, spread 3": (summed(0.5, 3.0), 1.0),
@@ -132,9 +140,13 @@ VARIANTS: dict[str, tuple[Pair, float]] = {
     "sin Z and sin 3 Z of one product, spread 1.5, 1.25 times as wide": (of_product(1.5, (1.0, 3.0)), 1.25),
     "sine, V shared by both layers, spread 0.5": (sharing_v(sine(0.5)), 1.0),
     "low-rank, V shared by both layers": (sharing_v(low_rank), 1.0),
-    "frequencies -1, 0, 1, spread 0.5": (integer(0.5, 1), 1.0),
-    "frequencies -1, 0, 1, spread 3, 1.5 times as wide": (integer(3.0, 1), 1.5),
-    "frequencies from -3 to 3, spread 3, 1.5 times as wide": (integer(3.0, 3), 1.5),
+    "V of -1, 0, 1, spread 0.5": (fixed_v(0.5, 1), 1.0),
+    "V of -1, 0, 1, spread 0.5, 1.25 times as wide": (fixed_v(0.5, 1), 1.25),
+    "V of -1, 0, 1, spread 1, 1.25 times as wide": (fixed_v(1.0, 1), 1.25),
+    "V of -1, 0, 1, spread 3, 1.5 times as wide": (fixed_v(3.0, 1), 1.5),
+    "V of -3 to 3, spread 3, 1.5 times as wide": (fixed_v(3.0, 3), 1.5),
+    "V of -1, 0, 1, low-rank": (fixed_v(0.0, 1), 1.0),
+    "V of -1, 0, 1, low-rank, 1.25 times as wide": (fixed_v(0.0, 1), 1.25),
 }
 """The layers of a variant, and its width in those of a sine; 0: the largest that fits."""
 
@@ -148,10 +160,15 @@ class Options:
     """Steps of a training."""
     seeds: tuple[int, ...] = (0,)
     """Seeds of the networks."""
-    only: tuple[str, ...] = ("",)
-    """Only the variants whose name contains one of these."""
+    only: tuple[str, ...] = ()
+    """Only the variants of these names."""
     pool: int = 500_000
     """Labelled points."""
+    bits: float = BITS_PER_PARAMETER
+    """Bits a parameter, from which their number follows."""
+    rounded: bool = False
+    """Round to these bytes. Only sine, low-rank, dense and those with a fixed V, whose readings of the neurons in the
+    layer before it cannot be reordered."""
 
 
 def network_of(pair: Pair, width: int, rank: int, placement: Placement, seed: int) -> OccupancyField:
@@ -175,25 +192,37 @@ def largest(pair: Pair, times: float, width: int, limit: float, placement: Place
     return width, next(k for k in count(2) if not fits(width, k + 1))
 
 
+def training_of(field: OccupancyField, solid: Solid, config: FitConfig, options: Options) -> Training:
+    """A training, rounded or not. A file could leave out the sign of each neuron that a fixed V reads, but ours does
+    not: it is allowed as many bits more."""
+    fixed = [layer for layer in factored_layers(field) if not isinstance(layer.V, nn.Parameter)]
+    if not options.rounded:
+        config = replace(config, bytes=None, bits=32)
+    elif fixed:
+        config = replace(config, bytes=options.bytes + sum(layer.in_features for layer in fixed) // 8)
+    training = Training(field, solid, replace(config, steps=options.steps), ProgressBar(False))
+    if fixed and training.rounding is not None:
+        training.rounding.layers = training.rounding.layers[-1:]
+    return training
+
+
 def main(options: Options) -> None:
     mesh = read_mesh(options.mesh)[0]
     solid = Solid(mesh, Placement.of(mesh))
     truth = Truth(mesh, solid.placement, 1_000_000, 5)
     for name, (pair, times) in VARIANTS.items():
-        if not any(part in name for part in options.only):
+        if options.only and name not in options.only:
             continue
         kind = "dense" if name == "dense" else "sine"
         architecture, config = split_settings({"bytes": options.bytes, "layer": kind, "pool": options.pool})
-        limit = 8 * options.bytes / BITS_PER_PARAMETER
+        limit = 8 * options.bytes / options.bits
         width, rank = largest(pair, times, architecture.width, limit, solid.placement)
         for seed in options.seeds:
             field = network_of(pair, width, rank, solid.placement, seed)
-            settings = replace(config, bytes=None, bits=32, steps=options.steps)
+            training = training_of(field, solid, config, options)
             start = time.process_time()
-            training = Training(field, solid, settings, ProgressBar(False))
-            with interruptible() as stop:
-                for _ in training.run(stop):
-                    pass
+            for _ in training.run(Stop()):
+                pass
             seconds = time.process_time() - start
             training.finish()
             score = truth.evaluate_field(field, 0, None)
