@@ -20,6 +20,7 @@ const VOXELS = 4096; // of a worker's turn
 const LEVELS = [1, 2]; // cells along a brick's edge
 const FINEST = [4, 3]; // of which the last level has the first that takes less than
 const SECONDS = 7;
+const NEIGHBOURS = 3; // of six, which make a brick between them seen
 export const MOST_BRICKS = 180_000; // with 4 cells along each edge, the volume has at most 50 MB
 const [ACROSS, DEEP] = [1 / 40, 1 / 12]; // edges of a brick in NDC, at least: the depth of its cube is seen less finely
 
@@ -32,7 +33,7 @@ export async function bake(pool, report, mostBricks = MOST_BRICKS) {
   const scene = await pool.scene;
   const cameras = bakingCameras(scene).map((camera) => ({ ...camera, lens: small(camera.lens) }));
   const layout = layoutOf(scene, cameras, mostBricks);
-  const marks = await marksOf(pool, layout, cameras);
+  const marks = closed(layout, await marksOf(pool, layout, cameras));
   const distances = brickDistances(layout.bricks, (brick) => marks[brick] !== 0);
   const positions = cameras.map(({ position }) => position);
   const levels = [...LEVELS];
@@ -99,6 +100,26 @@ async function marksOf(pool, layout, cameras) {
     });
   }));
   return marks;
+}
+
+/** Marks, and those of bricks between so many others that rays have missed them. @param {Layout} layout @param {Uint16Array} marks */
+export function closed({ bricks }, marks) {
+  const found = marks.slice();
+  const strides = [1, bricks[0], bricks[0] * bricks[1]];
+  for (let brick = 0; brick < marks.length; brick++) {
+    if (marks[brick]) continue;
+    let [count, mark] = [0, 0];
+    for (let axis = 0; axis < 3; axis++) {
+      const place = Math.floor(brick / strides[axis]) % bricks[axis];
+      for (const step of [place > 0 ? -strides[axis] : 0, place < bricks[axis] - 1 ? strides[axis] : 0]) {
+        if (!marks[brick + step]) continue;
+        count += 1;
+        mark = joined(mark, marks[brick + step]);
+      }
+    }
+    if (count >= NEIGHBOURS) found[brick] = mark;
+  }
+  return found;
 }
 
 /** The mark of a voxel between bricks with these: FULL only if none of those that are seen is not. @param {number} a @param {number} b */

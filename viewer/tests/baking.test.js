@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { MOST_BRICKS, bake, layoutOf, voxelsToBake } from "../element/baking.js";
+import { MOST_BRICKS, bake, closed, layoutOf, voxelsToBake } from "../element/baking.js";
 import { BakedScene, brickDistances, voxelsOf } from "../field/baked_volume.js";
 import { Baker, FULL } from "../field/baker.js";
 import { bakingCameras } from "../field/baking_cameras.js";
@@ -106,7 +106,10 @@ test("no light passes infinity, and all of it passes what lies before", async ()
 
 test("a room under the sky is seen from all sides, and the better the more cells it has", async () => {
   const { marcher, capture, config, cameras } = await openRoom();
-  assert.ok(cameras.length === 8 && cameras.every(({ position }) => Math.abs(position[2] - 1) < 1e-6)); // all above the floor
+  assert.equal(cameras.length, 8);
+  for (const { position } of cameras) {
+    assert.ok(Math.abs(Math.hypot(...position) - capture.focus) < 1e-6 && position[2] > 0.4, `${position}`); // above the floor
+  }
   const views = [0, 3, 5].map((index) => ({ camera: cameras[index], exact: pictureOf(marcher, cameras[index]).colour }));
   /** @type {number[]} */
   const found = [];
@@ -165,6 +168,15 @@ test("only voxels of marked bricks are evaluated, each once, for the cameras tha
   assert.equal(voxels.length, 5 * 3 * 3);
   assert.equal(new Set(voxels).size, voxels.length);
   assert.deepEqual([...marks.subarray(0, 5)], [0b10010 | FULL, 0b10010 | FULL, 0b10110, 0b00100, 0b00100]);
+});
+
+test("a brick that rays have missed is seen by the cameras that see those around it", () => {
+  const layout = { low: [0, 0, 0], brick: [1, 1, 1], bricks: [4, 3, 2], cells: 1 };
+  const marks = new Uint16Array(24);
+  for (const [x, y, mark] of [[0, 1, 1], [2, 1, 2], [1, 0, 4 | FULL]]) marks[x + 4 * y] = mark;
+  const found = closed(layout, marks);
+  assert.equal(found[1 + 4], 7); // three of its neighbours are seen
+  assert.equal(found.reduce((sum, mark) => sum + Number(mark > 0), 0), 4);
 });
 
 test("memory is bounded for any capture", () => {
