@@ -15,6 +15,7 @@ import { rayWarp } from "../field/warps.js";
 /** @typedef {import("./scene_worker.js").Scene} Scene */
 
 const SIDE = 80; // rays along the longer side of each camera's picture
+const WIDER = 1.4; // what is seen around a focus, as a multiple of home's picture: a person may look elsewhere
 const RAYS = 400; // of a worker's turn
 const VOXELS = 4096; // of a worker's turn
 const LEVELS = [1, 2]; // cells along a brick's edge
@@ -31,7 +32,7 @@ const [ACROSS, DEEP] = [1 / 40, 1 / 12]; // edges of a brick in NDC, at least: t
  */
 export async function bake(pool, report, mostBricks = MOST_BRICKS) {
   const scene = await pool.scene;
-  const cameras = bakingCameras(scene).map((camera) => ({ ...camera, lens: small(camera.lens) }));
+  const cameras = bakingCameras(scene).map((camera) => ({ ...camera, lens: small(camera.lens, scene.warp.kind === "ndc" ? 1 : WIDER) }));
   const layout = layoutOf(scene, cameras, mostBricks);
   const marks = closed(layout, await marksOf(pool, layout, cameras));
   const distances = brickDistances(layout.bricks, (brick) => marks[brick] !== 0);
@@ -46,10 +47,12 @@ export async function bake(pool, report, mostBricks = MOST_BRICKS) {
   }
 }
 
-/** @param {import("../decoder/radiance.js").Lens} lens */
-function small(lens) {
-  const scale = SIDE / Math.max(lens.width, lens.height);
-  return resized(lens, Math.max(1, Math.round(scale * lens.width)), Math.max(1, Math.round(scale * lens.height)));
+/** A lens with few pixels, which sees more. @param {import("../decoder/radiance.js").Lens} lens @param {number} wider */
+function small(lens, wider) {
+  const [cx, cy] = [lens.width, lens.height].map((length, i) => length / 2 + ((i ? lens.cy : lens.cx) - length / 2) / wider);
+  const scale = (SIDE * wider) / Math.max(lens.width, lens.height);
+  const [width, height] = [lens.width, lens.height].map((length) => Math.max(1, Math.round(scale * length)));
+  return resized({ ...lens, fx: lens.fx / wider, fy: lens.fy / wider, cx, cy }, width, height);
 }
 
 /** Bricks for all that the cameras see. @param {Scene} scene @param {Camera[]} cameras @param {number} mostBricks @returns {Layout} */
