@@ -35,6 +35,10 @@ BETAS, AVERAGES, EVERY = (0.9, 0.99), 0.95, 10
 """As in `sinenerf.common.optimization`: decays of Adam's averages and of SOAP's, steps between two changes of bases."""
 
 
+NEAR, DISTANCE = 0.9, 0.0025
+"""Training points, as in `sinenerf.occupancy.sizing` for large files."""
+
+
 @dataclass
 class Options:
     mesh: Annotated[Path, tyro.conf.Positional]
@@ -217,7 +221,7 @@ def main(options: Options) -> None:
     torch.manual_seed(options.seed)
     mesh = read_mesh(options.mesh)[0]
     truth = Truth(mesh, Placement.of(mesh), options.points)
-    sampler = SurfaceSampler(truth.solid, options.seed, options.pool)
+    sampler = SurfaceSampler(truth.solid, options.seed, options.pool, NEAR, DISTANCE)
     grid = Grid(sampler, options.side)
     networks, config = fitting(options, len(grid.pools))
     parameters = list(networks.parameters())

@@ -16,6 +16,7 @@ import numpy as np
 import trimesh
 import tyro
 
+from sinenerf.common.decimation import decimated
 from sinenerf.common.mesh_files import draco, undraco
 from sinenerf.occupancy.evaluate import Truth
 from sinenerf.occupancy.mesh_input import read_mesh
@@ -83,7 +84,7 @@ def main(options: Options) -> None:
     placement = Placement.of(mesh)
     truth = Truth(mesh, placement, options.points)
     for faces in options.faces:
-        data = draco(mesh, faces, options.bits)
+        data = draco(decimated(mesh, faces), options.bits)
         coarse = undraco(data)
         coarse.vertices = placement.to_cube(coarse.vertices)
         coarse.merge_vertices()  # of vertices in one place after rounding, whose faces between them vanish

@@ -33,6 +33,8 @@ from sinenerf.occupancy.mesh_input import read_mesh
 from sinenerf.occupancy.sampling import SurfaceSampler
 from sinenerf.occupancy.solid import Placement, Solid
 
+NEAR, DISTANCE = 0.9, 0.0025
+"""Training points, as in `sinenerf.occupancy.sizing` for large files."""
 SURFACE_SAMPLES = 4_000_000
 """Points of the surface that mark the cells."""
 
@@ -259,7 +261,7 @@ def main(options: Options) -> None:
     placement = Placement.of(mesh)
     truth = Truth(mesh, placement, options.points)
     cells = Cells(truth.solid, options.mask, options.sides)
-    sampler = SurfaceSampler(truth.solid, options.seed, options.pool)
+    sampler = SurfaceSampler(truth.solid, options.seed, options.pool, NEAR, DISTANCE)
     kept = torch.from_numpy(cells.state(sampler.points.numpy()) == 2)
     sampler.points, sampler.inside = sampler.points[kept], sampler.inside[kept]
     print(f"{(cells.states == 2).sum():,} cells, {cells.counts} vertices, {int(kept.sum()):,} points", flush=True)

@@ -41,9 +41,9 @@ LEARNING_RATES = {
 }
 SPREADS = (0.5, 0.5, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3)
 """Spread of the sine. Larger files have a larger rank and start nearer to a low-rank layer."""
-NEAR = (0.7, 0.7, 0.7, 0.7, 0.9, 0.9, 0.9, 0.9)
+NEAR = (0.7, 0.7, 0.7, 0.9, 0.9, 0.9, 0.9, 0.9)
 """Share of the points near the surface."""
-DISTANCES = (0.01, 0.01, 0.01, 0.01, 0.0025, 0.0025, 0.0025, 0.0025)
+DISTANCES = (0.01, 0.01, 0.01, 0.0025, 0.0025, 0.0025, 0.0025, 0.0025)
 """Their distances from it. The smaller the errors of a field, the nearer to the surface they lie."""
 DENSE_WIDTHS = (*range(8, 40, 2), *range(40, 1025, 4))
 """Widths of dense layers. Wide matrices multiply at full speed only if their width is a multiple of four: a width of
