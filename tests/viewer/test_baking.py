@@ -38,6 +38,11 @@ def resting(page):
     return np.asarray(Image.open(io.BytesIO(page.locator("#stage").screenshot())).convert("RGB")).astype(int)
 
 
+def is_another(page, before):
+    """Whether another picture is shown in the end: on a busy machine it takes a while."""
+    return any(np.abs(resting(page) - before).max() > 12 for _ in range(20))
+
+
 @pytest.mark.parametrize("has_webgl2", [True, False], ids=["webgl2", "workers"])
 def test_a_moving_camera_is_shown_the_baked_scene(browser, scene_file, has_webgl2):
     context = browser.new_context(viewport={"width": 640, "height": 400})
@@ -54,14 +59,14 @@ def test_a_moving_camera_is_shown_the_baked_scene(browser, scene_file, has_webgl
         baked = page.evaluate(count)
         drag(page)
         page.wait_for_function(f"{count} > {baked}")
-        assert np.abs(resting(page) - before).max() > 12
+        assert is_another(page, before)
         if has_webgl2:
             page.evaluate("(window.lost = window.gl.getExtension('WEBGL_lose_context')).loseContext()")
             page.wait_for_function("window.gl.isContextLost()")
             baked = page.evaluate(count)
             before = resting(page)
             drag(page)
-            assert np.abs(resting(page) - before).max() > 12  # pictures of the field itself
+            assert is_another(page, before)  # pictures of the field itself
             assert page.evaluate(count) == baked
             page.evaluate("window.lost.restoreContext()")
             page.wait_for_function("!window.gl.isContextLost()")
