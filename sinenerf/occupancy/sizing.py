@@ -29,8 +29,8 @@ LARGEST_SINE = 5000
 """Bytes up to which a sine is the layer for a size: as accurate as a dense network in the same time, and ahead after a
 long one. Beyond, a dense network is ahead (docs/rate-distortion.md)."""
 SIZES = (1000, 2200, 5000, 12000, 28000, 56000, 100000, 200000)
-"""Sizes in bytes for which settings were searched; they are interpolated linearly in log bytes. Beyond 28,000 they were
-searched for dense layers only, and those of 200,000 bytes were continued."""
+"""Sizes in bytes between which settings are interpolated linearly in log bytes. They were searched up to 28,000; depth,
+points and width at 56,000 for dense layers only. The others continue these."""
 DEPTHS = (3, 3, 3, 3, 3, 4, 4, 4)
 """Hidden layers. Of networks with many parameters, deeper and thinner ones are better."""
 FACTORED_WIDTHS = {"sine": (40, 56, 80, 112, 160, 184, 240, 344), "low-rank": (40, 56, 80, 128, 192, 216, 280, 392)}
@@ -41,9 +41,9 @@ LEARNING_RATES = {
 }
 SPREADS = (0.5, 0.5, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3)
 """Spread of the sine. Larger files have a larger rank and start nearer to a low-rank layer."""
-NEAR = (0.7, 0.7, 0.7, 0.9, 0.9, 0.9, 0.9, 0.9)
+NEAR = (0.7, 0.7, 0.85, 0.9, 0.9, 0.9, 0.9, 0.9)
 """Share of the points near the surface."""
-DISTANCES = (0.01, 0.01, 0.01, 0.0025, 0.0025, 0.0025, 0.0025, 0.0025)
+DISTANCES = (0.01, 0.01, 0.005, 0.0025, 0.0025, 0.0025, 0.0025, 0.0025)
 """Their distances from it. The smaller the errors of a field, the nearer to the surface they lie."""
 DENSE_WIDTHS = (*range(8, 40, 2), *range(40, 1025, 4))
 """Widths of dense layers. Wide matrices multiply at full speed only if their width is a multiple of four: a width of
