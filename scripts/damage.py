@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sinenerf.codec.entropy import CodecError
-from sinenerf.codec.tensor_table import read_varint, varint
+from sinenerf.codec.varints import read_varint, varint
 
 SEALED = 0.95
 """Share of the damaged files whose checksum is made right again, so that decoding goes deep."""

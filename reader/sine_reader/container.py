@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sine_reader.entropy import Decoder, Model
+from sine_reader.entropy import LARGEST, Decoder, Model, usual_bound, usual_c
 
 Shapes = Sequence[tuple[str, tuple[int, ...]]]
 """Names and shapes of tensors, in the file's order."""
@@ -17,8 +17,10 @@ Tensors = dict[str, np.ndarray]
 
 LARGEST_FILE, LARGEST_HEADER, SMALLEST_FILE = 2**26, 2**20, 11
 LARGEST_COUNT, LARGEST_TABLES = 2**22, 2**20
-LARGEST = 2**14
-"""Bound on the absolute value of an integer."""
+STORES_BOUND, STORES_C = 1 << 14, 1 << 13
+"""Bits of the first two bytes of an entry in the table, above the number of the step."""
+BEFORE_FIRST = 10623
+"""The upper half of the float32 before 2^-44, the smallest step, whose number is 1."""
 
 
 class SineFileError(ValueError):
@@ -56,7 +58,7 @@ def open_container(data: bytes) -> Container:
     end = len(data) - 4
     crc = int.from_bytes(data[end:], "little")
     check(len(data) <= LARGEST_FILE and zlib.crc32(data[:end]) == crc, "its checksum is wrong")
-    length, start = _varint(data[:end], 6)
+    length, start = varint(data[:end], 6)
     check(length <= LARGEST_HEADER and start + length <= end, "its header is cut off")
     return Container(data[5], data[start : start + length], data[start + length : end])
 
@@ -79,9 +81,8 @@ def read_tensors(body: bytes, shapes: Shapes) -> Tensors:
     check(symbols <= LARGEST_TABLES + sum(counts), "its tables are too large")
     coded = place + sum(4 * count for count, entry in zip(counts, table, strict=True) if not entry.model)
     check(coded <= len(body), "its values are cut off")
-    check((len(body) - coded) % 4 == 0, "its coded integers are cut off")
-    words = np.frombuffer(body, "<u4", offset=coded).tolist()
-    check(not words or words[-1] != 0, "its coded integers end in a zero word")
+    check(len(body) == coded or body[-1] != 0, "its coded integers end in a zero byte")
+    words = np.frombuffer(body[coded:] + bytes(-(len(body) - coded) % 4), "<u4").tolist()
     decoder, tensors = Decoder(words), {}
     for (name, shape), count, entry in zip(shapes, counts, table, strict=True):
         if entry.model:
@@ -97,19 +98,19 @@ def read_tensors(body: bytes, shapes: Shapes) -> Tensors:
     return tensors
 
 
-def _varint(data: bytes, place: int) -> tuple[int, int]:
-    """(integer of seven bits a byte, at most four bytes, lowest first; place of what follows it)."""
+def varint(data: bytes, place: int, longest: int = 4) -> tuple[int, int]:
+    """(integer of seven bits a byte, at most `longest` bytes, lowest first; place of what follows it)."""
     value = 0
-    for index, byte in enumerate(data[place : place + 4]):
+    for index, byte in enumerate(data[place : place + longest]):
         value |= (byte & 127) << 7 * index
         if byte < 128:
             return value, place + index + 1
-    raise SineFileError("is damaged: a length is cut off or too large")
+    raise SineFileError("is damaged: a number is cut off or too large")
 
 
-def _signed_varint(data: bytes, place: int) -> tuple[int, int]:
+def signed_varint(data: bytes, place: int, longest: int = 4) -> tuple[int, int]:
     """The same for 0, -1, 1, -2, ..., stored as 0, 1, 2, 3, ..."""
-    code, place = _varint(data, place)
+    code, place = varint(data, place, longest)
     return code >> 1 ^ -(code & 1), place
 
 
@@ -119,26 +120,35 @@ def _read_table(body: bytes, count: int) -> tuple[list[_Entry], int]:
     for _ in range(count):
         check(place + 2 <= len(body), "its table is cut off")
         head, place = int.from_bytes(body[place : place + 2], "little"), place + 2
-        step_bits, ascends = head & 0x7FFF, head >> 15
-        (step,) = np.frombuffer(struct.pack("<I", step_bits << 16), "<f4")
         if head == 0:
-            table.append(_Entry(step, None, []))
+            table.append(_Entry(np.float32(0), None, []))
             continue
-        check(0 < step_bits < 0x7F80, "a step is not a positive number")
+        number, ascends = head % STORES_C, bool(head >> 15)
+        check(number > 0, "a step is not a positive number")
+        (step,) = np.frombuffer(struct.pack("<I", number + BEFORE_FIRST << 16), "<f4")
         runs = []
         if ascends:
-            first, place = _signed_varint(body, place)
-            second, place = _varint(body, place)
+            first, place = signed_varint(body, place)
+            second, place = varint(body, place)
             runs.append((0, first))
             if second:
-                first, place = _signed_varint(body, place)
+                first, place = signed_varint(body, place)
                 runs.append((second, first))
-        bound, place = _varint(body, place)
-        check(bound <= LARGEST, "an integer is beyond the format's bound")
-        check(place + 2 <= len(body), "its table is cut off")
-        table.append(_Entry(step, Model(bound, body[place], body[place + 1], not ascends), runs))
-        place += 2
+        model, place = _read_model(body, place, head)
+        table.append(_Entry(step, model, runs))
     return table, place
+
+
+def _read_model(body: bytes, place: int, head: int) -> tuple[Model, int]:
+    """(entropy model, place of what follows it)."""
+    signed = not head >> 15
+    end = place + (2 if head & STORES_C else 1)
+    check(end <= len(body), "its table is cut off")
+    a = body[place]
+    c = body[place + 1] if head & STORES_C else usual_c(a, signed)
+    bound, end = varint(body, end) if head & STORES_BOUND else (usual_bound(a, c), end)
+    check(1 <= bound <= LARGEST, "an integer is beyond the format's bound")
+    return Model(bound, a, c, signed), end
 
 
 def _integers(symbols: list[int], runs: list[tuple[int, int]]) -> np.ndarray:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 BITS = 24
 SLOTS = 2**BITS
+LARGEST = 2**14
+"""Bound on the absolute value of an integer."""
 ROOTS = [isqrt(isqrt(isqrt(2 ** (256 - i)))) for i in range(8)]
 """floor(2^(32 - i/8))"""
 
@@ -15,7 +17,7 @@ class Model(NamedTuple):
     """The entropy model of a tensor."""
 
     bound: int
-    """Largest symbol."""
+    """Largest symbol, at least 1."""
     a: int
     c: int
     signed: bool
@@ -25,6 +27,16 @@ class Model(NamedTuple):
 def _ratio(code: int) -> int:
     """Of neighbouring weights, times 2^32."""
     return 2**32 - (ROOTS[code % 8] >> code // 8)
+
+
+def usual_c(a: int, signed: bool) -> int:
+    """c where the file does not store it."""
+    return max(0, a - 8) if signed else 255
+
+
+def usual_bound(a: int, c: int) -> int:
+    """The bound where the file does not store it."""
+    return min(LARGEST, 32 << a // 8, 8 << (c + 8) // 16)
 
 
 def starts_of(model: Model) -> list[int]:
@@ -51,8 +63,6 @@ class Decoder:
 
     def decode(self, model: Model, count: int) -> list[int]:
         """The next `count` symbols, as integers."""
-        if model.bound == 0:
-            return [0] * count
         starts, state, words = starts_of(model), self._state, self._words
         smallest, symbols = -model.bound if model.signed else 0, []
         for _ in range(count):

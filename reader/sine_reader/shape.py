@@ -6,8 +6,8 @@ from math import exp, isfinite, sqrt
 
 import numpy as np
 
-from sine_reader.container import Container, Tensors, check, read_tensors
-from sine_reader.layers import DENSE, Layer, LayerKind
+from sine_reader.container import Container, Tensors, check, read_tensors, signed_varint, varint
+from sine_reader.layers import DENSE, SINE, Layer, LayerKind
 
 RELU, GAUSSIAN, SINE_WAVE = range(3)
 UPS = ("y", "z", "x", "-y", "-z", "-x")
@@ -15,6 +15,9 @@ MIRROR = 1 << 3
 """The bit of the extras byte for a plane of symmetry."""
 PAPER = 1 << 4
 """The bit of the extras byte for layers that start as in the paper."""
+PARTS = {"omega": 10, "spread": 100, "bandwidth": 10}
+"""Numbers that are stored in tenths or hundredths."""
+WRONG_LENGTH = "its header has the wrong length"
 CHUNK = 2**22
 """Values in the features of the points that are evaluated at a time."""
 
@@ -90,26 +93,26 @@ def read_shape(container: Container) -> Shape:
         SineFileError: the file is damaged, or out of the format's bounds.
     """
     header = container.header
-    choices = header[0] if header else 0
-    extras_bytes = choices >> 7
-    extras = header[-1] if extras_bytes else 0
-    plane_bytes = 8 if extras & MIRROR else 0
-    place_end = len(header) - extras_bytes - plane_bytes
-    check(place_end in (34, 46), "its header has the wrong length")
+    check(len(header) >= 2, WRONG_LENGTH)
+    choices = header[0]
+    extras = header[1] if choices >> 7 else 0
     number_up, flags = extras & 7, extras & ~(7 | MIRROR)
-    valid = bool(extras) == bool(extras_bytes) and not flags & ~PAPER and number_up < len(UPS)
+    valid = bool(extras) == bool(choices >> 7) and not flags & ~PAPER and number_up < len(UPS)
     check(valid, "its extras byte sets bits that the format lacks")
-    width, depth, rank, omega, spread, bandwidth = struct.unpack_from("<HBHfff", header, 1)
     number, activation = choices & 3, choices >> 2 & 3
-    bits = [bool(choices >> bit & 1) for bit in (4, 5, 6)] + [bool(flags)]
-    kind = LayerKind(number, omega, spread, *bits)
     check(activation <= SINE_WAVE, "it has an activation that the format does not define")
+    numbers, place = _numbers(header, 1 + (choices >> 7), number, activation)
+    width, depth, rank = (int(numbers[name]) for name in ("width", "depth", "rank"))
+    bandwidth = numbers["bandwidth"]
+    bits = [bool(choices >> bit & 1) for bit in (4, 5, 6)] + [bool(flags)]
+    kind = LayerKind(number, numbers["omega"], numbers["spread"], *bits)
     check(1e-3 <= bandwidth <= 1e6, f"bandwidth is {bandwidth}, beyond the format's bounds")
-    check(min(width, depth, rank) >= 1 and width**2 * depth <= 2**24, "its network is beyond the format's bounds")
+    in_bounds = 1 <= width < 2**16 and 1 <= depth < 2**8 and 1 <= rank < 2**16 and width**2 * depth <= 2**24
+    check(in_bounds, "its network is beyond the format's bounds")
     check(rank <= width or number == DENSE, f"rank {rank} does not fit a width of {width}")
-    *centre, scale = struct.unpack_from("<3ff" if place_end == 34 else "<3df", header, 18)
-    check(all(map(isfinite, (*centre, scale))) and scale > 0, "its placement is invalid")
-    mirror = _plane(header[place_end : place_end + 8]) if plane_bytes else None
+    centre, scale, place = _placement(header, place)
+    mirror, place = _plane(header, place) if extras & MIRROR else (None, place)
+    check(place == len(header), WRONG_LENGTH)
     layers = _layers(kind, width, depth, rank, _gain(activation, bandwidth))
     shapes = [entry for layer in layers for entry in layer.shapes()]
     tensors = read_tensors(container.body, shapes)
@@ -117,10 +120,44 @@ def read_shape(container: Container) -> Shape:
     return Shape(np.array(centre), scale, UPS[number_up], mirror, activation, bandwidth, layers, tensors, weights)
 
 
-def _plane(data: bytes) -> tuple[np.ndarray, float]:
-    *normal, offset = struct.unpack("<4h", data)
+def _numbers(header: bytes, place: int, layer: int, activation: int) -> tuple[dict[str, float], int]:
+    """(numbers of the network by name, place of what follows them). Those that it does not depend on are 1."""
+    names = ["width", "depth"] + ["rank"] * (layer != DENSE) + ["omega", "spread"] * (layer == SINE)
+    numbers = dict.fromkeys(("rank", "omega", "spread", "bandwidth"), 1.0)
+    for name in names + ["bandwidth"] * (activation != RELU):
+        count, place = varint(header, place)
+        numbers[name] = count / PARTS.get(name, 1)
+        if name in PARTS and not count:
+            check(place + 4 <= len(header), WRONG_LENGTH)
+            (numbers[name],) = struct.unpack_from("<f", header, place)
+            place += 4
+    return numbers, place
+
+
+def _placement(header: bytes, place: int) -> tuple[np.ndarray, float, int]:
+    """(centre, scale, place of what follows them)."""
+    check(place + 2 <= len(header), WRONG_LENGTH)
+    (scale,) = struct.unpack("<f", struct.pack("<I", int.from_bytes(header[place : place + 2], "little") << 15))
+    check(isfinite(scale) and scale > 0, "its placement is invalid")
+    counts, place = _signed(header, place + 2, 3, longest=7)
+    return np.array(counts) * scale / 64, scale, place
+
+
+def _plane(header: bytes, place: int) -> tuple[tuple[np.ndarray, float], int]:
+    """((unit normal, offset) of the plane of symmetry, place of what follows it)."""
+    (*normal, offset), place = _signed(header, place, 4)
     check(any(normal), "its plane of symmetry has no direction")
-    return np.array(normal) / np.linalg.norm(normal), offset / 2**14
+    check(max(map(abs, (*normal, offset))) <= 2**15, "its plane of symmetry is beyond the format's bounds")
+    return (np.array(normal) / np.linalg.norm(normal), offset / 2**14), place
+
+
+def _signed(header: bytes, place: int, count: int, longest: int = 4) -> tuple[list[int], int]:
+    """(that many integers, place of what follows them)."""
+    numbers = []
+    for _ in range(count):
+        number, place = signed_varint(header, place, longest)
+        numbers.append(number)
+    return numbers, place
 
 
 def _layers(kind: LayerKind, width: int, depth: int, rank: int, a: float) -> list[Layer]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from sinenerf.codec.adapter_header import FIELDS, AdapterHeader, ranks
 from sinenerf.codec.container import ADAPTER, Container, pack
 from sinenerf.codec.entropy import LARGEST
-from sinenerf.codec.tensors import QuantisedTensor, StoredTensor
+from sinenerf.codec.tensors import QuantisedTensor, StoredTensor, nearest_step
 from sinenerf.common.files import replacing
 
 IGNORED = ("inference_mode", "peft_version", "auto_mapping", "revision", "init_lora_weights", "runtime_config")
@@ -100,5 +100,5 @@ def _quantise(values: np.ndarray, bits: float) -> StoredTensor:
     """Round values to multiples of the step at which a Gaussian with their root mean square takes `bits` per value."""
     deviation = float(np.sqrt(np.mean(values.astype(np.float64) ** 2)))
     step = max(deviation * math.sqrt(2 * math.pi * math.e) / 2**bits, float(np.abs(values).max()) / (LARGEST - 64))
-    exact = float(torch.tensor(step or 1.0).bfloat16())
+    exact = float(nearest_step(torch.tensor(step)))
     return QuantisedTensor(np.rint(values / np.float32(exact)).astype(np.int64), exact)

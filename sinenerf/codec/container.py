@@ -13,8 +13,9 @@ from typing import TypeVar
 import numpy as np
 
 from sinenerf.codec.entropy import CodecError, EntropyModel, decode, encode
-from sinenerf.codec.tensor_table import TableEntry, read_varint, varint
+from sinenerf.codec.tensor_table import TableEntry
 from sinenerf.codec.tensors import QuantisedTensor, StoredTensor, size_of, values_of
+from sinenerf.codec.varints import read_varint, varint
 from sinenerf.common.files import check_file
 
 MAGIC = b"SINE"

@@ -4,12 +4,14 @@ The model of an integer q is log-concave and symmetric,
 
     p(q) ~ A^|q| C^(|q| (|q| - 1) / 2)      0 < A < 1,  0 < C <= 1
 
-from Laplace (C = 1) to Gaussian (C = A^2) and beyond, or only its half with q >= 0. The file stores A and C of each
-tensor as one byte each. The table of frequencies follows from them by integer arithmetic alone, so that every machine
+from Laplace (C = 1) to Gaussian (C = A^2) and beyond, or only its half with q >= 0. The file stores A of each tensor as
+one byte; C is the usual one, of a Gaussian for integers of either sign and of a geometric distribution for those that
+are not negative, or another byte. The table of frequencies follows by integer arithmetic alone, so that every machine
 decodes the same integers. docs/format.md specifies all this for other implementations.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -35,12 +37,22 @@ def ratio(code: int) -> int:
     return 2**32 - (ROOTS[code % FINE] >> code // FINE)
 
 
+def usual_c(a: int, signed: bool) -> int:
+    """The code of C that a file need not store: about A^2, a Gaussian, or 1, a geometric distribution."""
+    return max(0, a - FINE) if signed else 255
+
+
+def usual_bound(a: int, c: int) -> int:
+    """The bound that a file need not store: where p has fallen below 2^-24 of p(0)."""
+    return min(LARGEST, 32 << a // FINE, 8 << (c + FINE) // (2 * FINE))
+
+
 @dataclass(frozen=True)
 class EntropyModel:
     """Probabilities of the integers from -bound to bound, or from 0 to bound."""
 
     bound: int
-    """Largest |q|."""
+    """Largest |q|, at least 1."""
     a: int
     """Code of A, 0 to 255."""
     c: int
@@ -49,7 +61,7 @@ class EntropyModel:
     """Whether integers can be negative."""
 
     def __post_init__(self) -> None:
-        if not (0 <= self.bound <= LARGEST and 0 <= self.a < 256 and 0 <= self.c < 256):
+        if not (1 <= self.bound <= LARGEST and 0 <= self.a < 256 and 0 <= self.c < 256):
             raise CodecError(f"an entropy model of {self} is outside the format's bounds")
 
     @property
@@ -71,44 +83,74 @@ class EntropyModel:
         counts = np.bincount(values.ravel() - self.smallest, minlength=self.bound - self.smallest + 1)
         return float(PRECISION * values.size - counts @ np.log2(self.frequencies()))
 
+    @property
+    def stores_c(self) -> bool:
+        """Whether C is not the usual one."""
+        return self.c != usual_c(self.a, self.signed)
+
+    @property
+    def stores_bound(self) -> bool:
+        """Whether the bound is not the usual one."""
+        return self.bound != usual_bound(self.a, self.c)
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of a file for its parameters; those of the bound are a varint."""
+        return 1 + self.stores_c + self.stores_bound * -(-self.bound.bit_length() // 7)
+
     @classmethod
     def fit(cls, values: Int[np.ndarray, "*shape"], signed: bool = True) -> "EntropyModel":
-        """The model that codes these values in the fewest bits.
+        """The model that takes, together with these values, the fewest bytes.
 
         Raises:
             CodecError: a value beyond 2^14.
         """
-        bound = int(np.abs(values).max()) if values.size else 0
-        if bound > LARGEST:
-            raise CodecError(f"an integer of {bound:,} is beyond the format's bound of {LARGEST:,}")
-        if not bound:
-            return cls(0, 0, 0, signed)
-        used = np.abs(values.ravel()).astype(np.float64)
-        sums = used.sum(), (used * (used - 1) / 2).sum()
-        # log p is linear in log A and log C: the length is convex in both, so a grid search can be refined
-        a = c = 128
-        for stride in (8, 2, 1):
-            reach = np.arange(-16, 16) if stride == 8 else np.arange(-5, 6)
-            rows, columns = (np.unique(np.clip(code + stride * reach, 0, 255)) for code in (a, c))
-            a, c = _shortest(rows, columns, bound, values.size, *sums, signed)
-        return cls(bound, a, c, signed)
+        largest = int(np.abs(values).max()) if values.size else 0
+        if largest > LARGEST:
+            raise CodecError(f"an integer of {largest:,} is beyond the format's bound of {LARGEST:,}")
+        if not largest:
+            return cls(usual_bound(0, usual_c(0, signed)), 0, usual_c(0, signed), signed)
+        # any bound, in place of the usual one, that leaves out next to nothing
+        wide = min(LARGEST, 4 * largest + 64)
+        models = [cls(largest, *_best_codes(values, largest, signed), signed)]
+        for a, c in (_best_codes(values, wide, signed), _best_codes(values, wide, signed, usual=True)):
+            models.append(cls(max(largest, usual_bound(a, c)), a, c, signed))
+        return min(models, key=lambda model: model.bits(values) + 8 * model.stored_bytes)
+
+
+def _best_codes(values: Int[np.ndarray, "*shape"], bound: int, signed: bool, usual: bool = False) -> tuple[int, int]:
+    """The codes (a, c) that code these values in the fewest bits, with that bound; `usual`: with the usual c."""
+    used = np.abs(values.ravel()).astype(np.float64)
+    sums = used.sum(), (used * (used - 1) / 2).sum()
+    # log p is linear in log A and log C: the length is convex in both, so a grid search can be refined
+    a = c = 128
+    for stride in (8, 2, 1):
+        reach = np.arange(-16, 16) if stride == 8 else np.arange(-5, 6)
+        rows, columns = (np.unique(np.clip(code + stride * reach, 0, 255)) for code in (a, c))
+        pairs = [(int(row), [usual_c(int(row), signed)] if usual else columns) for row in rows]
+        a, c = _shortest(pairs, bound, values.size, *sums, signed)
+    return a, c
 
 
 def _shortest(
-    rows: np.ndarray, columns: np.ndarray, bound: int, count: int, total: float, pairs: float, signed: bool
+    pairs: list[tuple[int, Sequence[int]]], bound: int, count: int, total: float, squares: float, signed: bool
 ) -> tuple[int, int]:
-    """The codes (a, c), from these rows and columns, that are best for `count` integers.
+    """Of these codes a, each with some of c, those that are best for `count` integers.
 
     Args:
-        total, pairs: the sums of |q| and of |q| (|q| - 1) / 2 over the integers.
+        total, squares: the sums of |q| and of |q| (|q| - 1) / 2 over the integers.
     """
-    q = np.arange(bound + 1, dtype=np.float64)
-    a, c = (np.log([max(ratio(code), 1) / 2**32 for code in codes]) for codes in (rows, columns))
-    sides = np.array([np.exp(x * q[:, None] + c * (q * (q - 1) / 2)[:, None]).sum(0) for x in a])
-    norms = 2 * sides - 1 if signed else sides
-    lengths = count * np.log(norms) - a[:, None] * total - c * pairs
-    row, column = np.unravel_index(int(lengths.argmin()), lengths.shape)
-    return int(rows[row]), int(columns[column])
+    q, best = np.arange(bound + 1, dtype=np.float64), (np.inf, 0, 0)
+    for a, columns in pairs:
+        log_a, log_c = _log_ratio(a), np.array([_log_ratio(int(c)) for c in columns])
+        side = np.exp(log_a * q[:, None] + log_c * (q * (q - 1) / 2)[:, None]).sum(0)
+        lengths = count * np.log(2 * side - 1 if signed else side) - log_a * total - log_c * squares
+        best = min(best, (float(lengths.min()), a, int(columns[int(lengths.argmin())])))
+    return best[1:]
+
+
+def _log_ratio(code: int) -> float:
+    return math.log(max(ratio(code), 1) / 2**32)
 
 
 @lru_cache(maxsize=64)
@@ -138,9 +180,9 @@ def encode(tensors: list[tuple[Int[np.ndarray, " _"], EntropyModel]]) -> bytes:
 
     coder = constriction.stream.stack.AnsCoder()
     for values, model in reversed(tensors):  # a stack: the last one in is the first one out
-        if values.size and model.bound:
+        if values.size:
             coder.encode_reverse((values - model.smallest).astype(np.int32), _categorical(model.frequencies()))
-    return coder.get_compressed().astype("<u4").tobytes()
+    return coder.get_compressed().astype("<u4").tobytes().rstrip(b"\0")
 
 
 def decode(data: bytes | memoryview, tensors: list[tuple[int, EntropyModel]]) -> list[Int[np.ndarray, " _"]]:
@@ -151,18 +193,13 @@ def decode(data: bytes | memoryview, tensors: list[tuple[int, EntropyModel]]) ->
     """
     import constriction
 
-    if len(data) % 4:
-        raise CodecError("the coded integers are cut off")
-    words = np.frombuffer(data, dtype="<u4").astype(np.uint32, copy=False)
-    if len(words) and not words[-1]:
-        raise CodecError("the coded integers end in a zero word")
+    if len(data) and not data[-1]:
+        raise CodecError("is damaged: the coded integers end in a zero byte")
+    words = np.frombuffer(bytes(data) + bytes(-len(data) % 4), dtype="<u4").astype(np.uint32, copy=False)
     coder, decoded = constriction.stream.stack.AnsCoder(words), []
     for count, model in tensors:
-        if count and model.bound:
-            symbols = coder.decode(_categorical(model.frequencies()), count).astype(np.int64)
-            symbols += model.smallest
-        else:
-            symbols = np.zeros(count, dtype=np.int64)
+        symbols = coder.decode(_categorical(model.frequencies()), count).astype(np.int64)
+        symbols += model.smallest
         decoded.append(symbols)
     if not coder.is_empty():
         raise CodecError("the coded integers do not end where they should")

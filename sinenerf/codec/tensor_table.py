@@ -6,12 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
-from sinenerf.codec.entropy import LARGEST, CodecError, EntropyModel
+from sinenerf.codec.entropy import LARGEST, CodecError, EntropyModel, usual_bound, usual_c
 from sinenerf.codec.tensors import QuantisedTensor
+from sinenerf.codec.varints import read_signed_varint, read_varint, signed_varint, varint
 
-ASCENDS = 0x8000
-"""The sign bit of a step's bfloat16: set where a tensor's integers ascend, in one run or two, and their differences are
-coded."""
+ASCENDS, STORES_BOUND, STORES_C = 1 << 15, 1 << 14, 1 << 13
+"""Bits of an entry's first two bytes, above the number of the step. The first is set where a tensor's integers ascend,
+in one run or two, and their differences are coded; the others where bound or c of the model are not the usual ones."""
+BEFORE_FIRST = 0x297F
+"""The upper half of the float32 before 2^-44, the smallest step, whose number is 1."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +53,16 @@ class TableEntry:
 
     def to_bytes(self) -> bytes:
         """The entry of a quantised tensor."""
-        assert self.model is not None
-        data = struct.pack("<H", _step_bits(self.step) | (ASCENDS if self.runs else 0))
+        model = self.model
+        assert model is not None
+        flags = ASCENDS * bool(self.runs) | STORES_BOUND * model.stores_bound | STORES_C * model.stores_c
+        data = struct.pack("<H", _step_code(self.step) | flags)
         if self.runs:
             (_, first), *second = self.runs
-            data += varint(_zigzag(first))
-            data += b"".join(varint(start) + varint(_zigzag(integer)) for start, integer in second) or varint(0)
-        return data + varint(self.model.bound) + bytes([self.model.a, self.model.c])
+            data += signed_varint(first)
+            data += b"".join(varint(start) + signed_varint(integer) for start, integer in second) or varint(0)
+        data += bytes([model.a, model.c] if model.stores_c else [model.a])
+        return data + (varint(model.bound) if model.stores_bound else b"")
 
     @classmethod
     def read(cls, body: bytes, offset: int) -> "TableEntry":
@@ -67,29 +73,36 @@ class TableEntry:
         """
         if offset + 2 > len(body):
             raise CodecError("is damaged: its table is cut off")
-        (bits,) = struct.unpack_from("<H", body, offset)
-        if not bits:
+        (head,) = struct.unpack_from("<H", body, offset)
+        if not head:
             return cls(0.0, None, 2)
-        ascends = bool(bits & ASCENDS)
-        bits -= ASCENDS * ascends
-        if not 0 < bits < 0x7F80:
+        if not head % STORES_C:
             raise CodecError("is damaged: a step is not a positive number")
-        runs, end = cls._read_runs(body, offset + 2) if ascends else ((), offset + 2)
-        bound, end = read_varint(body, end)
-        if end + 2 > len(body):
-            raise CodecError("is damaged: its table is cut off")
-        (step,) = struct.unpack("<f", struct.pack("<I", bits << 16))
-        return cls(step, EntropyModel(bound, body[end], body[end + 1], not ascends), end + 2 - offset, runs)
+        runs, end = cls._read_runs(body, offset + 2) if head & ASCENDS else ((), offset + 2)
+        model, end = cls._read_model(body, end, head)
+        return cls(_step(head % STORES_C), model, end - offset, runs)
 
     @staticmethod
     def _read_runs(body: bytes, offset: int) -> tuple[tuple[tuple[int, int], ...], int]:
         """(runs, offset after them)."""
-        first, offset = read_varint(body, offset)
+        first, offset = read_signed_varint(body, offset)
         start, offset = read_varint(body, offset)
         if not start:
-            return ((0, _unzigzag(first)),), offset
-        second, offset = read_varint(body, offset)
-        return ((0, _unzigzag(first)), (start, _unzigzag(second))), offset
+            return ((0, first),), offset
+        second, offset = read_signed_varint(body, offset)
+        return ((0, first), (start, second)), offset
+
+    @staticmethod
+    def _read_model(body: bytes, offset: int, head: int) -> tuple[EntropyModel, int]:
+        """(entropy model, offset after it)."""
+        end = offset + (2 if head & STORES_C else 1)
+        if end > len(body):
+            raise CodecError("is damaged: its table is cut off")
+        signed = not head & ASCENDS
+        a = body[offset]
+        c = body[offset + 1] if head & STORES_C else usual_c(a, signed)
+        bound, end = read_varint(body, end) if head & STORES_BOUND else (usual_bound(a, c), end)
+        return EntropyModel(bound, a, c, signed), end
 
     def integers(self, symbols: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
         """The tensor's integers from its decoded symbols, which are overwritten.
@@ -131,40 +144,14 @@ def _differences(integers: Int[np.ndarray, " n"], runs: tuple[tuple[int, int], .
     return differences
 
 
-def _zigzag(value: int) -> int:
-    """0, -1, 1, -2, ... as 0, 1, 2, 3, ..."""
-    return 2 * abs(value) - (value < 0)
-
-
-def _unzigzag(code: int) -> int:
-    return code // 2 if code % 2 == 0 else -(code + 1) // 2
-
-
-def _step_bits(step: float) -> int:
-    """A step as the 16 bits of a bfloat16, the upper half of its float32."""
+def _step_code(step: float) -> int:
+    """A step as the number of a bfloat16 in the range that files hold, from 1 on."""
     (bits,) = struct.unpack("<I", struct.pack("<f", step))
-    if bits & 0xFFFF or not 0 < bits < 0x7F800000:
-        raise CodecError(f"a step of {step} is not a positive bfloat16")
-    return bits >> 16
+    code = (bits >> 16) - BEFORE_FIRST
+    if bits & 0xFFFF or not 0 < code < STORES_C:
+        raise CodecError(f"a step of {step} is not a bfloat16 from 2^-44 to 2^19")
+    return code
 
 
-def varint(value: int) -> bytes:
-    """LEB128: seven bits a byte, lowest first; the highest bit is set where more bytes follow."""
-    data = b""
-    while value > 127:
-        data, value = data + bytes([value & 127 | 128]), value >> 7
-    return data + bytes([value])
-
-
-def read_varint(data: bytes, offset: int) -> tuple[int, int]:
-    """(value, offset after it).
-
-    Raises:
-        CodecError: it is cut off, or longer than four bytes.
-    """
-    value = 0
-    for index, byte in enumerate(data[offset : offset + 4]):
-        value |= (byte & 127) << 7 * index
-        if byte < 128:
-            return value, offset + index + 1
-    raise CodecError("is damaged: a length is cut off or too large")
+def _step(code: int) -> float:
+    return float(struct.unpack("<f", struct.pack("<I", code + BEFORE_FIRST << 16))[0])

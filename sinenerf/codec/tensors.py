@@ -6,7 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import nn
+from torch import Tensor, nn
+
+SMALLEST_STEP, LARGEST_STEP = 2.0**-44, 2.0**19
+"""Steps are bfloat16 numbers from the first to the second."""
 
 
 @dataclass
@@ -16,12 +19,17 @@ class QuantisedTensor:
     integers: Int[np.ndarray, "*shape"]
     """At most 2^14 in absolute value."""
     step: float
-    """A positive bfloat16."""
+    """A bfloat16 from 2^-44 to 2^19: `nearest_step`."""
 
     def values(self) -> Float[np.ndarray, "*shape"]:
         """The tensor in float32."""
         with np.errstate(over="ignore"):  # a damaged file's step may overflow: the reader checks
             return np.asarray(self.integers.astype(np.float32) * np.float32(self.step))
+
+
+def nearest_step(step: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Steps as a file holds them."""
+    return step.clamp(SMALLEST_STEP, LARGEST_STEP).bfloat16().to(step)
 
 
 StoredTensor = QuantisedTensor | np.ndarray

@@ -53,12 +53,22 @@ class Stored:
     """Smallest and largest number in a file; None for bools, choices and tuples."""
 
 
+@dataclass(frozen=True)
+class StoredNumber:
+    """A setting that a header holds as a number of one byte or more, wherever it has its place."""
+
+    bounds: tuple[float, float]
+    """Smallest and largest number in a file."""
+    parts: int = 1
+    """A number that is a multiple of 1 / parts, as most are, takes fewer bytes."""
+
+
 def setting(
     default: Any,
     *,
     positive: bool = False,
     at_least: int | None = None,
-    stored: Stored | None = None,
+    stored: Stored | StoredNumber | None = None,
     chosen_for_size: bool = False,
 ) -> Any:
     """A dataclass field that declares a setting.
@@ -73,9 +83,14 @@ def setting(
     return field(default=default, metadata=metadata)
 
 
-def stored_fields(config: Any) -> list[tuple[Field, Stored]]:
-    """The fields of a dataclass, or of its type, that a header stores, and where."""
+def stored_fields(config: Any) -> list[tuple[Field, Stored | StoredNumber]]:
+    """The fields of a dataclass, or of its type, that a header stores, and how."""
     return [(f, f.metadata["stored"]) for f in fields(config) if f.metadata.get("stored") is not None]
+
+
+def fields_in_bits(config: Any) -> list[tuple[Field, Stored]]:
+    """Those of the stored fields that have their place in bits."""
+    return [(f, stored) for f, stored in stored_fields(config) if isinstance(stored, Stored)]
 
 
 def check(config: Any) -> None:

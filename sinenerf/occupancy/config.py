@@ -15,6 +15,7 @@ from sinenerf.common.settings import (
     OptimizerKind,
     Precision,
     Stored,
+    StoredNumber,
     setting,
 )
 
@@ -31,19 +32,19 @@ class OccupancyConfig:
 
     layer: LayerKind = setting("sine", stored=Stored(0, 2), chosen_for_size=True)
     """sine: sin(omega U V^T) / g; low-rank: U V^T; dense: full matrices."""
-    rank: int = setting(4, positive=True, stored=Stored(32, 16, SIZE), chosen_for_size=True)
+    rank: int = setting(4, positive=True, stored=StoredNumber(SIZE), chosen_for_size=True)
     """Width k of the factors."""
-    width: int = setting(128, positive=True, stored=Stored(8, 16, SIZE), chosen_for_size=True)
+    width: int = setting(128, positive=True, stored=StoredNumber(SIZE), chosen_for_size=True)
     """Neurons of a hidden layer."""
-    depth: int = setting(3, positive=True, stored=Stored(24, 8, DEPTH), chosen_for_size=True)
+    depth: int = setting(3, positive=True, stored=StoredNumber(DEPTH), chosen_for_size=True)
     """Hidden layers; all after the first are factored."""
-    omega: float = setting(3.0, positive=True, stored=Stored(48, 32, SCALAR))
+    omega: float = setting(3.0, positive=True, stored=StoredNumber(SCALAR, 10))
     """Frequency of the sine."""
-    spread: float = setting(3.0, positive=True, stored=Stored(80, 32, SCALAR), chosen_for_size=True)
+    spread: float = setting(3.0, positive=True, stored=StoredNumber(SCALAR, 100), chosen_for_size=True)
     """Standard deviation, in radians, of the phase omega U V^T at the start."""
     activation: Activation = setting("gaussian", stored=Stored(2, 2))
     """Activation between the layers."""
-    bandwidth: float = setting(10.0, positive=True, stored=Stored(112, 32, SCALAR))
+    bandwidth: float = setting(10.0, positive=True, stored=StoredNumber(SCALAR, 10))
     """b of gaussian, exp(-(b z)^2 / 2), and of sine, sin(b z). A larger b draws finer detail."""
     learn_omega: bool = setting(False, stored=Stored(4, 1))
     """Train one omega per layer."""
@@ -51,7 +52,7 @@ class OccupancyConfig:
     """Train one gain per layer."""
     anchored: bool = setting(True, stored=Stored(6, 1))
     """Fix k rows of each V: the same matrices with k^2 fewer parameters per layer."""
-    init: InitKind = setting("spread", stored=Stored(148, 1))
+    init: InitKind = setting("spread", stored=Stored(12, 1))
     """spread: phases of that spread, weights that keep a signal's variance; paper: Kaiming-uniform factors and
     g = sqrt(width). The paper's omegas, 100 and more, belong to the second."""
 

@@ -2,29 +2,33 @@
 
 import math
 import struct
+from dataclasses import replace
 from typing import get_args
-
-import numpy as np
 
 from sinenerf.codec.container import ADAPTER, OCCUPANCY, RADIANCE, Container, check_count
 from sinenerf.codec.entropy import CodecError
-from sinenerf.codec.stored_settings import check_storable, pack_settings, unpack_settings
+from sinenerf.codec.stored_settings import check_storable, pack_numbers, pack_settings, read_numbers, unpack_settings
+from sinenerf.codec.varints import LONGEST, read_signed_varint, signed_varint
 from sinenerf.common.axes import Up
 from sinenerf.occupancy.architecture import shapes_of
 from sinenerf.occupancy.config import OccupancyConfig
 from sinenerf.occupancy.mirror import Mirror
-from sinenerf.occupancy.solid import Placement
+from sinenerf.occupancy.solid import LARGEST_SCALE, Placement
 
-SETTINGS_BYTES = 18
-"""Bytes of the settings, whose bit positions `OccupancyConfig` declares. Bits beyond them are the extras byte's."""
+CHOICES = 0x7F
+"""Bits of the first byte that hold settings. `OccupancyConfig` declares their places, from bit 8 on those of the extras
+byte."""
 EXTRAS = 1 << 7
-"""The bit among those of the settings that says that an extras byte ends the header; without it, all its bits are 0."""
+"""The bit of the first byte that says that an extras byte follows; without it, all its bits are 0."""
 UPS, UP_BITS = get_args(Up), 0b111
 """Axes by their number in the lowest bits of the extras byte, which no setting uses."""
-MIRROR, MIRROR_PLANE = 1 << 3, struct.Struct("<4h")
-"""The bit of the extras byte for a plane of symmetry, and the plane, before the extras byte: normal and offset."""
-PLACEMENT, FAR_PLACEMENT = struct.Struct("<3ff"), struct.Struct("<3df")
-"""Centre and scale, with the centre in float32 or, far from the origin, in float64."""
+MIRROR = 1 << 3
+"""The bit of the extras byte for a plane of symmetry."""
+SCALE = struct.Struct("<H")
+LONGEST_CENTRE = 7
+"""Bytes of the longest number in the centre: 2^42 scales from the origin."""
+LARGEST_PLANE = 2**15
+"""Bound on the numbers of a plane of symmetry."""
 LARGEST_BAKED = 2**24
 """Bound on width^2 depth, which limits the weights that a decoder builds."""
 OTHER_KINDS = {
@@ -43,77 +47,94 @@ def check_writable(config: OccupancyConfig) -> None:
     check_count(OCCUPANCY, sum(map(math.prod, shapes_of(config))))
 
 
+def numbers_of(config: OccupancyConfig) -> list[str]:
+    """Names of the settings that a header holds as numbers, in its order: those that the network depends on."""
+    names = ["width", "depth"] + ["rank"] * (config.layer != "dense")
+    return names + ["omega", "spread"] * (config.layer == "sine") + ["bandwidth"] * (config.activation != "relu")
+
+
 def header_of(config: OccupancyConfig, placement: Placement) -> bytes:
     """The header: what a decoder needs besides the tensors.
 
     Raises:
-        CodecError: the format cannot hold these settings.
+        CodecError: the format cannot hold these settings, or this placement.
     """
     check_writable(config)
-    with np.errstate(over="ignore"):
-        near = np.array_equal(np.array(placement.centre, np.float32), placement.centre)
-    extras, settings = divmod(pack_settings(config), 1 << 8 * SETTINGS_BYTES)
+    extras, choices = divmod(pack_settings(config), 1 << 8)
     extras |= UPS.index(placement.up) | MIRROR * (placement.mirror is not None)
-    first = (settings | EXTRAS * bool(extras)).to_bytes(SETTINGS_BYTES, "little")
-    place = (PLACEMENT if near else FAR_PLACEMENT).pack(*placement.centre, placement.scale)
+    first = bytes([choices | EXTRAS, extras] if extras else [choices])
+    scale, centre = placement.numbers()
+    if Placement.of_numbers(scale, centre, placement.up, placement.mirror) != placement:
+        raise CodecError(f"a file holds no centre {placement.centre} with a scale of {placement.scale}")
+    place = SCALE.pack(scale) + b"".join(map(signed_varint, centre))
+    if max(map(abs, centre)) >= 1 << 7 * LONGEST_CENTRE - 1:
+        raise CodecError("the mesh is too far from the origin for its size. Move it nearer")
     if placement.mirror is not None:
-        place += MIRROR_PLANE.pack(*placement.mirror.normal, placement.mirror.offset)
-    return first + place + bytes([extras] if extras else [])
+        place += b"".join(map(signed_varint, (*placement.mirror.normal, placement.mirror.offset)))
+    return first + pack_numbers(config, numbers_of(config)) + place
 
 
 def read_header(container: Container) -> tuple[OccupancyConfig, Placement]:
-    """Settings and placement, checked against the format's bounds.
+    """Settings and placement, checked against the format's bounds. Settings that the network does not depend on have
+    their defaults.
 
     Raises:
         CodecError: the file is of another kind, or its header is invalid or out of bounds.
     """
     if container.kind != OCCUPANCY:
         raise CodecError(OTHER_KINDS.get(container.kind, "holds no occupancy field"))
-    settings, place = int.from_bytes(container.header[:SETTINGS_BYTES], "little"), container.header[SETTINGS_BYTES:]
-    extras = 0
-    if settings & EXTRAS:
-        settings ^= EXTRAS
-        extras, place = (place[-1], place[:-1]) if place else (0, b"")
-        if not extras:
-            raise CodecError("is damaged: its header ends in an empty extras byte")
-    mirror = None
-    if extras & MIRROR:
-        mirror, place = _read_mirror(place[-MIRROR_PLANE.size :]), place[: -MIRROR_PLANE.size]
-    layout = PLACEMENT if len(place) == PLACEMENT.size else FAR_PLACEMENT
-    if len(place) != layout.size:
+    header = container.header
+    if len(header) < 2:
         raise CodecError("is damaged: its header has the wrong length")
+    extras = header[1] if header[0] & EXTRAS else 0
+    if header[0] & EXTRAS and not extras:
+        raise CodecError("is damaged: its extras byte is empty")
     if extras & UP_BITS >= len(UPS):
         raise CodecError(f"is damaged: the format has no up axis with number {extras & UP_BITS}")
-    config = _read_settings(settings | (extras & ~(UP_BITS | MIRROR)) << 8 * SETTINGS_BYTES)
-    x, y, z, scale = layout.unpack(place)
-    if not (all(map(math.isfinite, (x, y, z, scale))) and scale > 0):
-        raise CodecError("is damaged: its placement is not finite, or its scale not positive")
-    return config, Placement((x, y, z), scale, UPS[extras & UP_BITS], mirror)
-
-
-def _read_mirror(data: bytes) -> Mirror:
-    if len(data) != MIRROR_PLANE.size:
+    config, place = _read_settings(header, header[0] & CHOICES | (extras & ~(UP_BITS | MIRROR)) << 8, 1 + bool(extras))
+    if place + SCALE.size > len(header):
         raise CodecError("is damaged: its header has the wrong length")
-    x, y, z, offset = MIRROR_PLANE.unpack(data)
-    if not (x or y or z):
-        raise CodecError("is damaged: its plane of symmetry has no direction")
-    return Mirror((x, y, z), offset)
+    (scale,), place = SCALE.unpack_from(header, place), place + SCALE.size
+    if not 0 < scale <= LARGEST_SCALE:
+        raise CodecError("is damaged: its scale is not positive, or not finite")
+    centre, place = _read_signed(header, place, 3, LONGEST_CENTRE)
+    mirror = None
+    if extras & MIRROR:
+        (x, y, z, offset), place = _read_signed(header, place, 4)
+        if not (x or y or z) or max(map(abs, (x, y, z, offset))) > LARGEST_PLANE:
+            raise CodecError("is damaged: its plane of symmetry has no direction, or is out of bounds")
+        mirror = Mirror((x, y, z), offset)
+    if place != len(header):
+        raise CodecError("is damaged: its header has the wrong length")
+    return config, Placement.of_numbers(scale, centre, UPS[extras & UP_BITS], mirror)
 
 
-def _read_settings(packed: int) -> OccupancyConfig:
+def _read_signed(header: bytes, place: int, count: int, longest: int = LONGEST) -> tuple[list[int], int]:
+    """(that many numbers, offset after them)."""
+    numbers = []
+    for _ in range(count):
+        number, place = read_signed_varint(header, place, longest)
+        numbers.append(number)
+    return numbers, place
+
+
+def _read_settings(header: bytes, packed: int, place: int) -> tuple[OccupancyConfig, int]:
+    """(settings, offset after their numbers), from their bits and the offset of their numbers."""
     try:
         config, rest = unpack_settings(OccupancyConfig, packed)
+        numbers, place = read_numbers(OccupancyConfig, numbers_of(config), header, place)
+        config = replace(config, **numbers)
         check_writable(config)
     except CodecError as error:
-        raise CodecError(f"is damaged: {error}") from None
+        raise CodecError(f"is damaged: {str(error).removeprefix('is damaged: ')}") from None
     if rest:
         raise CodecError("is damaged: its header sets bits that the format does not have")
     if config.rank > config.width and config.layer != "dense":
         raise CodecError(f"is damaged: rank {config.rank} does not fit a width of {config.width}")
-    return config
+    return config, place
 
 
 def overhead(config: OccupancyConfig, placement: Placement) -> int:
     """Bytes of a file besides the coded integers: frame, header, table, and the most that the coder rounds up by."""
-    frame, entry, coder = 11, 6, 6
+    frame, entry, coder = 11, 4, 6
     return frame + len(header_of(config, placement)) + entry * len(shapes_of(config)) + coder

@@ -4,6 +4,7 @@ A field that is symmetric by construction needs to know one half of its shape: a
 where its mirror image is. All its parameters then describe that half. `symmetry` finds the plane of a mesh.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ Points = Float[np.ndarray, "n 3"]
 Vector = Float[np.ndarray, "3"]
 
 UNIT = 2**14
-"""Whole numbers that make 1 in a file, for each component of the normal and for the offset."""
+"""Whole numbers that make 1, for the offset; the normal is as exact."""
 
 
 def reflect(points: Points, normal: Vector, offset: float) -> Points:
@@ -25,10 +26,10 @@ def reflect(points: Points, normal: Vector, offset: float) -> Points:
 
 @dataclass(frozen=True)
 class Mirror:
-    """A plane n x = c of the cube, as whole numbers of 1 / 2^14. The side n x >= c is the one that a field knows."""
+    """A plane n x = c of the cube, in whole numbers. The side n x >= c is the one that a field knows."""
 
     normal: tuple[int, int, int]
-    """n times 2^14, not zero. Readers normalise it."""
+    """A multiple of n, not zero."""
     offset: int
     """c times 2^14."""
 
@@ -36,7 +37,8 @@ class Mirror:
     def of(cls, normal: Vector, offset: float) -> "Mirror":
         """The nearest plane that a file can hold."""
         x, y, z = np.rint(normal / np.linalg.norm(normal) * UNIT).astype(int).tolist()
-        return cls((x, y, z), round(offset * UNIT))
+        common = math.gcd(x, y, z)  # a plane across an axis takes few bytes in a file
+        return cls((x // common, y // common, z // common), round(offset * UNIT))
 
     def plane(self) -> tuple[Vector, float]:
         """Unit normal and offset."""

@@ -6,6 +6,7 @@ labels robust to holes, self-intersections and loose pieces. It is computed by l
 soups (Barill et al. 2018).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -24,8 +25,10 @@ Points = Float[np.ndarray, "n 3"]
 
 HALF_EXTENT = 0.95
 """Half of the shape's longest side in the cube [-1, 1]^3. The margin lets every surface close."""
-CENTRE_TOLERANCE = 1e-3
-"""Largest error, in cube units, that rounding the cube's centre to float32 may cause."""
+CENTRE_PARTS = 64
+"""The coordinates of the cube's centre are multiples of this fraction of its scale. They move it by 1/128 at most."""
+LARGEST_SCALE = 0xFEFF
+"""Number of the largest finite scale, of 8 bits of exponent and 8 of mantissa."""
 AMBIGUOUS = 0.25
 """Winding numbers closer to 1/2 than this are ambiguous: the surface has a hole nearby."""
 LARGEST_AMBIGUOUS_FRACTION = 0.1
@@ -35,11 +38,13 @@ LARGEST_AMBIGUOUS_FRACTION = 0.1
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the cube [-1, 1]^3 lies in the mesh's own coordinates, x = centre + scale * cube, and which axis is up."""
+    """Where the cube [-1, 1]^3 lies in the mesh's own coordinates, x = centre + scale * cube, and which axis is up.
+
+    A file holds those whose scale has nine significant bits, and whose centre is a multiple of scale / 64: `nearest`.
+    """
 
     centre: tuple[float, float, float]
-    """Centre of the bounding box, in the mesh's unit; rounded to float32 unless the box is small and far from the
-    origin."""
+    """Centre of the cube, in the mesh's unit."""
     scale: float
     """Length of one cube unit, in the mesh's unit."""
     up: Up = "y"
@@ -50,14 +55,31 @@ class Placement:
     @classmethod
     def of(cls, mesh: "trimesh.Trimesh", margin: float = 0.0, up: Up = "y") -> "Placement":
         """The placement that gives the longest side of the bounding box, with a margin on all sides in the mesh's
-        unit, a half-extent of 0.95."""
+        unit, a half-extent of nearly 0.95."""
         low, high = np.asarray(mesh.bounds, dtype=np.float64)
         low, high = low - margin, high + margin
-        scale = float(np.float32((high - low).max() / 2 / HALF_EXTENT))  # as stored in a file
-        centre = (low + high) / 2
-        short = centre.astype(np.float32)  # takes half of the bytes in a file
-        x, y, z = (short if np.abs(short - centre).max() < CENTRE_TOLERANCE * scale else centre).tolist()
-        return cls((x, y, z), scale, up)
+        return cls.nearest((low + high) / 2, float((high - low).max()) / 2 / HALF_EXTENT, up)
+
+    @classmethod
+    def nearest(cls, centre: Float[np.ndarray, "3"], scale: float, up: Up = "y") -> "Placement":
+        """The nearest placement that a file holds."""
+        number = (int(np.float32(scale).view(np.uint32)) + 2**14) >> 15
+        number = min(max(number, 1), LARGEST_SCALE)
+        steps = np.asarray(centre, np.float64) / cls.of_numbers(number, (0, 0, 0)).scale * CENTRE_PARTS
+        return cls.of_numbers(number, steps.round().astype(int).tolist(), up)
+
+    @classmethod
+    def of_numbers(cls, scale: int, centre: Sequence[int], up: Up = "y", mirror: Mirror | None = None) -> "Placement":
+        """The placement that a file holds as whole numbers: the upper 17 bits of the scale in float32, and how many
+        times scale / 64 each coordinate of the centre is."""
+        length = float(np.uint32(scale << 15).view(np.float32))
+        x, y, z = (number * length / CENTRE_PARTS for number in centre)
+        return cls((x, y, z), length, up, mirror)
+
+    def numbers(self) -> tuple[int, list[int]]:
+        """(scale, centre) for `of_numbers`, of a placement that a file holds."""
+        centre = [round(coordinate / self.scale * CENTRE_PARTS) for coordinate in self.centre]
+        return int(np.float32(self.scale).view(np.uint32)) >> 15, centre
 
     def to_cube(self, points: Points) -> Points:
         """From the mesh's coordinates to the cube's, in float64."""

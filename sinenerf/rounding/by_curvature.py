@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from sinenerf.codec.entropy import LARGEST
 from sinenerf.codec.neuron_symmetry import sort_neurons
-from sinenerf.codec.tensors import QuantisedTensor
+from sinenerf.codec.tensors import QuantisedTensor, nearest_step
 from sinenerf.rounding.base import FileLength, Rounding
 from sinenerf.rounding.lattice_search import closest_point, curvature_root, sorted_root
 
@@ -154,8 +154,8 @@ class CurvatureRounding(Rounding):
         return torch.cat([p.detach().flatten().cpu().double() for p in self.parameters.values()])
 
     def _steps(self) -> Float[Tensor, " tensors"]:
-        """Rounded to bfloat16, as files store them."""
-        return self.log_steps.exp().bfloat16().double()
+        """Those that files hold."""
+        return nearest_step(self.log_steps.exp())
 
     def _each_step(self) -> Float[Tensor, " n"]:
         """The step of each parameter."""

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sinenerf.codec.entropy import LARGEST
+from sinenerf.codec.tensors import nearest_step
 
 
 class LearnedStep(nn.Module):
@@ -42,9 +43,9 @@ class LearnedStep(nn.Module):
 
     @property
     def step(self) -> Float[Tensor, ""]:
-        """s rounded to bfloat16, as files store it; gradients ignore that rounding."""
+        """s as files hold it; gradients ignore the difference."""
         exact = self.log_step.exp()
-        return exact + (exact.bfloat16().float() - exact).detach()
+        return exact + (nearest_step(exact) - exact).detach()
 
     def integers(self, values: Tensor) -> Tensor:
         """q = round(theta / s), with the gradient of theta / s."""

@@ -12,7 +12,7 @@ from sinenerf.codec.entropy import LARGEST, ROOTS, CodecError, EntropyModel, dec
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 300), st.integers(0, 255), st.integers(0, 255), st.booleans())
+@given(st.integers(1, 300), st.integers(0, 255), st.integers(0, 255), st.booleans())
 def test_frequencies_agree_with_the_independent_reader(bound, a, c, signed):
     table = EntropyModel(bound, a, c, signed).frequencies()
     assert table.tolist() == independent_reader.frequencies(bound, a, c, signed)
@@ -42,6 +42,26 @@ def test_the_code_is_close_to_the_entropy(draw):
     assert model.bits(values) < 1.02 * entropy + 60  # the empirical entropy knows the counts, which are not in the file
     assert abs(8 * len(data) - model.bits(values)) < 70
     assert np.array_equal(decode(data, [(len(values), model)])[0], values)
+
+
+@pytest.mark.parametrize("scale", [0.4, 3, 60, 900])
+def test_usual_distributions_take_one_byte(scale):
+    """A Gaussian, a geometric distribution, and zeros alone."""
+    random = np.random.default_rng(0)
+    gaussian = random.normal(0, scale, 300).round().astype(np.int64)
+    for values, signed in ((gaussian, True), (random.geometric(1 / (1 + scale), 300) - 1, False), (0 * gaussian, True)):
+        model = EntropyModel.fit(values, signed)
+        assert model.stored_bytes == 1 and model.bound >= abs(values).max()
+        assert model.bits(values) < 1 or values.any()
+
+
+def test_other_distributions_store_what_they_need():
+    random = np.random.default_rng(0)
+    laplace = random.laplace(0, 9, 4000).round().astype(np.int64)
+    model = EntropyModel.fit(laplace)
+    assert model.stores_c and not model.stores_bound and model.stored_bytes == 2
+    outlier = EntropyModel.fit(np.append(random.normal(0, 3, 2000).round().astype(np.int64), 5000))
+    assert outlier.bound == 5000 and outlier.stores_bound and outlier.stored_bytes in (3, 4)
 
 
 def test_an_integer_beyond_the_bound_is_refused():

@@ -2,20 +2,31 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import independent_reader
 
 from sinenerf.codec.container import OCCUPANCY, Container, pack
 from sinenerf.codec.entropy import LARGEST, CodecError
-from sinenerf.codec.tensors import QuantisedTensor
+from sinenerf.codec.tensors import QuantisedTensor, nearest_step
 
 STEP = 2.0**-7
 
 
-def test_steps_are_bfloat16():
-    with pytest.raises(CodecError, match="not a positive bfloat16"):
-        pack(1, b"", [QuantisedTensor(np.array([1]), 0.1)])
+@pytest.mark.parametrize("step", [0.1, 0.0, -0.5, 2.0**-45, 2.0**20])
+def test_a_step_that_a_file_cannot_hold_is_refused(step):
+    with pytest.raises(CodecError, match=f"a step of {step} is not a bfloat16 from 2\\^-44 to 2\\^19"):
+        pack(1, b"", [QuantisedTensor(np.array([1]), step)])
+
+
+@given(st.floats(0, 1e9))
+def test_the_nearest_step_is_stored(value):
+    step = float(nearest_step(torch.tensor(value)))
+    data = pack(1, b"", [QuantisedTensor(np.array([1]), step)])
+    assert Container.parse(data).tensors([(1,)])[0].step == step
+    assert independent_reader.read_tensors(data, 7, [("x", (1,))])["x"][1] == step
+    assert step == pytest.approx(min(max(value, 2.0**-44), 2.0**19), rel=2**-8)
 
 
 # tables of large integers are slow to compute: only a third of the lists has them

@@ -10,8 +10,8 @@ def resealed(data):
 
 
 def damaged(random, data):
-    """The same bytes with some of them changed, removed or inserted."""
-    data = bytearray(data)
+    """The same bytes with some of them changed, removed or inserted; never the bytes themselves."""
+    original, data = data, bytearray(data)
     for _ in range(random.integers(1, 6)):
         place = int(random.integers(0, len(data)))
         kind = random.integers(0, 5)
@@ -25,4 +25,4 @@ def damaged(random, data):
             data[place:place] = random.bytes(int(random.integers(1, 40)))
         if len(data) < 8:
             break
-    return bytes(data)
+    return bytes(data) if data != original else damaged(random, original)

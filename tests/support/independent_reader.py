@@ -20,20 +20,25 @@ def varint(data, place):
             return value, place
 
 
+def signed(data, place):
+    value, place = varint(data, place)
+    return value >> 1 ^ -(value & 1), place
+
+
 def ratio(code):
     return 2**32 - (ROOTS[code % 8] >> (code // 8))
 
 
-def frequencies(bound, a, c, signed=True):
+def frequencies(bound, a, c, both_signs=True):
     """Frequencies of the symbols -bound..bound, or 0..bound."""
     weight, step, bend, side = 2**31, ratio(a), ratio(c), []
     for _ in range(bound + 1):
         side.append(weight)
         weight, step = (weight * step) >> 32, (step * bend) >> 32
-    weights = side[:0:-1] + side if signed else side
+    weights = side[:0:-1] + side if both_signs else side
     spare, total = 2**24 - len(weights), sum(weights)
     table = [1 + w * spare // total for w in weights]
-    table[bound if signed else 0] += 2**24 - sum(table)
+    table[bound if both_signs else 0] += 2**24 - sum(table)
     return table
 
 
@@ -69,17 +74,28 @@ def read(data):
 
 
 def occupancy_header(header):
-    names = ["choices", "width", "depth", "rank", "omega", "spread", "bandwidth", "x", "y", "z", "scale"]
-    extras = header[0] >> 7
-    mirrored = extras and header[-1] >> 3 & 1
-    centre = {34: "3f", 46: "3d"}[len(header) - extras - 8 * mirrored]
-    config_mirror = struct.unpack_from("<4h", header, len(header) - 9) if mirrored else None
-    config = dict(zip(names, struct.unpack_from(f"<BHBHfff{centre}f", header), strict=True))
-    config["paper"] = extras and header[-1] >> 4 & 1
-    config["mirror"] = config_mirror
-    config["up"] = ["+y", "+z", "+x", "-y", "-z", "-x"][header[-1] & 7 if extras else 0]
-    for name, place in {"layer": 0, "activation": 2, "learn_omega": 4, "learn_gain": 5, "anchored": 6}.items():
-        config[name] = config["choices"] >> place & (3 if place in (0, 2) else 1)
+    extras, place = (header[1], 2) if header[0] >> 7 else (0, 1)
+    config = {"paper": extras >> 4 & 1, "mirror": None, "up": ["+y", "+z", "+x", "-y", "-z", "-x"][extras & 7]}
+    for name, bit in {"layer": 0, "activation": 2, "learn_omega": 4, "learn_gain": 5, "anchored": 6}.items():
+        config[name] = header[0] >> bit & (3 if bit in (0, 2) else 1)
+    config |= dict.fromkeys(["rank", "omega", "spread", "bandwidth"], 1)  # matter to nothing where they are not stored
+    of_layer = [["rank", "omega", "spread"], ["rank"], []][config["layer"]]
+    for name in ["width", "depth", *of_layer, *(["bandwidth"] if config["activation"] else [])]:
+        config[name], place = varint(header, place)
+        if name in ("omega", "spread", "bandwidth"):
+            config[name] /= 100 if name == "spread" else 10
+            if not config[name]:
+                config[name], place = struct.unpack_from("<f", header, place)[0], place + 4
+    (config["scale"],) = struct.unpack(
+        "<f", struct.pack("<I", int.from_bytes(header[place : place + 2], "little") << 15)
+    )
+    numbers, place = [], place + 2
+    while place < len(header):
+        number, place = signed(header, place)
+        numbers.append(number)
+    assert len(numbers) == (7 if extras >> 3 & 1 else 3)
+    config["centre"] = [number * config["scale"] / 64 for number in numbers[:3]]
+    config["mirror"] = numbers[3:] or None
     return config, shapes(config)
 
 
@@ -139,33 +155,39 @@ def read_tensors(data, place, named):
     """Tensors of given names and shapes, from the table on."""
     table = []
     for name, shape in named:
-        (high,) = struct.unpack_from("<H", data, place)
+        (head,) = struct.unpack_from("<H", data, place)
         place += 2
         model, runs = None, []
-        if high & 0x8000:
-            high &= 0x7FFF
-            first, place = varint(data, place)
+        if head >> 15:
+            first, place = signed(data, place)
             second, place = varint(data, place)
-            runs = [(0, first >> 1 ^ -(first & 1))]
+            runs = [(0, first)]
             if second:
-                first, place = varint(data, place)
-                runs.append((second, first >> 1 ^ -(first & 1)))
-        if high:
-            bound, place = varint(data, place)
-            model, place = (bound, data[place], data[place + 1], runs), place + 2
-        table.append((name, shape, np.frombuffer(struct.pack("<I", high << 16), "<f4")[0], model))
+                first, place = signed(data, place)
+                runs.append((second, first))
+        if head:
+            a, place = data[place], place + 1
+            c = 255 if runs else max(0, a - 8)
+            if head >> 13 & 1:
+                c, place = data[place], place + 1
+            bound = min(2**14, 32 << a // 8, 8 << (c + 8) // 16)
+            if head >> 14 & 1:
+                bound, place = varint(data, place)
+            model = bound, a, c, runs
+        table.append((name, shape, np.frombuffer(struct.pack("<I", ((head & 0x1FFF) + 10623) << 16), "<f4")[0], model))
     tensors = {}
     for name, shape in [entry[:2] for entry in table if entry[3] is None]:
         tensors[name] = None, np.frombuffer(data, "<f4", int(np.prod(shape)), place).reshape(shape)
         place += tensors[name][1].nbytes
-    words, state = list(struct.unpack(f"<{(len(data) - 4 - place) // 4}I", data[place:-4])), 0
+    coded = data[place:-4] + bytes(-(len(data) - 4 - place) % 4)
+    words, state = list(struct.unpack(f"<{len(coded) // 4}I", coded)), 0
     for _ in words[-2:]:
         state = state << 32 | words.pop()
     for name, shape, step, (bound, a, c, runs) in (entry for entry in table if entry[3]):
         count = int(np.prod(shape))
         starts = np.cumsum([0, *frequencies(bound, a, c, not runs)])
-        values = [0] * count if bound == 0 else []
-        for _ in range(count - len(values)):
+        values = []
+        for _ in range(count):
             slot = state & (2**24 - 1)
             symbol = int(np.searchsorted(starts, slot, "right")) - 1
             low, high = int(starts[symbol]), int(starts[symbol + 1])

@@ -45,21 +45,38 @@ export function openContainer(data) {
 }
 
 /**
- * A little-endian integer of seven bits a byte (LEB128), of at most four bytes.
+ * A little-endian integer of seven bits a byte (LEB128).
  *
  * @param {Uint8Array} data
  * @param {number} place
+ * @param {number} longest number of bytes, at most 7
  * @returns {[value: number, end: number]}
  */
-export function readVarint(data, place) {
+export function readVarint(data, place, longest = 4) {
   let value = 0;
-  for (let index = 0; index < 4 && place + index < data.length; index++) {
+  for (let index = 0; index < longest && place + index < data.length; index++) {
     const byte = data[place + index];
-    value |= (byte & 127) << (7 * index);
+    value += (byte & 127) * 2 ** (7 * index);
     if (byte < 128) return [value, place + index + 1];
   }
-  throw new SineFileError("is damaged: a length is cut off or too large");
+  throw new SineFileError("is damaged: a number is cut off or too large");
 }
+
+/**
+ * An integer of either sign: 0, -1, 1, -2, ... are the varints 0, 1, 2, 3, ...
+ *
+ * @param {Uint8Array} data
+ * @param {number} place
+ * @param {number} longest
+ * @returns {[value: number, end: number]}
+ */
+export function readSignedVarint(data, place, longest = 4) {
+  const [code, end] = readVarint(data, place, longest);
+  return [code % 2 === 0 ? code / 2 : -(code + 1) / 2, end];
+}
+
+/** A float32 from its bits. @param {number} bits */
+export const float32 = (bits) => new Float32Array(Uint32Array.of(bits).buffer)[0];
 
 /** @param {Uint8Array} data */
 export function view(data) {

@@ -20,6 +20,12 @@ function ratio(code) {
   return WORD - Math.floor(ROOTS[code % 8] / 2 ** (code >> 3));
 }
 
+/** c where the file does not store it. @param {number} a @param {boolean} signed */
+export const usualC = (a, signed) => (signed ? Math.max(0, a - 8) : 255);
+
+/** The bound where the file does not store it. @param {number} a @param {number} c */
+export const usualBound = (a, c) => Math.min(LARGEST, 32 * 2 ** (a >> 3), 8 * 2 ** ((c + 8) >> 4));
+
 /**
  * floor(x y / 2^32), exactly, for x and y up to 2^32.
  *
@@ -138,18 +144,14 @@ function symbolAt(starts, slot) {
  * @throws {SineFileError} the bytes do not hold exactly these tensors
  */
 export function decodeIntegers(data, tensors) {
-  if (data.length % 4) throw new SineFileError("is damaged: the coded integers are cut off");
-  const words = new Uint32Array(new Uint8Array(data).buffer); // copied to whole words, of a Node.js Buffer too; every browser's machine is little-endian
-  if (words.length && words[words.length - 1] === 0) {
-    throw new SineFileError("is damaged: the coded integers end in a zero word");
-  }
+  if (data[data.length - 1] === 0) throw new SineFileError("is damaged: the coded integers end in a zero byte");
+  const words = new Uint32Array(Math.ceil(data.length / 4));
+  new Uint8Array(words.buffer).set(data); // the last word is filled up with zeros; every browser's machine is little-endian
   const decoder = new AnsDecoder(words);
   const decoded = tensors.map(({ count, model }) => {
     const integers = new Int32Array(count);
-    if (count && model.bound) {
-      decoder.decode(symbolStarts(model), integers);
-      if (model.signed) for (let i = 0; i < count; i++) integers[i] -= model.bound;
-    }
+    decoder.decode(symbolStarts(model), integers);
+    if (model.signed) for (let i = 0; i < count; i++) integers[i] -= model.bound;
     return integers;
   });
   if (!decoder.isEmpty) throw new SineFileError("is damaged: the coded integers do not end where they should");

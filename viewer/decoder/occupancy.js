@@ -1,6 +1,6 @@
 /** The header of an occupancy field, and the shapes of its tensors. See docs/format.md. */
 
-import { OCCUPANCY, SineFileError, view } from "./container.js";
+import { OCCUPANCY, SineFileError, float32, readSignedVarint, readVarint, view } from "./container.js";
 import { LAYERS, anchoredRows, checkBounds, short } from "./settings.js";
 import { checkCount } from "./tensors.js";
 
@@ -32,14 +32,12 @@ import { checkCount } from "./tensors.js";
 
 /** @type {Activation[]} */
 const ACTIVATIONS = ["relu", "gaussian", "sine"];
-const HEADER_BYTES = 34;
-const FAR_HEADER_BYTES = 46; // with a centre in float64
-const MIRROR_BYTES = 8;
 const [MIRROR, PAPER] = [1 << 3, 1 << 4]; // in the extras byte
 const UP_BITS = 7;
 /** By their number in the extras byte. @type {Up[]} */
 const UPS = ["y", "z", "x", "-y", "-z", "-x"];
 const LARGEST_BAKED = 2 ** 24;
+const LARGEST_PLANE = 2 ** 15;
 
 /**
  * @param {Uint8Array} header
@@ -47,13 +45,9 @@ const LARGEST_BAKED = 2 ** 24;
  * @throws {SineFileError} an invalid header, or one out of the format's bounds
  */
 export function readOccupancyHeader(header) {
-  const choices = header[0] ?? 0;
-  const extras = choices >> 7 ? header[header.length - 1] : 0;
-  const length = header.length - (choices >> 7) - (extras & MIRROR ? MIRROR_BYTES : 0); // without what is optional
-  if (length !== HEADER_BYTES && length !== FAR_HEADER_BYTES) {
-    throw new SineFileError("is damaged: its header has the wrong length");
-  }
-  const data = view(header);
+  if (header.length < 2) throw wrongLength();
+  const [choices, second] = header;
+  const extras = choices >> 7 ? second : 0;
   const [layer, activation] = [choices & 3, (choices >> 2) & 3];
   if (layer >= LAYERS.length || activation >= ACTIVATIONS.length) {
     throw new SineFileError("is damaged: it has a layer or an activation that the format does not define");
@@ -62,16 +56,18 @@ export function readOccupancyHeader(header) {
   if (choices >> 7 ? !extras || extras & ~(PAPER | MIRROR | UP_BITS) || !up : 0) {
     throw new SineFileError("is damaged: its extras byte is empty, or sets bits that the format does not have");
   }
+  const numbers = new NumberReader(header, 1 + (choices >> 7));
+  const [factored, isSine] = [LAYERS[layer] !== "dense", LAYERS[layer] === "sine"];
   /** @type {OccupancyConfig} */
   const config = {
     layer: LAYERS[layer],
     activation: ACTIVATIONS[activation],
-    width: data.getUint16(1, true),
-    depth: data.getUint8(3),
-    rank: data.getUint16(4, true),
-    omega: short(data.getFloat32(6, true)),
-    spread: short(data.getFloat32(10, true)),
-    bandwidth: short(data.getFloat32(14, true)),
+    width: numbers.whole(),
+    depth: numbers.whole(),
+    rank: factored ? numbers.whole() : 1,
+    omega: isSine ? numbers.multiple(10) : 1,
+    spread: isSine ? numbers.multiple(100) : 1,
+    bandwidth: ACTIVATIONS[activation] === "relu" ? 1 : numbers.multiple(10),
     learnOmega: Boolean(choices & 16),
     learnGain: Boolean(choices & 32),
     anchored: Boolean(choices & 64),
@@ -88,27 +84,69 @@ export function readOccupancyHeader(header) {
     throw new SineFileError(`is damaged: rank ${config.rank} does not fit a width of ${config.width}`);
   }
   checkCount(OCCUPANCY, occupancyShapes(config).reduce((sum, [, shape]) => sum + shape.reduce((a, b) => a * b, 1), 0));
-  const far = length === FAR_HEADER_BYTES;
-  /** @param {number} axis */
-  const centre = (axis) => (far ? data.getFloat64(18 + 8 * axis, true) : data.getFloat32(18 + 4 * axis, true));
-  const mirror = extras & MIRROR ? readMirror(data, length) : null;
+  const scale = numbers.scale();
+  if (!(Number.isFinite(scale) && scale > 0)) throw new SineFileError("is damaged: its placement is invalid");
+  const coordinate = () => (numbers.signed(7) * scale) / 64;
   /** @type {Placement} */
-  const placement = { centre: [centre(0), centre(1), centre(2)], scale: data.getFloat32(length - 4, true), up, mirror };
-  if (![...placement.centre, placement.scale].every(Number.isFinite) || placement.scale <= 0) {
-    throw new SineFileError("is damaged: its placement is invalid");
-  }
+  const placement = {
+    centre: [coordinate(), coordinate(), coordinate()], scale, up, mirror: extras & MIRROR ? readMirror(numbers) : null,
+  };
+  if (numbers.place !== header.length) throw wrongLength();
   return { config, placement };
 }
 
+const wrongLength = () => new SineFileError("is damaged: its header has the wrong length");
+
+/** The numbers of a header, one after the other. */
+class NumberReader {
+  /** @param {Uint8Array} header @param {number} place of the first */
+  constructor(header, place) {
+    this.header = header;
+    this.place = place;
+  }
+
+  whole() {
+    const [value, end] = readVarint(this.header, this.place);
+    this.place = end;
+    return value;
+  }
+
+  /** @param {number} longest number of bytes */
+  signed(longest = 4) {
+    const [value, end] = readSignedVarint(this.header, this.place, longest);
+    this.place = end;
+    return value;
+  }
+
+  /** A multiple of 1 / parts, or 0 and then a float32. @param {number} parts */
+  multiple(parts) {
+    const count = this.whole();
+    return count ? count / parts : short(view(this.#next(4)).getFloat32(0, true));
+  }
+
+  /** The upper 17 bits of a positive float32, as 16 bits. */
+  scale() {
+    return float32(view(this.#next(2)).getUint16(0, true) * 2 ** 15);
+  }
+
+  /** @param {number} count */
+  #next(count) {
+    if (this.place + count > this.header.length) throw wrongLength();
+    this.place += count;
+    return this.header.subarray(this.place - count, this.place);
+  }
+}
+
 /**
- * @param {DataView} data
- * @param {number} start
+ * @param {NumberReader} numbers
  * @returns {Mirror}
  */
-function readMirror(data, start) {
-  const [x, y, z, offset] = [0, 2, 4, 6].map((place) => data.getInt16(start + place, true));
+function readMirror(numbers) {
+  const [x, y, z, offset] = [numbers.signed(), numbers.signed(), numbers.signed(), numbers.signed()];
   const norm = Math.hypot(x, y, z);
-  if (!norm) throw new SineFileError("is damaged: its plane of symmetry has no direction");
+  if (!norm || Math.max(...[x, y, z, offset].map(Math.abs)) > LARGEST_PLANE) {
+    throw new SineFileError("is damaged: its plane of symmetry has no direction, or is beyond the format's bounds");
+  }
   return { normal: [x / norm, y / norm, z / norm], offset: offset / 2 ** 14 };
 }
 

@@ -1,7 +1,7 @@
 /** The tensors of a .sine file: their table, and integers or float32 values. See docs/format.md. */
 
-import { ADAPTER, SineFileError, readVarint, view } from "./container.js";
-import { LARGEST, decodeIntegers } from "./entropy.js";
+import { ADAPTER, SineFileError, float32, readSignedVarint, readVarint, view } from "./container.js";
+import { LARGEST, decodeIntegers, usualBound, usualC } from "./entropy.js";
 
 /** @typedef {import("./container.js").Container} Container */
 /** @typedef {import("./entropy.js").EntropyModel} EntropyModel */
@@ -16,7 +16,9 @@ import { LARGEST, decodeIntegers } from "./entropy.js";
  */
 /** @typedef {{ step: number, model: EntropyModel | null, runs: { place: number, first: number }[] }} Entry */
 
-const ASCENDS = 0x8000;
+const [ASCENDS, STORES_BOUND, STORES_C] = [1 << 15, 1 << 14, 1 << 13];
+/** The upper half of the float32 before 2^-44, the smallest step, whose number is 1. */
+const BEFORE_FIRST = 10623;
 const LARGEST_COUNT = 2 ** 22;
 const LARGEST_ADAPTER = 2 ** 24;
 const LARGEST_TABLES = 2 ** 20;
@@ -91,38 +93,42 @@ function readTable(body, count) {
       table.push({ step: 0, model: null, runs: [] });
       continue;
     }
-    const stepBits = head & ~ASCENDS;
-    if (!(stepBits > 0 && stepBits < 0x7f80)) throw new SineFileError("is damaged: a step is not a positive number");
+    const step = head % STORES_C;
+    if (!step) throw new SineFileError("is damaged: a step is not a positive number");
     const runs = [];
     if (head & ASCENDS) {
-      const [first, afterFirst] = readVarint(body, place);
-      runs.push({ place: 0, first: unzigzag(first) });
+      const [first, afterFirst] = readSignedVarint(body, place);
+      runs.push({ place: 0, first });
       const [second, afterSecond] = readVarint(body, afterFirst);
       place = afterSecond;
       if (second) {
-        const [again, afterAgain] = readVarint(body, place);
-        runs.push({ place: second, first: unzigzag(again) });
+        const [again, afterAgain] = readSignedVarint(body, place);
+        runs.push({ place: second, first: again });
         place = afterAgain;
       }
     }
-    const [bound, after] = readVarint(body, place);
-    if (bound > LARGEST) throw new SineFileError("is damaged: an integer is beyond the format's bound");
-    if (after + 2 > body.length) throw new SineFileError("is damaged: its table is cut off");
-    place = after + 2;
-    const model = { bound, a: body[after], c: body[after + 1], signed: !(head & ASCENDS) };
-    table.push({ step: bfloat16(stepBits), model, runs });
+    const { model, end } = readModel(body, place, head);
+    table.push({ step: float32((step + BEFORE_FIRST) << 16), model, runs });
+    place = end;
   }
   return { table, end: place };
 }
 
-/** @param {number} bits */
-function bfloat16(bits) {
-  return new Float32Array(Uint32Array.of(bits << 16).buffer)[0];
-}
-
-/** @param {number} code 0, 1, 2, 3, ... for 0, -1, 1, -2, ... */
-function unzigzag(code) {
-  return code % 2 === 0 ? code / 2 : -(code + 1) / 2;
+/**
+ * @param {Uint8Array} body
+ * @param {number} place
+ * @param {number} head of the table's entry
+ * @returns {{ model: EntropyModel, end: number }}
+ */
+function readModel(body, place, head) {
+  const signed = !(head & ASCENDS);
+  const after = place + (head & STORES_C ? 2 : 1);
+  if (after > body.length) throw new SineFileError("is damaged: its table is cut off");
+  const a = body[place];
+  const c = head & STORES_C ? body[place + 1] : usualC(a, signed);
+  const [bound, end] = head & STORES_BOUND ? readVarint(body, after) : [usualBound(a, c), after];
+  if (bound < 1 || bound > LARGEST) throw new SineFileError("is damaged: an integer is beyond the format's bound");
+  return { model: { bound, a, c, signed }, end };
 }
 
 /**

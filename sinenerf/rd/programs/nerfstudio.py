@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sinenerf.codec.container import LARGEST_COUNT, Container, pack
-from sinenerf.codec.tensors import QuantisedTensor, values_of
+from sinenerf.codec.tensors import QuantisedTensor, nearest_step, values_of
 from sinenerf.common.files import replacing
 from sinenerf.photographs.reading import read_cameras_of
 from sinenerf.plugin.nerfstudio_methods import configure, largest_model
@@ -127,7 +127,7 @@ def pack_weights(model: torch.nn.Module, bits: int) -> bytes:
 
 
 def _rounded(values: Tensor) -> QuantisedTensor:
-    step = float((values.abs().max() / LARGEST_INTEGER).clamp(min=1e-30).bfloat16())
+    step = float(nearest_step(values.abs().max() / LARGEST_INTEGER))
     integers = (values / step).round().clamp(-LARGEST_INTEGER, LARGEST_INTEGER).long()
     return QuantisedTensor(np.asarray(integers.numpy()), step)
 
