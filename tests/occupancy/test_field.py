@@ -18,7 +18,7 @@ SMALL = {"width": 32, "rank": 2, "batch": 1024, "pool": 20_000}
 @pytest.fixture
 def field(tmp_path):
     """Finished, as a file gives it: x = (1, 2, 3) + 10 cube."""
-    OccupancyField(OccupancyConfig(width=32, rank=2), Placement((1.0, 2.0, 3.0), 10.0)).save(tmp_path / "x.sine")
+    OccupancyField(OccupancyConfig(width=32, rank=2), Placement((1.25, 2.5, 2.8125), 10.0)).save(tmp_path / "x.sine")
     return load(tmp_path / "x.sine")
 
 
