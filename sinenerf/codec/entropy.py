@@ -127,7 +127,7 @@ def _best_codes(values: Int[np.ndarray, "*shape"], bound: int, signed: bool, usu
     for stride in (8, 2, 1):
         reach = np.arange(-16, 16) if stride == 8 else np.arange(-5, 6)
         rows, columns = (np.unique(np.clip(code + stride * reach, 0, 255)) for code in (a, c))
-        pairs = [(int(row), [usual_c(int(row), signed)] if usual else columns) for row in rows]
+        pairs = [(int(row), [usual_c(int(row), signed)] if usual else columns.tolist()) for row in rows]
         a, c = _shortest(pairs, bound, values.size, *sums, signed)
     return a, c
 

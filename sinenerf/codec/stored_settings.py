@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 from sinenerf.codec.container import shortest_decimal
 from sinenerf.codec.entropy import CodecError
 from sinenerf.codec.varints import read_varint, varint
-from sinenerf.common.settings import fields_in_bits, stored_fields
+from sinenerf.common.settings import fields_in_bits, number_fields, stored_fields
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ def unpack_settings(kind: type[T], packed: int) -> tuple[T, int]:
 
 def pack_numbers(config: Any, names: Iterable[str]) -> bytes:
     """The `StoredNumber` settings of these names, one after the other. All must be storable."""
-    stored, data = {f.name: stored for f, stored in stored_fields(config)}, b""
+    stored, data = {f.name: stored for f, stored in number_fields(config)}, b""
     for name in names:
         (single,) = struct.unpack("<f", struct.pack("<f", getattr(config, name)))
         value, parts = shortest_decimal(single), stored[name].parts
@@ -63,7 +63,7 @@ def read_numbers(kind: type, names: Iterable[str], data: bytes, offset: int) -> 
     Raises:
         CodecError: they are cut off.
     """
-    stored, values = {f.name: (f.type, stored) for f, stored in stored_fields(kind)}, {}
+    stored, values = {f.name: (f.type, stored) for f, stored in number_fields(kind)}, {}
     for name in names:
         of, number = stored[name]
         count, offset = read_varint(data, offset)

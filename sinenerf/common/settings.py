@@ -93,6 +93,11 @@ def fields_in_bits(config: Any) -> list[tuple[Field, Stored]]:
     return [(f, stored) for f, stored in stored_fields(config) if isinstance(stored, Stored)]
 
 
+def number_fields(config: Any) -> list[tuple[Field, StoredNumber]]:
+    """Those that are numbers of one byte or more."""
+    return [(f, stored) for f, stored in stored_fields(config) if isinstance(stored, StoredNumber)]
+
+
 def check(config: Any) -> None:
     """Raise ValueError, naming the setting, unless each field of a dataclass has its type and is within its bounds."""
     for f in fields(config):

@@ -17,7 +17,7 @@ SMALL = {"width": 32, "rank": 2, "batch": 1024, "pool": 20_000}
 
 @pytest.fixture
 def field(tmp_path):
-    """Finished, as a file gives it: x = (1, 2, 3) + 10 cube."""
+    """Finished, as a file gives it: x = (1.25, 2.5, 2.8125) + 10 cube."""
     OccupancyField(OccupancyConfig(width=32, rank=2), Placement((1.25, 2.5, 2.8125), 10.0)).save(tmp_path / "x.sine")
     return load(tmp_path / "x.sine")
 
@@ -47,7 +47,9 @@ def test_evaluate_gives_occupancies_as_numpy(field):
     points = np.random.default_rng(0).uniform(-7, 11, (2, 50, 3))
     found = field.train().evaluate(points)
     assert found.shape == (2, 50) and found.dtype == np.float32 and found.min() > 0 and found.max() < 1
-    np.testing.assert_allclose(found, torch.sigmoid(field.logits(torch.from_numpy((points - [1, 2, 3]) / 10))).detach())
+    np.testing.assert_allclose(
+        found, torch.sigmoid(field.logits(torch.from_numpy((points - field.placement.centre) / 10))).detach()
+    )
 
 
 def test_outside_the_cube_is_empty_even_at_infinity(field):
