@@ -149,7 +149,7 @@ def test_fit_has_an_option_for_each_setting():
         assert f"--{f.name.replace('_', '-')}" in text
         if f.metadata["chosen_for_size"]:
             assert f"(default: {f.default}, or chosen to suit --bytes)" in text
-    assert "Hidden layers; all after the first are factored. (default: 3)" in text
+    assert "Frequency of the sine. (default: 3.0)" in text
 
 
 def test_a_mesh_is_prepared_once_and_reported_in_full(torus, tmp_path, monkeypatch):
