@@ -16,5 +16,4 @@ def test_presets_set_their_optimiser_and_model():
 def test_step_sizes_learn_as_fast_at_the_end_as_at_the_start():
     """They start late: a falling rate left the file far too large when parameters began to settle, and the steps that
     made it fit at once cost 1.5 dB."""
-    schedule = sine_nerf_small.config.optimizers["codec"]["scheduler"]
-    assert schedule.share(0.0) == schedule.share(0.99) == 1.0
+    assert sine_nerf_small.config.optimizers["codec"]["scheduler"] is None
