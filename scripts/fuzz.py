@@ -22,6 +22,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import torch
 import tyro
 from damage import damaged_file, golden_files
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -129,6 +130,7 @@ def read_block(numbers: range, skip: set[int], files: Sequence[bytes], path: Pat
 
 def work(options: Options, start: int, skip: set[int], folder: str, current: Any, results: Connection) -> None:
     """A worker: reads all blocks from a number on, and sends the tally of each."""
+    torch.set_num_threads(1)  # a fork has none of its parent's threads, and would wait for them
     pages, resident = map(int, Path("/proc/self/statm").read_text().split()[:2])
     limit = pages * resource.getpagesize() + options.mebibytes * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

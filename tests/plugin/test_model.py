@@ -76,7 +76,9 @@ def test_rays_with_their_own_bounds_may_point_anywhere(trainer):
 
 
 def test_training_lowers_the_loss(scene, tmp_path):
-    trainer = make_trainer("sine-nerf-small", scene, tmp_path, width=32, depth=3, coarse_samples=16, fine_samples=12)
+    trainer = make_trainer(
+        "sine-nerf-small", scene, tmp_path, steps=120, width=32, depth=3, coarse_samples=16, fine_samples=12
+    )
     losses = [float(trainer.train_iteration(step)[1]["rgb"]) for step in range(120)]
     assert np.mean(losses[-20:]) < 0.7 * np.mean(losses[:5])
 

@@ -33,7 +33,7 @@ def test_too_large_a_page_is_refused(shape, tmp_path, monkeypatch):
     assert not (tmp_path / "large.html").exists()
 
 
-@pytest.mark.parametrize(("kind", "most"), [("shape", 195_000), ("scene", 80_000)])
+@pytest.mark.parametrize(("kind", "most"), [("shape", 195_000), ("scene", 83_000)])
 def test_a_page_carries_what_its_kind_needs_and_no_more(kind, most, shape, scene_file, tmp_path):
     source = shape[0] if kind == "shape" else scene_file
     export_page(open_api([source]), tmp_path / "page.html")

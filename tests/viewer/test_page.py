@@ -30,7 +30,7 @@ FINISHED = """() => [...document.querySelectorAll('.note')].every(
 
 
 @contextmanager
-def opened(browser, url, offline=False, expected=("GPU stall", "software WebGL")):
+def opened(browser, url, offline=False, expected=("GPU stall", "software WebGL", "No available adapters")):
     """A page, which must end without errors or warnings on its console, but for those of software rendering."""
     context = browser.new_context(viewport={"width": 640, "height": 400}, offline=offline)
     page, messages, asked = context.new_page(), [], []
