@@ -14,7 +14,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { build } from "esbuild";
+import { build, transformSync } from "esbuild";
 
 import { leanThree } from "./lean_three.js";
 
@@ -36,11 +36,14 @@ const workers = {
   },
 };
 
-/** Imports shaders as text, without comments and indentation. @type {import("esbuild").Plugin} */
+/** Imports shaders as text, without comments and spaces that mean nothing. @type {import("esbuild").Plugin} */
 const shaders = {
   name: "shaders",
   setup({ onLoad }) {
-    onLoad({ filter: /\.wgsl$/ }, ({ path }) => ({ contents: readFileSync(path, "utf8").replace(/\/\/.*|^\s+/gm, ""), loader: "text" }));
+    onLoad({ filter: /\.wgsl$/ }, ({ path }) => ({
+      contents: readFileSync(path, "utf8").replace(/\/\/.*/g, "").replace(/\s*([{}()[\];,:=<>+\-*/&|]|$)\s*/g, "$1"),
+      loader: "text",
+    }));
   },
 };
 
@@ -70,6 +73,7 @@ for (const [name, entry] of Object.entries({ inspector: "live", exported_shapes:
 function writePage(name, folder, script) {
   /** @param {string} file */
   const source = (file) => readFileSync(resolve(HERE, folder, file), "utf8");
-  const page = source("index.html").replace("/* style */", () => source("style.css"));
+  const style = transformSync(source("style.css"), { loader: "css", minify: true }).code.trim();
+  const page = source("index.html").replace("/* style */", () => style);
   writeFileSync(resolve(OUTPUT, name), page.replace("/* script */", () => script.replaceAll("</script", "<\\/script")));
 }

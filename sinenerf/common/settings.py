@@ -33,6 +33,8 @@ Loss = Literal["cross-entropy", "mse"]
 """Loss of the sigmoid of a network's output against a label."""
 MirrorChoice = Literal["auto", "always", "never"]
 """Whether a shape is fitted by one half and its mirror image. `sinenerf.occupancy.symmetry`."""
+Clock = Literal["wall", "processor"]
+"""What a training budget is counted in: time as it passes, or processor time. `sinenerf.common.training_clock`."""
 Precision = Literal["auto", "float32", "bfloat16"]
 """Number format of matrix products. auto: `sinenerf.common.hardware.multiplies_bfloat16` decides."""
 

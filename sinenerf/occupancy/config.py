@@ -8,6 +8,7 @@ from sinenerf.common import settings
 from sinenerf.common.checks import file_size, training_budget
 from sinenerf.common.settings import (
     Activation,
+    Clock,
     InitKind,
     LayerKind,
     Loss,
@@ -70,6 +71,9 @@ class FitConfig:
     """Training time without compilation. Default: until the loss is flat, at most 2 (3,000 bytes) to 16 (200,000)."""
     steps: int | None = setting(None, positive=True)
     """Number of training steps instead."""
+    clock: Clock = setting("wall")
+    """processor: count minutes in processor time, in which other programs play no part; with several threads, the time
+    of all of them."""
     batch: int = setting(8192, positive=True, chosen_for_size=True)
     """Points per step."""
     optimizer: OptimizerKind = setting("adam", chosen_for_size=True)

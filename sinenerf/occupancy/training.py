@@ -149,15 +149,15 @@ class Training:
     def run(self, stop: Stop) -> Iterator[None]:
         """Train until the budget is used up or `stop` is set. Yields after each evaluation of the held-out points."""
         scored = self.seconds
-        before = training_time()
+        before = training_time(self.config.clock)
         while not (self.finished or stop.wanted):
             self.loss = self._train_step()
-            now = training_time()
+            now = training_time(self.config.clock)
             self.seconds, before = self.seconds + now - before, now
             if self.seconds - scored > SCORE_EVERY or self.finished:
                 self._record()
                 yield
-                scored, before = self.seconds, training_time()
+                scored, before = self.seconds, training_time(self.config.clock)
             left = self.schedule.time_left(self.step, self.seconds)
             self.bar.update(self.done_fraction, left, self.step, self.iou)
 

@@ -5,7 +5,6 @@ distance to an original, quality, singular values and plots.
 """
 
 import json
-import re
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -193,14 +192,7 @@ def _json(content: Any) -> Response:
 PageName = Literal["inspector", "exported_shapes", "exported_scenes"]
 
 
-def page_html(name: PageName = "inspector", embedded: dict[str, str] | None = None) -> str:
-    """A page as one file; all are built from viewer/inspector.
-
-    Args:
-        name: the live page, which shows anything, or one to be exported.
-        embedded: responses by URL, for a page that has no server.
-    """
-    # "</" inside a name would end the script
-    content = json.dumps(embedded).replace("</", "<\\/")
-    page = (STATIC / f"{name}.html").read_text(encoding="utf-8")
-    return re.sub(r"/\* embedded \*/ null", lambda _: content, page, count=1)
+def page_html(name: PageName = "inspector") -> str:
+    """A page as one file, the live page, which shows anything, or one to be exported; all are built from
+    viewer/inspector."""
+    return (STATIC / f"{name}.html").read_text(encoding="utf-8")

@@ -1,5 +1,7 @@
 """The clock of training budgets, with a time that the tests set."""
 
+import time
+
 from numba import njit
 from numba.core import event
 from numba.extending import overload
@@ -41,3 +43,21 @@ def test_a_compilation_that_fails_is_not_counted_either(clock):
     except TypeError:
         clock.now += 1
     assert training_time() == begin + 1
+
+
+def test_processor_time_does_not_pass_while_the_process_waits():
+    begin, waited = training_time("processor"), time.process_time()
+    time.sleep(0.2)
+    assert training_time("processor") - begin < 0.1
+    while time.process_time() < waited + 0.2:
+        pass
+    assert training_time("processor") - begin >= 0.19
+
+
+def test_processor_time_of_a_compilation_is_not_counted():
+    begin = training_time("processor")
+    with event.trigger_event("numba:compile"):
+        end = time.process_time() + 0.2
+        while time.process_time() < end:
+            pass
+    assert training_time("processor") - begin < 0.1

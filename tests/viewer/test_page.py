@@ -221,6 +221,7 @@ def test_an_exported_scene_has_a_free_camera(browser, scene_file, tmp_path):
     export_page(open_api([scene_file]), tmp_path / "scene.html")
     with opened(browser, (tmp_path / "scene.html").as_uri(), offline=True) as page:
         page.wait_for_function("document.querySelector('.picture')?.dataset.side === '512'")
+        assert page.locator("nav").count() == 0  # a scene's matrices are not exported
         before = pixels(page)
         page.mouse.move(150, 150)
         page.mouse.down()

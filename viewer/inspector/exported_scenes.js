@@ -1,4 +1,4 @@
-/** An exported page of scenes, which carries nothing for shapes. */
+/** An exported page of scenes, which carries nothing for shapes, and no tab of network layers. */
 
 import { begin } from "./inspector.js";
 import { ScenesPage } from "./scenes_page.js";

@@ -1,6 +1,5 @@
 /** Assembles the page from the pages for the kinds of fields that it can show. */
 
-import { LayersPage } from "./layers.js";
 import { LIVE, messageOf, requestJson, watchJobs } from "./requests.js";
 import { Stage, element } from "./stage.js";
 
@@ -8,11 +7,13 @@ import { Stage, element } from "./stage.js";
 /** @typedef {import("./requests.js").State} State */
 /** @typedef {{ enter(): void, leave(): void, show(assets: Asset[]): void }} Page for shapes or for scenes */
 /** @typedef {new (state: State, stage: Stage) => Page} PageClass */
-/** @typedef {{ shapes?: PageClass, scenes?: PageClass, results?: typeof import("./plot.js").PlotPage }} Parts */
+/** @typedef {import("./layers.js").LayersPage} LayersPage */
+/** @typedef {{ shapes?: PageClass, scenes?: PageClass, layers?: typeof import("./layers.js").LayersPage, results?: typeof import("./plot.js").PlotPage }} Parts */
 
 export const stage = new Stage();
 const displaySection = section("display");
-export const layersPage = new LayersPage(section("layers"));
+/** What the second tab shows, on pages that have it. @type {LayersPage | undefined} */
+export let layersPage;
 /** The one instance of each class of page. @type {Map<PageClass, Page>} */
 const pages = new Map();
 /** @type {Asset[]} */
@@ -31,8 +32,8 @@ function section(id) {
 function openTab(name) {
   for (const button of tabs()) button.setAttribute("aria-selected", String(button.dataset.tab === name));
   displaySection.hidden = name !== "display";
-  layersPage.container.hidden = name !== "layers";
-  if (name === "layers") layersPage.show(shown);
+  section("layers").hidden = name !== "layers";
+  if (name === "layers") layersPage?.show(shown);
   else stage.resized();
 }
 
@@ -55,12 +56,14 @@ export function show(state, assets) {
   } catch (error) {
     stage.container.replaceChildren(element("p", "error", `This browser cannot draw it: ${messageOf(error)}`));
   }
-  if (!layersPage.container.hidden) layersPage.show(shown);
+  if (!section("layers").hidden) layersPage?.show(shown);
 }
 
 /** Fill the page. @param {Parts} given */
 export async function begin(given) {
   parts = given;
+  layersPage = parts.layers && new parts.layers(section("layers"));
+  if (!layersPage) document.querySelector("nav")?.remove();
   for (const button of tabs()) button.addEventListener("click", () => openTab(button.dataset.tab));
   if (LIVE) watchJobs();
   try {

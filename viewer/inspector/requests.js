@@ -1,6 +1,6 @@
 /** Requests to the server that sent this page or, in an exported page, to the responses embedded in it. */
 
-/** Responses by URL, gzipped and in base64; null where there is a server. @type {Record<string, string> | null} */
+/** Responses by URL, gzipped; null where there is a server. @type {Record<string, Uint8Array<ArrayBuffer>> | null} */
 const embedded = /** @type {any} */ (globalThis).EMBEDDED_RESPONSES ?? null;
 
 export const LIVE = embedded === null;
@@ -46,12 +46,11 @@ export async function requestJson(path, query = {}) {
   return JSON.parse(new TextDecoder().decode(await request(path, query)));
 }
 
-/** @param {Record<string, string>} responses @param {string} path @param {Query} query */
+/** @param {Record<string, Uint8Array<ArrayBuffer>>} responses @param {string} path @param {Query} query */
 async function embeddedResponse(responses, path, query) {
   const key = "asset" in query ? `${path}?asset=${query.asset}` : path;
   if (!(key in responses)) throw new RequestError("not included in this exported page");
-  const compressed = Uint8Array.from(atob(responses[key]), (c) => c.charCodeAt(0));
-  const stream = new Blob([compressed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const stream = new Blob([responses[key]]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Response(stream).arrayBuffer();
 }
 
