@@ -11,6 +11,7 @@ import torch
 
 from sinenerf.common import checkpoint
 from sinenerf.common.console import interruptible, say
+from sinenerf.common.settings import Clock
 from sinenerf.common.training_clock import training_time
 from sinenerf.plugin.edge import silence
 from sinenerf.plugin.scoring import model_renderer, score_held_out
@@ -29,6 +30,8 @@ class BudgetedTraining(ABC):
     max_seconds: float | None
     max_steps: int | None
     """Whichever of the two budgets is spent first ends the training; at least one is given."""
+    clock: Clock = "wall"
+    """What max_seconds are counted in."""
     checkpoint: Path | None = None
     """File that is updated during training, and that training resumes from."""
     fingerprint: str | None = None
@@ -56,10 +59,10 @@ class BudgetedTraining(ABC):
         due = self.seconds + SAVE_EVERY
         with interruptible() as stop:
             while self.done_fraction < 1 and not stop.wanted:
-                begin, before = training_time(), self.done_fraction
+                begin, before = training_time(self.clock), self.done_fraction
                 self._train_step()
                 self.step += 1
-                self.seconds += training_time() - begin
+                self.seconds += training_time(self.clock) - begin
                 self._report(before)
                 if self.checkpoint is not None and (self.seconds > due or stop.wanted):
                     begin = time.monotonic()

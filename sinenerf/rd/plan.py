@@ -7,6 +7,7 @@ scenes = ["dragon", "armadillo"]        # unless --scenes is given
 
 [settings]                              # of every method that trains
 minutes = 1.0                           # or steps
+clock = "processor"                     # minutes of processor time; without this line, of time as it passes
 
 [minutes_by_bytes]                      # in place of minutes: a budget for each size, the same for all methods
 2000 = 0.5

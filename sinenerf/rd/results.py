@@ -22,7 +22,7 @@ TITLE_SETTINGS = ("width", "rank", "bytes", "faces", "bits")
 BUDGETS = ("minutes", "steps")
 """Settings that limit a training."""
 Settings = dict[str, Any]
-ADDED: Settings = {"init": "spread", "mirror": "auto"}
+ADDED: Settings = {"init": "spread", "mirror": "auto", "clock": "wall"}
 """Settings that came after results were measured, at the value that all of these have."""
 
 

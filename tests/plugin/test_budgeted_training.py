@@ -8,6 +8,7 @@ import torch
 from support.tiny_runs import budgeted_training
 
 pytest.importorskip("nerfstudio", reason="needs nerfstudio")
+from sinenerf.common import training_clock
 from sinenerf.plugin.budgeted_training import BudgetedTraining
 
 TENSORF = {
@@ -60,11 +61,11 @@ class Counting(BudgetedTraining):
 
     def _train_step(self):
         if self.step == 0:
-            self.clock.compile(100.0)
-        self.clock.now += 1.0
+            self.set_clock.compile(100.0)
+        self.set_clock.now += 1.0
 
     def _report(self, before):
-        self.clock.now += 50.0  # is not counted either
+        self.set_clock.now += 50.0  # is not counted either
 
     def _state(self):
         return {}
@@ -75,5 +76,12 @@ class Counting(BudgetedTraining):
 
 def test_the_budget_is_not_spent_on_compiling_kernels(clock):
     training = Counting(max_seconds=4.0, max_steps=None)
-    training.clock = clock
+    training.set_clock = clock
     assert training.run() and (training.step, training.seconds) == (4, 4.0)
+
+
+def test_a_budget_can_be_counted_in_processor_time(clock, monkeypatch):
+    monkeypatch.setattr(training_clock, "process_time", lambda: clock.now / 2)
+    training = Counting(max_seconds=4.0, max_steps=None, clock="processor")
+    training.set_clock = clock
+    assert training.run() and (training.step, training.seconds) == (8, 4.0)

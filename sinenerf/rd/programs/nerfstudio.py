@@ -16,7 +16,7 @@ from sinenerf.plugin.scoring import model_renderer, score_held_out
 from sinenerf.radiance.evaluate import mean_metrics
 from sinenerf.radiance.placement import place
 from sinenerf.rd.programs.radiance import check_budget, parser_settings, save_picture, scene_files, train_within
-from sinenerf.rd.results import Measurement, Settings, working_folder
+from sinenerf.rd.results import Measurement, Settings, without_added, working_folder
 
 METHODS = ("vanilla-nerf", "nerfacto", "tensorf")
 DEFAULTS: Settings = {
@@ -26,6 +26,7 @@ DEFAULTS: Settings = {
     "stride": 1,
     "minutes": None,
     "steps": None,
+    "clock": "wall",
     "downscale": None,
     "seed": 0,
 }
@@ -42,7 +43,7 @@ class NerfstudioProgram:
 
     Settings: method; options, its nerfstudio settings that differ from the defaults, by dotted names; bits, 32 or 8;
     stride, n to score the held-out views at every n-th pixel, since some methods need an hour for whole views on a CPU;
-    minutes or steps; downscale, the N of images_N; seed.
+    minutes or steps; clock; downscale, the N of images_N; seed.
     """
 
     trains = True
@@ -63,7 +64,7 @@ class NerfstudioProgram:
         config = configure(settings["method"], Path(), Path(), settings["options"], {})
         if settings["bits"] == 8:
             _check_fits(settings["method"], count_weights(largest_model(config)))
-        return settings
+        return without_added(settings)
 
     def estimate(self, settings: Settings) -> float | None:
         return None if settings["minutes"] is None else 60 * settings["minutes"] + 120  # with setting up and scoring

@@ -9,7 +9,7 @@ import torch
 
 from sinenerf.common.checks import check_choice, check_whole, file_size
 from sinenerf.common.files import replacing
-from sinenerf.common.settings import OptimizerKind, Precision
+from sinenerf.common.settings import Clock, OptimizerKind, Precision
 from sinenerf.photographs.pictures import list_pictures
 from sinenerf.plugin.budgeted_training import TimedTraining
 from sinenerf.plugin.nerfstudio_methods import build, configure
@@ -25,6 +25,7 @@ TRAINING: Settings = {
     "preset": "sine-nerf-small",
     "minutes": None,
     "steps": None,
+    "clock": "wall",
     "optimizer": None,
     "learning_rate": None,
     "rays": None,
@@ -59,7 +60,7 @@ def fingerprint(paths: list[Path]) -> str:
 
 
 def check_budget(settings: Settings) -> None:
-    """Raise ValueError unless one budget is given, numbers are positive, and counts are whole."""
+    """Raise ValueError unless one budget is given, by a known clock, numbers are positive, and counts are whole."""
     if (settings["minutes"] is None) == (settings["steps"] is None):
         raise ValueError("give minutes or steps, one of them")
     for name in ("minutes", "steps", "learning_rate", "rays", "downscale"):
@@ -68,6 +69,7 @@ def check_budget(settings: Settings) -> None:
             raise ValueError(f"{name} is {value}: it must be positive")
     for name in ("steps", "rays", "downscale", "bytes", "seed"):
         check_whole(name, settings.get(name))
+    check_choice("clock", settings["clock"], Clock)
 
 
 def train_within(config: Any, settings: Settings, folder: Path, look_stride: int) -> TimedTraining | None:
@@ -85,6 +87,7 @@ def train_within(config: Any, settings: Settings, folder: Path, look_stride: int
         build(config, settings["seed"]),
         max_seconds=None if minutes is None else 60.0 * minutes,
         max_steps=settings["steps"],
+        clock=settings.get("clock", "wall"),
         checkpoint=folder / "checkpoint.pt",
         fingerprint=fingerprint(scene_files(config.data, settings["downscale"])),
         look_stride=look_stride,
