@@ -78,13 +78,14 @@ def compare_searches(path: Path, options: Options) -> None:
     length = min(WINDOW, count)
     gains: dict[str, list[float]] = {}
     for start in np.linspace(0, count - length, options.windows).astype(int).tolist():
-        root = curvature_root(gauss_newton(network, points, start, start + length))
+        H, _ = gauss_newton(network, points, start, start + length, torch.zeros(len(points), 1))
+        root = curvature_root(H)
         part, s = values[start : start + length], steps[start : start + length]
-        order, ordered = sorted_root(root, s, length)
+        order, ordered = sorted_root(root, s)
         costs: dict[str, float] = {}
         for survivors in options.survivors:
             for name, places, R in (("given", torch.arange(length), root), ("sorted", order, ordered)):
-                found, _ = search(part[places].numpy(), s[places].numpy(), R.numpy(), length, survivors)
+                found = search(part[places].numpy(), s[places].numpy(), R.numpy(), survivors)
                 errors = R.T @ (torch.from_numpy(found) * s[places] - part[places])
                 costs[f"{name} order, {survivors} survivors"] = float(errors.square().sum())
         base = next(iter(costs.values()))

@@ -45,7 +45,7 @@ class Options:
     seed: int = 0
 
 
-def given_order(root: Tensor, steps: Tensor, count: int) -> tuple[Tensor, Tensor]:
+def given_order(root: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
     """In place of `sorted_root`."""
     return torch.arange(len(root)), root
 
@@ -84,10 +84,8 @@ def main(options: Options) -> None:
                 for name in ("nearest plane", "sorted, 32"):
                     search_as(name)
                     field.load_state_dict(trained)
-                    rounded = replace(config, steps=options.steps, bytes=round(share * size))
-                    again = Training(field, solid, rounded, ProgressBar(False))
-                    assert again.rounding is not None
-                    again.rounding.finish()
+                    for _ in training.rounding(round(share * size)).run():
+                        pass
                     row.append(f"{name} {excess(field):.5f}")
                 print("  " + ", ".join(row), flush=True)
 

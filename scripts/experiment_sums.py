@@ -30,6 +30,7 @@ from sinenerf.occupancy.mesh_input import read_mesh
 from sinenerf.occupancy.sizing import BITS_PER_PARAMETER, split_settings
 from sinenerf.occupancy.solid import Placement, Solid
 from sinenerf.occupancy.training import ProgressBar, Training
+from sinenerf.rounding.by_curvature import CurvatureRounding
 
 GAUSSIAN = hidden_gain("gaussian", 10.0)
 """What a field's activation needs from the layer before it."""
@@ -192,6 +193,15 @@ def largest(pair: Pair, times: float, width: int, limit: float, placement: Place
     return width, next(k for k in count(2) if not fits(width, k + 1))
 
 
+class FixedTraining(Training):
+    """The training of a network with fixed V, which keep the order of the neurons that they read."""
+
+    def rounding(self, size: int) -> CurvatureRounding:
+        rounding = super().rounding(size)
+        rounding.layers = rounding.layers[-1:]
+        return rounding
+
+
 def training_of(field: OccupancyField, solid: Solid, config: FitConfig, options: Options) -> Training:
     """A training, rounded or not. A file could leave out the sign of each neuron that a fixed V reads, but ours does
     not: it is allowed as many bits more."""
@@ -200,10 +210,8 @@ def training_of(field: OccupancyField, solid: Solid, config: FitConfig, options:
         config = replace(config, bytes=None, bits=32)
     elif fixed:
         config = replace(config, bytes=options.bytes + sum(layer.in_features for layer in fixed) // 8)
-    training = Training(field, solid, replace(config, steps=options.steps), ProgressBar(False))
-    if fixed and training.rounding is not None:
-        training.rounding.layers = training.rounding.layers[-1:]
-    return training
+    kind = FixedTraining if fixed else Training
+    return kind(field, solid, replace(config, steps=options.steps), ProgressBar(False))
 
 
 def main(options: Options) -> None:

@@ -68,7 +68,8 @@ class FitConfig:
     """Training of an occupancy field, and the size of its file."""
 
     minutes: float | None = setting(None, positive=True)
-    """Training time without compilation. Default: until the loss is flat, at most 2 (3,000 bytes) to 16 (200,000)."""
+    """Training time, without compilation and rounding. Default: until the loss is flat, at most 2 (3,000 bytes) to 16
+    (200,000)."""
     steps: int | None = setting(None, positive=True)
     """Number of training steps instead."""
     clock: Clock = setting("wall")

@@ -215,14 +215,15 @@ def _initial_field(
 
 
 def _train(training: Training, saved: Path | None) -> None:
-    """Train until the budget is used up or Ctrl-C is pressed, with a checkpoint at `saved`."""
-    with interruptible() as stop, training.bar:
-        for _ in training.run(stop):
-            if saved is not None and training.save_is_due:
-                training.save(saved)
-    if saved is not None and not training.finished:
-        training.save(saved)
-    training.finish()
+    """Train until the budget is used up or Ctrl-C is pressed, with a checkpoint at `saved`; then round."""
+    with training.bar:
+        with interruptible() as stop:
+            for _ in training.run(stop):
+                if saved is not None and training.save_is_due:
+                    training.save(saved)
+        if saved is not None:
+            training.save(saved)
+        training.finish()
 
 
 def check_file_size(field: OccupancyField, config: FitConfig) -> None:

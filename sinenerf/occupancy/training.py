@@ -1,5 +1,6 @@
-"""Training of an occupancy field: loss on labelled points, rounding in the last third, progress, checkpoints."""
+"""Training of an occupancy field: loss on labelled points, then rounding; progress, checkpoints."""
 
+import itertools
 import math
 import sys
 import warnings
@@ -27,12 +28,12 @@ from sinenerf.occupancy.loss import FusedLoss, make_loss
 from sinenerf.occupancy.sampling import SurfaceSampler, make_sampler
 from sinenerf.occupancy.schedule import Plateau, Schedule
 from sinenerf.occupancy.solid import Solid
-from sinenerf.rounding.by_curvature import WINDOW, CurvatureRounding
-from sinenerf.rounding.curvature import draw_points, gauss_newton
+from sinenerf.rounding.by_curvature import CurvatureRounding
+from sinenerf.rounding.curvature import Deviation
 
 HELD_OUT = 100_000  # uniform points of the cube for the IoU in the progress bar
 WATCHED = 2**14  # points drawn like those of the training, for the loss that ends an open training
-CANDIDATES, CURVATURE_POINTS = 2**15, 2**12  # training points, and those drawn from them to evaluate the curvature
+DRAWN = 2**13  # points that are drawn at once for the curvature
 SAVE_EVERY = 20.0  # seconds of training between two checkpoints
 SCORE_EVERY = 5.0  # seconds of training between two evaluations of the held-out points
 
@@ -78,12 +79,13 @@ class ProgressBar:
 
 
 class Training:
-    """State of a fit: network, optimiser, rounding, step and elapsed seconds."""
+    """State of a fit: network, optimiser, step and elapsed seconds."""
 
     def __init__(self, field: OccupancyField, solid: Solid, config: FitConfig, bar: ProgressBar) -> None:
         self.field, self.config, self.bar = field, config, bar
         self.device = next(field.parameters()).device
         self.step, self.seconds, self.saved_at, self.iou = 0, 0.0, 0.0, 0.0
+        self.rounding_seconds = 0.0
         self.loss: float | Tensor = math.nan
         self.history: list[dict[str, float]] = []
         self.fingerprint = ""
@@ -92,8 +94,6 @@ class Training:
         self.gradients = make_loss(field.network, config.loss, config.precision)
         compiled = isinstance(self.gradients, FusedLoss)
         self.optimizer = make_optimizer(config.optimizer, field.parameters(), config.learning_rate, compiled)
-        self.rounding = self._rounding()
-        self._curvature_points: tuple[int, Tensor] | None = None  # with the step at which they were drawn
         points = np.random.default_rng(config.seed + 1).uniform(-1, 1, (HELD_OUT, 3))
         self.held_out = points, solid.contains(points)
         self.schedule = Schedule(config, self._plateau(solid) if config.open_ended else None)
@@ -107,26 +107,6 @@ class Training:
             held_out = torch.from_numpy(uniform).float(), torch.from_numpy(inside).float()[:, None]
         points, labels = held_out
         return Plateau(self.field.network, (self.field.fold(points), labels), self.config.loss)
-
-    def _rounding(self) -> CurvatureRounding | None:
-        size = self.config.file_size(self.field.parameters_count)
-        if size is None:
-            return None
-        header = header_of(self.field.config, self.field.placement)
-        return CurvatureRounding(
-            self.field.network, size, lambda tensors: len(pack(OCCUPANCY, header, tensors)), self._curvature
-        )
-
-    def _curvature(self, start: int, stop: int) -> Tensor:
-        """Curvature of the loss for parameters `start` to `stop`, at points that depend only on seed and step."""
-        if self._curvature_points is None or self._curvature_points[0] != self.step:
-            batches = [self.sampler.batch(self.step + i, CANDIDATES // 4)[0] for i in range(4)]
-            candidates = self.field.fold(torch.cat(batches).to(self.device))
-            points = draw_points(self.field.network, candidates, CURVATURE_POINTS, self.config.loss)
-            self._curvature_points = self.step, points
-        curvature = gauss_newton(self.field.network, self._curvature_points[1], start, stop)
-        self._check_finite(float(curvature.sum()))
-        return curvature
 
     @property
     def done_fraction(self) -> float:
@@ -162,8 +142,6 @@ class Training:
             self.bar.update(self.done_fraction, left, self.step, self.iou)
 
     def _train_step(self) -> float | Tensor:
-        if self.rounding is not None:
-            self.rounding.before_step(self.done_fraction)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
         points, inside = (tensor.to(self.device) for tensor in self.sampler.batch(self.step, self.config.batch))
@@ -172,8 +150,6 @@ class Training:
             self.optimizer.zero_grad()
             loss = self.gradients.backward(points, inside)
             self.optimizer.step()
-        if self.rounding is not None:
-            self.rounding.after_step()
         self.step += 1
         if self.schedule.plateau is not None and self.schedule.waits(self.step, self.seconds):
             self.schedule.plateau.observe(self.step)
@@ -184,26 +160,43 @@ class Training:
             raise RuntimeError(f"the loss is {loss} at step {self.step}: lower the learning rate, or omega")
 
     def _record(self) -> None:
-        loss = float(self.loss)
-        self._check_finite(loss)
+        self._check_finite(float(self.loss))
         self._score()
-        self.history.append(
-            {"step": self.step, "seconds": round(self.seconds, 2), "loss": round(loss, 5), "iou": round(self.iou, 4)}
-        )
+        loss, iou = round(float(self.loss), 5), round(self.iou, 4)
+        self.history.append({"step": self.step, "seconds": round(self.seconds, 2), "loss": loss, "iou": iou})
 
     def _score(self) -> None:
         points, inside = self.held_out
         self.iou = iou(occupied(self.field, points), inside)
 
     def finish(self) -> None:
-        """Round the remaining parameters, and move the field to the CPU in evaluation mode with every W cached."""
-        if self.rounding is not None:
-            if (left := self.rounding.count - self.rounding.rounded) > WINDOW:  # a large network, or Ctrl-C
-                self.bar.say(f"rounding the remaining {left:,} parameters")
-            self.field.coded = load_tensors(self.field.network, self.rounding.finish())
-            self.rounding = None
+        """Round the parameters, and move the field to the CPU in evaluation mode with every W cached."""
+        size = self.config.file_size(self.field.parameters_count)
+        if size is not None:
+            self._round(self.rounding(size))
         keep_weights(self.field.cpu().eval())
-        self._score()  # rounding changes the field, after Ctrl-C considerably
+        self._score()  # rounding changes the field
+        if self.history:
+            seconds = self.seconds + self.rounding_seconds
+            self.history[-1] |= {"seconds": round(seconds, 2), "iou": round(self.iou, 4)}
+
+    def rounding(self, size: int) -> CurvatureRounding:
+        """What rounds the parameters for a file of `size` bytes."""
+        header, drawn = header_of(self.field.config, self.field.placement), itertools.count(self.step)
+
+        def points(count: int) -> Tensor:
+            batches = [self.sampler.batch(next(drawn), DRAWN)[0] for _ in range(count // DRAWN)]
+            return self.field.fold(torch.cat(batches).to(self.device))
+
+        network, deviation = self.field.network, Deviation(self.field.network, points, self.config.loss)
+        return CurvatureRounding(network, size, lambda tensors: len(pack(OCCUPANCY, header, tensors)), deviation)
+
+    def _round(self, rounding: CurvatureRounding) -> None:
+        begin = training_time(self.config.clock)
+        for done in rounding.run():
+            self.bar.update(done, "rounding", self.step, self.iou)
+        self.rounding_seconds = training_time(self.config.clock) - begin
+        self.field.coded = load_tensors(self.field.network, rounding.tensors())
 
     def save(self, path: Path) -> None:
         """Write a checkpoint atomically."""
@@ -214,7 +207,6 @@ class Training:
             "seconds": self.seconds,
             "loss": float(self.loss),
             "history": self.history,
-            "rounding": None if self.rounding is None else self.rounding.state(),
             "plateau": None if self.schedule.plateau is None else self.schedule.plateau.state(),
             "network": self.field.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -230,8 +222,6 @@ class Training:
             return
         self.field.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
-        if self.rounding is not None:
-            self.rounding.load_state(state["rounding"])
         if self.schedule.plateau is not None:
             self.schedule.plateau.load_state(state["plateau"])
         self.step, self.seconds, self.saved_at = state["step"], state["seconds"], state["seconds"]
@@ -243,5 +233,5 @@ class Training:
         size = f"{output}: {output.stat().st_size:,} bytes, " if output is not None else ""
         self.bar.say(
             f"{size}{self.field.parameters_count:,} parameters, IoU {self.iou:.4f} on {HELD_OUT:,} held-out points, "
-            f"{self.step:,} steps in {self.seconds:.0f} s"
+            f"{self.step:,} steps and rounding in {self.seconds + self.rounding_seconds:.0f} s"
         )

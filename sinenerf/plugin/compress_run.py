@@ -154,7 +154,6 @@ class FineTuning(BudgetedTraining):
         self.optimizer.zero_grad()
         sum(losses.values()).backward()
         self.optimizer.step()
-        self.quantiser.after_step()
 
     def _report(self, before: float) -> None:
         size = (self.quantiser.last_rate - self.quantiser.order_saving) / 8

@@ -214,8 +214,6 @@ class SineNeRFModel(Model):
                 self.quantiser.before_step(step / trainer.end)
 
         def after_step(step: int) -> None:
-            if self.quantiser is not None:
-                self.quantiser.after_step()
             if step in COLLAPSE_CHECKS:
                 self._check_density(step, attributes)
 

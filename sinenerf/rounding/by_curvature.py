@@ -1,20 +1,21 @@
-"""Rounding by curvature: after each parameter is rounded, those that are still free compensate for its error.
+"""Rounding by curvature: each parameter makes up for the errors of those that were rounded before it.
 
-Late in training the loss is approximately quadratic in an error e of the parameters, L + e^T H e / 2. Rounding each to
+After training, the loss is approximately quadratic in a change e of the parameters, L + e^T H e / 2. Rounding each to
 its nearest multiple of a step s costs s^2 / 24 times the sum of H_ii. Rounding them one after the other, and moving the
-free ones each time to the minimum, costs s^2 / 24 times the sum of the d_i, the curvatures that remain once all later
+others each time to the minimum, costs s^2 / 24 times the sum of the d_i, the curvatures that remain once all later
 parameters have adjusted. The entries of a matrix's factors are strongly coupled, so the d_i are far smaller than the
-H_ii. `lattice_search` finds the integers.
+H_ii. The steps, one for each tensor, follow from the d_i and from the size of the file; `lattice_search` finds the
+integers.
 
-This takes place in rounds during the last third of training: in each round some parameters are rounded and fixed,
-from the network's input to its output, and training continues with the others. The steps, one for each tensor, follow
-from the d_i and from the size of the file.
+H is too large to be kept whole, so this goes window by window, from the network's input to its output. What rounding
+has changed so far is measured: the outputs z at some points are no longer those of the trained network, z_0. A window's
+parameters first move by -H^-1 J^T (z - z_0), to where a least-squares fit brings z nearest to z_0, and are rounded from
+there.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import accumulate, pairwise
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -24,25 +25,19 @@ from sinenerf.codec.entropy import LARGEST
 from sinenerf.codec.neuron_symmetry import sort_neurons
 from sinenerf.codec.tensors import QuantisedTensor, nearest_step
 from sinenerf.rounding.base import FileLength, Rounding
-from sinenerf.rounding.lattice_search import closest_point, curvature_root, sorted_root
+from sinenerf.rounding.lattice_search import cholesky, closest_point, curvature_root, sorted_root
 
-Curvature = Callable[[int, int], Float[Tensor, "parameters parameters"]]
-"""H of the parameters from one index to another, in the order of the module's flattened parameters."""
+Curvature = Callable[[int, int], tuple[Float[Tensor, "parameters parameters"], Float[Tensor, " parameters"]]]
+"""H of the parameters from one index to another, in the order of the module's flattened parameters, and the gradient
+J^T (z - z_0) of what rounding has cost so far."""
 
-SPAN = (0.7, 0.97)
-"""Fractions of the training between which parameters are rounded."""
-ROUNDS = 10
-"""Approximate number of rounds."""
 WINDOW = 1024
 """Number of parameters whose curvature is considered together."""
 HEADROOM = 0.002
 """Fraction of the bytes held back: the parameters grow a little while they are rounded."""
-
-
-def rounded_fraction(done: float) -> float:
-    """Fraction of the parameters that are rounded when the fraction `done` of the training is over."""
-    begin, end = SPAN
-    return min(1.0, max(0.0, (done - begin) / (end - begin)))
+RIDGES = (0.01, 0.1, 1.0)
+"""Multiples of the mean of H_ii that may be added to each H_ii when parameters move towards z_0. What suits some points
+must suit others: of two halves of the points each chooses what is best for the other."""
 
 
 def _log_steps(root: Float[Tensor, "n n"], sizes: list[int]) -> list[float]:
@@ -56,15 +51,29 @@ def _log_steps(root: Float[Tensor, "n n"], sizes: list[int]) -> list[float]:
         return torch.stack([-0.5 * part.mean().log() for part in remaining.split(sizes)])
 
     steps = equal_costs(root.diagonal().square()).exp().repeat_interleave(torch.tensor(sizes))
-    order, ordered = sorted_root(root, steps, len(root))
+    order, ordered = sorted_root(root, steps)
     return equal_costs(torch.empty_like(steps).scatter_(0, order, ordered.diagonal().square())).tolist()
 
 
+def _move(halves: list[tuple[Tensor, Tensor]]) -> Float[Tensor, " n"]:
+    """The move of parameters that lowers the deviation, by (H, J^T (z - z_0)) of two halves of the points."""
+
+    def moves(H: Tensor, pull: Tensor) -> list[Tensor]:
+        return [-torch.cholesky_solve(pull[:, None], cholesky(H, ridge))[:, 0] for ridge in RIDGES]
+
+    gains = torch.zeros(len(RIDGES), dtype=torch.float64)
+    for (H, pull), (other_H, other_pull) in (halves, halves[::-1]):
+        gains += torch.stack([move @ other_pull + 0.5 * move @ other_H @ move for move in moves(H, pull)])
+    best = int(gains.argmin())
+    (H, pull), (other_H, other_pull) = halves
+    return moves(H + other_H, pull + other_pull)[best] if gains[best] < 0 else torch.zeros_like(pull)
+
+
 class CurvatureRounding(Rounding):
-    """Rounds parameters in the order of the network, from its input to its output.
+    """Rounds the parameters of a trained network.
 
     Args:
-        curvature: gives H of the training loss at the current parameters.
+        curvature: gives H and J^T (z - z_0) at the current parameters.
     """
 
     def __init__(self, module: nn.Module, size: int, file_length: FileLength, curvature: Curvature) -> None:
@@ -75,22 +84,28 @@ class CurvatureRounding(Rounding):
         self.starts = list(accumulate(self.sizes, initial=0))[:-1]
         self.rounded = 0  # number of fixed parameters, counted from the first
         self.integers = torch.zeros(self.count, dtype=torch.float64)
-        self.log_steps = torch.empty(0, dtype=torch.float64)  # one for each tensor, once rounding has started
+        self.log_steps = torch.empty(0, dtype=torch.float64)  # one for each tensor
 
-    @property
-    def active(self) -> bool:
-        return len(self.log_steps) > 0
+    def run(self) -> Iterator[float]:
+        """Round all parameters, window by window. Yields the fraction that is rounded."""
+        self._choose_steps()
+        for start in range(0, self.count, WINDOW):
+            self._round_window(start, min(start + WINDOW, self.count))
+            if any(start <= first < self.rounded for first in self.starts):  # else the same steps are free as before
+                self._fit_steps(turns=1)
+            yield self.rounded / self.count
+        self._fit_size()
 
     @torch.no_grad()
-    def start(self) -> None:
-        """Choose steps that make all tensors cost equally, 1 / sqrt(mean d_i), and together fill the file."""
+    def _choose_steps(self) -> None:
+        """Steps that make all tensors cost equally, 1 / sqrt(mean d_i), and together fill the file."""
         logs: list[float] = []
         while len(logs) < len(self.sizes):  # each window decides for the tensors that begin in it
             start = self.starts[len(logs)]
             stop = min(start + WINDOW, self.count)
             firsts = [first for first in self.starts if start <= first < stop]
             sizes = [end - first for first, end in pairwise([*firsts, stop])]
-            logs += _log_steps(curvature_root(self.curvature(start, stop)), sizes)
+            logs += _log_steps(curvature_root(self.curvature(start, stop)[0]), sizes)
         self.log_steps = torch.tensor(logs, dtype=torch.float64)
         spread = self._values().square().mean().sqrt().log()
         # a Gaussian with a standard deviation of t steps takes log2(t sqrt(2 pi e)) bits: a first guess, which the real
@@ -98,38 +113,6 @@ class CurvatureRounding(Rounding):
         gaussian = 0.5 * math.log(2 * math.pi * math.e)
         self.log_steps += spread - self.log_steps.mean() + gaussian - math.log(2) * 8 * self.size / self.count
         self._fit_steps(turns=8)
-
-    @torch.no_grad()
-    def before_step(self, done: float) -> None:
-        fraction = rounded_fraction(done)
-        if fraction <= 0:
-            return
-        due = math.ceil(self.count * min(1.0, (math.floor(fraction * ROUNDS) + 1) / ROUNDS))
-        if self.count > ROUNDS * WINDOW:  # a window costs the same however few of its parameters are rounded
-            due = min(self.count, WINDOW * math.ceil(due / WINDOW))
-        if self.rounded >= due:
-            return
-        if not self.active:
-            self.start()
-        while self.rounded < due:
-            self._round_window(due)
-        self._fit_steps(turns=1)
-
-    @torch.no_grad()
-    def after_step(self) -> None:
-        """Restore the fixed parameters, which the optimiser has moved."""
-        if not self.rounded:
-            return
-        for parameter, start, step in zip(self.parameters.values(), self.starts, self._steps().tolist(), strict=True):
-            fixed = self.integers[start : min(self.rounded, start + parameter.numel())]
-            parameter.view(-1)[: len(fixed)] = (fixed * step).to(parameter)
-
-    def state(self) -> dict[str, Any]:
-        return {"rounded": self.rounded, "integers": self.integers, "log_steps": self.log_steps}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        self.rounded = state["rounded"]
-        self.integers, self.log_steps = state["integers"].cpu(), state["log_steps"].cpu()
 
     def tensors(self) -> dict[str, QuantisedTensor]:
         """Free parameters are rounded to their nearest multiple."""
@@ -141,14 +124,13 @@ class CurvatureRounding(Rounding):
         return sort_neurons(tensors, self.layers)
 
     @torch.no_grad()
-    def finish(self) -> dict[str, QuantisedTensor]:
-        self.before_step(1.0)
-        while (excess := self.length() - self.size) > 0:  # rare and small: larger steps for all
+    def _fit_size(self) -> None:
+        """Enlarge all steps if the file exceeds its size: rare and by little."""
+        while (excess := self.length() - self.size) > 0:
             values = self._values()
             self.log_steps += max(0.005, math.log(2) * 8 * excess / self.count)
             self.integers = (values / self._each_step()).round().clamp(-LARGEST, LARGEST)
-        self.after_step()
-        return self.tensors()
+        self._write(0, self.integers * self._each_step())
 
     def _values(self) -> Float[Tensor, " n"]:
         return torch.cat([p.detach().flatten().cpu().double() for p in self.parameters.values()])
@@ -161,6 +143,7 @@ class CurvatureRounding(Rounding):
         """The step of each parameter."""
         return self._steps().repeat_interleave(torch.tensor(self.sizes))
 
+    @torch.no_grad()
     def _fit_steps(self, turns: int) -> None:
         """Scale the steps of tensors without any fixed parameter towards the file's size."""
         free = torch.tensor(self.starts) >= self.rounded
@@ -172,14 +155,18 @@ class CurvatureRounding(Rounding):
             change = max(-0.7, min(0.7, math.log(2) * excess / count))
             self.log_steps[free] = torch.maximum(self.log_steps + change, smallest)[free]
 
-    def _round_window(self, due: int) -> None:
-        start, stop = self.rounded, min(self.rounded + WINDOW, self.count)
-        count = min(stop, due) - start
-        values = self._values()
-        root = curvature_root(self.curvature(start, stop))
-        integers, moved = closest_point(values[start:stop], self._each_step()[start:stop], root, count)
-        self.integers[start : start + count] = integers
-        values[start:stop] = moved
-        self.rounded += count
-        for parameter, part in zip(self.parameters.values(), values.split(self.sizes), strict=True):
-            parameter.copy_(part.view(parameter.shape))
+    @torch.no_grad()
+    def _round_window(self, start: int, stop: int) -> None:
+        halves = [(H.double(), pull.double()) for H, pull in (self.curvature(start, stop) for _ in range(2))]
+        steps = self._each_step()[start:stop]
+        target = self._values()[start:stop] + _move(halves)
+        self.integers[start:stop] = closest_point(target, steps, curvature_root(halves[0][0] + halves[1][0]))
+        self.rounded = stop
+        self._write(start, self.integers[start:stop] * steps)
+
+    def _write(self, start: int, values: Float[Tensor, " n"]) -> None:
+        """Set the module's parameters from an index on."""
+        for parameter, first in zip(self.parameters.values(), self.starts, strict=True):
+            begin, end = max(first, start), min(first + parameter.numel(), start + len(values))
+            if begin < end:
+                parameter.view(-1)[begin - first : end - first] = values[begin - start : end - start].to(parameter)

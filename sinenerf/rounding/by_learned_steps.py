@@ -68,7 +68,8 @@ def settled_fraction(done: float, first: float) -> float:
 class LearnedStepRounding(Rounding):
     """Rounds all parameters from one point of the training on, and keeps their rate within a budget.
 
-    Training minimises the loss plus `penalty()` over `parameter_groups()`.
+    Training minimises the loss plus `penalty()` over `parameter_groups()`, calls `before_step` with the fraction of it
+    that is over, and `finish` at its end.
 
     Args:
         overhead: bytes of the file besides the coded integers. The bits that sorting the neurons saves are added to the
@@ -101,6 +102,7 @@ class LearnedStepRounding(Rounding):
 
     @property
     def active(self) -> bool:
+        """Whether rounding has started."""
         return all(step.active for _, step, _ in self._each())
 
     @property
@@ -109,6 +111,7 @@ class LearnedStepRounding(Rounding):
         return all(step.settling for _, step, _ in self._each())
 
     def start(self) -> None:
+        """Choose the steps and round from now on. `before_step` calls this when it is due."""
         bits = max(1.5, self.budget / self.count + START_BITS)
         for _, step, original in self._each():
             step.start(original, bits)
@@ -151,13 +154,12 @@ class LearnedStepRounding(Rounding):
         for _, step, original in self._each():
             step.coarsen(original, 0.0)
 
-    def after_step(self) -> None:
-        """Nothing to do: fixed parameters do not depend on the originals, which the optimiser changes."""
-
     def state(self) -> dict[str, Any]:
+        """The state that a checkpoint needs besides the module's own."""
         return {"multiplier": self.log_multiplier, "rate": self.last_rate}
 
     def load_state(self, state: dict[str, Any]) -> None:
+        """Continue from the `state()` of a checkpoint."""
         self.log_multiplier, self.last_rate = state["multiplier"], state["rate"]
 
     def parameter_groups(self) -> list[dict[str, Any]]:
@@ -190,6 +192,10 @@ class LearnedStepRounding(Rounding):
 
     @torch.no_grad()
     def finish(self) -> dict[str, QuantisedTensor]:
+        """Round all parameters that are still free, with larger steps if the file would exceed `size` bytes.
+
+        Returns the tensors, neurons in a file's order; the module has the same values, neurons in its own order.
+        """
         for _, step, original in self._each():
             if step.settling:
                 step.fix(original, within=1.0)

@@ -1,4 +1,4 @@
-"""The curvature of the training loss: how much each parameter of a network matters, and which ones are coupled.
+"""The curvature of the loss: how much each parameter of a trained network matters, and which ones are coupled.
 
 For a loss l(z) of a network's single output z, the Gauss-Newton matrix is H = mean of l''(z) J^T J over points, where
 the rows of J are the derivatives of z with respect to the parameters. l'' is large at few points, so points are drawn
@@ -6,7 +6,8 @@ in proportion to it, and H is the mean of their J^T J. One backward pass gives t
 output of every linear layer y = W x + b; those with respect to W, its factors and b follow from d and x in closed form.
 """
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,10 @@ from sinenerf.factored import FactoredLinear
 from sinenerf.layers import SineLowRankLinear
 
 Jacobian = Float[Tensor, "points parameters"]
+POINTS = 2**13
+"""At which H of 1,024 parameters is evaluated. With a quarter of them, what suits these points is worse at others."""
+CANDIDATES = 8
+"""Training points from which each of them is drawn."""
 CHUNK = 1024
 """Points per batch: their derivatives fit into a processor's cache."""
 
@@ -101,11 +106,15 @@ def draw_points(
 
 
 def gauss_newton(
-    network: nn.Module, points: Float[Tensor, "points dims"], start: int, stop: int
-) -> Float[Tensor, "parameters parameters"]:
-    """J^T J / points for the parameters from `start` to `stop`, in the order of `network.parameters()`, on the CPU.
+    network: nn.Module, points: Float[Tensor, "points dims"], start: int, stop: int, outputs: Float[Tensor, "points 1"]
+) -> tuple[Float[Tensor, "parameters parameters"], Float[Tensor, " parameters"]]:
+    """J^T J / points and J^T (z - z_0) / points for the parameters from `start` to `stop`, in the order of
+    `network.parameters()`, on the CPU.
 
-    For points from `draw_points` it is H up to a factor.
+    For points from `draw_points` the first is H up to a factor, and the second is to it what a gradient is.
+
+    Args:
+        outputs: z_0, which the network's outputs z should be.
     """
     parts: list[Rows] = []
     skipped = offset = 0
@@ -120,7 +129,31 @@ def gauss_newton(
         offset += parameter.numel()
     count = stop - start
     total = np.zeros((count, count), np.float32, order="F")
-    for some in points.split(CHUNK):
+    pull = np.zeros(count, np.float32)
+    for some, wanted in zip(points.split(CHUNK), outputs.split(CHUNK), strict=True):
         J = jacobian(network, some, parts)[:, skipped : skipped + count].float().cpu().numpy()
         total = ssyrk(1 / len(points), J.T, beta=1.0, c=total, overwrite_c=True)  # half of J^T J, which is symmetric
-    return torch.from_numpy(np.triu(total) + np.triu(total, 1).T)
+        pull += J.T @ (network(some) - wanted)[:, 0].detach().float().cpu().numpy() / len(points)
+    return torch.from_numpy(np.triu(total) + np.triu(total, 1).T), torch.from_numpy(pull)
+
+
+class Deviation:
+    """How far a network that is being rounded is from what it was at first, as `CurvatureRounding` needs it.
+
+    Args:
+        points: gives that many training points, others at each call.
+        loss: of the network's output against a label.
+    """
+
+    def __init__(self, network: nn.Module, points: Callable[[int], Float[Tensor, "n dims"]], loss: Loss) -> None:
+        self.network, self.points, self.loss = network, points, loss
+        self.trained = copy.deepcopy(network)
+
+    def __call__(
+        self, start: int, stop: int
+    ) -> tuple[Float[Tensor, "parameters parameters"], Float[Tensor, " parameters"]]:
+        """H and J^T (z - z_0) for the parameters from `start` to `stop`, at new points."""
+        points = draw_points(self.network, self.points(CANDIDATES * POINTS), POINTS, self.loss)
+        with torch.no_grad():
+            outputs = self.trained(points)
+        return gauss_newton(self.network, points, start, stop, outputs)

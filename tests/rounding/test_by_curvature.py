@@ -1,4 +1,4 @@
-"""Rounding by curvature during training."""
+"""Rounding by curvature after training."""
 
 import numpy as np
 import pytest
@@ -8,94 +8,110 @@ from sinenerf.codec.container import OCCUPANCY, pack
 from sinenerf.codec.entropy import LARGEST
 from sinenerf.occupancy.architecture import build_network
 from sinenerf.occupancy.config import OccupancyConfig
+from sinenerf.rounding import by_curvature, curvature
 from sinenerf.rounding.by_curvature import CurvatureRounding
-from sinenerf.rounding.curvature import gauss_newton
 
 
-class Course:
-    """A small network, trained to fit a ball while its parameters are rounded."""
+def points(count):
+    return torch.rand(count, 3) * 2 - 1
 
-    def __init__(self, size, layer="sine"):
-        torch.manual_seed(0)
-        self.network = build_network(OccupancyConfig(layer, rank=2, width=24))
-        self.optimizer = torch.optim.Adam(self.network.parameters(), 1e-3)
-        self.points = torch.rand(512, 3) * 2 - 1
-        self.rounding = CurvatureRounding(
-            self.network, size, lambda tensors: len(pack(OCCUPANCY, b"", tensors)),
-            lambda start, stop: gauss_newton(self.network, self.points, start, stop),
-        )  # fmt: skip
 
-    def step(self, done):
-        self.rounding.before_step(done)
-        inside = (self.points.norm(dim=1, keepdim=True) < 0.7).float()
-        self.optimizer.zero_grad()
-        torch.nn.functional.binary_cross_entropy_with_logits(self.network(self.points), inside).backward()
-        self.optimizer.step()
-        self.rounding.after_step()
+def file_length(tensors):
+    return len(pack(OCCUPANCY, b"", list(tensors)))
 
-    def rounded_values(self):
-        flat = torch.cat([p.detach().flatten() for p in self.network.parameters()])
-        return flat[: self.rounding.rounded].clone()
+
+@pytest.fixture(autouse=True)
+def few_points(monkeypatch):
+    monkeypatch.setattr(curvature, "POINTS", 512)
+
+
+def trained(layer="sine", width=24):
+    """A small network that was trained to fit a ball."""
+    torch.manual_seed(0)
+    network = build_network(OccupancyConfig(layer, rank=2, width=width))
+    optimizer = torch.optim.Adam(network.parameters(), 1e-2)
+    for _ in range(150):
+        x = points(512)
+        inside = (x.norm(dim=1, keepdim=True) < 0.7).float()
+        optimizer.zero_grad()
+        torch.nn.functional.binary_cross_entropy_with_logits(network(x), inside).backward()
+        optimizer.step()
+    return network
+
+
+def rounding_of(network, size):
+    deviation = curvature.Deviation(network, points, "cross-entropy")
+    return CurvatureRounding(network, size, file_length, deviation)
 
 
 @pytest.mark.parametrize("layer", ["sine", "low-rank", "dense"])
-def test_parameters_are_rounded_in_portions(layer):
-    """Rounded parameters stay while the others train on; the file fills its budget; the network has its values."""
-    course = Course(size=350 if layer != "dense" else 900, layer=layer)
-    counts = [0]
-    for step in range(200):
-        before = course.rounded_values()
-        course.step(step / 200)
-        after = course.rounded_values()
-        assert torch.equal(after[: len(before)], before)
-        if course.rounding.rounded > counts[-1]:
-            counts.append(course.rounding.rounded)
-    assert len(counts) > 10 and counts[-1] == course.rounding.count
-    tensors = course.rounding.finish()
-    size = len(pack(OCCUPANCY, b"", list(tensors.values())))
-    assert 0.97 * course.rounding.size < size <= course.rounding.size
+def test_the_file_fills_its_budget_and_the_network_has_its_values(layer, monkeypatch):
+    monkeypatch.setattr(by_curvature, "WINDOW", 100)
+    network = trained(layer)
+    rounding = rounding_of(network, size=350 if layer != "dense" else 900)
+    done = list(rounding.run())
+    assert len(done) == -(-rounding.count // 100) and done == sorted(done) and done[-1] == 1
+    tensors = rounding.tensors()
+    assert 0.97 * rounding.size < file_length(tensors.values()) <= rounding.size
     # the file's order of neurons differs, but the values are the same
-    for name, parameter in course.network.named_parameters():
+    for name, parameter in network.named_parameters():
         ours, stored = parameter.detach().numpy().flatten(), tensors[name].values().flatten()
         np.testing.assert_allclose(np.sort(np.abs(ours)), np.sort(np.abs(stored)), rtol=1e-6)
 
 
-@pytest.mark.parametrize("done", [0.0, 0.5, 0.8, 0.97])
-def test_a_file_keeps_its_size_wherever_training_stops(done):
-    course = Course(size=300)
-    course.step(done)
-    assert len(pack(OCCUPANCY, b"", list(course.rounding.finish().values()))) <= 300
+def test_later_windows_make_up_for_the_errors_of_earlier_ones(monkeypatch):
+    monkeypatch.setattr(by_curvature, "WINDOW", 60)
+    ratios = []
+    for seed in range(3):
+        deviations = []
+        for ridges in ((0.01, 0.1, 1.0), (1e12,)):  # with the second, no parameter moves
+            monkeypatch.setattr(by_curvature, "RIDGES", ridges)
+            network = trained()
+            torch.manual_seed(seed)
+            x = points(4096)
+            with torch.no_grad():
+                before = network(x)
+                for _ in rounding_of(network, 400).run():
+                    pass
+                deviations.append(float((network(x) - before).square().mean()))
+        ratios.append(deviations[0] / deviations[1])
+    assert np.mean(ratios) < 0.95
 
 
-def test_a_training_resumes_from_its_state():
-    whole, first, second = Course(300), Course(300), Course(300)
-    for step in range(100):
-        whole.step(step / 100)
-    for step in range(85):
-        first.step(step / 100)
-    second.network.load_state_dict(first.network.state_dict())
-    second.optimizer.load_state_dict(first.optimizer.state_dict())
-    second.rounding.load_state(first.rounding.state())
-    for step in range(85, 100):
-        second.step(step / 100)
-    for name, tensor in whole.rounding.finish().items():
-        assert np.array_equal(tensor.integers, second.rounding.finish()[name].integers)
+def test_a_move_must_suit_other_points_as_well():
+    """Parameters stay where each half of the points asks for the opposite."""
+    H, pull = torch.eye(5, dtype=torch.float64), torch.ones(5, dtype=torch.float64)
+    assert not by_curvature._move([(H, pull), (H, -pull)]).any()
+    assert (by_curvature._move([(H, pull), (H, pull)]) < -0.9).all()
+
+
+def test_an_untrained_network_keeps_its_size_too():
+    torch.manual_seed(0)
+    network = build_network(OccupancyConfig(rank=2, width=24))
+    rounding = rounding_of(network, 300)
+    for _ in rounding.run():
+        pass
+    assert rounding.length() <= 300
 
 
 @pytest.mark.slow
 def test_at_many_bits_no_parameter_is_cut_off():
     """At 16 bits each the largest parameters exceeded the format's largest integer."""
-    course = Course(size=1500)
-    before = course.network.head.weight.detach().clone()
-    tensors = course.rounding.finish()
-    torch.testing.assert_close(course.network.head.weight.detach(), before, atol=2e-3, rtol=0)
-    assert max(np.abs(tensor.integers).max() for tensor in tensors.values()) <= LARGEST
+    network = trained()
+    before = network.head.weight.detach().clone()
+    rounding = rounding_of(network, 1500)
+    for _ in rounding.run():
+        pass
+    torch.testing.assert_close(network.head.weight.detach(), before, atol=2e-3, rtol=0)
+    assert max(np.abs(tensor.integers).max() for tensor in rounding.tensors().values()) <= LARGEST
 
 
 def test_a_network_of_constant_output_is_rounded_too():
     """Its curvature is zero: in no direction can parameters compensate for others."""
-    course = Course(size=300)
+    network = trained()
     with torch.no_grad():
-        course.network.head.bias.fill_(-200.0)
-    tensors = course.rounding.finish()
-    assert len(pack(OCCUPANCY, b"", list(tensors.values()))) <= 300
+        network.head.bias.fill_(-200.0)
+    rounding = rounding_of(network, 300)
+    for _ in rounding.run():
+        pass
+    assert rounding.length() <= 300

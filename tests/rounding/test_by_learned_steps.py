@@ -74,7 +74,6 @@ def test_parameters_settle_in_portions():
         optimizer.zero_grad()
         ((layer(x) - target).square().mean() + rounding.penalty()).backward()
         optimizer.step()
-        rounding.after_step()
         assert torch.equal(before.nan_to_num(1e9), step_of_weight.fixed.nan_to_num(1e9))
         if not settled or not np.isclose(settled[-1], float((~before.isnan()).float().mean())):
             settled.append(float((~before.isnan()).float().mean()))

@@ -5,7 +5,7 @@ import torch
 
 from sinenerf.occupancy.architecture import build_network
 from sinenerf.occupancy.config import OccupancyConfig
-from sinenerf.rounding.curvature import draw_points, gauss_newton
+from sinenerf.rounding.curvature import Deviation, draw_points, gauss_newton
 
 
 def by_autograd(network, points):
@@ -29,9 +29,12 @@ def test_the_closed_form_agrees_with_autograd(settings, activation):
     J = by_autograd(network, points)
     expected, count = J.T @ J / 9, J.shape[1]
     near = {"rtol": 1e-4, "atol": 1e-5 * float(expected.max())}
-    torch.testing.assert_close(gauss_newton(network, points, 0, count), expected, **near)
-    # a window may begin and end within a row
-    torch.testing.assert_close(gauss_newton(network, points, 17, count - 7), expected[17:-7, 17:-7], **near)
+    outputs = network(points).detach() + torch.randn(9, 1)
+    slope = J.T @ (network(points) - outputs)[:, 0].detach() / 9
+    for start, stop in ((0, count), (17, count - 7)):  # a window may begin and end within a row
+        H, pull = gauss_newton(network, points, start, stop, outputs)
+        torch.testing.assert_close(H, expected[start:stop, start:stop], **near)
+        torch.testing.assert_close(pull, slope[start:stop], rtol=1e-4, atol=1e-5 * float(slope.abs().max()))
 
 
 def test_the_second_derivative_of_the_cross_entropy():
@@ -48,7 +51,8 @@ def test_the_second_derivative_of_the_cross_entropy():
     drawn = draw_points(network, points, 20_000, "cross-entropy")
     with torch.no_grad():
         p = torch.sigmoid(network(points))
-    H = gauss_newton(network, drawn, count - 9, count - 1) * (p * (1 - p)).mean()
+        outputs = network(drawn)
+    H = gauss_newton(network, drawn, count - 9, count - 1, outputs)[0] * (p * (1 - p)).mean()
     torch.testing.assert_close(H, hessian.view(8, 8), rtol=0.02, atol=0.02 * float(hessian.max()))
 
 
@@ -66,3 +70,16 @@ def test_points_are_drawn_by_the_second_derivative_of_the_loss():
     weight = float(p * (1 - p))
     assert abs(shares["cross-entropy"] - weight / (weight + 0.25)) < 0.02
     assert abs(shares["mse"] - weight**2 / (weight**2 + 0.0625)) < 0.02
+
+
+def test_the_deviation_is_measured_from_the_network_as_it_was():
+    torch.manual_seed(0)
+    network = build_network(OccupancyConfig("dense", width=8, depth=1))
+    deviation = Deviation(network, lambda count: torch.rand(count, 3) * 2 - 1, "cross-entropy")
+    count = sum(p.numel() for p in network.parameters())
+    H, pull = deviation(0, count)
+    assert not pull.any() and H.diagonal().min() >= 0
+    with torch.no_grad():
+        network.head.bias += 0.1
+    assert float(deviation(count - 1, count)[1]) == pytest.approx(0.1, rel=1e-4)
+    assert float(deviation.trained.head.bias) == pytest.approx(float(network.head.bias) - 0.1, abs=1e-6)
