@@ -1,5 +1,6 @@
 """The checkpoint beside an output file while it is being trained: after a kill, the same command resumes from it."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,8 +29,10 @@ def path_for(output: Path) -> Path:
 
 def save(path: Path, state: State) -> None:
     """Write a checkpoint, whole or not at all. If it has a "fingerprint", `load` must be given the same one."""
+    content = io.BytesIO()  # torch.save into a file names neither the disk nor the reason when it is full
+    torch.save(state, content)
     with replacing(path) as partial:
-        torch.save(state, partial)
+        partial.write_bytes(content.getbuffer())
 
 
 def load(path: Path, say: Callable[[str], None], fingerprint: str | None = None) -> State | None:
