@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
-from torch import nn
+from torch import Tensor, nn
 
 from sinenerf.codec.neuron_symmetry import hidden_layers
 from sinenerf.codec.tensors import QuantisedTensor, StoredTensor
@@ -23,7 +23,11 @@ class Rounding(ABC):
     def __init__(self, module: nn.Module, size: int, file_length: FileLength) -> None:
         self.size, self.file_length = size, file_length
         self.layers = hidden_layers(module)
-        self.count = sum(p.numel() for p in module.parameters() if p.requires_grad)
+        """Those whose neurons a file may put into another order."""
+        self.parameters: dict[str, Tensor] = {n: p for n, p in module.named_parameters() if p.requires_grad}
+        """The trainable ones by name, as the module has them before any rounding."""
+        self.count = sum(p.numel() for p in self.parameters.values())
+        """Number of all their entries."""
 
     @abstractmethod
     def tensors(self) -> dict[str, QuantisedTensor]:

@@ -79,7 +79,6 @@ class CurvatureRounding(Rounding):
     def __init__(self, module: nn.Module, size: int, file_length: FileLength, curvature: Curvature) -> None:
         super().__init__(module, size, file_length)
         self.curvature = curvature
-        self.parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
         self.sizes = [p.numel() for p in self.parameters.values()]
         self.starts = list(accumulate(self.sizes, initial=0))[:-1]
         self.rounded = 0  # number of fixed parameters, counted from the first

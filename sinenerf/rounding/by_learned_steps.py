@@ -91,7 +91,7 @@ class LearnedStepRounding(Rounding):
                 f"too few for {self.count:,} parameters: less than one bit each. Raise the size, or use fewer"
             )
         self._locations = []
-        for name, parameter in [(name, p) for name, p in module.named_parameters() if p.requires_grad]:
+        for name, parameter in self.parameters.items():
             path, _, leaf = name.rpartition(".")
             owner = module.get_submodule(path)
             parametrize.register_parametrization(owner, leaf, LearnedStep(parameter))
