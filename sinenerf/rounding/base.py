@@ -1,4 +1,8 @@
-"""What the two methods of rounding a network's parameters share."""
+"""What the two methods of rounding a network's parameters share.
+
+Each tensor becomes integers times a step of its own. How these are found differs: by curvature after the training of a
+shape, as learned steps during that of a scene.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
