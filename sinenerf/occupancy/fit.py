@@ -215,7 +215,11 @@ def _initial_field(
 
 
 def _train(training: Training, saved: Path | None) -> None:
-    """Train until the budget is used up or Ctrl-C is pressed, with a checkpoint at `saved`; then round."""
+    """Train until the budget is used up or Ctrl-C is pressed, with a checkpoint at `saved`; then round.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C during the rounding.
+    """
     with training.bar:
         with interruptible() as stop:
             for _ in training.run(stop):
@@ -223,7 +227,12 @@ def _train(training: Training, saved: Path | None) -> None:
                     training.save(saved)
         if saved is not None:
             training.save(saved)
-        training.finish()
+        try:
+            training.finish()
+        except KeyboardInterrupt:
+            if saved is not None:
+                training.bar.say("stopped during the rounding: run the same command to resume")
+            raise
 
 
 def check_file_size(field: OccupancyField, config: FitConfig) -> None:

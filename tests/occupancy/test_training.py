@@ -12,6 +12,7 @@ from sinenerf.occupancy.evaluate import iou, occupied
 from sinenerf.occupancy.fit import fit
 from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.training import Training
+from sinenerf.rounding import by_curvature
 from sinenerf.sine_file import load
 
 SMALL = {"width": 32, "rank": 2, "batch": 1024, "pool": 20_000}
@@ -71,6 +72,28 @@ def test_resumed_training_is_the_same_training(optimizer, torus, tmp_path, monke
     resumed = fit(torus, *settings, output)
     assert resumed.complete and [p.name for p in tmp_path.iterdir()] == ["x.sine"]
     torch.testing.assert_close(resumed.state_dict(), straight.state_dict())
+
+
+def test_rounding_is_repeated_after_an_interruption(torus, tmp_path, monkeypatch, capsys):
+    output, rounded = tmp_path / "x.sine", []
+
+    def interrupted(self, start, stop):
+        rounded.append(start)
+        if len(rounded) == 2:
+            raise KeyboardInterrupt
+
+    settings = OccupancyConfig(width=32, rank=8), FitConfig(steps=5, batch=256, pool=20_000)
+    monkeypatch.setattr(by_curvature, "WINDOW", 500)
+    with monkeypatch.context() as patch:
+        patch.setattr(by_curvature.CurvatureRounding, "_round_window", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            fit(torus, *settings, output, progress=True)
+    assert "run the same command to resume" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == [".x.sine.checkpoint"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "_train_step", None)  # the training is over
+        assert fit(torus, *settings, output).complete
+    assert [path.name for path in tmp_path.iterdir()] == ["x.sine"] and rounded == [0, 500]
 
 
 @pytest.mark.slow
