@@ -22,9 +22,10 @@ from sinenerf.datasets.knot import knot_mesh
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.loss import AutogradLoss
 from sinenerf.occupancy.mesh_input import prepare_mesh
+from sinenerf.occupancy.progress_bar import ProgressBar
 from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import Placement, Solid
-from sinenerf.occupancy.training import ProgressBar, Training
+from sinenerf.occupancy.training import Training
 
 TURN = 20
 

@@ -22,9 +22,10 @@ from sinenerf.factored import FactoredLinear, factored_layers
 from sinenerf.occupancy.evaluate import Truth
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.mesh_input import read_mesh
+from sinenerf.occupancy.progress_bar import ProgressBar
 from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import Placement, Solid
-from sinenerf.occupancy.training import ProgressBar, Training
+from sinenerf.occupancy.training import Training
 
 MOMENTUM = 0.95
 NEWTON_SCHULZ = 3.4445, -4.7750, 2.0315

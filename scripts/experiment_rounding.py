@@ -20,10 +20,11 @@ from sinenerf.common.console import Stop
 from sinenerf.common.settings import LayerKind
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.mesh_input import read_mesh
+from sinenerf.occupancy.progress_bar import ProgressBar
 from sinenerf.occupancy.sampling import SurfaceSampler
 from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import Placement, Solid
-from sinenerf.occupancy.training import ProgressBar, Training
+from sinenerf.occupancy.training import Training
 from sinenerf.rounding import by_curvature, lattice_search
 from sinenerf.rounding.lattice_search import sorted_root
 

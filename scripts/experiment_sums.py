@@ -27,9 +27,10 @@ from sinenerf.occupancy.config import FitConfig, OccupancyConfig
 from sinenerf.occupancy.evaluate import Truth
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.mesh_input import read_mesh
+from sinenerf.occupancy.progress_bar import ProgressBar
 from sinenerf.occupancy.sizing import BITS_PER_PARAMETER, split_settings
 from sinenerf.occupancy.solid import Placement, Solid
-from sinenerf.occupancy.training import ProgressBar, Training
+from sinenerf.occupancy.training import Training
 from sinenerf.rounding.by_curvature import CurvatureRounding
 
 GAUSSIAN = hidden_gain("gaussian", 10.0)

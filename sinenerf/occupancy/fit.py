@@ -13,7 +13,6 @@ from sinenerf.codec.container import SUFFIX
 from sinenerf.common import checkpoint
 from sinenerf.common.axes import UpChoice
 from sinenerf.common.checks import check_choice
-from sinenerf.common.console import interruptible
 from sinenerf.common.files import check_not_an_input, check_output
 from sinenerf.common.hardware import best_device
 from sinenerf.occupancy.config import FitConfig, OccupancyConfig
@@ -21,11 +20,12 @@ from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.header import check_writable, overhead
 from sinenerf.occupancy.mesh_input import MeshReport, prepare_mesh, read_mesh
 from sinenerf.occupancy.mirror_trial import folding_pays
+from sinenerf.occupancy.progress_bar import ProgressBar
 from sinenerf.occupancy.shell import Shell, thickness_of
 from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import LARGEST_AMBIGUOUS_FRACTION, Placement, Solid
 from sinenerf.occupancy.symmetry import chosen_mirror
-from sinenerf.occupancy.training import ProgressBar, Training
+from sinenerf.occupancy.training import Training
 from sinenerf.occupancy.upright import UpGuess, guess_up
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def fit(
     if output is not None and saved is not None:
         training.output_existed = output.exists()
         training.resume(saved, _fingerprint(solid, architecture, config, start))
-    _train(training, saved)
+    training.complete(saved)
     field.complete = training.finished
     if history is not None:
         history.extend(training.history)
@@ -212,27 +212,6 @@ def _initial_field(
     if start is not None:
         field.load_state_dict(start.state_dict())
     return field
-
-
-def _train(training: Training, saved: Path | None) -> None:
-    """Train until the budget is used up or Ctrl-C is pressed, with a checkpoint at `saved`; then round.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C during the rounding.
-    """
-    with training.bar:
-        with interruptible() as stop:
-            for _ in training.run(stop):
-                if saved is not None and training.save_is_due:
-                    training.save(saved)
-        if saved is not None:
-            training.save(saved)
-        try:
-            training.finish()
-        except KeyboardInterrupt:
-            if saved is not None:
-                training.bar.say("stopped during the rounding: run the same command to resume")
-            raise
 
 
 def check_file_size(field: OccupancyField, config: FitConfig) -> None:

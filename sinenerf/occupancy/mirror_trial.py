@@ -22,9 +22,10 @@ from sinenerf.common.console import Stop
 from sinenerf.occupancy.config import FitConfig
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.mirror import Mirror
+from sinenerf.occupancy.progress_bar import ProgressBar
 from sinenerf.occupancy.sampling import SurfaceSampler, soft_labels
 from sinenerf.occupancy.solid import Solid
-from sinenerf.occupancy.training import ProgressBar, Training
+from sinenerf.occupancy.training import Training
 
 STEPS = 400
 """Steps of the short training."""

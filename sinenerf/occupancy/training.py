@@ -2,21 +2,17 @@
 
 import itertools
 import math
-import sys
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from torch import Tensor
 
 from sinenerf.codec.container import OCCUPANCY, pack
 from sinenerf.codec.tensors import load_tensors
 from sinenerf.common import checkpoint
-from sinenerf.common.console import Stop, say
+from sinenerf.common.console import Stop, interruptible
 from sinenerf.common.optimization import make_optimizer
 from sinenerf.common.training_clock import training_time
 from sinenerf.factored import keep_weights
@@ -25,6 +21,7 @@ from sinenerf.occupancy.evaluate import iou, occupied
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.header import header_of
 from sinenerf.occupancy.loss import FusedLoss, make_loss
+from sinenerf.occupancy.progress_bar import ProgressBar
 from sinenerf.occupancy.sampling import SurfaceSampler, make_sampler
 from sinenerf.occupancy.schedule import Plateau, Schedule
 from sinenerf.occupancy.solid import Solid
@@ -36,46 +33,6 @@ WATCHED = 2**14  # points drawn like those of the training, for the loss that en
 DRAWN = 2**13  # points that are drawn at once for the curvature
 SAVE_EVERY = 20.0  # seconds of training between two checkpoints
 SCORE_EVERY = 5.0  # seconds of training between two evaluations of the held-out points
-
-
-class ProgressBar:
-    """A bar with the remaining time and the IoU, and messages above it, on standard error; silent unless `shown`."""
-
-    def __init__(self, shown: bool) -> None:
-        self.shown = shown
-        self._bar = Progress(
-            TextColumn("Fitting"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TextColumn("{task.fields[note]}"),
-            console=Console(file=sys.stderr),
-            disable=not shown,
-        )
-        self._task = self._bar.add_task("fit", total=1.0, note="")
-
-    def __enter__(self) -> "ProgressBar":
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def say(self, message: str) -> None:
-        """Print a one-line message if the bar is shown."""
-        if self.shown:
-            say(message)
-
-    def warn(self, message: str) -> None:
-        """Print a warning if the bar is shown, else issue it as a Python warning."""
-        if self.shown:
-            say(f"warning: {message}")
-        else:
-            warnings.warn(message, stacklevel=4)
-
-    def update(self, done: float, left: str, step: int, iou: float) -> None:
-        """Move the bar to `done`, the fraction of the training that is over."""
-        note = f"{left}, step {step:,}" + (f", IoU {iou:.4f}" if iou else "")
-        self._bar.update(self._task, completed=done, note=note)
 
 
 class Training:
@@ -125,6 +82,26 @@ class Training:
     def learning_rate(self) -> float:
         """Learning rate of the current step."""
         return self.config.learning_rate * self.schedule.rate(self.step, self.seconds)
+
+    def complete(self, saved: Path | None) -> None:
+        """Train until the budget is used up or Ctrl-C is pressed, with a checkpoint at `saved`; then round.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C during the rounding.
+        """
+        with self.bar:
+            with interruptible() as stop:
+                for _ in self.run(stop):
+                    if saved is not None and self.save_is_due:
+                        self.save(saved)
+            if saved is not None:
+                self.save(saved)
+            try:
+                self.finish()
+            except KeyboardInterrupt:
+                if saved is not None:
+                    self.bar.say("stopped during the rounding: run the same command to resume")
+                raise
 
     def run(self, stop: Stop) -> Iterator[None]:
         """Train until the budget is used up or `stop` is set. Yields after each evaluation of the held-out points."""
