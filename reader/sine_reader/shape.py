@@ -36,6 +36,8 @@ class Shape:
     """Axis that points up, one of UPS, for those who show the shape."""
     mirror: tuple[np.ndarray, float] | None
     """Unit normal n and offset c of the plane n x = c of the cube beyond which the shape is its own image."""
+    pieces: int
+    """Of how many connected pieces, those with the most faces, the surface consists; 0 for all of them."""
     activation: int
     """RELU, GAUSSIAN or SINE_WAVE."""
     bandwidth: float
@@ -96,15 +98,15 @@ def read_shape(container: Container) -> Shape:
     check(len(header) >= 2, WRONG_LENGTH)
     choices = header[0]
     extras = header[1] if choices >> 7 else 0
-    number_up, flags = extras & 7, extras & ~(7 | MIRROR)
-    valid = bool(extras) == bool(choices >> 7) and not flags & ~PAPER and number_up < len(UPS)
-    check(valid, "its extras byte sets bits that the format lacks")
+    number_up = extras & 7
+    valid = bool(extras) == bool(choices >> 7) and number_up < len(UPS)
+    check(valid, "its extras byte is empty, or has an up axis that the format lacks")
     number, activation = choices & 3, choices >> 2 & 3
     check(activation <= SINE_WAVE, "it has an activation that the format does not define")
     numbers, place = _numbers(header, 1 + (choices >> 7), number, activation)
     width, depth, rank = (int(numbers[name]) for name in ("width", "depth", "rank"))
     bandwidth = numbers["bandwidth"]
-    bits = [bool(choices >> bit & 1) for bit in (4, 5, 6)] + [bool(flags)]
+    bits = [bool(choices >> bit & 1) for bit in (4, 5, 6)] + [bool(extras & PAPER)]
     kind = LayerKind(number, numbers["omega"], numbers["spread"], *bits)
     check(1e-3 <= bandwidth <= 1e6, f"bandwidth is {bandwidth}, beyond the format's bounds")
     in_bounds = 1 <= width < 2**16 and 1 <= depth < 2**8 and 1 <= rank < 2**16 and width**2 * depth <= 2**24
@@ -117,7 +119,8 @@ def read_shape(container: Container) -> Shape:
     shapes = [entry for layer in layers for entry in layer.shapes()]
     tensors = read_tensors(container.body, shapes)
     weights = [layer.weights(tensors) for layer in layers]
-    return Shape(np.array(centre), scale, UPS[number_up], mirror, activation, bandwidth, layers, tensors, weights)
+    up, pieces = UPS[number_up], extras >> 5
+    return Shape(np.array(centre), scale, up, mirror, pieces, activation, bandwidth, layers, tensors, weights)
 
 
 def _numbers(header: bytes, place: int, layer: int, activation: int) -> tuple[dict[str, float], int]:

@@ -108,7 +108,7 @@ class OccupancyField(nn.Module):
         """The same for an opened file, without building the network."""
         config, placement = read_header(container)
         mirror = "none" if placement.mirror is None else str(placement.mirror)
-        settings = asdict(config) | {"up": placement.up, "mirror": mirror}
+        settings = asdict(config) | {"up": placement.up, "mirror": mirror, "pieces": placement.pieces or "all"}
         return file_info(container, "occupancy field", settings, tensors_of(config))
 
     def to_bytes(self) -> bytes:

@@ -24,6 +24,9 @@ UPS, UP_BITS = get_args(Up), 0b111
 """Axes by their number in the lowest bits of the extras byte, which no setting uses."""
 MIRROR = 1 << 3
 """The bit of the extras byte for a plane of symmetry."""
+PIECES = 5
+"""The first of the bits of the extras byte, up to the last, for the number of pieces."""
+MOST_PIECES = 0b111
 SCALE = struct.Struct("<H")
 LONGEST_CENTRE = 7
 """Bytes of the longest number in the centre: 2^42 scales from the origin."""
@@ -61,10 +64,10 @@ def header_of(config: OccupancyConfig, placement: Placement) -> bytes:
     """
     check_writable(config)
     extras, choices = divmod(pack_settings(config), 1 << 8)
-    extras |= UPS.index(placement.up) | MIRROR * (placement.mirror is not None)
+    extras |= UPS.index(placement.up) | MIRROR * (placement.mirror is not None) | placement.pieces << PIECES
     first = bytes([choices | EXTRAS, extras] if extras else [choices])
     scale, centre = placement.numbers()
-    if Placement.of_numbers(scale, centre, placement.up, placement.mirror) != placement:
+    if Placement.of_numbers(scale, centre, placement.up, placement.mirror, placement.pieces) != placement:
         raise CodecError(f"a file holds no centre {placement.centre} with a scale of {placement.scale}")
     place = SCALE.pack(scale) + b"".join(map(signed_varint, centre))
     if max(map(abs, centre)) >= 1 << 7 * LONGEST_CENTRE - 1:
@@ -91,7 +94,8 @@ def read_header(container: Container) -> tuple[OccupancyConfig, Placement]:
         raise CodecError("is damaged: its extras byte is empty")
     if extras & UP_BITS >= len(UPS):
         raise CodecError(f"is damaged: the format has no up axis with number {extras & UP_BITS}")
-    config, place = _read_settings(header, header[0] & CHOICES | (extras & ~(UP_BITS | MIRROR)) << 8, 1 + bool(extras))
+    others = UP_BITS | MIRROR | MOST_PIECES << PIECES
+    config, place = _read_settings(header, header[0] & CHOICES | (extras & ~others) << 8, 1 + bool(extras))
     if place + SCALE.size > len(header):
         raise CodecError("is damaged: its header has the wrong length")
     (scale,), place = SCALE.unpack_from(header, place), place + SCALE.size
@@ -106,7 +110,7 @@ def read_header(container: Container) -> tuple[OccupancyConfig, Placement]:
         mirror = Mirror((x, y, z), offset)
     if place != len(header):
         raise CodecError("is damaged: its header has the wrong length")
-    return config, Placement.of_numbers(scale, centre, UPS[extras & UP_BITS], mirror)
+    return config, Placement.of_numbers(scale, centre, UPS[extras & UP_BITS], mirror, extras >> PIECES)
 
 
 def _read_signed(header: bytes, place: int, count: int, longest: int = LONGEST) -> tuple[list[int], int]:

@@ -51,6 +51,8 @@ class Placement:
     """Axis that points up, for those who show the shape; nothing else is turned."""
     mirror: Mirror | None = None
     """Plane of the cube beyond which a field is the mirror image of itself."""
+    pieces: int = 0
+    """Of how many connected pieces, the largest ones, the surface consists; 0: of all that the field has."""
 
     @classmethod
     def of(cls, mesh: "trimesh.Trimesh", margin: float = 0.0, up: Up = "y") -> "Placement":
@@ -69,12 +71,14 @@ class Placement:
         return cls.of_numbers(number, steps.round().astype(int).tolist(), up)
 
     @classmethod
-    def of_numbers(cls, scale: int, centre: Sequence[int], up: Up = "y", mirror: Mirror | None = None) -> "Placement":
+    def of_numbers(
+        cls, scale: int, centre: Sequence[int], up: Up = "y", mirror: Mirror | None = None, pieces: int = 0
+    ) -> "Placement":
         """The placement that a file holds as whole numbers: the upper 17 bits of the scale in float32, and how many
         times scale / 64 each coordinate of the centre is."""
         length = float(np.uint32(scale << 15).view(np.float32))
         x, y, z = (number * length / CENTRE_PARTS for number in centre)
-        return cls((x, y, z), length, up, mirror)
+        return cls((x, y, z), length, up, mirror, pieces)
 
     def numbers(self) -> tuple[int, list[int]]:
         """(scale, centre) for `of_numbers`, of a placement that a file holds."""

@@ -8,12 +8,13 @@ whole grid.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from sinenerf.occupancy.pieces import largest_pieces
 from sinenerf.occupancy.solid import Placement
 from sinenerf.occupancy.surface_grid import Grid, LevelError, Logits
 
@@ -56,7 +57,7 @@ def extract_surface(
         placement: placement of the cube, in the coordinates of the mesh to return.
         resolution: cells per side of the cube.
         level: occupancy between 0 and 1.
-        largest_component: keep only the connected piece with the most faces.
+        largest_component: keep only the connected piece with the most faces, whatever the placement says of pieces.
 
     Raises:
         LevelError: (a ValueError) the field does not reach the level, is nowhere below it, is NaN or noise; or the
@@ -65,18 +66,13 @@ def extract_surface(
     """
     import trimesh
 
+    placement = replace(placement, pieces=1) if largest_component else placement
     surface = find_surface(logits, placement, resolution, level)
-    faces = surface.faces
-    if largest_component:
-        piece = trimesh.graph.connected_component_labels(trimesh.graph.face_adjacency(faces), node_count=len(faces))
-        faces = faces[piece == np.bincount(piece).argmax()]
-    mesh = trimesh.Trimesh(surface.vertices, faces, process=False)
-    mesh.remove_unreferenced_vertices()
-    return Extraction(mesh, surface.evaluations)
+    return Extraction(trimesh.Trimesh(surface.vertices, surface.faces, process=False), surface.evaluations)
 
 
 def find_surface(logits: Logits, placement: Placement, resolution: int, level: float = 0.5) -> Surface:
-    """The surface of `extract_surface` as bare arrays.
+    """The surface of `extract_surface` as bare arrays: of the largest pieces, if the placement says how many.
 
     Raises:
         LevelError, ValueError: as `extract_surface`.
@@ -94,4 +90,6 @@ def find_surface(logits: Logits, placement: Placement, resolution: int, level: f
     values = np.where(values > 0, np.maximum(values, MIN_OFFSET), np.minimum(values, -MIN_OFFSET))
     # libigl takes values below the level as inside
     surface, faces, _ = igl.marching_cubes(-values.astype(np.float64), vertices, index.reshape(-1, 8), 0.0)
+    if placement.pieces:
+        surface, faces = largest_pieces(surface, faces, placement.pieces)
     return Surface(placement.from_cube(surface), faces.astype(np.int64), grid.evaluations)

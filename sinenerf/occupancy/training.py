@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -159,7 +160,8 @@ class Training:
 
     def rounding(self, size: int) -> CurvatureRounding:
         """What rounds the parameters for a file of `size` bytes."""
-        header, drawn = header_of(self.field.config, self.field.placement), itertools.count(self.step)
+        # with the byte for the number of pieces, which is chosen once the field is finished
+        header, drawn = header_of(self.field.config, replace(self.field.placement, pieces=1)), itertools.count(self.step)
 
         def points(count: int) -> Tensor:
             batches = [self.sampler.batch(next(drawn), DRAWN)[0] for _ in range(count // DRAWN)]

@@ -27,13 +27,14 @@ import { checkCount } from "./tensors.js";
  * @typedef {{ normal: [number, number, number], offset: number }} Mirror the plane n x = c of the cube, beyond which a
  *   shape is its own mirror image; n has length 1
  * @typedef {"y" | "z" | "x" | "-y" | "-z" | "-x"} Up
- * @typedef {{ centre: [number, number, number], scale: number, up: Up, mirror: Mirror | null }} Placement
+ * @typedef {{ centre: [number, number, number], scale: number, up: Up, mirror: Mirror | null, pieces: number }} Placement
+ *   pieces: of how many connected pieces, the largest ones, the surface consists; 0 for all
  */
 
 /** @type {Activation[]} */
 const ACTIVATIONS = ["relu", "gaussian", "sine"];
 const [MIRROR, PAPER] = [1 << 3, 1 << 4]; // in the extras byte
-const UP_BITS = 7;
+const [UP_BITS, PIECES] = [7, 5]; // the pieces' number is in the bits from the sixth on
 /** By their number in the extras byte. @type {Up[]} */
 const UPS = ["y", "z", "x", "-y", "-z", "-x"];
 const LARGEST_BAKED = 2 ** 24;
@@ -53,8 +54,8 @@ export function readOccupancyHeader(header) {
     throw new SineFileError("is damaged: it has a layer or an activation that the format does not define");
   }
   const up = UPS[extras & UP_BITS];
-  if (choices >> 7 ? !extras || extras & ~(PAPER | MIRROR | UP_BITS) || !up : 0) {
-    throw new SineFileError("is damaged: its extras byte is empty, or sets bits that the format does not have");
+  if (choices >> 7 ? !extras || !up : 0) {
+    throw new SineFileError("is damaged: its extras byte is empty, or has an up axis that the format lacks");
   }
   const numbers = new NumberReader(header, 1 + (choices >> 7));
   const [factored, isSine] = [LAYERS[layer] !== "dense", LAYERS[layer] === "sine"];
@@ -90,6 +91,7 @@ export function readOccupancyHeader(header) {
   /** @type {Placement} */
   const placement = {
     centre: [coordinate(), coordinate(), coordinate()], scale, up, mirror: extras & MIRROR ? readMirror(numbers) : null,
+    pieces: extras >> PIECES,
   };
   if (numbers.place !== header.length) throw wrongLength();
   return { config, placement };
