@@ -35,7 +35,9 @@ def pieces_of(faces: Faces, count: int) -> tuple[Int[np.ndarray, " f"], int]:
     return rank[piece], len(sizes)
 
 
-def largest_pieces(vertices: Vertices, faces: Faces, count: int) -> tuple[Vertices, Faces]:
+def largest_pieces(
+    vertices: Vertices, faces: Faces, count: int
+) -> tuple[Float[np.ndarray, "kept 3"], Int[np.ndarray, "of_kept 3"]]:
     """The vertices and faces of the `count` pieces with the most faces."""
     kept = faces[pieces_of(faces, len(vertices))[0] < count]
     used, index = np.unique(kept, return_inverse=True)

@@ -90,6 +90,7 @@ def find_surface(logits: Logits, placement: Placement, resolution: int, level: f
     values = np.where(values > 0, np.maximum(values, MIN_OFFSET), np.minimum(values, -MIN_OFFSET))
     # libigl takes values below the level as inside
     surface, faces, _ = igl.marching_cubes(-values.astype(np.float64), vertices, index.reshape(-1, 8), 0.0)
+    faces = faces.astype(np.int64)
     if placement.pieces:
         surface, faces = largest_pieces(surface, faces, placement.pieces)
-    return Surface(placement.from_cube(surface), faces.astype(np.int64), grid.evaluations)
+    return Surface(placement.from_cube(surface), faces, grid.evaluations)

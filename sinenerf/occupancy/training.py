@@ -22,16 +22,20 @@ from sinenerf.occupancy.evaluate import iou, occupied
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.header import header_of
 from sinenerf.occupancy.loss import FusedLoss, make_loss
+from sinenerf.occupancy.pieces import best_count
 from sinenerf.occupancy.progress_bar import ProgressBar
 from sinenerf.occupancy.sampling import SurfaceSampler, make_sampler
 from sinenerf.occupancy.schedule import Plateau, Schedule
 from sinenerf.occupancy.solid import Solid
+from sinenerf.occupancy.surface import find_surface
+from sinenerf.occupancy.surface_grid import LevelError
 from sinenerf.rounding.by_curvature import CurvatureRounding
 from sinenerf.rounding.curvature import Deviation
 
 HELD_OUT = 100_000  # uniform points of the cube for the IoU in the progress bar
 WATCHED = 2**14  # points drawn like those of the training, for the loss that ends an open training
 DRAWN = 2**13  # points that are drawn at once for the curvature
+PIECES_RESOLUTION = 128  # cells per side of the surface whose pieces are judged
 SAVE_EVERY = 20.0  # seconds of training between two checkpoints
 SCORE_EVERY = 5.0  # seconds of training between two evaluations of the held-out points
 
@@ -40,7 +44,7 @@ class Training:
     """State of a fit: network, optimiser, step and elapsed seconds."""
 
     def __init__(self, field: OccupancyField, solid: Solid, config: FitConfig, bar: ProgressBar) -> None:
-        self.field, self.config, self.bar = field, config, bar
+        self.field, self.solid, self.config, self.bar = field, solid, config, bar
         self.device = next(field.parameters()).device
         self.step, self.seconds, self.saved_at, self.iou = 0, 0.0, 0.0, 0.0
         self.rounding_seconds = 0.0
@@ -153,6 +157,7 @@ class Training:
         if size is not None:
             self._round(self.rounding(size))
         keep_weights(self.field.cpu().eval())
+        self.field.placement = replace(self.field.placement, pieces=self._pieces())
         self._score()  # rounding changes the field
         if self.history:
             seconds = self.seconds + self.rounding_seconds
@@ -160,8 +165,8 @@ class Training:
 
     def rounding(self, size: int) -> CurvatureRounding:
         """What rounds the parameters for a file of `size` bytes."""
-        # with the byte for the number of pieces, which is chosen once the field is finished
-        header, drawn = header_of(self.field.config, replace(self.field.placement, pieces=1)), itertools.count(self.step)
+        placement = replace(self.field.placement, pieces=1)  # so that there is a byte for the number, chosen later
+        header, drawn = header_of(self.field.config, placement), itertools.count(self.step)
 
         def points(count: int) -> Tensor:
             batches = [self.sampler.batch(next(drawn), DRAWN)[0] for _ in range(count // DRAWN)]
@@ -176,6 +181,15 @@ class Training:
             self.bar.update(done, "rounding", self.step, self.iou)
         self.rounding_seconds = training_time(self.config.clock) - begin
         self.field.coded = load_tensors(self.field.network, rounding.tensors())
+
+    def _pieces(self) -> int:
+        """Of how many of its largest pieces the field's surface should consist."""
+        whole = replace(self.field.placement, pieces=0)
+        try:
+            surface = find_surface(self.field.logits, whole, PIECES_RESOLUTION)
+        except LevelError:  # there is no surface, which is said when one is asked for
+            return 0
+        return best_count(whole.to_cube(surface.vertices), surface.faces, self.solid)
 
     def save(self, path: Path) -> None:
         """Write a checkpoint atomically."""

@@ -36,3 +36,9 @@ def test_many_points_are_evaluated_in_parts(monkeypatch):
     whole = shape.logits(points)
     monkeypatch.setattr("sine_reader.shape.CHUNK", 7 * shape.layers[0].outputs)
     np.testing.assert_allclose(shape.logits(points), whole, atol=1e-5)
+
+
+def test_the_number_of_pieces_is_read():
+    assert {name_of(path): sine_reader.load(path).pieces for path in golden()} == {
+        name_of(path): int(name_of(path) == "pieces") for path in golden()
+    }

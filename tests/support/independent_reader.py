@@ -75,7 +75,12 @@ def read(data):
 
 def occupancy_header(header):
     extras, place = (header[1], 2) if header[0] >> 7 else (0, 1)
-    config = {"paper": extras >> 4 & 1, "pieces": extras >> 5, "mirror": None, "up": ["+y", "+z", "+x", "-y", "-z", "-x"][extras & 7]}
+    config = {
+        "paper": extras >> 4 & 1,
+        "pieces": extras >> 5,
+        "mirror": None,
+        "up": ["+y", "+z", "+x", "-y", "-z", "-x"][extras & 7],
+    }
     for name, bit in {"layer": 0, "activation": 2, "learn_omega": 4, "learn_gain": 5, "anchored": 6}.items():
         config[name] = header[0] >> bit & (3 if bit in (0, 2) else 1)
     config |= dict.fromkeys(["rank", "omega", "spread", "bandwidth"], 1)  # matter to nothing where they are not stored

@@ -59,6 +59,12 @@ test("a plane of symmetry is read, and points beyond it are evaluated at their i
   assert.equal(/** @type {import("../decoder/index.js").OccupancyFile} */ (decode(read("sine.sine"))).placement.mirror, null);
 });
 
+test("the number of pieces is read", () => {
+  const pieces = ["pieces.sine", "z-up.sine", "mirror.sine"].map((name) =>
+    /** @type {import("../decoder/index.js").OccupancyFile} */ (decode(read(name))).placement.pieces);
+  assert.deepEqual(pieces, [1, 0, 0]);
+});
+
 test("the split of a training is read", () => {
   const { capture } = /** @type {{ capture: { split: unknown } }} */ (decode(read("scenes/split.sine")));
   assert.deepEqual(capture.split, { rule: "spread", parameter: 18, checksum: 0x89abcdef });
