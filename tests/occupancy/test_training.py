@@ -53,7 +53,7 @@ def test_the_budget_is_not_spent_on_compiling_kernels(counted, clock, torus, tmp
         return train_step(self)
 
     monkeypatch.setattr(Training, "_train_step", timed)
-    architecture, config = split_settings({"minutes": 0.1, "clock": counted, **SMALL})
+    architecture, config = split_settings({"minutes": 0.095, "clock": counted, **SMALL})
     assert fit(torus, architecture, config, tmp_path / "x.sine").complete
     assert steps == pytest.approx([0, 1, 2, 3, 4, 5] if counted == "wall" else [0, 2, 4])
 
