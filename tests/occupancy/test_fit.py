@@ -1,8 +1,7 @@
 """Fitting: inputs, settings, budgets, and a field that resembles its shape."""
 
-from pathlib import Path
-
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
