@@ -61,6 +61,6 @@ def test_shapes_are_learnt_together():
     shapes = [experiment.Shape(mesh, options.pool, 0) for mesh in (ball, ball.copy().apply_scale([1, 0.5, 0.8]))]
     variant = BY_NAME["dense, hidden matrices shared, own change of rank 2"]
     few = experiment.train(variant, shapes, 600, replace(options, seconds=1e-3))
-    more = experiment.train(variant, shapes, 600, replace(options, seconds=0.5))
+    more = experiment.train(variant, shapes, 600, replace(options, seconds=1.5))
     assert few["steps"] == 2 < more["steps"]
     assert more["iou"] > 0.9 > few["iou"]
