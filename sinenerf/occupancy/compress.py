@@ -1,4 +1,4 @@
-"""Compression of a finished occupancy field: training continues while its parameters are rounded to fit a budget."""
+"""Compression of a finished occupancy field: it is trained further, then its parameters are rounded to fit a budget."""
 
 from pathlib import Path
 
