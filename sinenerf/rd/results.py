@@ -22,8 +22,6 @@ TITLE_SETTINGS = ("width", "rank", "bytes", "faces", "bits")
 BUDGETS = ("minutes", "steps")
 """Settings that limit a training."""
 Settings = dict[str, Any]
-ADDED: Settings = {"init": "spread", "mirror": "auto", "clock": "wall"}
-"""Settings that came after results were measured, at the value that all of these have."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +148,6 @@ class Result:
             raise ValueError(f"{path}: is not a result of a sweep")
         if content.pop("format") != FORMAT:
             raise ValueError(f"{path}: has another version; this sinenerf reads format {FORMAT}. Upgrade sinenerf")
-        content.setdefault("decode_seconds", None)  # results of before it was measured
         if missing := names - set(content):
             raise ValueError(f"{path}: is damaged: it lacks {sorted(missing)[0]!r}. Delete it and sweep again")
         result = cls(**{name: content[name] for name in names}, source=path)
@@ -171,11 +168,6 @@ class Result:
         finite = all(isinstance(n, int | float) and math.isfinite(n) for n in numbers)
         if not (finite and (self.size is None or self.size > 0) and self.seconds >= 0):
             raise ValueError(f"{self.source}: is damaged: a number is missing or not finite. Delete it and sweep again")
-
-
-def without_added(settings: Settings) -> Settings:
-    """Settings without those of `ADDED` that have the value given there: a job's hash stays what it was."""
-    return {name: value for name, value in settings.items() if not (name in ADDED and value == ADDED[name])}
 
 
 def working_folder(artefact: Path) -> Path:

@@ -55,7 +55,7 @@ def test_the_papers_settings(tmp_path):
         if job.settings["layer"] == "dense" or job.settings["rank"] == 1:
             assert count == (132_865 if job.settings["layer"] == "dense" else 2_817)
     for job in (*jobs["nerf"], *jobs["occupancy"]):
-        assert job.settings.get("init") == ("paper" if job.settings["layer"] == "sine" else None)
+        assert job.settings["init"] == ("paper" if job.settings["layer"] == "sine" else "spread")
         assert not job.settings["anchored"] and job.settings["bits"] == 32
     assert {(j.settings["width"], j.settings["depth"]) for j in jobs["nerf"]} == {(256, 8)}
 

@@ -123,16 +123,6 @@ def test_a_damaged_look_or_count_is_passed_over(damage, tmp_path):
     assert [made.size for made in results] == [1000] and "is damaged: " in problem and "\n" not in problem
 
 
-def test_a_result_of_before_the_time_to_decode_was_measured_is_read(tmp_path):
-    save_results(tmp_path, result(1000, decode_seconds=0.5))
-    (path,) = tmp_path.rglob("*.json")
-    content = json.loads(path.read_text())
-    assert content.pop("decode_seconds") == 0.5
-    path.write_text(json.dumps(content))
-    (read,), problems = read_results(tmp_path)
-    assert read.decode_seconds is None and not problems
-
-
 def test_different_budgets_are_not_compared():
     same = [result(), result(2000)]
     check_comparable(same)

@@ -16,7 +16,7 @@ from sinenerf.plugin.scoring import model_renderer, score_held_out
 from sinenerf.radiance.evaluate import mean_metrics
 from sinenerf.radiance.placement import place
 from sinenerf.rd.programs.radiance import check_budget, parser_settings, save_picture, scene_files, train_within
-from sinenerf.rd.results import Measurement, Settings, without_added, working_folder
+from sinenerf.rd.results import Measurement, Settings, working_folder
 
 METHODS = ("vanilla-nerf", "nerfacto", "tensorf")
 DEFAULTS: Settings = {
@@ -64,7 +64,7 @@ class NerfstudioProgram:
         config = configure(settings["method"], Path(), Path(), settings["options"], {})
         if settings["bits"] == 8:
             _check_fits(settings["method"], count_weights(largest_model(config)))
-        return without_added(settings)
+        return settings
 
     def estimate(self, settings: Settings) -> float | None:
         return None if settings["minutes"] is None else 60 * settings["minutes"] + 120  # with setting up and scoring

@@ -24,7 +24,7 @@ from sinenerf.occupancy.mesh_input import read_mesh
 from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import Placement
 from sinenerf.occupancy.upright import guess_up
-from sinenerf.rd.results import Measurement, Settings, bytes_by_part, without_added, working_folder
+from sinenerf.rd.results import Measurement, Settings, bytes_by_part, working_folder
 from sinenerf.sine_file import describe, load
 
 EVALUATION = {"eval_points": 1_000_000, "eval_resolution": 256}
@@ -81,7 +81,7 @@ class OccupancyProgram:
         settings = asdict(architecture) | asdict(config) | evaluation
         # the machine chooses these unless they are given, so they are not part of the job
         chosen = {"device", "precision"} - set(given)
-        return without_added({name: value for name, value in settings.items() if name not in chosen})
+        return {name: value for name, value in settings.items() if name not in chosen}
 
     def estimate(self, settings: Settings) -> float | None:
         seconds, _ = _fit_settings(settings)[1].budget()

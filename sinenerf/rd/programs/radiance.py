@@ -18,7 +18,7 @@ from sinenerf.radiance.architecture import build_networks
 from sinenerf.radiance.config import RadianceNetworks
 from sinenerf.radiance.evaluate import mean_metrics
 from sinenerf.radiance.image_metrics import Image
-from sinenerf.rd.results import DEFAULT_DOWNSCALE, Measurement, Settings, bytes_by_part, without_added, working_folder
+from sinenerf.rd.results import DEFAULT_DOWNSCALE, Measurement, Settings, bytes_by_part, working_folder
 from sinenerf.sine_file import describe
 
 TRAINING: Settings = {
@@ -131,8 +131,7 @@ class RadianceProgram:
         file_size(1, settings["bits"], settings["bytes"])
         build_networks(replace(model, **{name: settings[name] for name in known}).architecture(endless=True))
         # lists, as they are read back from JSON
-        lists = {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
-        return without_added(lists)
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
 
     def estimate(self, settings: Settings) -> float | None:
         return None if settings["minutes"] is None else 60 * settings["minutes"] + 40  # with setting up and scoring
