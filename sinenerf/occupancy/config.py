@@ -76,7 +76,9 @@ class FitConfig:
     """processor: count minutes in processor time, in which other programs play no part; with several threads, the time
     of all of them."""
     batch: int = setting(8192, positive=True, chosen_for_size=True)
-    """Points per step."""
+    """Points per step, at first."""
+    growth: float = setting(1.0, positive=True, chosen_for_size=True)
+    """Factor by which the points per step grow in the course of the training, in doublings."""
     optimizer: OptimizerKind = setting("adam", chosen_for_size=True)
     """soap is Adam in the eigenbasis of the gradients. It is better, except for a sine with a spread of 1 or more."""
     learning_rate: float = setting(1e-2, positive=True, chosen_for_size=True)
@@ -116,6 +118,8 @@ class FitConfig:
         settings.check(self)
         if self.near > 1:
             raise ValueError(f"near is {self.near}: it is a share of the points, at most 1")
+        if self.growth < 1:
+            raise ValueError(f"growth is {self.growth}: the points per step can only grow, by a factor of 1 or more")
         self.budget()
         self.file_size(1)
         if self.device == "cuda":

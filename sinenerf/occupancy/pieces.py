@@ -23,12 +23,10 @@ GAIN = 0.02
 def pieces_of(faces: Faces, count: int) -> tuple[Int[np.ndarray, " f"], int]:
     """(piece of each face, number of pieces), the piece with the most faces first; of `count` vertices, those without a
     face are in none."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
+    from trimesh.graph import connected_component_labels
 
     edges = np.concatenate([faces[:, :2], faces[:, 1:]])
-    graph = coo_array((np.ones(len(edges), bool), edges.T), shape=(count, count))
-    labels = connected_components(graph, directed=False)[1][faces[:, 0]]
+    labels = connected_component_labels(edges, node_count=count)[faces[:, 0]]
     _, piece, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     rank = np.empty_like(sizes)
     rank[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes))

@@ -30,6 +30,8 @@ EVERY = 10
 """Steps between two changes of the average."""
 WARM_UP, WARM_UP_STEPS = 0.02, 200
 """The rate rises during this fraction of the training, or these steps, whichever is over first."""
+GROWS = (0.25, 0.85)
+"""Fractions of the training between which the points per step grow."""
 
 
 class Plateau:
@@ -97,6 +99,7 @@ class Schedule:
 
     def __init__(self, config: FitConfig, plateau: Plateau | None) -> None:
         self.max_seconds, self.max_steps = config.budget()
+        self.most_growth = config.growth
         self.plateau = plateau
 
     def done(self, step: int, seconds: float) -> float:
@@ -116,6 +119,14 @@ class Schedule:
         known = 0.0 if self.waits(step, seconds) else done
         warm = min(1.0, 0.01 + max(known / WARM_UP, step / WARM_UP_STEPS))
         return warm * 0.5 * (1 + math.cos(math.pi * max(0.0, done - CONSTANT) / (1 - CONSTANT)))
+
+    def growth(self, step: int, seconds: float) -> int:
+        """Points per step relative to the first step's: a power of two.
+
+        While the rate is high, many small steps lead farther; later the noise of few points keeps the loss up.
+        """
+        grown = min(1.0, max(0.0, (self.done(step, seconds) - GROWS[0]) / (GROWS[1] - GROWS[0])))
+        return int(2 ** round(grown * math.log2(self.most_growth)))
 
     def time_left(self, step: int, seconds: float) -> str:
         """The remaining time, or what the training waits for."""

@@ -126,7 +126,8 @@ class Training:
     def _train_step(self) -> float | Tensor:
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
-        points, inside = (tensor.to(self.device) for tensor in self.sampler.batch(self.step, self.config.batch))
+        size = self.config.batch * self.schedule.growth(self.step, self.seconds)
+        points, inside = (tensor.to(self.device) for tensor in self.sampler.batch(self.step, size))
         points = self.field.fold(points)
         with self.gradients.around_step():
             self.optimizer.zero_grad()

@@ -12,7 +12,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     import trimesh
 
-Density = Callable[[Float[Tensor, "n 3"]], Float[Tensor, "n"]]
+Density = Callable[[Float[Tensor, "n 3"]], Float[Tensor, " n"]]
 Corners = tuple[Sequence[float], Sequence[float]]
 """A box: its smallest and its largest x, y, z."""
 Grid = Float[np.ndarray, "x y z"]

@@ -31,6 +31,12 @@ def test_a_share_of_points_is_at_most_one():
         FitConfig(near=1.5).check()
 
 
+def test_the_batch_cannot_shrink():
+    FitConfig(growth=1.0).check()
+    with pytest.raises(ValueError, match=r"growth is 0.5: the points per step can only grow, by a factor of 1 or more"):
+        FitConfig(growth=0.5).check()
+
+
 def test_two_values_for_one_budget_are_refused():
     with pytest.raises(ValueError, match="give minutes or steps, not both"):
         FitConfig(minutes=1.0, steps=5).check()

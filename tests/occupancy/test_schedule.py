@@ -60,6 +60,14 @@ def test_a_given_end_fixes_progress_and_rate():
     assert Schedule(FitConfig(minutes=1), None).done(5, 30) == 0.5
 
 
+def test_the_batch_grows_in_doublings():
+    grows = Schedule(FitConfig(steps=100, growth=4.0), None)
+    sizes = [grows.growth(step, 0) for step in range(101)]
+    assert sizes == sorted(sizes) and set(sizes) == {1, 2, 4}
+    assert (sizes[25], sizes[55], sizes[85]) == (1, 2, 4)
+    assert {Schedule(FitConfig(steps=100), None).growth(step, 0) for step in range(101)} == {1}
+
+
 def test_an_open_end_follows_from_the_plateau_or_from_the_time_allowed():
     plateau = watched(lambda step: 1.0, 400)
     ends = Schedule(FitConfig(bytes=12_000), plateau)

@@ -58,6 +58,7 @@ def test_larger_files_have_larger_networks_and_smaller_steps(layer):
 @pytest.mark.parametrize("layer", LAYERS)
 def test_large_files_have_deeper_networks_and_points_nearer_to_the_surface(layer):
     (small, wide), (large, narrow) = (split_settings({"layer": layer, "bytes": size}) for size in (5000, 100_000))
+    assert wide.growth == 1 and narrow.growth == 4
     assert small.depth < large.depth and wide.near < narrow.near <= 1 and wide.distance > narrow.distance
     assert split_settings({"layer": layer, "bytes": 100_000, "depth": 2})[0].depth == 2
 

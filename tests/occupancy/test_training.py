@@ -10,6 +10,7 @@ from sinenerf.common import training_clock
 from sinenerf.occupancy.config import FitConfig, OccupancyConfig
 from sinenerf.occupancy.evaluate import iou, occupied
 from sinenerf.occupancy.fit import fit
+from sinenerf.occupancy.sampling import SurfaceSampler
 from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.training import Training
 from sinenerf.rounding import by_curvature
@@ -38,6 +39,14 @@ def test_a_loss_that_is_no_number_stops(torus, tmp_path):
             tmp_path / "x.sine",
         )
     assert not (tmp_path / "x.sine").exists()
+
+
+def test_the_batch_grows(torus, tmp_path, monkeypatch):
+    sizes, batch = [], SurfaceSampler.batch
+    monkeypatch.setattr(SurfaceSampler, "batch", lambda *given: (sizes.append(given[2]), batch(*given))[1])
+    architecture, config = split_settings({"steps": 10, "growth": 4.0, "bits": 32, **SMALL})
+    assert fit(torus, architecture, config, tmp_path / "x.sine").complete
+    assert sizes == [1024] * 4 + [2048] * 3 + [4096] * 3
 
 
 @pytest.mark.parametrize("counted", ["wall", "processor"])
