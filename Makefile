@@ -7,7 +7,7 @@ VIDEO ?=
 SCENE ?=
 # minutes of training; by default 5 for the generated scene and 10 for others
 MINUTES ?=
-PYTEST = .venv/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+PYTEST = .venv/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations=15
 
 demo: setup
 	@echo "== demo: makes a scene of photographs, a film and a page; under 10 minutes on 2 CPU cores for the generated ones"
@@ -21,7 +21,7 @@ else
 endif
 
 test: lint docs
-	@echo "== test: every test, with the real commands; about 15 minutes on 2 CPU cores"
+	@echo "== test: every test, with the real commands; about 20 minutes on 2 CPU cores"
 	@$(PYTEST)
 
 test-quick: lint
