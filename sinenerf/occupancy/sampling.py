@@ -1,4 +1,4 @@
-"""Training points with labels. A batch depends only on seed and step, so a resumed run draws the same points."""
+"""Training points with labels. A batch depends only on seed, step and size, so a resumed run draws the same points."""
 
 from functools import lru_cache
 from typing import Protocol, runtime_checkable
