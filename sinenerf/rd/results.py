@@ -49,20 +49,21 @@ class Job:
     def name(self) -> str:
         """Stem of its files: the method, the settings of `TITLE_SETTINGS`, and the key."""
         shown = self._title_settings()
-        if self.settings.get("layer") == "dense":  # has no rank
-            shown.pop("rank", None)
         settings = [f"{name}{shown[name]}" for name in TITLE_SETTINGS if name in shown]
         words = [re.sub(r"[^\w.]+", "-", word).strip("-.").lower() for word in (self.method, *settings)]
         return "-".join([*filter(None, words), self.key])
 
     @property
     def title(self) -> str:
-        """The job in a few words: what differs between the jobs of a sweep."""
-        shown = " ".join(f"{name}={value}" for name, value in self._title_settings().items())
-        return f"{self.scene}, {self.method} {shown}"
+        """The job in a few words, with the key that its files end with."""
+        shown = "".join(f" {name}={value}" for name, value in self._title_settings().items())
+        return f"{self.scene}, {self.method}{shown} ({self.key})"
 
     def _title_settings(self) -> Settings:
-        return {k: v for k, v in self.settings.items() if k in TITLE_SETTINGS and v is not None}
+        shown = {k: v for k, v in self.settings.items() if k in TITLE_SETTINGS and v is not None}
+        if self.settings.get("layer") == "dense":  # has no rank
+            shown.pop("rank", None)
+        return shown
 
     def path(self, results: Path) -> Path:
         """Its result file."""

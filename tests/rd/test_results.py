@@ -176,3 +176,11 @@ def test_pictures_of_different_sizes_are_not_compared():
 def test_empty_folder_says_what_to_do(tmp_path):
     with pytest.raises(FileNotFoundError, match="sinenerf sweep"):
         read_results(tmp_path)
+
+
+def test_titles_tell_jobs_apart_and_name_no_rank_of_a_dense_network():
+    settings = {"layer": "dense", "width": 64, "rank": 32, "bits": 6}
+    jobs = [Job("photographs", "fern", "thin dense", "nerf", settings | {"learning_rate": r}) for r in (4e-3, 8e-3)]
+    assert len({job.title for job in jobs}) == 2
+    assert jobs[0].title == f"fern, thin dense width=64 bits=6 ({jobs[0].key})"
+    assert jobs[0].name == f"thin-dense-width64-bits6-{jobs[0].key}"
