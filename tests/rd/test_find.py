@@ -96,7 +96,7 @@ def test_a_job_that_fails_leaves_the_others_to_find(budgets, data, tmp_path, mon
     found = call_sinenerf("find", tmp_path / "r", "--iou", 0.9, "--plan", plan, "--data", data)
     assert found.returncode == 0 and ran == [2000] and "1,994 bytes" in found.stdout, found.stderr
     assert found.stderr.startswith("sinenerf: box, sine ") and found.stderr.count("\n") == 1
-    assert found.stderr.endswith(" bytes=1000 failed: KeyError: 'of a library'\n")
+    assert " bytes=1000 (" in found.stderr and found.stderr.endswith(") failed: KeyError: 'of a library'\n")
 
 
 def test_find_does_not_run_what_it_could_not_compare(plan, data, tmp_path):
