@@ -76,6 +76,8 @@ def bd(
 ) -> None:
     """Bjontegaard deltas: how many fewer bytes a method needs at equal quality, and what it gains at equal bytes.
 
+    Where results differ by their seed alone, their mean counts, and ± is the standard deviation of the rate over seeds.
+
     By size: the change in bytes at equal quality for each of the method's sizes, on average (a geometric mean) and on
     the worst scene, and the times to encode and to decode, which for the other method are those at equal quality, too.
 
@@ -99,7 +101,8 @@ def bd(
         return
     comparison = compare_methods(read_comparable(results), anchor, test, quality)
     if json:
-        mean = {"rate": comparison.mean_rate, "quality": comparison.mean_quality} if comparison.deltas else None
+        means = (comparison.mean_rate, comparison.mean_deviation, comparison.mean_quality)
+        mean = dict(zip(("rate", "deviation", "quality"), means, strict=True)) if comparison.deltas else None
         content: dict[str, Any] = {"anchor": anchor, "test": test, "measure": comparison.measure}
         content |= {"scenes": [asdict(d) for d in comparison.deltas], "mean": mean, "refused": comparison.refused}
         print(json_format.dumps(content, indent=2))
@@ -116,12 +119,11 @@ def _print_comparison(anchor: str, test: str, comparison: "Comparison") -> None:
     for name in ("scene", "BD-rate", "BD-quality", "over", "overlap"):
         table.add_column(name, justify="left" if name == "scene" else "right")
     for d in comparison.deltas:
-        table.add_row(
-            d.scene, f"{d.rate:+.1f} %", _signed(d.quality), f"{d.low:.4g} to {d.high:.4g}", f"{100 * d.overlap:.0f} %"
-        )
-    if len(comparison.deltas) > 1:
+        reach = (f"{d.low:.4g} to {d.high:.4g}", f"{100 * d.overlap:.0f} %")
+        table.add_row(d.scene, _rate(d.rate, d.deviation), _signed(d.quality), *reach)
+    if comparison.mean_rate is not None and len(comparison.deltas) > 1:
         table.add_section()
-        mean = (f"{comparison.mean_rate:+.1f} %", _signed(comparison.mean_quality))
+        mean = (_rate(comparison.mean_rate, comparison.mean_deviation), _signed(comparison.mean_quality))
         table.add_row(f"mean of {len(comparison.deltas)}", *mean, "", "")
     Console().print(table)
     for reason in comparison.refused:
@@ -170,6 +172,11 @@ def _equivalents(rows: "list[SizeRow]", measure: str) -> str:
     mean, worst = (100 * math.expm1(value) for value in (fmean(c for _, c in known), max(c for _, c in known)))
     part = "" if len(known) == len(rows) else f", {len(known)} of {len(rows)} scenes"
     return f"{size:,.0f}, {mean:+.0f} % ({worst:+.0f} %){part}"
+
+
+def _rate(rate: float, deviation: float | None) -> str:
+    """A rate with its standard deviation over seeds."""
+    return f"{rate:+.1f} %" if deviation is None else f"{rate:+.1f} ± {deviation:.1f} %"
 
 
 def _signed(value: float | None) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 PRECISION = 24
 """The frequencies of a table sum to 2^24, the default precision of constriction's coders."""
@@ -35,6 +35,10 @@ class CodecError(ValueError):
 def ratio(code: int) -> int:
     """A or C for its code, 1 - 2^(-code/8), in units of 2^-32."""
     return 2**32 - (ROOTS[code % FINE] >> code // FINE)
+
+
+LOG_RATIOS = np.array([math.log(max(ratio(code), 1) / 2**32) for code in range(256)])
+"""log A or log C for each code."""
 
 
 def usual_c(a: int, signed: bool) -> int:
@@ -140,17 +144,23 @@ def _shortest(
     Args:
         total, squares: the sums of |q| and of |q| (|q| - 1) / 2 over the integers.
     """
-    q, best = np.arange(bound + 1, dtype=np.float64), (np.inf, 0, 0)
+    (q, widths), best = _blocks(bound), (np.inf, 0, 0)
     for a, columns in pairs:
-        log_a, log_c = _log_ratio(a), np.array([_log_ratio(int(c)) for c in columns])
-        side = np.exp(log_a * q[:, None] + log_c * (q * (q - 1) / 2)[:, None]).sum(0)
+        log_a, log_c = LOG_RATIOS[a], LOG_RATIOS[columns]
+        side = widths @ np.exp(log_a * q[:, None] + log_c * (q * (q - 1) / 2)[:, None])
         lengths = count * np.log(2 * side - 1 if signed else side) - log_a * total - log_c * squares
         best = min(best, (float(lengths.min()), a, int(columns[int(lengths.argmin())])))
     return best[1:]
 
 
-def _log_ratio(code: int) -> float:
-    return math.log(max(ratio(code), 1) / 2**32)
+@lru_cache(maxsize=64)
+def _blocks(bound: int) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    """Blocks into which 0..bound is divided: (centres, widths). Far out p is so smooth that it is summed by blocks."""
+    starts = [0]
+    while (end := starts[-1] + max(1, starts[-1] // 64)) <= bound:
+        starts.append(end)
+    ends = np.array([*starts[1:], bound + 1])
+    return (np.array(starts) + ends - 1) / 2, (ends - np.array(starts)).astype(np.float64)
 
 
 @lru_cache(maxsize=64)

@@ -2,12 +2,14 @@
 
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import stdev
 
 import numpy as np
 
 from sinenerf.rd.programs.registry import DATASETS
 from sinenerf.rd.results import Result
+from sinenerf.rd.seeds import average_seeds, split_by_seed
 
 FALLING_MEASURES = ("chamfer_l1", "lpips")
 """Measures where less is better."""
@@ -115,6 +117,8 @@ class Delta:
     """Range of quality that both curves cover, over which the rate is averaged."""
     overlap: float
     """Length of this range as a share of the shorter curve's range."""
+    deviation: float | None = None
+    """Standard deviation of the rate over the seeds; None where fewer than two have one."""
 
 
 def bjontegaard_delta(anchor: Points, test: Points, scene: str, falling: bool = False) -> Delta:
@@ -167,6 +171,14 @@ class Comparison:
         return float(np.mean([d.rate for d in self.deltas])) if self.deltas else None
 
     @property
+    def mean_deviation(self) -> float | None:
+        """Standard deviation of the mean rate over the seeds; None where a scene has none."""
+        deviations = [d.deviation for d in self.deltas if d.deviation is not None]
+        if not deviations or len(deviations) < len(self.deltas):
+            return None
+        return float(np.linalg.norm(deviations)) / len(deviations)
+
+    @property
     def mean_quality(self) -> float | None:
         """Mean over the scenes with a delta of quality; None where no scene has one."""
         known = [d.quality for d in self.deltas if d.quality is not None]
@@ -188,18 +200,25 @@ def results_of_both(results: list[Result], anchor: str, test: str, quality: str 
 
 
 def compare_methods(results: list[Result], anchor: str, test: str, quality: str | None = None) -> Comparison:
-    """Bjontegaard deltas of the method `test` against `anchor` on each scene.
+    """Bjontegaard deltas of the method `test` against `anchor` on each scene; of several seeds the mean counts.
 
     Raises:
         ValueError: a method has no results, or no result has the quality.
     """
     results = results_of_both(results, anchor, test, quality)
     measure = choose_measure(results, quality)
+
+    def delta(part: list[Result], scene: str) -> Delta:
+        one, two = (curve_points(average_seeds(part), scene, name, measure) for name in (anchor, test))
+        return bjontegaard_delta(one, two, scene, measure in FALLING_MEASURES)
+
     deltas, refused = [], []
     for scene in dict.fromkeys(r.scene for r in results):
-        one, two = (curve_points(results, scene, name, measure) for name in (anchor, test))
+        part = [r for r in results if r.scene == scene and r.method in (anchor, test)]
         try:
-            deltas.append(bjontegaard_delta(one, two, scene, measure in FALLING_MEASURES))
+            mean = delta(part, scene)
+            rates = [delta(one_seed, scene).rate for one_seed in split_by_seed(part)]
+            deltas.append(replace(mean, deviation=stdev(rates) if len(rates) > 1 else None))
         except ValueError as error:
             refused.append(str(error))
     return Comparison(measure, deltas, refused)

@@ -10,6 +10,7 @@ import numpy as np
 from sinenerf.common.files import replacing
 from sinenerf.rd.curves import FALLING_MEASURES, Points, curve_points, mean_curve, pareto_front
 from sinenerf.rd.results import Result
+from sinenerf.rd.seeds import average_seeds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,10 +44,11 @@ NINES_OFFSET = 1e-4
 
 
 def figure(results: list[Result], measure: str, axis: Axis) -> tuple["Figure", Marks]:
-    """The plot, and the results of its marks."""
+    """The plot, and the results of its marks; of several seeds the mean is drawn."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator
 
+    results = average_seeds(results)
     scenes = list(dict.fromkeys(r.scene for r in results))
     styles = _styles({r.method for r in results})
     panels = len(scenes) + (len(scenes) > 1)

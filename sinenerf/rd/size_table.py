@@ -7,6 +7,7 @@ import numpy as np
 
 from sinenerf.rd.curves import FALLING_MEASURES, Points, choose_measure, curve_points, results_of_both, upper_hull
 from sinenerf.rd.results import Result
+from sinenerf.rd.seeds import average_seeds
 
 SECOND_MEASURE = "chamfer_l1"
 """Sizes are compared at equal quality by this measure, too, where results have it."""
@@ -39,12 +40,13 @@ class SizeRow:
 
 
 def compare_sizes(results: list[Result], anchor: str, test: str, quality: str | None = None) -> list[SizeRow]:
-    """A row for each scene and size of `test`, sorted by size. Of several results of a size the best one counts.
+    """A row for each scene and size of `test`, sorted by size. Of several seeds the mean counts, and of several
+    results of a size the best one.
 
     Raises:
         ValueError: a method has no results, no result of `test` has the setting `bytes`, or no result has the quality.
     """
-    results = results_of_both(results, anchor, test, quality)
+    results = average_seeds(results_of_both(results, anchor, test, quality))
     first = choose_measure(results, quality)
     known = {name for r in results for name, value in r.quality.items() if value is not None}
     measures = [first, *({SECOND_MEASURE} & known - {first} if quality is None else ())]
