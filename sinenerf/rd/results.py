@@ -48,8 +48,7 @@ class Job:
     @property
     def name(self) -> str:
         """Stem of its files: the method, the settings of `TITLE_SETTINGS`, and the key."""
-        shown = self._title_settings()
-        settings = [f"{name}{shown[name]}" for name in TITLE_SETTINGS if name in shown]
+        settings = [f"{name}{value}" for name, value in self._title_settings().items()]
         words = [re.sub(r"[^\w.]+", "-", word).strip("-.").lower() for word in (self.method, *settings)]
         return "-".join([*filter(None, words), self.key])
 
@@ -60,7 +59,7 @@ class Job:
         return f"{self.scene}, {self.method}{shown} ({self.key})"
 
     def _title_settings(self) -> Settings:
-        shown = {k: v for k, v in self.settings.items() if k in TITLE_SETTINGS and v is not None}
+        shown = {name: self.settings[name] for name in TITLE_SETTINGS if self.settings.get(name) is not None}
         if self.settings.get("layer") == "dense":  # has no rank
             shown.pop("rank", None)
         return shown
