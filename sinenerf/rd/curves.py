@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from statistics import stdev
 
@@ -217,8 +218,12 @@ def compare_methods(results: list[Result], anchor: str, test: str, quality: str 
         part = [r for r in results if r.scene == scene and r.method in (anchor, test)]
         try:
             mean = delta(part, scene)
-            rates = [delta(one_seed, scene).rate for one_seed in split_by_seed(part)]
-            deltas.append(replace(mean, deviation=stdev(rates) if len(rates) > 1 else None))
         except ValueError as error:
             refused.append(str(error))
+            continue
+        rates = []
+        for one_seed in split_by_seed(part):
+            with suppress(ValueError):  # it lacks some of the sizes
+                rates.append(delta(one_seed, scene).rate)
+        deltas.append(replace(mean, deviation=stdev(rates) if len(rates) > 1 else None))
     return Comparison(measure, deltas, refused)
