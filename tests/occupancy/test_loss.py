@@ -50,7 +50,7 @@ def test_gradients_do_not_remain_from_the_step_before():
 
 
 def test_no_number_is_subnormal():
-    """With subnormal numbers a step took twenty times as long on an Intel processor."""
+    """With subnormal numbers a step took up to twenty times as long on an Intel processor."""
     network = build_network(OccupancyConfig(layer="dense", width=16))
     with torch.no_grad():
         network.trunk.layers[0].weight.mul_(6)  # most points are far from a neuron's peak
