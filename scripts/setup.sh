@@ -29,7 +29,6 @@ if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
     fi
 fi
 
-# --no-compile: Python compiles a module when it is first imported, and most of the 27,000 never are
 pip() { .venv/bin/python -m pip --quiet --disable-pip-version-check "$@"; }
 constraints=$(mktemp)
 trap 'rm -f "$constraints"' EXIT
@@ -47,9 +46,9 @@ else
     echo "   no GPU: torch for the CPU, where pip finds that build"
 fi
 echo "   1/2 torch"
-pip install --no-compile "$TORCH" ${extra[@]+"${extra[@]}"} --constraint "$constraints"
+pip install "$TORCH" ${extra[@]+"${extra[@]}"} --constraint "$constraints"
 echo "   2/2 nerfstudio, open3d, sinenerf"
-pip install --no-compile --editable ".[dev]" ${extra[@]+"${extra[@]}"} --constraint "$constraints"
+pip install --editable ".[dev]" ${extra[@]+"${extra[@]}"} --constraint "$constraints"
 
 # Where PyTorch's index cannot be reached, pip takes torchvision from PyPI, which has it for CUDA alone. Beside torch for
 # the CPU its import fails (sinenerf/compat.py): in this environment, torch itself declares what is missing at its start
