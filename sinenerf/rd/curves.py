@@ -210,7 +210,8 @@ def compare_methods(results: list[Result], anchor: str, test: str, quality: str 
     measure = choose_measure(results, quality)
 
     def delta(part: list[Result], scene: str) -> Delta:
-        one, two = (curve_points(average_seeds(part), scene, name, measure) for name in (anchor, test))
+        means = average_seeds(part)
+        one, two = (curve_points(means, scene, name, measure) for name in (anchor, test))
         return bjontegaard_delta(one, two, scene, measure in FALLING_MEASURES)
 
     deltas, refused = [], []

@@ -1,6 +1,5 @@
 """Jobs that differ by their seed alone: a method's mean over its seeds, and one seed at a time."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import replace
 from statistics import fmean
@@ -14,14 +13,12 @@ def average_seeds(results: Iterable[Result]) -> list[Result]:
     The best of several seeds would flatter a method that has more of them. A mean lists its seeds as its setting
     `seed`, has the source of the first, and no history, since each training looked at other times.
     """
-    groups: dict[str, list[Result]] = {}
+    groups: dict[object, list[Result]] = {}
     for index, result in enumerate(results):
-        if "seed" not in result.settings:
-            groups[str(index)] = [result]
-            continue
         others = {name: value for name, value in result.settings.items() if name != "seed"}
-        key = json.dumps([result.dataset, result.scene, result.method, result.program, others], sort_keys=True)
-        groups.setdefault(key, []).append(result)
+        job = replace(result.job, settings=others)
+        group = index if "seed" not in result.settings else (job.dataset, job.scene, job.key)
+        groups.setdefault(group, []).append(result)
     return [_average(group) if len(group) > 1 else group[0] for group in groups.values()]
 
 
@@ -52,4 +49,4 @@ def split_by_seed(results: list[Result]) -> list[list[Result]]:
         seeds.setdefault(result.method, set()).add(result.settings.get("seed", 0))
     several = [found for found in seeds.values() if len(found) > 1]
     common = sorted(set.intersection(*several)) if several else []
-    return [[r for r in results if len(seeds[r.method]) == 1 or r.settings["seed"] == seed] for seed in common]
+    return [[r for r in results if len(seeds[r.method]) == 1 or r.settings.get("seed", 0) == seed] for seed in common]
