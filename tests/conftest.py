@@ -7,9 +7,6 @@ import pytest
 import support.typechecker  # noqa: F401  # jaxtyping looks it up as an attribute of its package
 from jaxtyping import install_import_hook
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # each of its processes has a core of its own
-    os.environ["OMP_NUM_THREADS"] = "1"
-os.environ.setdefault("OMP_NUM_THREADS", "2")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started with nohup or &: programs of the tests must hear Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
 install_import_hook(
@@ -40,6 +37,13 @@ pytest_plugins = [
     "support.torus",
     "support.viewer_server",
 ]
+
+
+def pytest_configure(config):
+    """Each of pytest-xdist's processes has a core of its own. It has to start with these variables: plugins load
+    libraries, which read them, before this file is read there."""
+    if config.getoption("numprocesses", None):
+        os.environ.update(OMP_NUM_THREADS="1", NUMBA_NUM_THREADS="1")
 
 
 @pytest.fixture(autouse=True)

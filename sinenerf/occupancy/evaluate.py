@@ -204,8 +204,9 @@ def evaluate(
     Raises:
         ValueError: fewer than five points.
     """
+    compared = Truth(truth, field.placement, points, seed, thickness)  # first, since it may refuse its arguments
     surface = surface_of(field, resolution) if thickness is None else None
-    return Truth(truth, field.placement, points, seed, thickness).evaluate_field(field, size, surface)
+    return compared.evaluate_field(field, size, surface)
 
 
 def check_placement(mesh: "trimesh.Trimesh", placement: Placement, path: Path) -> None:

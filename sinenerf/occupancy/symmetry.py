@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool
 
 from sinenerf.common.settings import MirrorChoice
 from sinenerf.occupancy.mirror import Mirror, Points, Vector, reflect
@@ -53,13 +54,14 @@ def find_mirror(solid: Solid, seed: int = 0) -> tuple[Mirror, float]:
     mirrors = [Mirror.of(*best), Mirror.of(axis, offset), Mirror.of(axis, 0.0)]  # many are made symmetric to an axis
     low, high = solid.mesh.bounds
     points = random.uniform(low, high, (VOLUME_POINTS, 3))
-    return min(((mirror, asymmetry(solid, mirror, points)) for mirror in mirrors), key=lambda found: found[1])
+    own = solid.contains(points)
+    return min(((mirror, _asymmetry(solid, mirror, points, own)) for mirror in mirrors), key=lambda found: found[1])
 
 
-def asymmetry(solid: Solid, mirror: Mirror, points: Points) -> float:
+def _asymmetry(solid: Solid, mirror: Mirror, points: Points, own: Bool[np.ndarray, " n"]) -> float:
     """The volume that either of a solid and its mirror image fills alone, as a fraction of what they fill together,
-    from points uniform in the bounding box."""
-    own, image = solid.contains(points), solid.contains(mirror.reflect(points))
+    from points uniform in the bounding box, and whether each is inside."""
+    image = solid.contains(mirror.reflect(points))
     return float((own != image).sum() / max(1, (own | image).sum()))
 
 

@@ -56,7 +56,7 @@ def test_killed_and_interrupted_fits_resume(torus_file, tmp_path):
     field = tmp_path / "torus.sine"
     line = [sys.executable, "-c", "import sinenerf.occupancy.training as t; t.SAVE_EVERY = 0.5; t.SCORE_EVERY = 0.2; "
             "from sinenerf.cli import main; main()"]  # fmt: skip
-    line += ["fit", str(torus_file), "--output", str(field), "--minutes", "0.15", "--width", "32"]
+    line += ["fit", str(torus_file), "--output", str(field), "--minutes", "0.15", "--pool", "20000"]
     checkpoint = tmp_path / ".torus.sine.checkpoint"
     for signal_sent, code in ((signal.SIGKILL, -9), (signal.SIGINT, 130)):
         before = checkpoint.stat().st_mtime if checkpoint.exists() else 0
@@ -75,7 +75,7 @@ def test_killed_and_interrupted_fits_resume(torus_file, tmp_path):
 def test_bad_input_is_one_line(torus_file, tmp_path):
     """Exit code 1, one line on standard error, and no file written."""
     field = tmp_path / "torus.sine"
-    assert call_sinenerf("fit", torus_file, "--output", field, "--steps", 2, "--width", 16).returncode == 0
+    assert call_sinenerf("fit", torus_file, "--output", field, "--steps", 2, "--pool", 9000).returncode == 0
     (tmp_path / "points.obj").write_text("v 0 0 0\nv 1 0 0\n")
     files = sorted(p.name for p in tmp_path.iterdir())
     for arguments, message in (
@@ -231,7 +231,9 @@ def test_a_full_disk_leaves_the_old_file(torus_file, tmp_path):
     """A limit on file size simulates the full disk: the write fails halfway."""
     (tmp_path / "x.sine").write_bytes(b"old")
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))  # noqa: E731
-    done = run_sinenerf("fit", torus_file, "--output", tmp_path / "x.sine", "--steps", 2, preexec_fn=limit)
+    done = run_sinenerf(
+        "fit", torus_file, "--output", tmp_path / "x.sine", "--steps", 2, "--pool", 9000, preexec_fn=limit
+    )
     assert done.returncode == 1 and "File too large" in done.stderr.splitlines()[-1]
     assert [p.name for p in tmp_path.iterdir()] == ["x.sine"]
     assert (tmp_path / "x.sine").read_bytes() == b"old"

@@ -29,7 +29,7 @@ def test_a_killed_compression_resumes(tmp_path):
 def test_bad_input_is_one_line(torus_file, tmp_path):
     """Exit code 1, one line on standard error, and no file written."""
     field = tmp_path / "torus.sine"
-    assert call_sinenerf("fit", torus_file, "--output", field, "--steps", 2, "--width", 16).returncode == 0
+    assert call_sinenerf("fit", torus_file, "--output", field, "--steps", 2, "--pool", 9000).returncode == 0
     (tmp_path / "points.obj").write_text("v 0 0 0\nv 1 0 0\n")
     files = sorted(p.name for p in tmp_path.iterdir())
     for arguments, message in (

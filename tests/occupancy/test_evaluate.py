@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 import trimesh
 
-from sinenerf.occupancy.evaluate import iou, surface_distance
+from sinenerf.occupancy.config import OccupancyConfig
+from sinenerf.occupancy.evaluate import evaluate, iou, surface_distance
+from sinenerf.occupancy.field import OccupancyField
+from sinenerf.occupancy.solid import Placement
 
 
 def test_metrics_of_known_shapes():
@@ -19,6 +22,13 @@ def test_metrics_of_known_shapes():
     assert apart.chamfer_l1 == pytest.approx(0.05 / diagonal, rel=0.1)
     assert apart.f_score_half_percent == 0  # 0.05 is 1.4 % of the diagonal
     assert apart.f_score_one_percent == 0
+
+
+def test_too_few_points_are_refused_before_a_surface_is_extracted(torus, monkeypatch):
+    monkeypatch.setattr("sinenerf.occupancy.evaluate.surface_of", lambda *arguments: pytest.fail("it is extracted"))
+    field = OccupancyField(OccupancyConfig(width=16, rank=2), Placement.of(torus))
+    with pytest.raises(ValueError, match="points is 4: at least 5 are needed"):
+        evaluate(field, 900, torus, points=4)
 
 
 def test_the_iou_is_a_plain_number():

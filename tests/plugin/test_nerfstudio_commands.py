@@ -89,7 +89,7 @@ def test_kill_during_a_save_leaves_a_run_that_resumes(scene, tmp_path):
         (folder,) = tmp_path.rglob("nerfstudio_models")
         (folder.parent / ".step-000000999.ckpt.partial").write_bytes(b"what a kill in the middle of a write leaves")
         (folder / "step-000099999.ckpt").write_bytes(b"a broken checkpoint of another tool")
-        output = run_command(*train_command(scene, tmp_path / "resumed", f"--load-dir={folder}", steps=2))
+        output = call_command(*train_command(scene, tmp_path / "resumed", f"--load-dir={folder}", steps=2))
         assert "step-000099999.ckpt is skipped" in output and "Done loading Nerfstudio checkpoint" in output
         shutil.rmtree(folder.parent)
 

@@ -24,7 +24,7 @@ dataset = "shapes"
 scenes = ["box", "absent"]
 
 [settings]
-steps = 300
+steps = 20
 batch = 256
 pool = 2000
 
@@ -93,7 +93,7 @@ def wait_for_job(nodes):
 @pytest.mark.slow
 def test_ctrl_c_ends_the_sweep_and_its_jobs(cluster, data, tmp_path):
     plan, output = tmp_path / "plan.toml", tmp_path / "results"
-    plan.write_text(PLAN.replace(', "absent"', "").replace("steps = 300", "minutes = 5.0"))
+    plan.write_text(PLAN.replace(', "absent"', "").replace("steps = 20", "minutes = 5.0"))
     with start(plan, data, output, cluster.address) as run:
         workers = wait_for_job([cluster.head_node, cluster.second])[1:]
         os.kill(run.pid, signal.SIGINT)
