@@ -40,8 +40,8 @@ pytest_plugins = [
 
 
 def pytest_configure(config):
-    """Each of pytest-xdist's processes has a core of its own. It has to start with these variables: plugins load
-    libraries, which read them, before this file is read there."""
+    """Give each of pytest-xdist's processes one core. The variables are set here, before the processes start, since
+    in them plugins load numpy and torch, which read the variables, before this file is read."""
     if config.getoption("numprocesses", None):
         os.environ.update(OMP_NUM_THREADS="1", NUMBA_NUM_THREADS="1")
 

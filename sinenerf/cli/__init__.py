@@ -78,10 +78,11 @@ def main() -> None:
 
 
 def _share_cores() -> None:
-    """Let idle threads sleep sooner than by default: before torch is loaded, unless the user has a wish.
+    """Let idle threads sleep sooner than by default, unless the user's environment says how they wait. GNU's library
+    reads the setting as it is loaded, with torch.
 
     After each operation torch's threads spin for milliseconds, waiting for the next one. Where another program wants
-    their cores, the threads that have work wait for those that spin, and a fit takes up to three times as long.
+    their cores, threads that have work wait for those that spin: on two cores a fit took 1.7 times as long.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")

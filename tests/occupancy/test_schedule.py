@@ -84,7 +84,7 @@ def test_a_fit_ends_by_itself_and_resumes(torus, tmp_path, monkeypatch):
     """At twice the steps at which its loss was flat, wherever it was interrupted; all parameters are rounded."""
     monkeypatch.setattr(schedule, "FIRST", 20)
     monkeypatch.setattr(schedule, "FLAT", 0.5)
-    settings = split_settings({"bytes": 300, "batch": 256, "pool": 20_000, "mirror": "never"})
+    settings = split_settings({"bytes": 300, "batch": 256, "pool": 20_000})
     history, output = [], tmp_path / "x.sine"
     straight = fit(torus, *settings, history=history)
     steps = history[-1]["step"]
