@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 DEFAULT_DOWNSCALE = 8
 """Photographs are trained on as images_8 unless `downscale` says otherwise."""
-TITLE_SETTINGS = ("width", "rank", "bytes", "faces", "bits")
-"""Settings that the title and the file name of a job show."""
+TITLE_SETTINGS = ("width", "rank", "bytes", "faces", "bits", "seed")
+"""Settings that the title and the file name of a job show; the seed if it is not 0."""
 BUDGETS = ("minutes", "steps")
 """Settings that limit a training."""
 Settings = dict[str, Any]
@@ -62,6 +62,8 @@ class Job:
         shown = {name: self.settings[name] for name in TITLE_SETTINGS if self.settings.get(name) is not None}
         if self.settings.get("layer") == "dense":  # has no rank
             shown.pop("rank", None)
+        if shown.get("seed") == 0:
+            del shown["seed"]
         return shown
 
     def path(self, results: Path) -> Path:

@@ -184,3 +184,13 @@ def test_titles_tell_jobs_apart_and_name_no_rank_of_a_dense_network():
     assert len({job.title for job in jobs}) == 2
     assert jobs[0].title == f"fern, thin dense width=64 bits=6 ({jobs[0].key})"
     assert jobs[0].name == f"thin-dense-width64-bits6-{jobs[0].key}"
+
+
+def test_titles_show_the_seeds_of_repeated_jobs():
+    jobs = [Job("shapes", "dragon", "sine", "occupancy", {"bytes": 1000, "seed": seed}) for seed in (0, 1, 2)]
+    assert [job.title for job in jobs] == [
+        f"dragon, sine bytes=1000 ({jobs[0].key})",
+        f"dragon, sine bytes=1000 seed=1 ({jobs[1].key})",
+        f"dragon, sine bytes=1000 seed=2 ({jobs[2].key})",
+    ]
+    assert jobs[2].name == f"sine-bytes1000-seed2-{jobs[2].key}"
