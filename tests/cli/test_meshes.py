@@ -54,7 +54,8 @@ def test_a_mesh_becomes_a_field_and_a_mesh_again(torus_file, tmp_path):
 @pytest.mark.slow
 def test_killed_and_interrupted_fits_resume(torus_file, tmp_path):
     field = tmp_path / "torus.sine"
-    line = [sys.executable, "-c", "import sinenerf.occupancy.training as t; t.SAVE_EVERY = 0.5; t.SCORE_EVERY = 0.2; "
+    line = [sys.executable, "-c", "import sinenerf.occupancy.training as t; "
+            "t.SAVE_EVERY, t.SCORE_EVERY, t.SCORE_SHARE = 0.5, 0.2, 1; "
             "from sinenerf.cli import main; main()"]  # fmt: skip
     line += ["fit", str(torus_file), "--output", str(field), "--minutes", "0.15", "--pool", "20000"]
     checkpoint = tmp_path / ".torus.sine.checkpoint"

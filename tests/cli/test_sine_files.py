@@ -15,7 +15,8 @@ from sinenerf.occupancy.solid import Placement
 
 @pytest.mark.slow
 def test_a_killed_compression_resumes(tmp_path):
-    line = [sys.executable, "-c", "import sinenerf.occupancy.training as t; t.SAVE_EVERY = t.SCORE_EVERY = 0.1; "
+    line = [sys.executable, "-c", "import sinenerf.occupancy.training as t; "
+            "t.SAVE_EVERY, t.SCORE_EVERY, t.SCORE_SHARE = 0.1, 0.1, 1; "
             "import sinenerf.occupancy.compress as c; c.TEACHER_RESOLUTION = 48; "
             "from sinenerf.cli import main; main()"]  # fmt: skip
     golden, small = str(GOLDEN / "sine.sine"), str(tmp_path / "small.sine")

@@ -1,5 +1,6 @@
 """Training: a loss that is not finite, interruptions, checkpoints and history."""
 
+import math
 import os
 import signal
 
@@ -67,6 +68,21 @@ def test_the_budget_is_not_spent_on_compiling_kernels(counted, clock, torus, tmp
     assert steps == pytest.approx([0, 1, 2, 3, 4, 5] if counted == "wall" else [0, 2, 4])
 
 
+def test_evaluations_take_a_small_share_of_the_time(clock, torus, monkeypatch):
+    def pass_time(method, seconds):
+        def wrapped(self):
+            clock.now += seconds
+            return method(self)
+
+        return wrapped
+
+    monkeypatch.setattr(Training, "_train_step", pass_time(Training._train_step, 1.0))
+    monkeypatch.setattr(Training, "_record", pass_time(Training._record, 1.5))
+    history = []
+    fit(torus, *split_settings({"minutes": 75 / 60, "bits": 32, **SMALL}), history=history)
+    assert [look["seconds"] for look in history] == [6, 37, 68, 75]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adam", "soap"])
 def test_resumed_training_is_the_same_training(optimizer, torus, tmp_path, monkeypatch):
@@ -124,6 +140,7 @@ def test_a_finished_file_stays_until_another_is_finished(torus, tmp_path, monkey
 
 def test_history_and_iou_are_those_of_the_whole_training_and_of_its_file(torus, tmp_path, monkeypatch):
     monkeypatch.setattr("sinenerf.occupancy.training.SCORE_EVERY", -1.0)
+    monkeypatch.setattr("sinenerf.occupancy.training.SCORE_SHARE", math.inf)
     announced = []
     monkeypatch.setattr(Training, "announce", lambda self, output: announced.append((self.iou, *self.held_out)))
     settings, output, history = split_settings({"steps": 8, **SMALL, "bits": 4.0}), tmp_path / "x.sine", []
