@@ -18,7 +18,7 @@ FORMAT = 1
 DEFAULT_DOWNSCALE = 8
 """Photographs are trained on as images_8 unless `downscale` says otherwise."""
 TITLE_SETTINGS = ("width", "rank", "bytes", "faces", "bits", "seed")
-"""Settings that the title and the file name of a job show; the seed if it is not 0."""
+"""Settings that the title and the file name of a job show, unless they are missing or, as most seeds are, 0."""
 BUDGETS = ("minutes", "steps")
 """Settings that limit a training."""
 Settings = dict[str, Any]
@@ -59,11 +59,9 @@ class Job:
         return f"{self.scene}, {self.method}{shown} ({self.key})"
 
     def _title_settings(self) -> Settings:
-        shown = {name: self.settings[name] for name in TITLE_SETTINGS if self.settings.get(name) is not None}
+        shown = {name: self.settings[name] for name in TITLE_SETTINGS if self.settings.get(name)}
         if self.settings.get("layer") == "dense":  # has no rank
             shown.pop("rank", None)
-        if shown.get("seed") == 0:
-            del shown["seed"]
         return shown
 
     def path(self, results: Path) -> Path:
