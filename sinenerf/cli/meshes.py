@@ -120,18 +120,13 @@ def mesh(
             "frame": frame != "scene",
             "texture": texture is not None,
         },
-        "run": {"seen-only": not seen_only},
+        "run": {"no-seen-only": not seen_only},
     }
-
-    def refuse(kind: str, *others: str) -> None:
-        for option in (name for other in others for name, given in own[other].items() if given):
-            raise ValueError(f"{source}: is a {kind}, for which --{option} does nothing: leave it out")
-
-    if _is_run(source):
+    if is_run(source):
         from sinenerf.plugin.export_mesh import field_and_visibility
         from sinenerf.radiance.surface import check_box
 
-        refuse("run", "shape")
+        refuse_options(source, "run", own["shape"])
         check_box(box)
         scene, visible = field_and_visibility(source)
     else:
@@ -139,7 +134,7 @@ def mesh(
         if field.kind == "shape":
             from sinenerf.occupancy.surface import extract_surface
 
-            refuse("shape", "scene", "run")
+            refuse_options(source, "shape", own["scene"] | own["run"])
             up = up or (field.placement.up if output.suffix.lower() == ".glb" else "y")
             check_units(output, up, metres_per_unit)
             cells = 512 if resolution is None else resolution
@@ -152,7 +147,7 @@ def mesh(
             points = f"{extracted.evaluations:,} points, {share} % of the grid"
             _print_mesh(shape, output, f"; the field was evaluated at {points}")
             return
-        refuse("scene", "shape", "run")
+        refuse_options(source, "scene", own["shape"] | own["run"])
         scene, visible = field.on_best_device(), None
     samples = 256 if resolution is None else resolution
     surface = scene.mesh(
@@ -176,9 +171,15 @@ def mesh(
     _print_mesh(surface, output)
 
 
-def _is_run(source: Path) -> bool:
+def is_run(source: Path) -> bool:
     """Whether a path is nerfstudio's: the folder of a run, or its config.yml."""
     return source.is_dir() or source.suffix == ".yml"
+
+
+def refuse_options(source: Path, kind: str, given: dict[str, bool]) -> None:
+    """Raise ValueError if one of the options that do nothing for a shape, a scene or a run was given."""
+    for option in (name for name, is_given in given.items() if is_given):
+        raise ValueError(f"{source}: is a {kind}, for which --{option} does nothing: leave it out")
 
 
 def _print_mesh(surface: "trimesh.Trimesh", output: Path, more: str = "") -> None:

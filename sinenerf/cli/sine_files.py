@@ -40,6 +40,7 @@ def compress(
     bits: float | None = None,
     bytes: int | None = None,
     mesh: Path | None = None,
+    thickness: str | None = None,
     minutes: float | None = None,
     steps: int | None = None,
     seed: int = 0,
@@ -56,23 +57,25 @@ def compress(
             run's float32.
         bytes: size of the new file.
         mesh: the mesh that a shape was fitted to; without it, the field's own surface is the truth.
+        thickness: with --mesh, for a shape fitted with --thickness: the same thickness.
         minutes: training time; 1 if no steps are given.
         steps: number of training steps instead.
         seed: seed of the training points.
     """
-    if source.is_dir() or source.suffix == ".yml":
-        if mesh is not None:
-            raise ValueError(f"{source}: is a run, for which --mesh does nothing: leave it out")
+    from sinenerf.cli.meshes import is_run, refuse_options
+
+    if is_run(source):
+        refuse_options(source, "run", {"mesh": mesh is not None, "thickness": thickness is not None})
         from sinenerf.plugin.compress_run import compress_run
 
         field = compress_run(source, output, bits, bytes, minutes, steps, seed)
-        print(f"{output}: {output.stat().st_size:,} bytes, {field.parameters_count:,} parameters")
-        if not field.complete:
+        if not field.complete:  # which has been said, and whether the file was written
             sys.exit(130)
+        print(f"{output}: {output.stat().st_size:,} bytes, {field.parameters_count:,} parameters")
         return
     from sinenerf.occupancy.compress import compress as compress_field
 
-    if not compress_field(source, output, bits, bytes, mesh, minutes, steps, seed).complete:
+    if not compress_field(source, output, bits, bytes, mesh, thickness, minutes, steps, seed).complete:
         sys.exit(130)
 
 
@@ -110,22 +113,26 @@ def evaluate(
         thickness: for a shape fitted with --thickness: the same thickness.
         picture: for a scene: write truth and rendering side by side to this file, a row for each view (.png, .jpg).
     """
+    from sinenerf.cli.meshes import refuse_options
     from sinenerf.sine_file import load
 
+    of_shapes = {"points": points != 1_000_000, "resolution": resolution != 256, "seed": seed != 0}
+    of_shapes["thickness"] = thickness is not None
+    of_scenes = {"all": all, "hold-every": hold_every is not None, "scale": scale != 1.0}
+    of_scenes["picture"] = picture is not None
     field, size = load(file), file.stat().st_size
     result: Any
     rows: Callable[[Any], dict[str, str]]
     if field.kind == "scene":
         from sinenerf.radiance.evaluate import evaluate as evaluate_scene
 
+        refuse_options(file, "scene", of_shapes)
         if truth.suffix.lower() in MESHES:
             raise ValueError(
                 f"{file}: holds a scene, and {truth} is a mesh. Give the folder of the scene's photographs"
             )
         result = evaluate_scene(field.on_best_device(), size, truth, hold_every, all, scale, picture)
         rows = _scene_rows
-    elif picture is not None:
-        raise ValueError(f"{file}: holds a shape, for which --picture does nothing. Use sinenerf snapshot")
     else:
         from sinenerf.common.checks import check_seed
         from sinenerf.occupancy.evaluate import check_placement
@@ -133,6 +140,7 @@ def evaluate(
         from sinenerf.occupancy.mesh_input import read_mesh
         from sinenerf.occupancy.shell import thickness_of
 
+        refuse_options(file, "shape", of_scenes)
         check_seed(seed)
         if truth.is_dir() or truth.suffix in (".json", ".npy"):
             raise ValueError(f"{file}: holds a shape, and {truth} is no mesh. Give the mesh that it was fitted to")

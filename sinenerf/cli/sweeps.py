@@ -148,8 +148,9 @@ def find(
     if len(targets) != 1:
         raise ValueError("give one target: --bytes N, --psnr X or --iou X")
     found = _best_by_scene(results, targets[0], scene, method, plan, data)
+    advice = "sweep more, or give --plan" if plan is None else "nor does a job of the plan"
     for name, best in found.items():
-        failure = f"{name}: nothing meets {targets[0][0]} {targets[0][1]:g}: sweep more, or give --plan"
+        failure = f"{name}: nothing meets {targets[0][0]} {targets[0][1]:g}: {advice}"
         print(_result_line(best) if best else failure)
     sys.exit(0 if found and all(found.values()) else 1)
 
@@ -160,7 +161,7 @@ def _best_by_scene(
     """The best result of each scene; with a plan, its missing jobs are run towards the target first."""
     from sinenerf.cli.plots import read_comparable
     from sinenerf.common.console import say
-    from sinenerf.rd.find import best_for, results_root, run_towards
+    from sinenerf.rd.find import best_for, jobs_with, results_root, run_towards
     from sinenerf.rd.plan import read_plan
     from sinenerf.rd.results import check_comparable
 
@@ -169,9 +170,9 @@ def _best_by_scene(
     known = [] if planned and empty else read_comparable(folder)
     if planned is not None:
         check_comparable(known, planned.jobs)
-    all_scenes = [r.scene for r in known] + list(planned.scenes if planned else ())
+    jobs = jobs_with(target[0], [*(r.job for r in known), *(planned.jobs if planned else ())], scene, method)
     best: dict[str, Result | None] = {}
-    for name in [scene] if scene else dict.fromkeys(all_scenes):
+    for name in dict.fromkeys(job.scene for job in jobs):
         candidates = [r for r in known if r.scene == name and method in (None, r.method)]
         if planned is not None:
             root = results_root(planned, folder)

@@ -2,7 +2,6 @@
 
 import math
 from numbers import Integral
-from pathlib import Path
 from typing import Any, get_args
 
 
@@ -22,14 +21,6 @@ def check_whole(name: str, value: Any) -> None:
     """Raise ValueError unless a value is a whole number or None: TOML reads 4e3 as a float."""
     if not (value is None or isinstance(value, Integral)):
         raise ValueError(f"{name} is {value}: it must be a whole number")
-
-
-def check_input_file(path: Path) -> None:
-    """Raise an OSError unless a path is a file to read: FileNotFoundError, or IsADirectoryError for a folder."""
-    if path.is_dir():
-        raise IsADirectoryError(f"{path}: is a folder. Give a file in it")
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no such file")
 
 
 def check_seed(seed: Any) -> None:

@@ -98,7 +98,16 @@ def _glb_mesh(mesh: "trimesh.Trimesh") -> GlbMesh:
         return GlbMesh(positions, mesh.faces, uv=uv, texture=picture.getvalue())
     if mesh.visual.kind == "vertex":
         return GlbMesh(positions, mesh.faces, colours=_linear(mesh.visual.vertex_colors))
-    return GlbMesh(positions, mesh.faces, normals=np.array(mesh.vertex_normals, np.float32))
+    return GlbMesh(positions, mesh.faces, normals=np.array(at_unit_size(mesh).vertex_normals, np.float32))
+
+
+def at_unit_size(mesh: "trimesh.Trimesh") -> "trimesh.Trimesh":
+    """A copy that is about 1 long, by a power of two, which is exact: trimesh's tolerances are an absolute 1e-8, so
+    that smaller faces than these have no normal."""
+    import trimesh
+
+    longest = float(mesh.extents.max())
+    return trimesh.Trimesh(mesh.vertices / 2.0 ** np.ceil(np.log2(longest or 1.0)), mesh.faces, process=False)
 
 
 def _linear(colours: np.ndarray) -> np.ndarray:

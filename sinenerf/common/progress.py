@@ -1,17 +1,33 @@
-"""Progress of one long task: a bar with the time left on a terminal, else a line every half a minute."""
+"""Progress on standard error: of one long task, or of a loop."""
 
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from types import TracebackType
+from typing import TypeVar
 
 from sinenerf.common.console import say
 
 EVERY = 30.0
 """Seconds between two lines where there is no terminal."""
+T = TypeVar("T")
+
+
+def track(values: Iterable[T], description: str, total: int | None = None, show: bool = True) -> Iterator[T]:
+    """The values, with a bar and the time left, which vanish at the end.
+
+    Args:
+        total: number of values, where they have no length.
+    """
+    from rich import progress
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    yield from progress.track(values, description, total, console=console, transient=True, disable=not show)
 
 
 class TaskProgress:
-    """Shows how far a task is, on standard error. Use it as a context manager.
+    """Shows how far a task is: a bar on a terminal, else a line every half a minute. Use it as a context manager.
 
     Args:
         name: of the task.

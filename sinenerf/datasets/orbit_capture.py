@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from sinenerf.common.files import replacing
+from sinenerf.common.progress import track
 from sinenerf.datasets.orbit_cameras import DISTORTION, FOCAL, OrbitSettings, develop, gains, lens_rays, orbit_poses
 from sinenerf.datasets.ray_tracer import LIGHT, first_hits, trace
 from sinenerf.datasets.room import foreground, room
@@ -88,12 +89,9 @@ def render_geometry(
 def _write_photographs(folder: Path, settings: OrbitSettings, poses: np.ndarray, gain: np.ndarray) -> np.ndarray:
     """Write the photographs that are not there yet. Returns points with colours (N, 6)."""
     from PIL import Image
-    from rich.console import Console
-    from rich.progress import track
 
     points = []
-    progress = track(range(settings.views), "Rendering views", console=Console(stderr=True), transient=True)
-    for view in progress:
+    for view in track(range(settings.views), "Rendering views"):
         path = folder / "images" / f"{_name(view)}.jpg"
         if not path.is_file():
             picture = develop(render_light(settings, poses[view]), gain[view], settings.seed + 1000 + view)

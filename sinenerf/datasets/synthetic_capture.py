@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sinenerf.common.progress import track
 from sinenerf.datasets.ray_tracer import LIGHT, Scene, trace
 from sinenerf.datasets.still_life import FOCUS, still_life
 
@@ -109,12 +110,9 @@ def focal_length(width: int) -> float:
 
 def _write_views(folder: Path, poses: np.ndarray, width: int, height: int) -> None:
     from PIL import Image
-    from rich.console import Console
-    from rich.progress import track
 
     rows = []
-    progress = track(poses, "Rendering views", console=Console(stderr=True), transient=True)
-    for number, pose in enumerate(progress):
+    for number, pose in enumerate(track(poses, "Rendering views")):
         image, depth = render_view(still_life(), pose, width, height)
         Image.fromarray(np.round(image * 255).astype(np.uint8)).save(folder / "images" / f"image{number:03d}.png")
         matrix = np.column_stack([pose, [height, width, focal_length(width)]])

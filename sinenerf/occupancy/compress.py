@@ -9,6 +9,7 @@ from sinenerf.occupancy.evaluate import check_placement
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.fit import check_file_size, fit
 from sinenerf.occupancy.mesh_input import prepare_mesh, read_mesh
+from sinenerf.occupancy.shell import Shell, thickness_of
 
 TEACHER_RESOLUTION = 256
 """Grid cells per side when the field's own surface is extracted as the target: a cell is 1/128 of a cube unit."""
@@ -22,6 +23,7 @@ def compress(
     bits: float | None = None,
     bytes: int | None = None,
     mesh: Path | None = None,
+    thickness: str | None = None,
     minutes: float | None = None,
     steps: int | None = None,
     seed: int = 0,
@@ -31,6 +33,7 @@ def compress(
     Args:
         bits, bytes: the budget, as in `FitConfig`.
         mesh: the mesh to train on; by default the field's own surface.
+        thickness: if the field is that of a shell around the mesh, its thickness, as in `fit.fit_mesh`.
         minutes, steps: training budget, as in `FitConfig`; by default one minute.
 
     Returns:
@@ -39,9 +42,11 @@ def compress(
     Raises:
         FileNotFoundError: the field, the mesh or the output's folder does not exist.
         ValueError: the file does not hold an occupancy field, or holds a rounded one and no budget is given; the mesh
-            is invalid, or lies elsewhere than the field or has another unit; the budget is too small; the output is one
-            of the inputs.
+            is invalid, or lies elsewhere than the field or has another unit; a thickness is given without a mesh, or
+            is none; the budget is too small; the output is one of the inputs.
     """
+    if thickness is not None and mesh is None:
+        raise ValueError("--thickness is that of a shell around a mesh: give --mesh, too, or neither")
     check_output(output, SUFFIX)
     check_not_an_input(output, path, mesh)
     field = OccupancyField.load(path)
@@ -53,10 +58,13 @@ def compress(
         minutes = 1.0
     config = FitConfig(minutes, steps, learning_rate=LEARNING_RATE, seed=seed, bits=bits, bytes=bytes)
     config.check()
-    check_file_size(field, config)  # before extracting the surface, which may take a minute
+    check_file_size(field, config, trained=True)  # before extracting the surface, which may take a minute
+    solid = None
     if mesh is None:
         truth, report = prepare_mesh(field.mesh(TEACHER_RESOLUTION))
     else:
-        truth, report = read_mesh(mesh)
+        truth, report = read_mesh(mesh, sheet=thickness is not None)
         check_placement(truth, field.placement, mesh)
-    return fit(truth, field.config, config, output, progress=True, start=field, report=report)
+        if thickness is not None:
+            solid = Shell(truth, field.placement, thickness_of(thickness, truth))
+    return fit(truth, field.config, config, output, progress=True, start=field, solid=solid, report=report)

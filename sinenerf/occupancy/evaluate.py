@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
+from sinenerf.common.mesh_files import at_unit_size
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.shell import Shell
 from sinenerf.occupancy.solid import HALF_EXTENT, Placement, Points, Solid
@@ -88,8 +89,8 @@ def _distances_to_surface(
     samples, faces = trimesh.sample.sample_surface(source, points, seed=seed)
     vertices, triangles = np.asarray(target.vertices), np.asarray(target.faces)
     squared, nearest, _ = igl.point_mesh_squared_distance(np.asarray(samples), vertices, triangles)
-    cosines = (source.face_normals[faces] * target.face_normals[nearest]).sum(1)
-    return np.sqrt(squared), abs(cosines)
+    normals, target_normals = (at_unit_size(mesh).face_normals for mesh in (source, target))
+    return np.sqrt(squared), abs((normals[faces] * target_normals[nearest]).sum(1))
 
 
 @dataclass(frozen=True)

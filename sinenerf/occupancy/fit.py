@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -166,7 +167,9 @@ def _folded(solid: Solid, field: OccupancyField, config: FitConfig, bar: Progres
     if config.mirror == "auto" and (steps < SEARCHED_STEPS or seconds < SEARCHED_SECONDS):
         return solid.placement
     size = config.file_size(field.parameters_count) or 4 * field.parameters_count
-    found = chosen_mirror(solid, config.mirror, size, lambda plane: folding_pays(field, solid, config, plane, size))
+    found = chosen_mirror(
+        solid, config.mirror, size, lambda plane: folding_pays(field, solid, config, plane, size, bar)
+    )
     if found is None:
         return solid.placement
     mirror, difference = found
@@ -208,21 +211,24 @@ def _initial_field(
     with torch.random.fork_rng(devices=[]):  # leaves the caller's generator unchanged
         torch.default_generator.manual_seed(int(config.seed))
         field = OccupancyField(architecture, placement if start is None else start.placement)
-    check_file_size(field, config)
+    check_file_size(field, config, trained=start is not None)
     if start is not None:
         field.load_state_dict(start.state_dict())
     return field
 
 
-def check_file_size(field: OccupancyField, config: FitConfig) -> None:
-    """Raise ValueError if the budget is less than one bit per parameter."""
+def check_file_size(field: OccupancyField, config: FitConfig, trained: bool = False) -> None:
+    """Raise ValueError if the budget is less than one bit per parameter. A trained network keeps its size."""
     size = config.file_size(field.parameters_count)
     smallest = overhead(field.config, field.placement) + field.parameters_count // 8
     if size is not None and size < smallest:
-        raise ValueError(
-            f"{size} bytes are too few for {field.parameters_count:,} parameters: "
-            f"at least {smallest}, or a smaller network (--width {max(1, field.config.width // 2)})"
-        )
+        if config.bytes is None:
+            mending = f"--bits {math.ceil(80 * smallest / field.parameters_count) / 10}"
+        else:
+            mending = f"--bytes {smallest}"
+        if not trained and config.bytes is not None:
+            mending += f", or a smaller network (--width {max(1, field.config.width // 2)})"
+        raise ValueError(f"{size} bytes are too few for {field.parameters_count:,} parameters: give at least {mending}")
 
 
 def _fingerprint(solid: Solid, architecture: OccupancyConfig, config: FitConfig, start: OccupancyField | None) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sinenerf.common.checks import check_input_file
+from sinenerf.common.files import check_file
 from sinenerf.occupancy.mesh_formats import MeshFileError, load_meshes, meshes_of
 from sinenerf.occupancy.repair import Repaired, repair
 
@@ -51,7 +51,7 @@ def read_mesh(path: str | Path, sheet: bool = False) -> tuple["trimesh.Trimesh",
         ValueError: the file cannot be read as a mesh, or `prepare_mesh` refuses the mesh.
     """
     path = Path(path)
-    check_input_file(path)
+    check_file(path, "Give a file in it")
     try:
         meshes = load_meshes(path)
     except MeshFileError as error:

@@ -10,6 +10,7 @@ how much of that loss a whole training leaves depends on the file's size. Foldin
 left.
 """
 
+import copy
 import math
 from dataclasses import replace
 
@@ -37,18 +38,20 @@ AFFORDED = 1 / 3
 """Fraction of a whole field's loss that folding may cost: up to one half, both are level."""
 
 
-def folding_pays(field: OccupancyField, solid: Solid, config: FitConfig, mirror: Mirror, size: int) -> bool:
+def folding_pays(
+    field: OccupancyField, solid: Solid, config: FitConfig, mirror: Mirror, size: int, bar: ProgressBar
+) -> bool:
     """Whether a field of `size` bytes, here untrained, describes a solid better if it is folded.
 
-    Both losses are cross-entropies less the least that the labels allow.
+    Both losses are cross-entropies less the least that the labels allow. The bar is shown while points are labelled,
+    as the training itself shows it, which then finds them labelled.
     """
     held_out = SurfaceSampler(solid, config.seed + 1, HELD_OUT, config.near, config.distance)
     points, labels = held_out.batch(0, HELD_OUT)
     cost = folding_cost(solid, mirror, points.double().numpy())
-    trial = OccupancyField(field.config, field.placement)
-    trial.load_state_dict(field.state_dict())
+    trial = copy.deepcopy(field)
     short = replace(config, steps=STEPS, minutes=None, bits=32, bytes=None, sampler="surface", loss="cross-entropy")
-    training = Training(trial, solid, short, ProgressBar(False))
+    training = Training(trial, solid, short, ProgressBar(bar.shown))  # a bar of its own, which never starts
     for _ in training.run(Stop()):
         pass
     with torch.no_grad():

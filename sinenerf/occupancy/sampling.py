@@ -6,9 +6,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import torch
 from jaxtyping import Float
-from rich.progress import track
 from torch import Tensor
 
+from sinenerf.common.progress import track
 from sinenerf.occupancy.config import FitConfig
 from sinenerf.occupancy.solid import Points, Solid
 
@@ -67,7 +67,7 @@ class SurfaceSampler:
         points[half : 2 * half] = solid.near_surface(half, FARTHER * distance, random)
         points[2 * half :] = random.uniform(-1, 1, (count - 2 * half, 3))
         inside = np.empty((count, 1), dtype=np.float32)
-        for start in track(range(0, count, 2**16), description="Labels", disable=not progress, transient=True):
+        for start in track(range(0, count, 2**16), "Labels", show=progress):
             part = slice(start, min(start + 2**16, count))
             near_part = start < 2 * half  # elsewhere distances do not matter
             inside[part, 0] = soft_labels(solid, points[part]) if near_part else solid.contains(points[part])
@@ -97,9 +97,7 @@ class GridSampler:
         self.resolution, self.count = resolution, resolution**3
         self.inside = torch.empty(self.count, dtype=torch.bool)
         slab = max(1, 2**20 // resolution**2) * resolution**2
-        for start in track(
-            range(0, self.count, slab), description=f"Labels, {resolution}^3", disable=not progress, transient=True
-        ):
+        for start in track(range(0, self.count, slab), f"Labels, {resolution}^3", show=progress):
             index = torch.arange(start, min(start + slab, self.count))
             self.inside[index] = torch.from_numpy(solid.contains(self.centres(index).double().numpy()))
         self.stride = round(self.count * (5**0.5 - 1) / 2)

@@ -228,7 +228,8 @@ class Training:
     def announce(self, output: Path | None) -> None:
         """Print the result; `output` is None if the field was not written."""
         size = f"{output}: {output.stat().st_size:,} bytes, " if output is not None else ""
+        rounding = " and rounding" if self.field.coded else ""
         self.bar.say(
             f"{size}{self.field.parameters_count:,} parameters, IoU {self.iou:.4f} on {HELD_OUT:,} held-out points, "
-            f"{self.step:,} steps and rounding in {self.seconds + self.rounding_seconds:.0f} s"
+            f"{self.step:,} steps{rounding} in {self.seconds + self.rounding_seconds:.0f} s"
         )

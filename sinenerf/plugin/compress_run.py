@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sinenerf.codec.container import SUFFIX
@@ -129,7 +130,7 @@ class FineTuning(BudgetedTraining):
         self.quantiser: LearnedStepRounding = self.pipeline.model.quantiser
         self.optimizer = torch.optim.Adam(self.quantiser.parameter_groups(), lr=LEARNING_RATE, eps=1e-8)
         columns = (TextColumn("Rounding"), BarColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-        self.progress = Progress(*columns)
+        self.progress = Progress(*columns, console=Console(stderr=True))
         self.bar = self.progress.add_task("", total=1.0)
 
     def run(self) -> bool:

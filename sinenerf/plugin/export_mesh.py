@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from rich.progress import track
 from torch import Tensor
 
+from sinenerf.common.progress import track
 from sinenerf.factored import built_once
 from sinenerf.plugin.runs import capture_of_run, open_run
 from sinenerf.radiance.field import RadianceField
@@ -42,7 +42,7 @@ def _seen(pipeline, vertices: Float[np.ndarray, "n 3"]) -> Bool[np.ndarray, " n"
     points = torch.from_numpy(np.array(vertices)).float()
     seen = torch.zeros(len(points), dtype=torch.bool)
     with built_once(pipeline.model):
-        for index in track(range(len(cameras)), description="Depth of views"):
+        for index in track(range(len(cameras)), "Depth of views"):
             camera = cameras[index : index + 1]
             camera.rescale_output_resolution(min(1.0, DEPTH_WIDTH / float(camera.width[0])))
             depth = pipeline.model.get_outputs_for_camera(camera)["depth"][..., 0].cpu()

@@ -8,13 +8,12 @@ from typing import TypeVar
 import numpy as np
 import torch
 from jaxtyping import Bool
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from sinenerf.common.checks import check_positive
 from sinenerf.common.console import say
 from sinenerf.common.files import check_folder, replacing
+from sinenerf.common.progress import track
 from sinenerf.photographs.pictures import load_mask, load_picture
 from sinenerf.photographs.posed_photographs import FISHEYE, PosedPhotographs
 from sinenerf.photographs.reading import read_photographs
@@ -137,7 +136,7 @@ def evaluate(
     views = (_with_photograph(photographs, index, cameras[index], scale, field.config.background) for index in chosen)
     metrics, rows = [], []
     scores = score(views, lambda view, _: field.render(view)["rgb"])
-    for one in progress(scores, len(chosen)):
+    for one in track(scores, "Scoring", len(chosen)):
         metrics.append(one.metrics)
         if picture is not None:
             row = torch.cat([one.photograph, one.rendering], dim=1)
@@ -192,14 +191,6 @@ def cameras_of(photographs: PosedPhotographs, capture: Capture) -> list[Camera]:
         name = Path(photographs.names[index]).stem
         cameras.append(Camera(pose, fx, fy, cx, cy, *photographs.size(index), name, lens))
     return cameras
-
-
-def progress(scores: Iterable[Score], count: int) -> Iterator[Score]:
-    """The scores, with a bar and the time left on standard error."""
-    console = Console(stderr=True)
-    columns = (TextColumn("Scoring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        yield from bar.track(scores, total=count)
 
 
 def _with_photograph(

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from jaxtyping import Float
-from rich.progress import track
 from torch import Tensor
+
+from sinenerf.common.progress import track
 
 if TYPE_CHECKING:
     import trimesh
@@ -53,7 +54,7 @@ def density_grid(
     grid = np.empty(shape, dtype=np.float32)
     flat = grid.reshape(-1)
     with torch.no_grad():
-        for start in track(range(0, flat.size, _CHUNK), description="Density", disable=not progress):
+        for start in track(range(0, flat.size, _CHUNK), "Density", show=progress):
             chunk = np.arange(start, min(start + _CHUNK, flat.size))
             indices = np.unravel_index(chunk, grid.shape)
             points = np.stack([axis[index] for axis, index in zip(axes, indices, strict=True)], axis=-1)

@@ -7,11 +7,11 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import UInt8
-from rich.progress import track
 from torch import Tensor
 
 from sinenerf.common.files import check_folder, replacing
 from sinenerf.common.films import FILMS, write_film
+from sinenerf.common.progress import track
 from sinenerf.radiance.camera_files import read_cameras
 from sinenerf.radiance.cameras import Camera
 from sinenerf.radiance.field import RadianceField
@@ -53,12 +53,12 @@ def render_views(
     if output.suffix.lower() in FILMS:
         check_folder(output)
         with compiled_rendering(field):
-            write_film(output, (picture(field, view, what) for view in track(views, description="Rendering")), fps)
+            write_film(output, (picture(field, view, what) for view in track(views, "Rendering")), fps)
         return [output]
     if output.is_file():
         raise FileExistsError(f"{output}: is a file. Films are written as {' or '.join(FILMS)}, pictures to a folder")
     output.mkdir(parents=True, exist_ok=True)
-    return [_picture(field, view, output / f"{view.name}.png", what) for view in track(views, description="Rendering")]
+    return [_picture(field, view, output / f"{view.name}.png", what) for view in track(views, "Rendering")]
 
 
 @contextmanager

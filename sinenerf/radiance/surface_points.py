@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
+from rich.console import Console
 from rich.progress import Progress
 from torch import Tensor
 
@@ -84,7 +85,7 @@ def sample_surface(
     assert field.capture is not None
     views = views or sampling_views(field.capture, isinstance(field.warp, NDC))
     views = [replace(view, distortion=UNDISTORTED) for view in views]
-    with Progress(disable=not progress, transient=True) as bar:
+    with Progress(console=Console(stderr=True), disable=not progress, transient=True) as bar:
         pilot = [view.resized(PILOT / max(view.width, view.height)) for view in views]
         few = len(_sampled(field, pilot, bar).positions)
         if few == 0:

@@ -6,11 +6,29 @@ from pathlib import Path
 
 from sinenerf.rd.curves import FALLING_MEASURES, choose_measure
 from sinenerf.rd.plan import Plan
+from sinenerf.rd.programs.registry import DATASETS
 from sinenerf.rd.results import Job, Result
 from sinenerf.rd.sweep import Outcome, lock_results, missing_jobs, try_job
 
 Target = tuple[str, float]
 """Name of a measure and the quality wanted, or "bytes" and a size."""
+
+
+def jobs_with(measure: str, jobs: list[Job], scene: str | None, method: str | None) -> list[Job]:
+    """Those of the jobs whose dataset has a target's measure, on one scene and of one method where these are given.
+
+    Raises:
+        ValueError: there are none.
+    """
+    found = [job for job in jobs if measure in ("bytes", DATASETS[job.dataset].quality)]
+    if not found:
+        offered = sorted({DATASETS[job.dataset].quality for job in jobs})
+        raise ValueError(f"no result has a quality {measure!r}: there are {', '.join(offered)}")
+    for kind, wanted in (("scene", scene), ("method", method)):
+        names = sorted({getattr(job, kind) for job in found})
+        if wanted is not None and wanted not in names:
+            raise ValueError(f"no {kind} is called {wanted!r}: there are {', '.join(names)}")
+    return [job for job in found if scene in (None, job.scene) and method in (None, job.method)]
 
 
 def best_for(results: list[Result], target: Target) -> Result | None:

@@ -72,11 +72,15 @@ class LearnedStep(nn.Module):
 
     @torch.no_grad()
     def coarsen(self, values: Tensor, log_factor: float) -> None:
-        """Multiply the step by exp(log_factor), and free all parameters, settled ones too."""
+        """Multiply the step by exp(log_factor), and free all parameters, settled ones too.
+
+        The step stays large enough for the largest integers that a file can hold, with room for the values to grow.
+        """
         values.copy_(torch.where(self.fixed.isnan(), values, self.fixed * self.step))
         self.fixed.fill_(math.nan)
         self.settling = False
-        self.log_step.add_(log_factor)
+        smallest = 2 * (float(values.abs().max()) or 1e-30) / LARGEST
+        self.log_step.add_(log_factor).clamp_(min=math.log(smallest))
 
     def right_inverse(self, values: Tensor) -> Tensor:
         """The identity, so that registering the parametrization leaves the values unchanged."""

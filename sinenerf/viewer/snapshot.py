@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from rich.progress import track
 
 from sinenerf.common.axes import upright_axes
 from sinenerf.common.files import check_output, replacing
 from sinenerf.common.films import FILMS, Picture, write_film
 from sinenerf.common.mesh_renderer import Framing, MeshRenderer
+from sinenerf.common.progress import track
 from sinenerf.viewer.api import ViewerApi
 from sinenerf.viewer.assets import Asset, display_frame
 
@@ -57,7 +57,7 @@ def snapshot(
             Image.fromarray(image).save(partial, quality=90)
         written.append(output)
     if turntable is not None:
-        turns = (frame / frames for frame in track(range(frames), description="Rendering"))
+        turns = (frame / frames for frame in track(range(frames), "Rendering"))
         rows = (_row([render(turn) for render in renderers], captions, framing) for turn in turns)
         write_film(turntable, rows, FPS)
         written.append(turntable)

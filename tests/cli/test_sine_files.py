@@ -42,7 +42,10 @@ def test_bad_input_is_one_line(torus_file, tmp_path):
         (("compress", field, "--output", tmp_path / "x.sine"), "is already rounded"),
         (("eval", field, torus_file, "--points", 4), "points is 4: at least 5 are needed"),
         (("eval", field, torus_file, "--seed", -1), "seed is -1: it must be 0 or more"),
-        (("eval", field, torus_file, "--picture", tmp_path / "x.png"), "holds a shape"),
+        (("eval", field, torus_file, "--picture", tmp_path / "x.png"), "is a shape, for which --picture does nothing"),
+        (("eval", field, torus_file, "--all", "--scale", 0.5), "is a shape, for which --all does nothing"),
+        (("eval", GOLDEN / "scenes/paper.sine", tmp_path, "--points", 9), "is a scene, for which --points does"),
+        (("compress", field, "--output", tmp_path / "x.sine", "--bytes", 400, "--thickness", "2%"), "give --mesh, too"),
     ):
         done = call_sinenerf(*arguments)
         assert done.returncode == 1 and message in done.stderr, (arguments, done.stderr)

@@ -24,6 +24,12 @@ def test_metrics_of_known_shapes():
     assert apart.f_score_one_percent == 0
 
 
+def test_the_normals_of_a_tiny_mesh_count():
+    """A part of 20 micrometres in metres: trimesh gives no normal to faces as small as these."""
+    part = trimesh.creation.icosphere(6, 1e-5)
+    assert surface_distance(part, part, 1000).normal_consistency == pytest.approx(1)
+
+
 def test_too_few_points_are_refused_before_a_surface_is_extracted(torus, monkeypatch):
     monkeypatch.setattr("sinenerf.occupancy.evaluate.surface_of", lambda *arguments: pytest.fail("it is extracted"))
     field = OccupancyField(OccupancyConfig(width=16, rank=2), Placement.of(torus))

@@ -11,7 +11,7 @@ import trimesh
 from sinenerf.occupancy.config import FitConfig
 from sinenerf.occupancy.evaluate import evaluate
 from sinenerf.occupancy.field import OccupancyConfig, OccupancyField
-from sinenerf.occupancy.fit import fit, fit_mesh
+from sinenerf.occupancy.fit import check_file_size, fit, fit_mesh
 from sinenerf.occupancy.mesh_input import prepare_mesh, read_mesh
 from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import Placement, Solid
@@ -102,14 +102,25 @@ def test_numbers_of_numpy_are_whole_too(torus, tmp_path, unchecked):
     assert OccupancyField.load(tmp_path / "x.sine").config.width == 40
 
 
-def test_a_budget_that_is_too_small(torus):
-    with pytest.raises(ValueError, match=r"120 bytes are too few for 953 parameters: at least \d+, or"):
-        fit_mesh(torus, bytes=120, steps=3, width=64, rank=2)
+@pytest.mark.parametrize(
+    ("budget", "enough", "message"),
+    [
+        ({"bytes": 120}, {"bytes": 192}, "120 bytes are too few for 953 parameters: give at least --bytes 192, or a "),
+        ({"bits": 1}, {"bits": 1.7}, "119 bytes are too few for 953 parameters: give at least --bits 1.7$"),
+    ],
+)
+def test_a_budget_that_is_too_small(budget, enough, message, torus):
+    """A smaller network does not help if its bits are given, and the advice is."""
+    with pytest.raises(ValueError, match=message):
+        fit_mesh(torus, **budget, steps=3, width=64, rank=2)
+    config, training = split_settings({**enough, "steps": 3, "width": 64, "rank": 2})
+    check_file_size(OccupancyField(config, Placement.of(torus)), training)
 
 
-def test_32_bits_are_exact(torus):
-    field = fit_mesh(torus, bits=32.0, steps=3, **SMALL)
+def test_32_bits_are_exact(torus, capsys):
+    field = fit_mesh(torus, bits=32.0, steps=3, progress=True, **SMALL)
     assert not field.coded and len(field.to_bytes()) > 4 * field.parameters_count
+    assert "3 steps in " in capsys.readouterr().err  # and no rounding
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,14 @@ import pytest
 import torch
 import trimesh
 
+from sinenerf.occupancy import sampling
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.mirror import Mirror
 from sinenerf.occupancy.mirror_trial import folding_cost, folding_pays
+from sinenerf.occupancy.progress_bar import ProgressBar
 from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import Placement, Solid
+from sinenerf.occupancy.training import Training
 
 PLANE = Mirror.of(np.array([1.0, 0, 0]), 0.0)
 
@@ -39,6 +42,27 @@ def test_the_cost_is_that_of_answering_the_mean_of_both_labels():
     assert folding_cost(solid, PLANE, deep) == pytest.approx(np.log(2), rel=1e-6)
 
 
+def test_the_trial_labels_the_points_of_the_training_itself(monkeypatch):
+    """They were labelled twice, and first without a bar, where a bar is shown."""
+    made = []
+    plain = sampling.SurfaceSampler.__init__
+
+    def counted(self, solid, seed, count, *rest):
+        made.append((count, *rest[2:]))
+        plain(self, solid, seed, count, *rest)
+
+    monkeypatch.setattr(sampling.SurfaceSampler, "__init__", counted)
+    monkeypatch.setattr("sinenerf.occupancy.mirror_trial.STEPS", 1)
+    architecture, config = split_settings({"bytes": 1000, "pool": 9_000, "steps": 1})
+    solid, bar = a_torus(), ProgressBar(True)
+    field = OccupancyField(architecture, solid.placement)
+    state = torch.get_rng_state()
+    folding_pays(field, solid, config, PLANE, 1000, bar)
+    assert torch.equal(torch.get_rng_state(), state)  # the caller's generator is left alone
+    Training(field, solid, config, bar)
+    assert [pool for pool in made if pool[0] == 9_000] == [(9_000, True)]
+
+
 @pytest.mark.slow
 def test_it_pays_only_if_the_wart_is_small():
     architecture, config = split_settings({"bytes": 1000, "pool": 50_000})
@@ -48,6 +72,6 @@ def test_it_pays_only_if_the_wart_is_small():
         torch.manual_seed(0)
         field = OccupancyField(architecture, solid.placement)
         before = {name: value.clone() for name, value in field.state_dict().items()}
-        paying.append(folding_pays(field, solid, config, PLANE, 1000))
+        paying.append(folding_pays(field, solid, config, PLANE, 1000, ProgressBar(False)))
         assert all(torch.equal(value, before[name]) for name, value in field.state_dict().items())
     assert paying == [True, False]

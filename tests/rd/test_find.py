@@ -33,6 +33,14 @@ def test_finding_from_the_command_line(tmp_path):
         assert refused.returncode == 1 and reason in refused.stderr and refused.stderr.count("\n") == 1
 
 
+def test_of_several_datasets_find_takes_those_that_have_the_measure(tmp_path):
+    scene = result(2000, scene="fern", dataset="photographs", program="nerf", quality={"psnr": 22.0})
+    save_results(tmp_path, scene, result(1000, 0.9))
+    for target, line in (("--iou", "box, sine"), ("--psnr", "fern, sine")):
+        found = call_sinenerf("find", tmp_path, target, 0.5)
+        assert found.returncode == 0 and found.stdout.startswith(line) and found.stdout.count("\n") == 1, found
+
+
 @pytest.mark.slow
 def test_find_runs_missing_jobs(plan, data, tmp_path):
     run = run_sinenerf("find", tmp_path / "r", "--iou", 0.1, "--plan", plan, "--data", data, "--method", "draco")
@@ -66,6 +74,26 @@ def budgets(plan, monkeypatch):
     settings = PLAN[: PLAN.index("points = [{")]
     plan.write_text(settings.replace("rank = 1", "rank = 2") + "grid = { bytes = [1000, 2000, 4000, 8000] }")
     return plan, ran
+
+
+NAMES = ((("--scene", "bx"), "no scene is called 'bx': there are box"),
+         (("--method", "sien"), "no method is called 'sien': there are sine"))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [(("--iou", 0.9, *name), reason) for name, reason in NAMES]
+    + [(("--psnr", 30), "no result has a quality 'psnr': there are iou")],
+)
+def test_what_nothing_can_meet_is_refused_before_a_job_is_run(budgets, data, tmp_path, target, reason):
+    """All jobs of a plan were run for a measure of another dataset."""
+    plan, ran = budgets
+    save_results(tmp_path / "known", result(settings={"steps": 20}))
+    planned = ("--plan", plan, "--data", data)
+    for line in (("known", *target), ("known", *target, *planned), ("none", *target, *planned)):
+        found = call_sinenerf("find", tmp_path / line[0], *line[1:])
+        assert (found.returncode, found.stdout, found.stderr) == (1, "", f"sinenerf: {reason}\n")
+    assert not ran
 
 
 def test_find_runs_the_budget_nearest_below_a_size_once(budgets, data, tmp_path):

@@ -139,6 +139,17 @@ def test_at_many_bits_no_parameter_is_cut_off():
     assert np.abs(tensors["weight"].integers).max() <= LARGEST / 4
 
 
+def test_nor_is_one_once_the_steps_settle():
+    """Then the steps become as small as the budget allows: at 16 bits each a third of the weights was cut off."""
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(30, 20)
+    before = layer.weight.detach().clone()
+    rounding = rounding_of(layer, budget=16.0 * 620)
+    for done in (0.8, 0.9, 1.0):
+        rounding.before_step(done)
+    torch.testing.assert_close(torch.from_numpy(rounding.finish()["weight"].values()), before, atol=1e-4, rtol=0)
+
+
 def test_parameters_are_free_again_where_a_training_continues_for_long():
     layer = torch.nn.Linear(30, 20)
     rounding = rounding_of(layer, budget=6.0 * 620)
