@@ -110,6 +110,8 @@ def mesh(
     check_compression(output, compress)
     check_faces(faces)
     check_texture(texture)
+    if largest_component and min_faces is not None:
+        raise ValueError("give --largest-component or --min-faces, not both")
     if texture is not None and output.suffix.lower() != ".glb":
         raise ValueError(f"{output}: only .glb has a texture. Leave --texture out, or write .glb")
     own = {

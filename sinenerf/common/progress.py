@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def track(values: Iterable[T], description: str, total: int | None = None, show: bool = True) -> Iterator[T]:
-    """The values, with a bar and the time left, which vanish at the end.
+    """The values; on a terminal with a bar and the time left, which vanish at the end.
 
     Args:
         total: number of values, where they have no length.
@@ -23,7 +23,8 @@ def track(values: Iterable[T], description: str, total: int | None = None, show:
     from rich.console import Console
 
     console = Console(stderr=True)
-    yield from progress.track(values, description, total, console=console, transient=True, disable=not show)
+    hidden = not (show and console.is_terminal)
+    yield from progress.track(values, description, total, console=console, transient=True, disable=hidden)
 
 
 class TaskProgress:

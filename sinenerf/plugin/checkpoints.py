@@ -89,9 +89,17 @@ def check_same_settings(path: Path, state: dict[str, Any], pipeline: Any, optimi
     if len(saved["params"]) != len(ours["params"]):
         others.append("learn-omega or learn-gain")
     others += _other_settings(path, state["pipeline"], pipeline)
+    if not others and _other_shapes(state["pipeline"], pipeline.state_dict()):  # of exposures, or corrections of poses
+        others.append("number of photographs")
     if others:
         differ = " and another ".join(others).removesuffix(",")
         raise RunError(f"{path}: is of a run with another {differ}. {ADVICE}")
+
+
+def _other_shapes(saved: dict[str, Any], ours: dict[str, Any]) -> bool:
+    """Whether a tensor of both state dicts has another shape."""
+    shapes = {name: getattr(values, "shape", None) for name, values in saved.items()}
+    return any(name in ours and getattr(ours[name], "shape", None) != shape for name, shape in shapes.items())
 
 
 def _other_settings(path: Path, state: dict[str, Any], pipeline: Any) -> list[str]:

@@ -17,6 +17,7 @@ from sinenerf.common.files import check_output
 from sinenerf.common.optimization import warm_cosine
 from sinenerf.plugin.budgeted_training import BudgetedTraining
 from sinenerf.plugin.runs import field_of, open_run
+from sinenerf.radiance.compiled_networks import passes_alone
 from sinenerf.radiance.field import RadianceField
 from sinenerf.radiance.header import file_length, overhead
 from sinenerf.rounding.by_learned_steps import LearnedStepRounding
@@ -64,6 +65,7 @@ def compress_run(
     model = pipeline.model
     if bits is None and bytes is None:
         if model.quantiser is not None and model.quantiser.active:
+            _refuse_budget(run, minutes, steps, "is rounded, and written as it is without --bits or --bytes")
             return _write(pipeline, output)
         bits, bytes = model.config.bits, model.config.bytes
     if model.quantiser is not None:
@@ -72,6 +74,7 @@ def compress_run(
     model.field.check_writable()
     size = file_size(model.field.parameters_count, bits, bytes, default_bits=8.0)
     if size is None:
+        _refuse_budget(run, minutes, steps, "is written as it is with 32 bits")
         return _write(pipeline, output)
     fingerprint = _fingerprint(model.field, [size, minutes, steps, seed])
     _start_rounding(model, size)
@@ -92,6 +95,11 @@ def compress_run(
     if not complete:
         say(checkpoint.interruption_message(output, written))
     return field
+
+
+def _refuse_budget(run: Path, minutes: float | None, steps: int | None, reason: str) -> None:
+    if minutes is not None or steps is not None:
+        raise ValueError(f"{run}: {reason}: leave --minutes and --steps out")
 
 
 def _write(pipeline: Any, output: Path) -> RadianceField:
@@ -151,10 +159,11 @@ class FineTuning(BudgetedTraining):
         for group in self.optimizer.param_groups:
             group["lr"] = warm_cosine(done) * (CODEC_LEARNING_RATE if "scale" in group else LEARNING_RATE)
         self.quantiser.before_step(done)
-        _, losses, _ = self.pipeline.get_train_loss_dict(self.step)
-        self.optimizer.zero_grad()
-        sum(losses.values()).backward()
-        self.optimizer.step()
+        with passes_alone(self.pipeline.model.field.compiled):
+            _, losses, _ = self.pipeline.get_train_loss_dict(self.step)
+            self.optimizer.zero_grad()
+            sum(losses.values()).backward()
+            self.optimizer.step()
 
     def _report(self, before: float) -> None:
         size = (self.quantiser.last_rate - self.quantiser.order_saving) / 8

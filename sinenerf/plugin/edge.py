@@ -44,9 +44,12 @@ def call_nerfstudio() -> Iterator[None]:
 
     Raises:
         RunError: with the message of the exit.
+        KeyboardInterrupt: it was the exit after Ctrl-C.
     """
     with silence():
         try:
             yield
         except SystemExit as stop:
+            if stop.code == 130:
+                raise KeyboardInterrupt from None
             raise RunError(str(stop.code).removeprefix("sinenerf: ")) from None

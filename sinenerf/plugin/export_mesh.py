@@ -51,13 +51,19 @@ def _seen(pipeline, vertices: Float[np.ndarray, "n 3"]) -> Bool[np.ndarray, " n"
 
 
 def _in_front(points: Tensor, camera, depth: Tensor) -> Tensor:
-    """(n,) whether points project into one perspective camera's depth map (height, width) and are not behind it."""
+    """(n,) whether points project into one camera's depth map (height, width) and are not behind it."""
+    from nerfstudio.cameras.cameras import CameraType
+
     to_world = camera.camera_to_worlds[0].cpu()
     offset = points - to_world[:, 3]
     x, y, z = (offset @ to_world[:, :3]).unbind(-1)
-    column = (camera.cx[0].cpu() - x / z * camera.fx[0].cpu()).floor().long()
-    row = (camera.cy[0].cpu() + y / z * camera.fy[0].cpu()).floor().long()
+    ahead, stretch = z < 0, -1 / z
+    if int(camera.camera_type[0]) == CameraType.FISHEYE.value:  # the distance from the middle is the angle
+        across = torch.hypot(x, y)
+        ahead, stretch = torch.ones_like(ahead), torch.atan2(across, -z) / across.clamp(min=1e-12)
+    column = (camera.cx[0].cpu() + x * stretch * camera.fx[0].cpu()).floor().long()
+    row = (camera.cy[0].cpu() - y * stretch * camera.fy[0].cpu()).floor().long()
     height, width = depth.shape
-    inside = (z < 0) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    inside = ahead & (column >= 0) & (column < width) & (row >= 0) & (row < height)
     shown = depth[row.clamp(0, height - 1), column.clamp(0, width - 1)]
     return inside & (offset.norm(dim=-1) <= DEPTH_SLACK * shown)

@@ -73,11 +73,12 @@ def capture_of_run(pipeline: Any) -> Capture:
     data = pipeline.datamanager
     parsed, cameras = data.train_dataparser_outputs, data.train_dataset.cameras
     poses = cameras.camera_to_worlds.cpu().double().numpy()
-    fx, fy, cx, cy = (float(getattr(cameras, name)[0]) for name in ("fx", "fy", "cx", "cy"))
-    first = Camera(poses[0], fx, fy, cx, cy, int(cameras.width[0]), int(cameras.height[0]))
+    widest = int(cameras.width.argmax())  # its width is that to which all photographs were shrunk
+    fx, fy, cx, cy = (float(getattr(cameras, name)[widest]) for name in ("fx", "fy", "cx", "cy"))
+    lens = Camera(poses[widest], fx, fy, cx, cy, int(cameras.width[widest]), int(cameras.height[widest]))
     motion = parsed.dataparser_transform.double().numpy().copy()
     motion[:, 3] /= _applied_scale(data.config.dataparser)
-    capture = capture_of(poses, first, motion, float(parsed.dataparser_scale), isinstance(pipeline.model.warp, NDC))
+    capture = capture_of(poses, lens, motion, float(parsed.dataparser_scale), isinstance(pipeline.model.warp, NDC))
     trained, held_out = (part.image_filenames for part in (data.train_dataset, data.eval_dataset))
     return replace(capture, split=Split.of(trained, held_out))
 

@@ -1,7 +1,6 @@
 """nerfstudio's trainer with atomic checkpoints and safe interruption."""
 
 import os
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,13 +14,13 @@ from nerfstudio.utils.rich_utils import CONSOLE
 from sinenerf.codec.container import CodecError
 from sinenerf.common.console import say
 from sinenerf.common.files import SMALLEST_SPACE, DiskFull, check_space, naming_a_full_disk, replacing
-from sinenerf.common.matrix_kernels import kernels_alone
 from sinenerf.plugin.checkpoints import check_same_settings, first_counted_step, latest_valid_step, read_checkpoint
 from sinenerf.plugin.divergence import TrainingDiverged, check_parameters
 from sinenerf.plugin.edge import RunError, exit_on
 from sinenerf.plugin.optimizers import set_rates
 from sinenerf.plugin.runs import field_of, header_of_run
 from sinenerf.plugin.training_corrections import pose_change
+from sinenerf.radiance.compiled_networks import passes_alone
 
 CHECKPOINT_BYTES = 24
 """Bytes of a checkpoint for each parameter: its value and the optimiser's moments, with SOAP's matrices."""
@@ -124,8 +123,7 @@ class SineTrainer(Trainer):
 
     def train_iteration(self, step: int):
         """Train one step, and store the PSNR of its batch, in dB, as `latest_psnr`."""
-        compiled = self.pipeline.model.field.compiled
-        with kernels_alone() if compiled and compiled.passes else nullcontext():  # from the second step on
+        with passes_alone(self.pipeline.model.field.compiled):
             loss, losses, metrics = super().train_iteration(step)
         self.latest_psnr = metrics["psnr"]
         return loss, losses, metrics

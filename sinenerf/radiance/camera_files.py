@@ -6,6 +6,8 @@ import numpy as np
 
 from sinenerf.common.files import check_file
 from sinenerf.photographs import camera_numbers as numbers
+from sinenerf.photographs.file_paths import FileFinder
+from sinenerf.photographs.pictures import size_on_disk
 from sinenerf.photographs.posed_photographs import FISHEYE
 from sinenerf.photographs.poses_bounds import from_table, read_table
 from sinenerf.radiance.cameras import Camera, Capture, Pose
@@ -20,8 +22,8 @@ def read_cameras(path: Path, capture: Capture) -> list[Camera]:
     """Read the cameras of a transforms.json (nerfstudio's, Blender's or instant-ngp's) or a poses_bounds.npy.
 
     Both are in the capture's coordinates. A camera without its own image size or focal length gets that of the training
-    photographs. Cameras of a transforms.json are named after their photographs if those names are unique; otherwise
-    cameras are numbered.
+    photographs, but the size of its own photograph where the file counts in pixels of that. Cameras of a
+    transforms.json are named after their photographs if those names are unique; otherwise cameras are numbered.
 
     Raises:
         FileNotFoundError: the file does not exist.
@@ -54,9 +56,9 @@ def _read_transforms(path: Path, capture: Capture) -> list[Camera]:
     poses = (numbers.undo_applied(content, path) @ homogeneous(poses))[:, :3]
     poses[:, :, 3] /= numbers.applied_scale(content, path)
     poses = capture.to_scene(poses)
-    names = _image_names(list(frames.values()))
+    names, finder = _image_names(list(frames.values())), FileFinder(path.parent)
     return [
-        _camera(pose, keys, capture.home, name, where)
+        _camera(pose, keys, _size(keys, capture.home, finder), capture.home, name, where)
         for pose, name, (where, keys) in zip(poses, names, frames.items(), strict=True)
     ]
 
@@ -70,10 +72,17 @@ def _image_names(frames: list[dict]) -> list[str]:
     return [f"{i:05d}" for i in range(len(frames))]
 
 
-def _camera(pose: Pose, keys: dict, home: Camera, name: str, where: str) -> Camera:
+def _size(keys: dict, home: Camera, finder: FileFinder) -> tuple[int, int]:
+    """Width and height where the file gives none: home's, or the photograph's if the file counts in its pixels."""
+    in_pixels = {"fl_x", "fl_y", "cx", "cy"} & set(keys) and not {"w", "h"} <= set(keys)
+    picture = finder.find(str(keys.get("file_path", ""))) if in_pixels else None
+    return (home.width, home.height) if picture is None else size_on_disk(picture)
+
+
+def _camera(pose: Pose, keys: dict, size: tuple[int, int], home: Camera, name: str, where: str) -> Camera:
     fisheye = numbers.camera_model(keys, where, "Render the run with ns-render") == FISHEYE
-    width = int(numbers.number(keys, "w", home.width, 1, LARGEST_SIDE, where))
-    height = int(numbers.number(keys, "h", home.height, 1, LARGEST_SIDE, where))
+    width = int(numbers.number(keys, "w", size[0], 1, LARGEST_SIDE, where))
+    height = int(numbers.number(keys, "h", size[1], 1, LARGEST_SIDE, where))
     own_fx = numbers.focal_length(keys, "x", width, where)
     own_fy = numbers.focal_length(keys, "y", height, where)
     fx = own_fx or own_fy or home.fx * width / home.width

@@ -6,6 +6,7 @@ gradients to those of the weights. autograd still differentiates how a layer bui
 everything after the raw outputs.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from numba import get_num_threads
 from torch import Tensor
 
 from sinenerf.common.hardware import multiplies_bfloat16
-from sinenerf.common.matrix_kernels import ROWS
+from sinenerf.common.matrix_kernels import ROWS, kernels_alone
 from sinenerf.common.ray_network_kernels import Memory, Shape, backward_rays, forward_rays
 from sinenerf.common.word_kernels import COLUMNS, SUPPORTED
 from sinenerf.networks import RadianceMLP, ScalarMLP
@@ -69,6 +70,11 @@ class CompiledNetworks:
         if key not in self.passes:
             self.passes[key] = CompiledNetwork(network, half, self.threads)
         return self.passes[key](positions, directions)
+
+
+def passes_alone(compiled: CompiledNetworks | None) -> AbstractContextManager[None]:
+    """`kernels_alone` for a step of a training that uses compiled passes, which shows after its first step."""
+    return kernels_alone() if compiled and compiled.passes else nullcontext()
 
 
 class CompiledNetwork:

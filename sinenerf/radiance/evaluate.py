@@ -154,9 +154,11 @@ def scored_views(
     """Indices of the views that `evaluate` scores.
 
     Raises:
-        ValueError: it is not known which views were held out, or none was.
+        ValueError: it is not known which views were held out, or none was; or both arguments are given.
     """
     count, source = len(photographs), photographs.source
+    if all_views and hold_every is not None:
+        raise ValueError("give --all or --hold-every, not both")
     if all_views:
         return list(range(count))
     if hold_every is not None:

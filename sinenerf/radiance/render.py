@@ -76,10 +76,7 @@ def compiled_rendering(field: RadianceField) -> Iterator[None]:
         with kernels_alone() if field.compiled.possible and on_cpu else nullcontext():
             yield
     finally:
-        from sinenerf.common.matrix_kernels import kernels_alone
-    from sinenerf.radiance.compiled_networks import CompiledNetworks
-
-    field.compiled = None
+        field.compiled = None
 
 
 def picture(

@@ -9,7 +9,8 @@ from typing import Literal, get_args
 import numpy as np
 
 Rule = Literal["none", "every", "spread", "named"]
-"""How the held-out views are found among all views of the capture, in the order of their paths:
+"""How the held-out views are found among all views of the capture, in the order of their paths as text, as
+the readers of captures list them:
 
 none: every view was trained on.
 every: views 0, n, 2n, ... were held out.
@@ -40,7 +41,7 @@ class Split:
         """
         if not set(held_out) - set(trained):
             return cls("none", 0, checksum_of([]))
-        checksum, paths = checksum_of(held_out), sorted({*trained, *held_out})
+        checksum, paths = checksum_of(held_out), sorted({*trained, *held_out}, key=Path.as_posix)
         wanted = [index for index, path in enumerate(paths) if path in set(held_out)]
         if len(paths) == len(trained) + len(held_out):
             step = wanted[1] if len(wanted) > 1 else len(paths)
@@ -64,7 +65,7 @@ class Split:
             raise ValueError(
                 f"{self.parameter} views were held out that the capture named in training, and it does not now"
             )
-        order = sorted(range(len(paths)), key=lambda index: paths[index])
+        order = sorted(range(len(paths)), key=lambda index: paths[index].as_posix())
         return sorted(order[index] for index in self._apply(len(paths)))
 
     def _apply(self, count: int) -> list[int]:

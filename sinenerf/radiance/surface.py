@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from sinenerf.radiance.marching_cubes import (
+    Corners,
     EmptySurface,
     clean,
     density_grid,
@@ -17,7 +18,7 @@ from sinenerf.radiance.marching_cubes import (
     marching_cubes,
     suggest_level,
 )
-from sinenerf.radiance.warps import NDC, Contraction, Points, Warp
+from sinenerf.radiance.warps import NDC, Box, Contraction, Points, Warp
 
 if TYPE_CHECKING:
     import trimesh
@@ -81,11 +82,10 @@ def extract_surface(
     """
     check_box(box)
     device = next(volume.parameters()).device
-    side = volume.far if isinstance(volume.warp, Contraction) else 1.0
-    corners = [-side] * 3, [side, side, volume.far]
+    corners = _sampled_part(volume)
     grid = density_grid(lambda p: volume.density(p)[:, 0], resolution, corners, device, progress)
     mesh = marching_cubes(grid, suggest_level(grid) if level is None else level, corners)
-    mesh.visual.vertex_colors = _vertex_colours(volume, mesh, (corners[1][0] - corners[0][0]) / resolution, device)
+    mesh.visual.vertex_colors = _vertex_colours(volume, mesh, 2 * max(corners[1]) / resolution, device)
     mesh = map_vertices(mesh, lambda v: volume.warp.unwarp_points(torch.from_numpy(v)).numpy())
     if visible is not None:
         _keep_faces(mesh, visible(mesh.vertices)[mesh.faces].any(1), "no view saw the surface")
@@ -93,6 +93,15 @@ def extract_surface(
         inside = ((mesh.vertices >= box[:3]) & (mesh.vertices <= box[3:])).all(1)
         _keep_faces(mesh, inside[mesh.faces].all(1), f"no surface inside the box {box}")
     return clean(mesh, largest_component, min_faces)
+
+
+def _sampled_part(volume: Volume) -> Corners:
+    """The part of the cube that rays pass: beyond, the networks were not trained."""
+    if isinstance(volume.warp, Box):
+        reach = [half / max(volume.warp.half) for half in volume.warp.half]
+        return [-side for side in reach], reach
+    side = volume.far if isinstance(volume.warp, Contraction) else 1.0
+    return [-side] * 3, [side, side, volume.far]
 
 
 def _keep_faces(mesh: "trimesh.Trimesh", keep: Bool[np.ndarray, " f"], otherwise: str) -> None:

@@ -28,7 +28,7 @@ class LearnedStep(nn.Module):
         values = values.detach()
         spread = float(values.square().mean().sqrt()) or 1.0
         # a Gaussian with a standard deviation of t steps takes log2(t sqrt(2 pi e)) bits
-        in_steps = 2**bits / math.sqrt(2 * math.pi * math.e)
+        in_steps = 2 ** min(bits, 32) / math.sqrt(2 * math.pi * math.e)  # more would overflow, and no file holds them
         in_steps = min(in_steps, LARGEST / 4 * spread / (float(values.abs().max()) or 1.0))  # lets the values grow
         self.log_step.fill_(math.log(spread / in_steps))
         self.log_a.fill_(math.log(0.5 / in_steps))

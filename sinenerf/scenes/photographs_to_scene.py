@@ -127,6 +127,8 @@ def _describe(pipeline: Any, network: dict[str, Any], progress: bool) -> None:
     if not progress:
         return
     manager, field = pipeline.datamanager, pipeline.model.field
+    for note in manager.dataparser.notes:
+        say(note)
     cameras, metadata = manager.train_dataset.cameras, manager.train_dataparser_outputs.metadata
     width, height = max(torch.cat([cameras.width, cameras.height], 1).tolist(), key=prod)
     same = bool(((cameras.width == width) & (cameras.height == height)).all())
@@ -159,8 +161,9 @@ def _finish(
     field = RadianceField.load(scene)
     assert field.capture is not None
     made = iter(others)
-    if film is not None and not (target := next(made)).exists():
+    if film is not None and not ((target := next(made)).exists() and work.read("frames") == options.frames):
         render_views(field, target, None, options.frames, min(1.0, FILM_WIDTH / field.capture.home.width))
+        work.write("frames", options.frames)
     if page is not None and not (target := next(made)).exists():
         _write_page(scene, target)
     return SceneReport(

@@ -11,6 +11,7 @@ from sinenerf.capture.workspace import SUFFIX
 from sinenerf.common.console import say
 from sinenerf.common.files import check_folder
 from sinenerf.common.work_folder import WorkFolder, hidden_beside
+from sinenerf.photographs.reading import has_cameras, read_cameras_of
 
 SKIPPED = {"Thumbs.db", ".DS_Store"}
 """Files that systems write by themselves."""
@@ -27,7 +28,7 @@ class SceneWork(WorkFolder):
     Raises:
         FileNotFoundError: the input, or the folder of an output, does not exist.
         FileExistsError: an output exists.
-        ValueError: an output lies in the input.
+        ValueError: an output lies in the input, or the input is a capture that cannot be used.
     """
 
     def __init__(self, source: Path, outputs: tuple[Path, ...], settings: dict[str, Any]) -> None:
@@ -84,7 +85,10 @@ def _other_disk(made: Path, path: Path) -> bool:
 
 
 def _listed(source: Path) -> list[list[Any]]:
-    """The files of the input with their sizes and times of change."""
-    files = [source] if source.is_file() else sorted(p for p in source.rglob("*") if p.is_file())
-    visible = [path for path in files if path.name not in SKIPPED and not path.name.startswith(".")]
-    return [[str(path.relative_to(source.parent)), path.stat().st_size, path.stat().st_mtime_ns] for path in visible]
+    """The files of the input, wherever a capture's photographs lie, with their sizes and times of change."""
+    files = {source} if source.is_file() else {path for path in source.rglob("*") if path.is_file()}
+    if has_cameras(source):
+        capture = read_cameras_of(source)
+        files |= {path for path in (*capture.paths, *(capture.masks or ())) if path is not None}
+    visible = {path.absolute() for path in files if path.name not in SKIPPED and not path.name.startswith(".")}
+    return [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in sorted(visible)]

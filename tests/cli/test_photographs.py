@@ -25,7 +25,12 @@ def test_a_scene_a_film_and_a_page_are_made_of_photographs(scene, tmp_path):
     field = sinenerf.load(tmp_path / "a.sine")
     assert field.config.layer == "dense" and (tmp_path / "a.sine").stat().st_size <= 9000
     assert len(imageio.mimread(tmp_path / "a.mp4")) == 3
-    for words in ("training on 7 photographs of 48 x 36 pixels; 2 held out", "warp: ndc", "poses refined by 0.0"):
+    for words in (
+        "training on 7 photographs of 48 x 36 pixels; 2 held out",
+        "warp: ndc",
+        "poses refined by 0.0",
+        "are only 48x36",
+    ):
         assert words in made.stderr
     assert "held-out PSNR" in made.stdout and "over 2 views, their exposures not fitted" in made.stdout
     assert f"{tmp_path / 'a.sine'}: {(tmp_path / 'a.sine').stat().st_size:,} bytes" in made.stdout
@@ -46,6 +51,37 @@ def test_the_contact_sheet_of_photographs_without_cameras_is_kept(messy, capture
     assert report.written == (tmp_path / "my.rooms.sine", tmp_path / "my.rooms_contact_sheet.jpg")
     assert set(tmp_path.iterdir()) == set(report.written)
     assert report.written[1].read_bytes() == (captured.scene / "contact_sheet.jpg").read_bytes()
+
+
+def test_a_film_of_another_length_is_rendered_anew(scene, tmp_path, monkeypatch):
+    """After a kill between the film and the end, the film of the first call was kept."""
+    from sinenerf.scenes.photographs_to_scene import SceneOptions, SceneWork, photographs_to_scene
+
+    def kill(work):
+        raise KeyboardInterrupt
+
+    def make(frames):
+        photographs_to_scene(scene, tmp_path / "a.sine", SceneOptions(steps=3, size=40, frames=frames), film)
+
+    film = tmp_path / "a.mp4"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(SceneWork, "publish", kill)
+        make(2)
+    make(3)
+    assert len(imageio.mimread(film)) == 3
+
+
+def test_the_film_of_a_film_has_another_name(tmp_path, monkeypatch):
+    """By default it had that of the source, which was to be removed first."""
+    films = []
+    monkeypatch.setattr(
+        "sinenerf.scenes.photographs_to_scene.photographs_to_scene",
+        lambda source, output, options, film, *rest, **more: films.append(film.name),
+    )
+    (tmp_path / "walk.mp4").touch()
+    for name in ("walk.sine", "other.sine"):
+        call_sinenerf("scene", tmp_path / "walk.mp4", "--output", tmp_path / name)
+    assert films == ["walk_scene.mp4", "other.mp4"]
 
 
 def test_a_killed_command_goes_on(scene, tmp_path):

@@ -1,7 +1,11 @@
-"""Lines of progress where there is no terminal."""
+"""Lines of progress where there is no terminal, and bars where there is one."""
+
+import re
+
+import pytest
 
 from sinenerf.common import progress
-from sinenerf.common.progress import TaskProgress
+from sinenerf.common.progress import TaskProgress, track
 
 
 def test_without_a_terminal_there_are_at_most_two_lines_a_minute(monkeypatch, capsys):
@@ -24,3 +28,13 @@ def test_nothing_is_printed_unless_asked_for(monkeypatch, capsys):
             task.update(0.5)
         captured = capsys.readouterr()
         assert not captured.out and (captured.err.startswith("sinenerf: training: 50 %") if show else not captured.err)
+
+
+@pytest.mark.parametrize("terminal", ["1", ""])
+def test_a_bar_is_drawn_on_the_terminal_alone(terminal, monkeypatch, capsys):
+    """Standard output belongs to what a command prints, and a log to its lines."""
+    monkeypatch.setenv("FORCE_COLOR", terminal)
+    assert list(track((i for i in range(3)), "Rendering", 3)) == [0, 1, 2]
+    printed = capsys.readouterr()
+    assert not printed.out and bool(re.search(r"Rendering.*100%.*0:00:00", printed.err)) == bool(terminal)
+    assert terminal or not printed.err

@@ -5,6 +5,7 @@ import torch
 from support.tiny_runs import contents, make_trainer, set_up, tiny_config
 
 pytest.importorskip("nerfstudio", reason="needs nerfstudio")
+from sinenerf.datasets.synthetic_capture import generate_scene
 from sinenerf.plugin.checkpoints import first_counted_step
 
 
@@ -95,6 +96,14 @@ def test_a_run_resumes_only_with_its_own_views(setting, value, message, small, s
         with pytest.raises(SystemExit, match=message):
             set_up(config)
         assert unchanged()
+
+
+def test_a_run_resumes_only_with_as_many_photographs(scene, tmp_path):
+    """Their exposures failed to load, with a traceback."""
+    begin(first := make_trainer("sine-nerf-small", scene, tmp_path / "a", exposure=True))
+    fewer = generate_scene(tmp_path / "fewer", views=7, width=48, height=36)
+    with pytest.raises(SystemExit, match=r"is of a run with another number of photographs\. Give"):
+        make_trainer("sine-nerf-small", fewer, tmp_path / "b", load_dir=first.checkpoint_dir, exposure=True)
 
 
 def test_a_run_resumes_only_with_its_own_parser(small, scene, tmp_path):

@@ -149,6 +149,7 @@ def test_interrupted_compression_resumes(before, run, tmp_path, monkeypatch):
         (("--minutes", 1, "--steps", 5), "minutes or steps, not both"),
         (("--bits", 8, "--bytes", 5000), "bits or bytes, not both"),
         (("--mesh", "shape.ply"), "--mesh"),
+        (("--thickness", "2%"), "--thickness"),
     ],
 )
 def test_a_budget_is_checked_before_a_run_is_opened(options, message, tmp_path, monkeypatch):
@@ -162,6 +163,15 @@ def test_a_budget_is_checked_before_a_run_is_opened(options, message, tmp_path, 
     [
         (("compress", "{run}", "--output", "{tmp}/x.sine", "--bytes", "300"), "300 bytes: too few for"),
         (("compress", "{tmp}", "--output", "{tmp}/x.sine"), "not a run"),
+        (
+            ("compress", "{run}", "--output", "{tmp}/x.sine", "--bits", "32", "--steps", "9"),
+            "leave --minutes and --steps",
+        ),
+        (
+            ("render", "{run}/scene.sine", "--output", "{tmp}/x", "--cameras", "{tmp}", "--frames", "9"),
+            "leave one of them",
+        ),
+        (("mesh", "{run}", "--output", "{tmp}/x.ply", "--largest-component", "--min-faces", "9"), "not both"),
         (("compress", "{run}", "--output", "{tmp}/no/x.sine"), "the folder"),
         (("render", "{run}/scene.sine", "--output", "{tmp}/x.mp4", "--scale", "0"), "must be positive"),
         (("render", "{golden}", "--output", "{tmp}/x.mp4"), "holds a shape, not a radiance field"),

@@ -15,6 +15,12 @@ def test_an_error_becomes_an_exit_and_then_an_error_again():
         raise RunError("no such run")
 
 
+def test_the_exit_after_ctrl_c_becomes_one_again():
+    """It was an error called 130, after which a sweep went on."""
+    with pytest.raises(KeyboardInterrupt), call_nerfstudio():
+        raise SystemExit(130)
+
+
 def test_other_errors_pass():
     with pytest.raises(KeyError), call_nerfstudio(), exit_on(RunError):
         raise KeyError("a bug")

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from PIL import Image
 from support.capture_layouts import nerfstudio_data
 from support.radiance_fields import a_capture, a_field
 
@@ -145,6 +146,19 @@ def test_pinholes_are_nerfstudios_perspective_models(read):
 def test_focal_lengths(keys, focal, read):
     (camera,) = read(FRAME, **keys)
     assert (camera.fx, camera.fy) == pytest.approx(focal)
+
+
+def test_focal_lengths_in_pixels_are_those_of_the_photograph(read, tmp_path):
+    """Without w and h they were taken for pixels of the training photographs, which are often smaller."""
+    Image.new("RGB", (48, 36)).save(tmp_path / "a.png")
+    for frame, keys, size in (
+        ({**FRAME, "file_path": "a"}, {"fl_x": 40}, (48, 36, 40)),
+        ({**FRAME, "file_path": "a"}, {"fl_x": 40, "w": 24, "h": 18}, (24, 18, 40)),
+        ({**FRAME, "file_path": "a"}, {}, (24, 18, 20)),
+        ({**FRAME, "file_path": "b"}, {"fl_x": 40}, (24, 18, 40)),
+    ):
+        (camera,) = read(frame, **keys)
+        assert (camera.width, camera.height, camera.fx) == size
 
 
 @pytest.mark.parametrize(

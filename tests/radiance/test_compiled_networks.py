@@ -135,3 +135,10 @@ def test_pictures_are_those_of_torch_and_take_one_memory():
         for _ in range(2):
             torch.testing.assert_close(field.render_rays(origins, directions), expected, rtol=1e-3, atol=1e-3)
         assert [len(network.free) for network in field.compiled.passes.values()] == [1, 1]
+
+
+def test_a_rendering_that_fails_leaves_no_passes_behind():
+    field = make_field(CONFIGS[0])
+    with pytest.raises(KeyError), compiled_rendering(field):
+        raise KeyError
+    assert field.compiled is None

@@ -165,6 +165,8 @@ def test_bad_input(field, frames, tmp_path):
         evaluate(field, 1, frames, picture=tmp_path / "no" / "x.png")
     with pytest.raises(ValueError, match="pictures are written as"):
         evaluate(field, 1, frames, picture=tmp_path / "x.mp4")
+    with pytest.raises(ValueError, match="give --all or --hold-every, not both"):
+        evaluate(field, 1, frames, all_views=True, hold_every=4)
     with pytest.raises(ValueError, match="no such folder"):
         evaluate(field, 1, tmp_path / "nowhere")
     content = json.loads(frames.read_text())

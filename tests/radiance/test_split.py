@@ -43,6 +43,13 @@ def test_the_order_in_which_a_capture_lists_its_photographs_does_not_matter():
     assert {shuffled[index] for index in split.held_out(shuffled)} == {names[0], names[8], names[16]}
 
 
+def test_folders_count_in_the_order_of_their_text_as_captures_are_read():
+    """room-2/ comes before room/, but a Path of room/ before one of room-2/: the rule was not recognised."""
+    names = sorted([*paths(9, "room"), *paths(9, "room-2")], key=str)
+    split = Split.of(*divided(names, [0, 8, 16]))
+    assert (split.rule, split.parameter) == ("every", 8) and split.held_out(names) == [0, 8, 16]
+
+
 def test_other_views_are_found_by_their_names():
     names, held_out = paths(20), [3, 4, 11]
     split = Split.of(*divided(names, held_out))

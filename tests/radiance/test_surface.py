@@ -18,7 +18,7 @@ from sinenerf.radiance.marching_cubes import (
     suggest_level,
 )
 from sinenerf.radiance.surface import extract_surface
-from sinenerf.radiance.warps import NDC, Contraction
+from sinenerf.radiance.warps import NDC, Box, Contraction
 
 CUBE = ((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0))
 CELL = 2 / 31  # of a grid of 32 samples over the cube
@@ -73,11 +73,6 @@ def test_grid_is_evaluated_in_chunks_without_gradients():
     assert max(sizes) <= 2**17
     assert sum(sizes) == 128**3
     assert peak < grid.nbytes + 2**24, "the points of the whole grid are 25 MB"
-
-
-def test_progress_shows_the_time_left(capsys):
-    density_grid(ball(0.6), 16, CUBE, "cpu")
-    assert re.search(r"Density.*100%.*0:00:00", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(("resolution", "box"), [(1, CUBE), (8, ((0, 0, 0), (1, 0, 1)))])
@@ -268,3 +263,18 @@ def test_a_surface_outside_the_undistorted_part_of_a_contraction_has_its_size():
     np.testing.assert_allclose(near.bounds, [[0, -0.5, -1], [2, 1.5, 1]], atol=0.05)
     np.testing.assert_allclose(far.bounds, [[7, -2, -2], [11, 2, 2]], atol=0.3)
     assert near.volume > 0 and far.volume > 0
+
+
+class Slab(Ball):
+    """A ball in a flat box, and another one beyond the box, where no ray was trained on."""
+
+    warp, far = Box((1.0, 0.0, 0.0), (2.0, 2.0, 1.0)), 1.0
+
+    def density(self, points):
+        inner, outer = ball(0.5, (1.0, 0.0, 0.0), sharpness=20.0), ball(0.3, (1.0, 0.0, 1.5), sharpness=20.0)
+        return union(inner, outer)(self.warp.unwarp_points(points))[..., None]
+
+
+def test_the_surface_of_a_box_ends_where_rays_do():
+    mesh = extract_surface(Slab(), 65, 1.0, largest_component=False, min_faces=10)
+    np.testing.assert_allclose(mesh.bounds, [[0.5, -0.5, -0.5], [1.5, 0.5, 0.5]], atol=0.02)

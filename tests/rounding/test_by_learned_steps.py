@@ -150,6 +150,14 @@ def test_nor_is_one_once_the_steps_settle():
     torch.testing.assert_close(torch.from_numpy(rounding.finish()["weight"].values()), before, atol=1e-4, rtol=0)
 
 
+def test_more_bytes_than_any_file_needs_are_no_error():
+    """At a thousand bits each the number of steps overflowed, after most of a training."""
+    layer = torch.nn.Linear(30, 20)
+    before = layer.weight.detach().clone()
+    tensors = rounding_of(layer, budget=2000.0 * 620).finish()
+    torch.testing.assert_close(torch.from_numpy(tensors["weight"].values()), before, atol=1e-4, rtol=0)
+
+
 def test_parameters_are_free_again_where_a_training_continues_for_long():
     layer = torch.nn.Linear(30, 20)
     rounding = rounding_of(layer, budget=6.0 * 620)

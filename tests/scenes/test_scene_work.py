@@ -1,6 +1,9 @@
 """The folder where the steps of a scene keep their results."""
 
+import os
+
 import pytest
+from support.capture_layouts import nerfstudio_data
 
 from sinenerf.scenes.scene_work import SceneWork
 
@@ -44,6 +47,16 @@ def test_a_later_call_goes_on_only_with_the_same_input_and_settings(source, tmp_
     assert found(1) == [1]
     (source / "b.jpg").write_bytes(b"b")
     assert found(1) is None
+
+
+def test_photographs_count_wherever_the_capture_names_them(scene, tmp_path):
+    """Of a transforms.json only the file itself counted: a training went on with other photographs."""
+    nerfstudio_data(scene, tmp_path)
+    settings = lambda: SceneWork(tmp_path / "transforms.json", (tmp_path / "a.sine",), {}).settings  # noqa: E731
+    before = settings()
+    assert settings() == before
+    os.utime(next((tmp_path / "images").iterdir()), (0, 0))
+    assert settings() != before
 
 
 def test_cameras_stay_when_only_the_settings_of_the_training_change(source, tmp_path):
