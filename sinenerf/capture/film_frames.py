@@ -79,7 +79,8 @@ def _pictures(film: Path, filters: str, kind: str) -> Iterator[np.ndarray]:
     import imageio_ffmpeg
 
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin", "-i", str(film), "-map", "0:v:0"]
-    command += ["-vf", filters, "-fps_mode", "passthrough", "-f", "image2pipe", "-c:v", kind, "-"]
+    command += ["-vf", filters, "-fps_mode", "passthrough", "-f", "image2pipe", "-c:v", kind]
+    command += ["-pix_fmt", "gray" if kind == "pgm" else "rgb24", "-"]  # else 16 bits for an HDR film
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         try:

@@ -14,10 +14,12 @@ from sinenerf.photographs.posed_photographs import FISHEYE, PINHOLE, CaptureErro
 if TYPE_CHECKING:
     import pycolmap
 
-PLACES = ("", "sparse", "colmap/sparse", "colmap", "distorted/sparse")
+PLACES = ("", "sparse", "colmap/sparse", "colmap")
 """Folders of a capture in which a model, or numbered models, may lie."""
 PHOTOGRAPHS = ("images", "", "input")
 """Folders of a capture that a model's names may count from."""
+DISTORTED = "distorted/sparse"
+"""Where Gaussian splatting's convert.py keeps models of the photographs as taken, in `input`; it straightens `images`."""
 LENSES = {
     "SIMPLE_PINHOLE": ("f", "cx", "cy"),
     "PINHOLE": ("fx", "fy", "cx", "cy"),
@@ -31,9 +33,7 @@ LENSES = {
 
 def find_model(root: Path) -> Path | None:
     """The folder of a capture's COLMAP model, of several the one with most photographs; None without one."""
-    folders = [root / place for place in PLACES]
-    numbered = [f for folder in folders[1:] if folder.is_dir() for f in folder.iterdir() if f.name.isdecimal()]
-    models = [f for f in (*folders, *sorted(numbered)) if _file(f, "images") and _file(f, "cameras")]
+    models = [model for place in PLACES for model in _models(root / place)] or _models(root / DISTORTED)
     return max(models, key=_count, default=None)
 
 
@@ -56,8 +56,9 @@ def read_colmap(path: Path, strict: bool = False) -> PosedPhotographs:
         raise CaptureError(f"{folder}: no photograph has a pose in this model. Estimate the poses again")
     root = _root(folder, path)
     finder = FileFinder(root)
-    found = [finder.find(image.name, PHOTOGRAPHS) for image in images]
-    paths = tuple(p or root / "images" / image.name for p, image in zip(found, images, strict=True))
+    folders = ("input", "") if root / DISTORTED in (folder, *folder.parents) else PHOTOGRAPHS
+    found = [finder.find(image.name, folders) for image in images]
+    paths = tuple(p or root / folders[0] / image.name for p, image in zip(found, images, strict=True))
     points = np.array([point.xyz for point in model.points3D.values()], dtype=np.float64).reshape(-1, 3)
     points = points[np.isfinite(points).all(1)]
     photographs = _cameras(model, images, folder, root)
@@ -98,6 +99,12 @@ def _open(folder: Path) -> "pycolmap.Reconstruction":
 
 def _file(folder: Path, name: str) -> Path | None:
     return next((p for p in (folder / f"{name}.bin", folder / f"{name}.txt") if p.is_file()), None)
+
+
+def _models(folder: Path) -> list[Path]:
+    """The models in a folder: its own, then those in its numbered subfolders."""
+    numbered = sorted(f for f in folder.iterdir() if f.name.isdecimal()) if folder.is_dir() else []
+    return [f for f in (folder, *numbered) if _file(f, "images") and _file(f, "cameras")]
 
 
 def _count(folder: Path) -> int:

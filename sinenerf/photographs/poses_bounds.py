@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from sinenerf.photographs.camera_checks import check_cameras
+from sinenerf.photographs.file_paths import find_masks
 from sinenerf.photographs.pictures import decode, list_pictures, plain_name
 from sinenerf.photographs.posed_photographs import CaptureError, PosedPhotographs, listed
 
@@ -28,7 +29,7 @@ def read_llff(root: Path) -> PosedPhotographs:
     folder = next((f for f in found if _shrunk_by(f) < np.inf and list_pictures(f)), root / "images")
     paths, notes = _matched(folder, len(table), root)
     names = tuple(f"{folder.name}/{path.name}" for path in paths)
-    return from_table(table, root / TABLE, tuple(paths), names).noted(*notes)
+    return find_masks(from_table(table, root / TABLE, tuple(paths), names).noted(*notes))
 
 
 def read_table(path: Path) -> np.ndarray:
