@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sinenerf.capture.photograph_files import MASKS, UnreadableError, large_pictures
+from sinenerf.capture.photograph_files import MASKS, UnreadableError
+from sinenerf.common.picture_files import (
+    ORIENTATION,
+    QUARTER_TURNS,
+    TooManyPixelsError,
+    open_picture,
+    read_exif,
+    upright,
+)
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -36,7 +44,7 @@ def read_mask(picture: "Image.Image", path: Path | None, photograph: Path) -> "I
         photograph: the photograph's file, whose EXIF orientation turns a mask that is not upright itself.
 
     Raises:
-        UnreadableError: the mask is damaged or has other proportions.
+        UnreadableError: the mask is damaged, too large, or has other proportions.
     """
     from PIL import Image
 
@@ -45,9 +53,11 @@ def read_mask(picture: "Image.Image", path: Path | None, photograph: Path) -> "I
         keep &= np.asarray(picture.getchannel("A")) >= 128
     if path is not None:
         try:
-            with Image.open(path) as image:
+            with open_picture(path) as image:
                 mask = _upright(image.convert("L"), photograph)
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        except TooManyPixelsError as error:
+            raise UnreadableError(f"its mask {path.name} has {error}") from None
+        except (OSError, SyntaxError, ValueError):
             raise UnreadableError(f"its mask {path.name} is damaged: write it again") from None
         if abs(mask.width / mask.height - picture.width / picture.height) > 0.02 * picture.width / picture.height:
             raise UnreadableError(
@@ -60,11 +70,7 @@ def read_mask(picture: "Image.Image", path: Path | None, photograph: Path) -> "I
 
 def _upright(mask: "Image.Image", photograph: Path) -> "Image.Image":
     """The mask, turned like its photograph if it is a quarter turn off, as the pixels in the photograph's file are."""
-    from PIL import Image
-
-    turn = Image.Transpose
-    with large_pictures(), Image.open(photograph) as original:
-        turned = {5: turn.TRANSPOSE, 6: turn.ROTATE_270, 7: turn.TRANSVERSE, 8: turn.ROTATE_90}
-        method = turned.get(original.getexif().get(0x0112, 1))
+    with open_picture(photograph) as original:
+        orientation = read_exif(original).get(ORIENTATION)
         lies_as_the_file = (mask.width > mask.height) == (original.width > original.height)
-    return mask.transpose(method) if method is not None and lies_as_the_file else mask
+    return upright(mask, orientation) if orientation in QUARTER_TURNS and lies_as_the_file else mask

@@ -3,14 +3,13 @@
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sinenerf.capture.report import Reason
+from sinenerf.common.picture_files import ORIENTATION, TooManyPixelsError, open_picture, read_exif, upright
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -19,9 +18,6 @@ PHOTOGRAPHS = {".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".tif", ".tif
 FILMS = {".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm"}
 MASKS = "masks"
 """Folder of masks, in the input or beside it."""
-MAX_MEGAPIXELS = 300
-"""Largest photograph that is decoded; a phone's largest have 200."""
-
 PANORAMA = 2.5
 """Longer side, as a multiple of the shorter, from which on a picture counts as stitched."""
 
@@ -33,7 +29,7 @@ class UnreadableError(ValueError):
 
 
 class TooLargeError(UnreadableError):
-    """A photograph has more than `MAX_MEGAPIXELS`."""
+    """A photograph has more pixels than are decoded."""
 
     reason = "too large"
 
@@ -68,50 +64,35 @@ def natural_key(text: str) -> list[tuple[int, str]]:
 def open_upright(path: Path, longest: int) -> "Image.Image":
     """A photograph, turned upright by its EXIF orientation, its longer side at most `longest`; RGB, or RGBA with alpha.
 
-    The picture keeps its EXIF data (`getexif`), without the orientation.
+    Its EXIF data by tag are in its `info["exif_tags"]`.
 
     Raises:
         UnreadableError: it is damaged, no picture, a panorama, or too large.
     """
     import pillow_heif
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     pillow_heif.register_heif_opener()
     try:
-        with large_pictures(), Image.open(path) as image:
-            if image.width * image.height > MAX_MEGAPIXELS * 1_000_000:
-                megapixels = image.width * image.height / 1e6
-                raise TooLargeError(f"{megapixels:.0f} megapixels, at most {MAX_MEGAPIXELS} are read: make it smaller")
+        with open_picture(path) as image:
             if max(image.size) > PANORAMA * min(image.size):
                 raise PanoramaError("stitched: it has no single place. Take photographs instead")
             image.draft("RGB", (longest, longest))  # JPEG decodes to a half, a quarter or an eighth at no cost
             image.load()
-            turned = ImageOps.exif_transpose(image)
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
-        if isinstance(error, UnreadableError):
-            raise
+            tags = read_exif(image)
+    except UnreadableError:
+        raise
+    except TooManyPixelsError as error:
+        raise TooLargeError(str(error)) from None
+    except (OSError, SyntaxError, ValueError, EOFError, MemoryError):
         raise UnreadableError("damaged or not a picture: copy it again from the camera") from None
-    exif = turned.getexif()
-    picture = _eight_bits(turned)
+    picture = _eight_bits(upright(image, tags.get(ORIENTATION)))
     scale = longest / max(picture.size)
     if scale < 1:
         size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
         picture = picture.resize(size, Image.Resampling.LANCZOS)
-    picture.info["exif_data"] = exif
+    picture.info["exif_tags"] = tags
     return picture
-
-
-@contextmanager
-def large_pictures() -> Iterator[None]:
-    """Pillow takes a picture of 180 megapixels or more for an attack, and a phone's may have 200: within the block it
-    opens any, and the caller checks the size before it decodes."""
-    from PIL import Image
-
-    before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = before
 
 
 def _eight_bits(image: "Image.Image") -> "Image.Image":
@@ -128,9 +109,8 @@ def _eight_bits(image: "Image.Image") -> "Image.Image":
 
 def focal_in_pixels(picture: "Image.Image") -> float | None:
     """The focal length by the picture's EXIF data (equivalent at 35 mm film, by the diagonal), or None."""
-    exif = picture.info.get("exif_data")
     try:
-        equivalent = float(exif.get_ifd(0x8769).get(0xA405, 0)) if exif else 0.0
+        equivalent = float(picture.info.get("exif_tags", {}).get(0xA405, 0))
     except (TypeError, ValueError, ZeroDivisionError):
         return None
     if not 5 <= equivalent <= 1000:
@@ -140,13 +120,9 @@ def focal_in_pixels(picture: "Image.Image") -> float | None:
 
 def camera_name(picture: "Image.Image") -> str:
     """A name for lens, zoom and format by EXIF data and size: photographs with the same share their intrinsics."""
-    exif = picture.info.get("exif_data")
-    parts: list[str] = []
-    if exif:
-        details = exif.get_ifd(0x8769)
-        values = [exif.get(0x010F), exif.get(0x0110), details.get(0x920A), details.get(0xA405), details.get(0xA404)]
-        parts = [str(value).strip("\\0 ") for value in values if value]
-    return " ".join([*parts, f"{picture.width}x{picture.height}"])
+    tags = picture.info.get("exif_tags", {})
+    values = [tags.get(tag) for tag in (0x010F, 0x0110, 0x920A, 0xA405, 0xA404)]
+    return " ".join([*(str(value).strip("\0 ") for value in values if value), f"{picture.width}x{picture.height}"])
 
 
 def plain_name(source: str, taken: set[str], suffix: str) -> str:

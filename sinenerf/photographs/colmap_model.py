@@ -19,7 +19,7 @@ PLACES = ("", "sparse", "colmap/sparse", "colmap")
 PHOTOGRAPHS = ("images", "", "input")
 """Folders of a capture that a model's names may count from."""
 DISTORTED = "distorted/sparse"
-"""Where Gaussian splatting's convert.py keeps models of the photographs as taken, in `input`; it straightens `images`."""
+"""Where Gaussian splatting's convert.py keeps models of the photographs as taken, which are in `input`."""
 LENSES = {
     "SIMPLE_PINHOLE": ("f", "cx", "cy"),
     "PINHOLE": ("fx", "fy", "cx", "cy"),

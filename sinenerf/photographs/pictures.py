@@ -1,14 +1,21 @@
 """Decoding photographs of any common format as 8-bit colour, in the size and turn of their cameras."""
 
 import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool
 
+from sinenerf.common.picture_files import (
+    ORIENTATION,
+    QUARTER_TURNS,
+    TooManyPixelsError,
+    open_picture,
+    read_exif,
+    upright,
+)
 from sinenerf.photographs.posed_photographs import CaptureError
 
 if TYPE_CHECKING:
@@ -18,10 +25,6 @@ PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".heic", ".heif", ".tif", 
 HEIF = {".heic", ".heif"}
 PLAIN = {"RGB", "RGBA", "L"}
 """Pillow's names of the formats that need no conversion: 8 bits per channel, colour or grey."""
-LARGEST = 300_000_000
-"""Pixels of the largest photograph that is decoded. A phone's have up to 200 million."""
-ORIENTATION, QUARTER_TURNS = 0x0112, (5, 6, 7, 8)
-"""The EXIF tag of the orientation, and those of its values that swap width and height."""
 TOLERANCE = 0.02
 """Relative difference of proportions that is put down to rounding."""
 
@@ -66,19 +69,19 @@ def decode(path: Path) -> "Image":
     """A whole photograph as its file has it, in any pixel format.
 
     Raises:
-        CaptureError: the file does not exist, is no picture, or is damaged.
+        CaptureError: the file does not exist, is no picture, is too large, or is damaged.
     """
-    from PIL import Image
-
     if not path.is_file():
         what = "is a folder, not a photograph" if path.is_dir() else "no such photograph"
         raise CaptureError(f"{path}: {what}. Copy the photograph to this place, or remove its view")
     if path.suffix.lower() in HEIF:
         _register_heif()
     try:
-        with _large_pictures(), Image.open(path) as image:
+        with open_picture(path) as image:
             image.load()
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except TooManyPixelsError as error:
+        raise CaptureError(f"{path}: has {error}") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise CaptureError(f"{path}: cannot be decoded ({error}). Copy the photograph again") from None
     return image
 
@@ -89,10 +92,8 @@ def size_on_disk(path: Path) -> tuple[int, int]:
     Raises:
         CaptureError: as `decode`.
     """
-    from PIL import Image
-
     if path.suffix.lower() not in HEIF:
-        with suppress(OSError, ValueError, SyntaxError), _large_pictures(), Image.open(path) as image:
+        with suppress(OSError, ValueError, SyntaxError), open_picture(path) as image:
             return image.size
     return decode(path).size
 
@@ -148,12 +149,11 @@ def turned(path: Path, image: "Image", size: tuple[int, int] | None) -> "Image":
     Raises:
         CaptureError: the proportions agree in no turn.
     """
-    from PIL import ImageOps
-
     if size is None or same_proportions(image.size, size):
         return image
-    if image.getexif().get(ORIENTATION, 1) in QUARTER_TURNS and same_proportions(image.size[::-1], size):
-        return ImageOps.exif_transpose(image)
+    orientation = read_exif(image).get(ORIENTATION)
+    if orientation in QUARTER_TURNS and same_proportions(image.size[::-1], size):
+        return upright(image, orientation)
     raise CaptureError(
         f"{path}: is {image.width}x{image.height}, but its camera is for {size[0]}x{size[1]}: the proportions must "
         "agree. Use the photographs that the cameras were estimated from"
@@ -176,16 +176,3 @@ def _register_heif() -> None:
     import pillow_heif
 
     pillow_heif.register_heif_opener()
-
-
-@contextmanager
-def _large_pictures() -> Iterator[None]:
-    """Pillow takes large photographs for an attack."""
-    from PIL import Image
-
-    before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = LARGEST if before is None else max(before, LARGEST)
-    try:
-        yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = before

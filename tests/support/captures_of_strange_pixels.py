@@ -8,6 +8,7 @@ from support.capture_changes import (
     picture,
     resave,
 )
+from support.strange_exif import DAMAGED, TURNED
 
 
 @case("llff", noted=("several sizes", "1 of 24x18"))
@@ -49,6 +50,16 @@ def a_photograph_that_exif_turns_to_its_camera(folder):
     exif = Image.Exif()
     exif[0x0112] = 6
     resave(picture(folder), lambda image: image.rotate(90, expand=True), exif=exif)
+
+
+@case("transforms")
+def a_photograph_that_exif_turns_beside_a_strange_tag(folder):
+    resave(picture(folder), lambda image: image.rotate(90, expand=True), exif=TURNED["width"])
+
+
+@case("transforms", "is 36x48, but its camera is for 48x36")
+def a_photograph_turned_with_damaged_exif(folder):
+    resave(picture(folder), lambda image: image.rotate(90, expand=True), exif=DAMAGED["short"])
 
 
 @case("colmap")
