@@ -4,7 +4,8 @@ The input is only read. Each finished photograph is noted at once, so that a lat
 """
 
 import json
-from collections.abc import Iterator
+import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sinenerf.capture.film_frames import read_frames, sharpest_frames, sharpness
-from sinenerf.capture.masks import find_mask, read_mask
+from sinenerf.capture.masks import find_masks, read_mask
 from sinenerf.capture.options import CaptureError, CaptureOptions
 from sinenerf.capture.photograph_files import (
     FILMS,
@@ -74,10 +75,10 @@ class Intake:
 
 
 def describe_input(source: Path) -> dict[str, Any]:
-    """The input by paths, sizes and times of change, to recognise it again.
+    """The input with its masks by paths, sizes and times of change, to recognise it again.
 
     Raises:
-        CaptureError: it does not exist, is of another kind, or has fewer than 3 photographs.
+        CaptureError: it does not exist, is of another kind, has fewer than 3 photographs, or masks of none of them.
     """
     if not source.exists():
         raise CaptureError(f"{source}: no such file or folder. Give a folder of photographs or a film")
@@ -85,14 +86,15 @@ def describe_input(source: Path) -> dict[str, Any]:
         files = find_photographs(source)
         if len(files) < 3:
             raise CaptureError(_too_few(source, len(files)))
+        files += find_masks(source, files).values()
     elif source.suffix.lower() in FILMS:
         files = [source]
     elif source.suffix.lower() in PHOTOGRAPHS:
         raise CaptureError(f"{source}: is one photograph. Give the folder of all of them, 3 or more of one scene")
     else:
         raise CaptureError(f"{source}: is not a film ({' '.join(sorted(FILMS))}) or a folder of photographs")
-    listed = [[path.relative_to(source).as_posix() if path != source else path.name, *_stamp(path)] for path in files]
-    return {"input": str(source.resolve()), "files": listed}
+    base = source if source.is_dir() else source.parent
+    return {"input": str(source.resolve()), "files": [[os.path.relpath(path, base), *_stamp(path)] for path in files]}
 
 
 def take_in(source: Path, options: CaptureOptions, workspace: Workspace, stages: Stages) -> Intake:
@@ -108,8 +110,7 @@ def take_in(source: Path, options: CaptureOptions, workspace: Workspace, stages:
         left_out = (
             _from_film(source, options, workspace, stages) if film else _from_folder(source, options, workspace, stages)
         )
-        photographs = _notes(workspace)
-        unique, duplicates = _without_duplicates(workspace, photographs)
+        unique, duplicates = _without_duplicates(workspace, noted(workspace))
         kept = {"photographs": [asdict(p) for p in unique], "left_out": [asdict(x) for x in left_out + duplicates]}
         workspace.write("intake", kept)
     intake = Intake([Photograph(**p) for p in kept["photographs"]], [LeftOut(**x) for x in kept["left_out"]], film)
@@ -120,8 +121,9 @@ def take_in(source: Path, options: CaptureOptions, workspace: Workspace, stages:
 def _from_folder(source: Path, options: CaptureOptions, workspace: Workspace, stages: Stages) -> list[LeftOut]:
     """Copy the photographs that are not there yet. Returns those that cannot be read."""
     files = find_photographs(source)
+    masks = find_masks(source, files)
     check_space(workspace.scene, len(files) * BYTES_EACH)
-    done = {photograph.source: photograph for photograph in _notes(workspace)}
+    done = {photograph.source: photograph for photograph in noted(workspace)}
     taken = {photograph.name.casefold() for photograph in done.values()}
     left_out = []
     with stages.stage("photographs", len(files), "read", len(done)) as advance:
@@ -130,7 +132,7 @@ def _from_folder(source: Path, options: CaptureOptions, workspace: Workspace, st
             if name not in done:
                 try:
                     picture = open_upright(path, options.size)
-                    mask = read_mask(picture, find_mask(source, path), path)
+                    mask = read_mask(picture, masks.get(path), path)
                 except UnreadableError as error:
                     left_out.append(LeftOut(name, error.reason, str(error)))
                     continue
@@ -173,24 +175,16 @@ def _keep(workspace: Workspace, picture: "Image.Image", mask: "Image.Image | Non
         masked=mask is not None,
     )
     with (workspace.folder / "photographs.jsonl").open("a", encoding="utf-8") as notes:
-        notes.write(json.dumps(asdict(note), ensure_ascii=False) + "\n")
+        notes.write("\n" + json.dumps(asdict(note)))  # the line before may have been cut off
 
 
-def _notes(workspace: Workspace) -> list[Photograph]:
+def noted(workspace: Workspace) -> list[Photograph]:
     """The photographs noted so far; a line that a kill has cut off does not count."""
-    try:
-        lines = (workspace.folder / "photographs.jsonl").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return []
-    return list(_whole(lines))
-
-
-def _whole(lines: list[str]) -> Iterator[Photograph]:
-    for line in lines:
-        try:
-            yield Photograph(**json.loads(line))
-        except ValueError:
-            continue
+    notes, photographs = workspace.folder / "photographs.jsonl", []
+    for line in notes.read_text(encoding="utf-8").splitlines() if notes.is_file() else ():
+        with suppress(ValueError):
+            photographs.append(Photograph(**json.loads(line)))
+    return photographs
 
 
 def _without_duplicates(workspace: Workspace, photographs: list[Photograph]) -> tuple[list[Photograph], list[LeftOut]]:

@@ -3,12 +3,14 @@
 White (or opaque) pixels count; black (or transparent) ones, such as passers-by or the sky, are left out.
 """
 
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sinenerf.capture.photograph_files import MASKS, UnreadableError
+from sinenerf.capture.options import CaptureError
+from sinenerf.capture.photograph_files import MASKS, PHOTOGRAPHS, UnreadableError
 from sinenerf.common.picture_files import (
     ORIENTATION,
     QUARTER_TURNS,
@@ -22,17 +24,34 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
-def find_mask(source: Path, photograph: Path) -> Path | None:
-    """The mask of a photograph: in `masks` in the input folder or beside it, at the same relative path.
+def find_masks(source: Path, photographs: list[Path]) -> dict[Path, Path]:
+    """The masks of photographs: in `masks` in the input folder or beside it, at the same relative path.
 
-    For `images/a/b.jpg` it is `masks/a/b.png` (nerfstudio) or `masks/a/b.jpg.png` (COLMAP).
+    For `images/a/b.jpg` it is `masks/a/b.png` (nerfstudio) or `masks/a/b.jpg.png` (COLMAP). Upper and lower case may
+    differ where no other mask fits.
+
+    Raises:
+        CaptureError: there are masks, but none has the name of a photograph.
     """
-    relative = photograph.relative_to(source)
-    for folder in (source / MASKS, source.parent / MASKS):
-        for name in (relative.with_suffix(".png"), relative.with_name(relative.name + ".png")):
-            if (folder / name).is_file():
-                return folder / name
-    return None
+    root, masks = source.resolve(), dict[str, Path]()
+    for folder in (*sorted(root.glob("*")), *sorted(root.parent.glob("*"))):
+        if folder.name.lower() == MASKS and folder != root:
+            pictures = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in PHOTOGRAPHS]
+            named = {path.relative_to(folder).with_suffix("").as_posix(): path for path in pictures}
+            masks = {_plain(name): path for name, path in named.items()} | named | masks
+    found = {}
+    for photograph in photographs:
+        relative = photograph.relative_to(source)
+        names = [relative.with_suffix("").as_posix(), relative.as_posix()]
+        if mask := next((masks[name] for name in (*names, *map(_plain, names)) if name in masks), None):
+            found[photograph] = mask
+    if masks and not found:
+        wanted = photographs[0].relative_to(source)
+        raise CaptureError(
+            f"{source}: no photograph has the name of a mask, such as {next(iter(masks.values()))}. For {wanted} it is "
+            f"{MASKS}/{wanted.with_suffix('.png')}: rename the masks, or move them away"
+        )
+    return found
 
 
 def read_mask(picture: "Image.Image", path: Path | None, photograph: Path) -> "Image.Image | None":
@@ -66,6 +85,11 @@ def read_mask(picture: "Image.Image", path: Path | None, photograph: Path) -> "I
             )
         keep &= np.asarray(mask.resize(picture.size, Image.Resampling.BOX)) >= 128
     return None if keep.all() else Image.fromarray(np.where(keep, 255, 0).astype(np.uint8))
+
+
+def _plain(name: str) -> str:
+    """A name as file systems compare it: without case, in one form of Unicode."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _upright(mask: "Image.Image", photograph: Path) -> "Image.Image":

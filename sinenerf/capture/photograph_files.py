@@ -21,6 +21,9 @@ MASKS = "masks"
 PANORAMA = 2.5
 """Longer side, as a multiple of the shorter, from which on a picture counts as stitched."""
 
+LONGEST_NAME = 150
+"""Characters of a copy's name: file systems take 255, and masks and unfinished files have longer names."""
+
 
 class UnreadableError(ValueError):
     """A file cannot be used as a photograph. The message says why."""
@@ -129,7 +132,7 @@ def plain_name(source: str, taken: set[str], suffix: str) -> str:
     """A name of ASCII letters, digits, dot, dash and underscore, which every program reads, that is not taken yet."""
     stem = re.sub(r"\.[^./]+$", "", source).replace("/", "-")
     decomposed = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
-    base = re.sub(r"[^A-Za-z0-9.-]+", "_", decomposed).strip("._-") or "photograph"
+    base = re.sub(r"[^A-Za-z0-9.-]+", "_", decomposed)[-LONGEST_NAME:].strip("._-") or "photograph"
     name, number = f"{base}{suffix}", 2
     while name.casefold() in taken:
         name, number = f"{base}_{number}{suffix}", number + 1

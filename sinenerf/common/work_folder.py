@@ -82,7 +82,7 @@ class WorkFolder:
     def write(self, name: str, content: Any) -> None:
         """Keep JSON under a name, whole or not at all."""
         with replacing(self.folder / f"{name}.json") as partial:
-            partial.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+            partial.write_text(json.dumps(content), encoding="utf-8")
 
     def discard(self) -> None:
         """Remove the folder and everything in it."""

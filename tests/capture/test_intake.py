@@ -1,5 +1,6 @@
 """What the input may be: films, folders that are no capture, the same picture again, and enormous files."""
 
+import os
 import shutil
 
 import numpy as np
@@ -7,8 +8,11 @@ import pytest
 from PIL import Image, ImageFilter
 from support.capture_refusals import refused
 
+from sinenerf.capture.intake import take_in
 from sinenerf.capture.options import CaptureOptions
 from sinenerf.capture.pipeline import capture
+from sinenerf.capture.stages import Stages
+from sinenerf.capture.workspace import Workspace
 from sinenerf.common.films import write_film
 
 
@@ -122,6 +126,35 @@ def test_enormous_pictures_are_left_out_unread(orbit, tmp_path):
     Image.new("1", (20_000, 20_000)).save(source / "poster.png")
     (source / "view_000.jpg").unlink()
     assert "poster.png (400 megapixels, at most 300 are read: make it smaller)" in refused(source, tmp_path)
+
+
+def taken_in(source, workspace):
+    """Where the photographs come from that the first stage finds."""
+    intake = take_in(source, CaptureOptions(), workspace, Stages(workspace, False))
+    return [photograph.source for photograph in intake.photographs]
+
+
+def test_every_name_of_a_file_is_noted(orbit, tmp_path):
+    """One of Latin-1, as in an old archive, ended the capture; one with a line separator was read as two lines."""
+    names = [os.fsdecode(b"caf\xe9.jpg"), "line\u2028separator.jpg", "zweite.jpg"]
+    (tmp_path / "photographs").mkdir()
+    for number, name in enumerate(names):
+        shutil.copy(orbit / f"images/view_00{number}.jpg", tmp_path / "photographs" / name)
+    workspace = Workspace(tmp_path / "scene", {})
+    with workspace.claimed():
+        assert taken_in(tmp_path / "photographs", workspace) == names
+
+
+def test_a_note_that_a_power_cut_has_cut_off_loses_no_other(orbit, tmp_path):
+    """The next note was written to the end of the same line, and neither counted."""
+    source, workspace = orbit / "images", Workspace(tmp_path / "scene", {})
+    with workspace.claimed():
+        before = taken_in(source, workspace)
+        notes = workspace.folder / "photographs.jsonl"
+        for _ in range(2):
+            notes.write_bytes(notes.read_bytes()[:-20])
+            (workspace.folder / "intake.json").unlink()
+            assert taken_in(source, workspace) == before
 
 
 @pytest.mark.parametrize(

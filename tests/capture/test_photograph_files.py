@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from PIL import Image
+from support.strange_exif import DAMAGED, TURNED
 
 from sinenerf.capture.photograph_files import (
     camera_name,
@@ -45,6 +46,19 @@ def test_every_exif_orientation_is_turned_upright(tmp_path, orientation):
     np.testing.assert_array_equal(np.asarray(open_upright(tmp_path / "a.png", 100)), np.asarray(upright))
 
 
+@pytest.mark.parametrize("block", DAMAGED.values(), ids=DAMAGED)
+def test_a_photograph_with_damaged_exif_data_is_read(tmp_path, block):
+    Image.new("RGB", (30, 20)).save(tmp_path / "a.jpg", exif=block)
+    picture = open_upright(tmp_path / "a.jpg", 100)
+    assert picture.size == (30, 20) and camera_name(picture) == "30x20" and focal_in_pixels(picture) is None
+
+
+@pytest.mark.parametrize("block", TURNED.values(), ids=TURNED)
+def test_a_photograph_with_a_strange_tag_is_turned_upright(tmp_path, block):
+    Image.new("RGB", (30, 20)).save(tmp_path / "a.jpg", exif=block)
+    assert open_upright(tmp_path / "a.jpg", 100).size == (20, 30)
+
+
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "RGBA", "CMYK", "1", "I;16", "F"])
 def test_every_pixel_format_becomes_eight_bit_colour(tmp_path, mode):
     suffix = ".tif" if mode in ("CMYK", "F", "I;16") else ".png"
@@ -74,8 +88,22 @@ def test_focal_length_and_camera_by_exif(tmp_path):
     assert focal_in_pixels(open_upright(tmp_path / "b.png", 100)) is None
 
 
+def test_backslashes_and_zeros_at_the_end_of_a_cameras_name_are_kept(tmp_path):
+    """They were cut off, and NUL was not: the photographs of a D7 and a D700 shared their intrinsics."""
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0110] = "NIKON\0 ", "D700"
+    Image.new("RGB", (36, 24)).save(tmp_path / "a.jpg", exif=exif)
+    assert camera_name(open_upright(tmp_path / "a.jpg", 100)) == "NIKON D700 36x24"
+
+
 def test_names_are_plain_and_different():
     taken: set[str] = set()
     sources = ["a b/größe 1.JPG", "a b/grosse 1.jpg", "A b/GROSSE 1.png", "写真.jpg", "絵.jpg"]
     names = [plain_name(source, taken, ".jpg") for source in sources]
     assert names == ["a_b-groe_1.jpg", "a_b-grosse_1.jpg", "A_b-GROSSE_1_2.jpg", "photograph.jpg", "photograph_2.jpg"]
+
+
+def test_names_of_deep_folders_are_short_enough_for_a_file():
+    taken: set[str] = set()
+    names = [plain_name(f"{'a' * 120}/{'b' * 120}/{number}.jpg", taken, ".jpg") for number in range(3)]
+    assert names[2].endswith("bb-2.jpg") and max(map(len, names)) <= 160
