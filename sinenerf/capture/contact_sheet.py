@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sinenerf.capture.intake import Intake
+from sinenerf.capture.intake import noted
 from sinenerf.capture.report import CaptureReport
 from sinenerf.capture.workspace import Workspace
 
@@ -20,7 +20,7 @@ PLACED, LEFT_OUT = (46, 125, 80), (184, 60, 40)
 """Colours of the lines around placed and left-out photographs."""
 
 
-def write_contact_sheet(report: CaptureReport, intake: Intake, workspace: Workspace, path: Path) -> None:
+def write_contact_sheet(report: CaptureReport, workspace: Workspace, path: Path) -> None:
     """Write the contact sheet as JPEG. Photographs that cannot be read have an empty frame.
 
     Raises:
@@ -28,7 +28,7 @@ def write_contact_sheet(report: CaptureReport, intake: Intake, workspace: Worksp
     """
     from PIL import Image, ImageDraw
 
-    stored = {photograph.source: photograph.name for photograph in intake.photographs}
+    stored = {photograph.source: photograph.name for photograph in noted(workspace)}
     placed = [(source, "", PLACED) for source in report.placed.values()]
     left_out = [(left.source, left.reason, LEFT_OUT) for left in report.left_out]
     heading = 30
@@ -74,7 +74,7 @@ def _draw_cell(
 
 def shortened(text: str) -> str:
     """The end of a text that fits below a square, with accents as single characters, which the font has."""
-    shown = unicodedata.normalize("NFC", text)
+    shown = "".join(c if c.isprintable() else "?" for c in unicodedata.normalize("NFC", text))
     while _font(10).getlength(shown) > CELL - 4:
         shown = "..." + shown.removeprefix("...")[1:]
     return shown

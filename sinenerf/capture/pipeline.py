@@ -66,7 +66,7 @@ def _make(source: Path, scene: Path, options: CaptureOptions, workspace: Workspa
     folder = write_scene(mapping.largest, intake.photographs, workspace, stages)
     report = _report(scene, intake, mapping, graph, method, workspace)
     report.write(folder)
-    write_contact_sheet(report, intake, workspace, folder / CONTACT_SHEET)
+    write_contact_sheet(report, workspace, folder / CONTACT_SHEET)
     workspace.publish()
     return report
 

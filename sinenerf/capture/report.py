@@ -86,7 +86,8 @@ class CaptureReport:
         """Write capture.json to a folder."""
         content = asdict(self)
         del content["scene"]  # a scene can be moved
-        (folder / REPORT).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        (folder / REPORT).write_text(text, encoding="utf-8", errors="backslashreplace")
 
     @classmethod
     def read(cls, scene: Path) -> "CaptureReport":

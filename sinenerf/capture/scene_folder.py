@@ -140,7 +140,7 @@ def _write_transforms(
     identity = np.eye(4)[:3].tolist()
     content = {"camera_model": "PINHOLE", "applied_transform": identity, "ply_file_path": CLOUD, "frames": frames}
     text = json.dumps(content, indent=1, ensure_ascii=False)
-    (folder / "transforms.json").write_text(text + "\n", encoding="utf-8")
+    (folder / "transforms.json").write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def _opengl(image: "pycolmap.Image") -> Float[np.ndarray, "4 4"]:

@@ -1,5 +1,6 @@
 """The `sinenerf` command: each subcommand is one call of the Python API. Heavy libraries load only when it runs."""
 
+import io
 import os
 import signal
 import sys
@@ -67,6 +68,8 @@ Any of these files can be viewed by sinenerf view FILE."""
 def main() -> None:
     """Entry point. Errors in the input end with one line on standard error and exit code 1."""
     _share_cores()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be Unicode
     try:
         try:
             _run()

@@ -1,11 +1,14 @@
-"""The names below the photographs of a contact sheet."""
+"""The contact sheet: the photographs and the names below them."""
 
+import json
 import unicodedata
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from sinenerf.capture.contact_sheet import CELL, _font, shortened
+from sinenerf.capture.contact_sheet import CELL, _font, shortened, write_contact_sheet
+from sinenerf.capture.report import CaptureReport, LeftOut
+from sinenerf.capture.workspace import Workspace
 
 
 def drawn(text):
@@ -24,3 +27,23 @@ def test_a_long_name_keeps_its_end():
     assert shortened(unicodedata.normalize("NFD", "Köln.jpg")) == "Köln.jpg"
     assert shortened(name).startswith("...") and name.endswith(shortened(name)[3:])
     assert CELL - 20 < _font(10).getlength(shortened(name)) <= CELL - 4
+
+
+def test_characters_that_cannot_be_drawn_are_question_marks():
+    assert shortened("line\nbreak caf\udce9.jpg") == "line?break caf?.jpg"
+
+
+def test_a_duplicate_is_shown_and_what_cannot_be_read_has_an_empty_frame(tmp_path):
+    """Duplicates had empty frames, too."""
+    workspace = Workspace(tmp_path / "scene", {})
+    note = {"name": "b.jpg", "source": "b.jpg", "camera": "", "focal": None, "width": 90, "height": 90}
+    note |= {"sharpness": 1.0, "brightness": 99.0, "masked": False}
+    left_out = [LeftOut("b.jpg", "duplicate", ""), LeftOut("c.jpg", "unreadable", "")]
+    with workspace.claimed():
+        Image.new("RGB", (90, 90), "blue").save(workspace.images / "b.jpg")
+        (workspace.folder / "photographs.jsonl").write_text(json.dumps(note))
+        report = CaptureReport(tmp_path, {}, left_out, 1, 1, 0.5, 10.0, "exhaustive")
+        write_contact_sheet(report, workspace, tmp_path / "sheet.jpg")
+    with Image.open(tmp_path / "sheet.jpg") as sheet:
+        assert sheet.getpixel((CELL // 2, CELL // 2 + 30))[0] < 50
+        assert sheet.getpixel((CELL * 3 // 2, CELL // 2 + 30))[0] > 200

@@ -58,6 +58,14 @@ def test_a_missing_package_is_named_in_one_line(missing, arguments, tmp_path):
     assert done.stderr.startswith(f"sinenerf: needs {missing}, which is not installed. "), done.stderr
 
 
+def test_a_name_that_is_no_unicode_is_printed():
+    """A Latin-1 name from an old archive ended the command."""
+    code = "import os, sinenerf.cli as cli\ncli._run = lambda: print('größe', os.fsdecode(b'caf\\xe9'))\ncli.main()"
+    environment = {**ENVIRONMENT, "PYTHONIOENCODING": "utf-8:strict"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment, check=False)
+    assert done.stdout.decode() == "größe caf\\udce9\n", done.stderr
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["--help"], ["sweep", "configs/quick-shapes.toml", "--dry-run"], ["info", "tests/golden/sine.sine"]],
