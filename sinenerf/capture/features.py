@@ -1,6 +1,7 @@
 """The second stage: cameras and SIFT features (Lowe 2004) of all photographs, in COLMAP's database."""
 
 from collections import defaultdict
+from itertools import product
 from typing import TYPE_CHECKING
 
 from sinenerf.capture.intake import Photograph
@@ -34,22 +35,27 @@ def extract(photographs: list[Photograph], options: CaptureOptions, workspace: W
     done, step = len(photographs) - len(missing), 2 * options.threads
     # COLMAP skips photographs that have no mask once there is a folder of masks
     with stages.stage("features", len(photographs), "photographs", done) as advance:
-        for masked in (False, True):
-            group = [photograph for photograph in missing if photograph.masked == masked]
+        for masked, large in product((False, True), repeat=2):
+            group = [photograph for photograph in missing if (photograph.masked, _large(photograph)) == (masked, large)]
             for start in range(0, len(group), step):
                 part = group[start : start + step]
-                _extract_from(part, masked, options, workspace)
+                _extract_from(part, masked, large, options, workspace)
                 done += len(part)
                 advance(done)
 
 
-def _extract_from(part: list[Photograph], masked: bool, options: CaptureOptions, workspace: Workspace) -> None:
+def _large(photograph: Photograph) -> bool:
+    return max(photograph.width, photograph.height) > LARGE
+
+
+def _extract_from(
+    part: list[Photograph], masked: bool, large: bool, options: CaptureOptions, workspace: Workspace
+) -> None:
     import pycolmap
 
     reader = pycolmap.ImageReaderOptions()
     if masked:
         reader.mask_path = workspace.masks
-    large = max(max(photograph.width, photograph.height) for photograph in part) > LARGE
     pycolmap.extract_features(
         workspace.database,
         workspace.images,

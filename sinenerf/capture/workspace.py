@@ -1,7 +1,6 @@
 """The hidden folder beside a scene where a capture's stages keep their results, until the scene is complete."""
 
 import errno
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from typing import Any
 
 from sinenerf.capture.options import CaptureError
 from sinenerf.capture.report import REPORT, CaptureReport
-from sinenerf.common.files import check_folder
+from sinenerf.common.files import check_folder, move_folder
 from sinenerf.common.work_folder import WorkFolder
 
 SUFFIX = "capture"
@@ -27,12 +26,11 @@ class Workspace(WorkFolder):
         settings: what the result depends on.
 
     Raises:
-        OSError: the folder beside the scene cannot be written.
+        OSError: the scene's folder, or that beside it, cannot be written.
     """
 
     def __init__(self, scene: Path, settings: dict[str, Any]) -> None:
-        if not scene.is_dir():
-            check_folder(scene)
+        check_folder(scene / REPORT if scene.is_dir() else scene)
         self.scene = scene
         super().__init__(scene, SUFFIX, settings)
         self.images, self.masks = self.folder / "images", self.folder / "masks"
@@ -64,9 +62,7 @@ class Workspace(WorkFolder):
 
     def publish(self) -> None:
         """Move the complete scene to its place and remove this folder."""
-        if self.scene.is_dir():
-            self.scene.rmdir()  # empty, as `finished` has checked
-        os.replace(self.result, self.scene)
+        move_folder(self.result, self.scene, REPORT)
         self.discard()
 
 

@@ -48,6 +48,24 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+def move_folder(folder: Path, target: Path, last: str) -> None:
+    """Rename a complete folder to its place. What is in it is moved into a target that exists, an empty folder: the
+    current folder, a link or a mounted disk cannot be replaced.
+
+    Args:
+        last: name of the file by which a complete folder is known.
+
+    Raises:
+        OSError: the target cannot be written.
+    """
+    if not target.is_dir():
+        os.replace(folder, target)
+        return
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == last):
+        shutil.move(path, target)
+    folder.rmdir()
+
+
 @contextmanager
 def naming_a_full_disk(path: Path) -> Iterator[None]:
     """For code that writes a file: an error because the disk is full becomes one that names the file.

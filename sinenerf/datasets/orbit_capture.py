@@ -1,7 +1,6 @@
 """Generates photographs of a room from all around its table, with the true cameras: an unbounded capture."""
 
 import json
-import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Bool, Float
 
-from sinenerf.common.files import replacing
+from sinenerf.common.files import move_folder, replacing
 from sinenerf.common.progress import track
 from sinenerf.datasets.orbit_cameras import DISTORTION, FOCAL, OrbitSettings, develop, gains, lens_rays, orbit_poses
 from sinenerf.datasets.ray_tracer import LIGHT, first_hits, trace
@@ -53,9 +52,7 @@ def generate_orbit(target: Path, settings: OrbitSettings | None = None) -> Path:
     points = _write_photographs(partial, settings, poses, gain)
     _write_points(partial / "points.ply", points)
     _write_cameras(partial / "transforms.json", settings, poses, gain)
-    if target.is_dir():
-        target.rmdir()  # empty, as _exists has checked
-    os.replace(partial, target)
+    move_folder(partial, target, "scene.json")
     return target
 
 

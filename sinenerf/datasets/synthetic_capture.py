@@ -1,12 +1,12 @@
 """Generates a forward-facing capture in LLFF layout, so that scenes can be tried without a download."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 
+from sinenerf.common.files import move_folder
 from sinenerf.common.progress import track
 from sinenerf.datasets.ray_tracer import LIGHT, Scene, trace
 from sinenerf.datasets.still_life import FOCUS, still_life
@@ -40,9 +40,7 @@ def generate_scene(target: Path, views: int = 20, width: int = 252, height: int 
         (partial / "images").mkdir(parents=True)
         _write_views(partial, camera_poses(views, seed), width, height)
         (partial / "scene.json").write_text(json.dumps(settings, indent=2) + "\n")
-        if target.is_dir():
-            target.rmdir()  # empty, as _exists has checked
-        os.replace(partial, target)
+        move_folder(partial, target, "scene.json")
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target

@@ -3,6 +3,7 @@
 import errno
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 from support.kill_loop import stop_when
@@ -54,6 +55,26 @@ def test_a_missing_folder_is_named_with_its_remedy(photographs, tmp_path):
     with pytest.raises(FileNotFoundError, match="does not exist"):
         capture(photographs, tmp_path / "none" / "scene", OPTIONS)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photographs"]
+
+
+def test_a_scene_is_moved_into_an_empty_folder(tmp_path, monkeypatch):
+    """`mkdir scene; cd scene; sinenerf capture ../photographs --output .` failed after all its work."""
+    (tmp_path / "scene").mkdir()
+    monkeypatch.chdir(tmp_path / "scene")
+    work = Workspace(Path("."), {})
+    with work.claimed():
+        (work.empty_result() / "capture.json").touch()
+        work.publish()
+    assert [path.name for path in tmp_path.rglob("*")] == ["scene", "capture.json"]
+
+
+def test_an_empty_folder_that_takes_no_file_is_found_before_any_work(tmp_path, monkeypatch):
+    def refuse(dir):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("sinenerf.common.files.TemporaryFile", refuse)
+    with pytest.raises(PermissionError, match="no file can be created in"):
+        Workspace(tmp_path, {})
 
 
 def test_results_of_other_photographs_are_discarded(tmp_path):

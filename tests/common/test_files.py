@@ -4,12 +4,13 @@ import errno
 import os
 import shutil
 import stat
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from sinenerf.common.files import SMALLEST_SPACE, DiskFull, check_folder, check_space, replacing
+from sinenerf.common.files import SMALLEST_SPACE, DiskFull, check_folder, check_space, move_folder, replacing
 
 
 def write(path, text="new"):
@@ -128,3 +129,29 @@ def test_a_disk_that_fills_while_writing_is_named(writes, tmp_path, full_disk):
 def test_other_errors_of_writing_stay_as_they_are(tmp_path):
     with pytest.raises(RuntimeError, match="diverged"), replacing(tmp_path / "x.sine"):
         raise RuntimeError("diverged")
+
+
+@pytest.mark.parametrize("place", ["absent", "empty", "current", "link"])
+def test_a_complete_folder_is_moved_to_its_place(place, tmp_path, monkeypatch):
+    """The current folder and a link cannot be replaced: the command failed after all its work."""
+    made, target = tmp_path / "made", tmp_path / "target"
+    (made / "images").mkdir(parents=True)
+    (made / "report.json").touch()
+    if place != "absent":
+        target.mkdir()
+    if place == "current":
+        monkeypatch.chdir(target)
+    (tmp_path / "link").symlink_to(target)
+    move_folder(made, {"current": Path("."), "link": tmp_path / "link"}.get(place, target), "report.json")
+    assert sorted(path.name for path in target.iterdir()) == ["images", "report.json"] and not made.exists()
+
+
+def test_the_file_by_which_a_folder_is_known_is_moved_last(tmp_path, monkeypatch):
+    made, target, moved = tmp_path / "made", tmp_path / "target", []
+    for folder in (made, target):
+        folder.mkdir()
+    for name in ("a", "report.json", "z"):
+        (made / name).touch()
+    monkeypatch.setattr(shutil, "move", lambda path, folder: moved.append(path.name) or path.unlink())
+    move_folder(made, target, "report.json")
+    assert len(moved) == 3 and moved[-1] == "report.json"

@@ -1,6 +1,7 @@
 """The generated scene: its files, its geometry, and existing targets."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -129,6 +130,14 @@ def test_an_existing_scene_is_left_as_it_is(scene):
 def test_an_empty_folder_is_used(tmp_path):
     assert generate_scene(tmp_path, views=2, width=16, height=16) == tmp_path
     assert (tmp_path / "poses_bounds.npy").is_file()
+
+
+def test_the_current_folder_is_used_if_it_is_empty(tmp_path, monkeypatch):
+    """It cannot be replaced: the rendered views were deleted."""
+    (tmp_path / "demo").mkdir()
+    monkeypatch.chdir(tmp_path / "demo")
+    generate_scene(Path("."), views=2, width=16, height=16)
+    assert (tmp_path / "demo" / "poses_bounds.npy").is_file() and len(list(tmp_path.iterdir())) == 1
 
 
 def test_other_settings_are_refused(scene):
