@@ -4,7 +4,7 @@ import os
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from sinenerf.common.checks import check_positive, check_whole
+from sinenerf.common.checks import check_positive, check_seed, check_whole
 
 
 class CaptureError(ValueError):
@@ -36,8 +36,10 @@ class CaptureOptions:
         for name in ("frames", "size", "features", "min_placed", "threads"):
             check_whole(name, getattr(self, name))
             check_positive(name, getattr(self, name))
-        if self.min_placed < 3:
-            raise ValueError(f"min_placed is {self.min_placed}: give 3 or more, fewer do not fix a scene")
+        for name in ("frames", "min_placed"):
+            if getattr(self, name) < 3:
+                raise ValueError(f"{name} is {getattr(self, name)}: give 3 or more, fewer do not fix a scene")
+        check_seed(self.seed)
 
     def result_settings(self) -> dict[str, Any]:
         """The settings that change the result: all but the number of threads."""

@@ -2,9 +2,10 @@
 
 import ctypes.util
 import importlib.util
+import re
 import shutil
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 
 from sinenerf.compat import matching_torchvision, torchvision_lacks_operators
 
@@ -15,13 +16,14 @@ SYSTEM_LIBRARIES = [
     ("X11", "open3d", "libx11-6"),
 ]
 """(library, packages that need it, package that provides it on Debian and Ubuntu)"""
-PACKAGES = ["torch", "torchvision", "nerfstudio", "pytorch-optimizer", "open3d", "trimesh", "tyro", "viser"]
+OF_NERFSTUDIO = ["torchvision", "viser"]
+"""Packages that come with nerfstudio, and that its training and its viewer need."""
 
 
 def doctor() -> None:
     """Check this machine: Python packages, system libraries, GPU, video. Prints what is missing and how to install it.
 
-    The exit code is 1 if something is missing that training, rendering or exporting needs.
+    The exit code is 1 if a package or a system library is missing.
     """
     complete = _report_packages() & _report_libraries()
     if shutil.which("ffmpeg") is None:
@@ -33,12 +35,13 @@ def doctor() -> None:
 def _report_packages() -> bool:
     """Print the version of each package. Returns whether all are installed and torchvision's build matches torch's."""
     complete = True
-    for package in PACKAGES:
+    needed = [re.split(r"[^\w.-]", line)[0] for line in requires("sinenerf") or [] if "extra ==" not in line]
+    for package in (*needed, *OF_NERFSTUDIO):
         try:
-            print(f"  {package:12} {version(package)}")
+            print(f"  {package:19} {version(package)}")
         except PackageNotFoundError:
             complete = False
-            print(f"! {package:12} is not installed: run pip install . in sinenerf's folder")
+            print(f"! {package:19} is not installed: run pip install . in sinenerf's folder")
     if importlib.util.find_spec("torch") and torchvision_lacks_operators():
         complete = False
         print("! torchvision was built for CUDA and torch for the CPU: ns-viewer does not start. The matching build:")

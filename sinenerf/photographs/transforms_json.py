@@ -111,7 +111,7 @@ def _held_out(
         return tuple(i for i, where in enumerate(places) if where in tested)
     for split in ("test", "val"):
         names = content.get(f"{split}_filenames")
-        if names is None:
+        if not names:
             continue
         if not isinstance(names, list) or not set(names) <= set(wanted):
             raise CaptureError(f"{path}: {split}_filenames names photographs that no frame has. Correct the list")
