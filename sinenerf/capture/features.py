@@ -33,7 +33,7 @@ def extract(photographs: list[Photograph], options: CaptureOptions, workspace: W
         _add_cameras(photographs, workspace)
     missing = _without_features(photographs, workspace)
     done, step = len(photographs) - len(missing), 2 * options.threads
-    # COLMAP skips photographs that have no mask once there is a folder of masks, and searches all at the same scale
+    # one call of COLMAP searches all at one scale, and skips those without a mask once there is a folder of masks
     with stages.stage("features", len(photographs), "photographs", done) as advance:
         for masked, large in product((False, True), repeat=2):
             group = [photograph for photograph in missing if (photograph.masked, _large(photograph)) == (masked, large)]
