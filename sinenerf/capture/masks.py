@@ -31,7 +31,7 @@ def find_masks(source: Path, photographs: list[Path]) -> dict[Path, Path]:
     differ where no other mask fits.
 
     Raises:
-        CaptureError: there are masks, but none has the name of a photograph.
+        CaptureError: the input folder has masks, but no photograph has a mask. A folder beside it may be another's.
     """
     root, masks = source.resolve(), dict[str, Path]()
     for folder in (*sorted(root.glob("*")), *sorted(root.parent.glob("*"))):
@@ -45,10 +45,11 @@ def find_masks(source: Path, photographs: list[Path]) -> dict[Path, Path]:
         names = [relative.with_suffix("").as_posix(), relative.as_posix()]
         if mask := next((masks[name] for name in (*names, *map(_plain, names)) if name in masks), None):
             found[photograph] = mask
-    if masks and not found:
+    own = next((mask for mask in masks.values() if root in mask.parents), None)
+    if own and not found:
         wanted = photographs[0].relative_to(source)
         raise CaptureError(
-            f"{source}: no photograph has the name of a mask, such as {next(iter(masks.values()))}. For {wanted} it is "
+            f"{source}: no photograph has the name of a mask, such as {own}. For {wanted} it is "
             f"{MASKS}/{wanted.with_suffix('.png')}: rename the masks, or move them away"
         )
     return found

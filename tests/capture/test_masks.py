@@ -65,6 +65,11 @@ def test_a_mask_in_the_input_goes_before_one_beside_it_and_the_same_case_before_
     assert found(source) == {"a.jpg": inside, "c.png": same}
 
 
+def test_masks_of_other_photographs_beside_the_input_are_no_error(source, tmp_path):
+    save_mask(tmp_path / "masks/carnival.png")
+    assert not found(source)
+
+
 def test_masks_of_no_photograph_are_refused(source):
     save_mask(source / "masks/a_mask.png")
     message = "no photograph has the name of a mask, such as .*masks/a_mask.png. For a.jpg it is masks/a.png"
