@@ -60,6 +60,15 @@ def test_the_papers_settings(tmp_path):
     assert {(j.settings["width"], j.settings["depth"]) for j in jobs["nerf"]} == {(256, 8)}
 
 
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)
+def test_the_committed_results_are_of_todays_plans(path, tmp_path):
+    """Whoever runs a plan measures what its results measured: a plan that changed, or a default, shows here."""
+    plan = read_plan(path, tmp_path)
+    output, folder = CONFIGS.parent / plan.output, plan.jobs[0].dataset
+    committed = set((output / folder).rglob("*.json"))
+    assert committed <= {job.path(output) for job in plan.jobs}
+
+
 BY_SIZE = """
 dataset = "shapes"
 scenes = ["box"]
