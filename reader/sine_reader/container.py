@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from array import array
 from collections.abc import Sequence
 from math import prod
 from typing import NamedTuple
@@ -82,7 +83,7 @@ def read_tensors(body: bytes, shapes: Shapes) -> Tensors:
     coded = place + sum(4 * count for count, entry in zip(counts, table, strict=True) if not entry.model)
     check(coded <= len(body), "its values are cut off")
     check(len(body) == coded or body[-1] != 0, "its coded integers end in a zero byte")
-    words = np.frombuffer(body[coded:] + bytes(-(len(body) - coded) % 4), "<u4").tolist()
+    words = array("I", np.frombuffer(body[coded:] + bytes(-(len(body) - coded) % 4), "<u4"))
     decoder, tensors = Decoder(words), {}
     for (name, shape), count, entry in zip(shapes, counts, table, strict=True):
         if entry.model:

@@ -1,5 +1,6 @@
 """Entropy decoding in exact integers: the frequencies of a tensor's symbols, and an asymmetric numeral system."""
 
+from array import array
 from bisect import bisect_right
 from itertools import accumulate
 from math import isqrt
@@ -56,7 +57,7 @@ def starts_of(model: Model) -> list[int]:
 class Decoder:
     """A stack of 32-bit words, whose last one is the top, and a state of 64 bits."""
 
-    def __init__(self, words: list[int]) -> None:
+    def __init__(self, words: "array[int]") -> None:
         self._words, self._state = words, 0
         for _ in range(min(2, len(words))):
             self._state = self._state << 32 | words.pop()

@@ -106,8 +106,7 @@ def read_scene_header(header: bytes) -> SceneHeader:
     check(max(position, direction, octaves) <= 24, "its encodings are beyond the format's bounds")
     check(1 <= coarse <= 1024 and 1 <= fine <= 1024, "its samples are beyond the format's bounds")
     largest, proposal = 3 + 6 * max(position, direction, octaves), bool(flags & 4)
-    radiance_size = (depth + 3) * (width + largest) ** 2
-    baked = radiance_size + (shallow * (narrow + largest) ** 2 if proposal else radiance_size)
+    baked = (1 if proposal else 2) * (depth + 3) * (width + largest) ** 2 + shallow * (narrow + largest) ** 2
     check(baked <= LARGEST_BAKED, "its networks are beyond the format's bounds")
     factored = {"input": flags >> 8 & 1, "hidden": flags >> 9 & 1, "head": flags >> 10 & 1}
     maker = _Layers(kind, factored)

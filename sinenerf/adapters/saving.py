@@ -33,8 +33,9 @@ def save_adapter(model: PeftModel, path: str | Path, bits: float = 8.0, adapter_
             float32.
 
     Raises:
-        ValueError: no such adapter; bits neither from 1 to 14 nor 32; the format cannot hold the adapter; or the
-            adapter changed the base model when it was initialised (PiSSA, OLoRA, CorDA, LoftQ, LoRA-GA).
+        ValueError: no such adapter; bits neither from 1 to 14 nor 32; a value is not finite; the format cannot hold
+            the adapter; or the adapter changed the base model when it was initialised (PiSSA, OLoRA, CorDA, LoftQ,
+            LoRA-GA).
         OSError: the folder does not exist, or the disk is full.
     """
     if adapter_name not in model.peft_config:
@@ -44,6 +45,8 @@ def save_adapter(model: PeftModel, path: str | Path, bits: float = 8.0, adapter_
     config = model.peft_config[adapter_name]
     _check_kind(config)
     values = {name: value.detach().float().cpu().numpy() for name, value in adapter_state(model, adapter_name).items()}
+    if broken := [name for name, value in values.items() if not np.isfinite(value).all()]:
+        raise ValueError(f"{broken[0]}: holds values that are not finite. Save the adapter as it was before they arose")
     shapes: Shapes = {name: value.shape for name, value in values.items()}
     header = AdapterHeader(_settings(_portable(config, shapes)), shapes)
     data = pack(ADAPTER, header.to_bytes(), [v if bits == 32 else _quantise(v, bits) for v in values.values()])

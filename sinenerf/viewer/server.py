@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from socket import gethostname
 from threading import Thread
 from urllib.parse import parse_qsl, urlsplit
 
@@ -52,7 +53,17 @@ class Server(ThreadingHTTPServer):
     @property
     def is_local(self) -> bool:
         """Whether only this machine can reach the server."""
-        return is_loopback(self.host)
+        address = _ip_address(self.host)
+        return self.host == "localhost" or (address is not None and address.is_loopback)
+
+    def answers_to(self, host: str) -> bool:
+        """Whether a request may name this host.
+
+        Scripts of another site could read the files if its name were made to resolve to this machine (DNS rebinding).
+        """
+        machine = gethostname().lower()
+        names = ("localhost", self.host.lower(), machine, f"{machine}.local")
+        return host in names or _ip_address(host) is not None
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Ignore browsers that disconnect in the middle of a response."""
@@ -73,46 +84,38 @@ def serving(api: ViewerApi, host: str, port: int, log: Callable[[str], None]) ->
             server.shutdown()
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host is a loopback address or localhost."""
+def _ip_address(host: str) -> IPv4Address | IPv6Address | None:
+    """The address that a host is written as, or None for a name."""
     try:
-        return ip_address(host).is_loopback
+        return ip_address(host)
     except ValueError:
-        return host == "localhost"
+        return None
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Handles requests; POST ones come with a body."""
+    """Handles requests. The body of one is only read once nothing speaks against answering it."""
 
     server: Server
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        self._handle(b"")
-
-    def do_POST(self) -> None:
-        length = self.headers.get("Content-Length", "")
-        if not (length.isdecimal() and int(length) <= LARGEST_BODY):
-            self.close_connection = True  # what follows the header is left unread
-            self._send(413, "text/plain", b"a request's body has at most half a gigabyte\n")
-        else:
-            self._handle(self.rfile.read(int(length)))
-
-    def _handle(self, body: bytes) -> None:
         address = urlsplit(self.path)
-        host = urlsplit(f"//{self.headers.get('Host', '')}").hostname or ""
-        if self.server.is_local and not is_loopback(host):
-            # DNS rebinding: another site's name that resolves to this machine, so that its scripts could read the files
-            self._send(403, "text/plain", b"this page is only served under its own address\n")
-        elif address.path == "/":
+        length = self.headers.get("Content-Length", "0")
+        if not self.server.answers_to(urlsplit(f"//{self.headers.get('Host', '')}").hostname or ""):
+            self._refuse(403, "this page is only served under its machine's IP address or name, or that of --host")
+        elif self.command == "GET" and address.path == "/":
             self._send(200, "text/html; charset=utf-8", page_html().encode())
         elif self.headers.get("Sec-Fetch-Site") == "cross-site":
             # another site's page could not read the response, but would keep the processor busy
-            self._send(403, "text/plain", b"only this page's own scripts may send requests\n")
-        elif address.path in self.server.api.routes:
-            self._respond(address.path, dict(parse_qsl(address.query)), body)
+            self._refuse(403, "only this page's own scripts may send requests")
+        elif address.path not in self.server.api.routes:
+            self._refuse(404, "not found")
+        elif not (length.isdecimal() and int(length) <= LARGEST_BODY):
+            self._refuse(413, "a request's body has at most half a gigabyte")
         else:
-            self._send(404, "text/plain", b"not found\n")
+            self._respond(address.path, dict(parse_qsl(address.query)), self.rfile.read(int(length)))
+
+    do_POST = do_GET
 
     def _respond(self, path: str, query: dict[str, str], sent: bytes) -> None:
         try:
@@ -125,6 +128,10 @@ class Handler(BaseHTTPRequestHandler):
             self._send(500, JSON, json.dumps({"error": f"the server failed: {message}"}).encode())
         else:
             self._send(200, content_type, body)
+
+    def _refuse(self, status: int, why: str) -> None:
+        self.close_connection = True  # a body is left unread
+        self._send(status, "text/plain", f"{why}\n".encode())
 
     def _send(self, status: int, content_type: str, body: bytes) -> None:
         self.send_response(status)

@@ -186,3 +186,14 @@ def test_what_the_format_cannot_hold_is_refused(tmp_path):
         model.peft_config["default"].layer_replication = [(0, 1)]
         save_adapter(model, tmp_path / "a.sine")
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("bits", [32, 8])
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_an_adapter_with_a_value_that_is_not_finite_is_refused(value, bits, tmp_path):
+    """Of 8 bits, the whole tensor was written as zeros; of 32, the file that was to be written was called damaged."""
+    model = adapted()
+    model.get_parameter("base_model.model.linear.lora_A.default.weight").data[0, 0] = value
+    with pytest.raises(ValueError, match=r"linear\.lora_A\.weight: holds values that are not finite"):
+        save_adapter(model, tmp_path / "a.sine", bits)
+    assert not any(tmp_path.iterdir())

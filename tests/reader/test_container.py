@@ -1,5 +1,7 @@
 """The numpy reader's container: the values of golden files, and files with errors in them."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import sine_reader
@@ -63,3 +65,14 @@ def test_a_header_beyond_the_bounds_costs_nothing():
     data[6], data[8:9] = data[6] + 2, b"\xff\xff\x03"
     with pytest.raises(SineFileError, match="beyond the format's bounds"):
         sine_reader.load(resealed(bytes(data)))
+
+
+def test_coded_integers_that_nothing_needs_take_little_memory():
+    """Each of their words was made a Python integer: a file of 64 MB took 670."""
+    data = resealed(golden()[0].read_bytes()[:-4] + b"\xff" * 2**20 + bytes(4))
+    tracemalloc.start()
+    with pytest.raises(SineFileError, match="do not end where they should"):
+        sine_reader.load(data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 6 * len(data)

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import sine_reader
 import torch
+from sine_reader.container import open_container
+from sine_reader.scene_header import read_scene_header
 from support import independent_reader
-from support.golden_files import golden, name_of
+from support.golden_files import GOLDEN, golden, name_of
 from support.independent_renderer import Renderer, home_rays
 from support.radiance_fields import a_field
 
@@ -52,3 +54,12 @@ def test_density_and_colour_at_points_of_the_scene(warp):
     with torch.no_grad():
         np.testing.assert_allclose(scene.density(cube), field.density(points)[:, 0].numpy(), rtol=1e-3, atol=1e-5)
         np.testing.assert_allclose(scene.colour(cube, directions), field.colour(points, seen).numpy(), atol=1e-4)
+
+
+def test_the_proposal_network_counts_towards_the_bounds_even_where_there_is_none():
+    """As in the other readers; it was only counted in files with proposal sampling."""
+    header = bytearray(open_container((GOLDEN / "scenes/coarse-fine.sine").read_bytes()).header)
+    read_scene_header(bytes(header))
+    header[15:17] = b"\xff\xff"  # its width
+    with pytest.raises(sine_reader.SineFileError, match="beyond the format's bounds"):
+        read_scene_header(bytes(header))

@@ -36,6 +36,33 @@ def test_requests_are_served_or_refused(server):
     assert status("../../etc/passwd")[0] == 404
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_the_page_is_served_under_names_of_this_machine_only(host, shape):
+    """With another host than 127.0.0.1, other sites' names that resolve to this machine were not refused."""
+
+    def status(name):
+        request = urllib.request.Request(server.url + "state", headers={"Host": name})
+        try:
+            return urllib.request.urlopen(request).status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    with serving(open_api([shape[0]]), host, 0, log=say) as server:
+        assert status("evil.example") == status(f"{socket.gethostname()}.evil.example") == 403
+        own = ["192.168.1.5:7008", "[::1]:7008", "localhost", socket.gethostname(), f"{socket.gethostname()}.local"]
+        assert [status(name) for name in own] == [200] * 5
+
+
+@pytest.mark.parametrize("header", ["Host: evil.example", "Host: localhost\r\nSec-Fetch-Site: cross-site"])
+def test_a_refused_body_is_not_waited_for(header, server):
+    """It was read into memory, half a gigabyte of it, before anyone looked at where it came from."""
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=5) as site:
+        site.sendall(f"POST /distances HTTP/1.1\r\n{header}\r\nContent-Length: 500000000\r\n\r\n".encode())
+        assert site.recv(4096).startswith(b"HTTP/1.1 403")
+        while site.recv(4096):  # until the server closes the connection
+            pass
+
+
 @pytest.mark.parametrize("error", [KeyError("rank"), MemoryError("of\na mesh")])
 def test_an_internal_error_is_reported_by_page_and_terminal_and_survived(error, server, capsys):
     def fail(query, body):

@@ -63,7 +63,7 @@ export async function decodeAdapter(data) {
   const shapes = Object.entries(tensors);
   checkShapes(shapes);
   const highest = Math.max(0, ...ranks(new Map(shapes)));
-  if (Math.max(config.r, ...Object.values(config.rank_pattern ?? {})) > highest) {
+  if ([config.r, ...Object.values(config.rank_pattern ?? {})].some((rank) => rank > highest)) {
     throw new SineFileError("is damaged: a rank is above that of any tensor");
   }
   return { config, tensors: readTensors(container, shapes) };
@@ -102,14 +102,15 @@ function adler32(data) {
 
 /** @param {string} text @returns {{ config: Record<string, any>, tensors: Record<string, any> }} */
 function parsed(text) {
-  let content;
+  let content, names;
   try {
     content = JSON.parse(text);
+    names = countKeys(content); // throws where lists are nested too deep
   } catch {
     throw new SineFileError("is damaged: its header cannot be read");
   }
   const keys = [...text.matchAll(KEY)].filter(([, colon]) => colon).length;
-  if (keys !== countKeys(content)) throw new SineFileError("is damaged: a name occurs twice in its header");
+  if (keys !== names) throw new SineFileError("is damaged: a name occurs twice in its header");
   if (!isObject(content) || Object.keys(content).sort().join() !== "config,tensors" || !Object.values(content).every(isObject)) {
     throw new SineFileError("is damaged: its header has other parts");
   }

@@ -168,15 +168,19 @@ test("damaged adapters with a right checksum are refused in words, or are valid"
 /** An adapter with another header, and a right checksum. @param {Uint8Array | string} header JSON, or what stands in its place */
 function adapterWith(header) {
   const packed = typeof header === "string" ? deflateSync(header) : header;
-  const data = new Uint8Array(6 + 2 + packed.length + 4);
-  data.set([83, 73, 78, 69, 1, 3, (packed.length & 127) | 128, packed.length >> 7]);
-  data.set(packed, 8);
+  const { length } = packed;
+  const data = new Uint8Array(6 + 3 + length + 4);
+  data.set([83, 73, 78, 69, 1, 3, (length & 127) | 128, (length >> 7) | 128, length >> 14]);
+  data.set(packed, 9);
   return sealed(data);
 }
 
 test("headers of adapters that a reader must refuse", async () => {
   const config = '"r":1,"lora_alpha":1,"lora_dropout":0,"use_rslora":false,"use_dora":false,"fan_in_fan_out":false,"bias":"none"';
   const lora = `"peft_type":"LORA",${config}`;
+  const letters = [..."abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"];
+  const names = letters.flatMap((a) => letters.flatMap((b) => letters.map((c) => `"${a}${b}${c}":1`)));
+  const ranks = `{${names.slice(0, 128_000)}}`; // more than a function takes arguments
   for (const [header, message] of /** @type {[Uint8Array | string, RegExp][]} */ ([
     [`{"config":{${lora},"r":1},"tensors":{"a":[1]}}`, /twice/],
     [`{"config":{${lora},"revision":"x"},"tensors":{"a":[1]}}`, /does not have: revision/],
@@ -187,6 +191,8 @@ test("headers of adapters that a reader must refuse", async () => {
     [`{"config":{${lora}},"tensors":{"a":[1]}}`, /above that of any tensor/],
     [`\ufeff{"config":{${lora}},"tensors":{"a":[1]}}`, /cannot be read/],
     [" ".repeat(2 ** 20 + 1), /cannot be read/],
+    ["[".repeat(2 ** 19) + "]".repeat(2 ** 19), /cannot be read/], // too deep for a recursive function
+    [`{"config":{${lora},"rank_pattern":${ranks}},"tensors":{"a":[1]}}`, /above that of any tensor/],
     [Uint8Array.of(...deflateSync("{}"), 0), /cannot be read/],
     [deflateSync("{}").subarray(0, -2), /cannot be read/],
   ])) {
