@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from sinenerf.adapters import variants
-from sinenerf.adapters.sine_product import sine_weight
+from sinenerf.adapters.sine_product import precise, sine_weight
 
 
 class SineLinear(lora.Linear):
@@ -96,7 +96,7 @@ class SineEmbedding(lora.Embedding):
         """The rows of delta W for these indices, times the factor that the base layer applies to its own rows."""
         a, b, omega, scale = self.sine_arguments(adapter)
         with torch.autocast(a.device.type, enabled=False):
-            phase = (omega * self._embed(indices, a.T).to(b)) @ b.T
+            phase = (omega * precise(self._embed(indices, a.T))) @ precise(b).T
             embed_scale = self._get_embed_scale()
             return scale * torch.sin(phase) * (1 if embed_scale is None else embed_scale.to(phase))
 

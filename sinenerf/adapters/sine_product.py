@@ -33,7 +33,7 @@ def sine_weight(
 ) -> Float[Tensor, "out in"]:
     """All of scale sin(omega B A), differentiable by autograd. The phase is float32 or float64."""
     with torch.autocast(a.device.type, enabled=False):
-        return scale * torch.sin((omega * _precise(b)) @ _precise(a))
+        return scale * torch.sin((omega * precise(b)) @ precise(a))
 
 
 def sine_linear(
@@ -53,7 +53,7 @@ def sine_linear(
         x = x.to(torch.get_autocast_dtype(device))
     with torch.autocast(device, enabled=False):
         rows = x.flatten(0, -2) if x.dim() > 1 else x[None]
-        factors = [_precise(factor) for a, b, _, _ in adapters for factor in (a, b)]
+        factors = [precise(factor) for a, b, _, _ in adapters for factor in (a, b)]
         y = _SineProduct.apply(rows, weight, bias, [(omega, scale) for _, _, omega, scale in adapters], *factors)
         return y.reshape(*x.shape[:-1], y.shape[1])
 
@@ -62,11 +62,11 @@ def sine_linear(
 def row_norms(weight: Float[Tensor, "out in"], adapter: Adapter) -> Float[Tensor, " out"]:
     """Euclidean norms of the rows of W + delta W, computed a few rows at a time, without gradients."""
     a, b, omega, scale = adapter
-    matrix = _Matrix(weight, [Sine(_precise(a), _precise(b), omega, scale)])
+    matrix = _Matrix(weight, [Sine(precise(a), precise(b), omega, scale)])
     return torch.cat([matrix.rows(part).norm(dim=1) for part in _chunks(*weight.shape)])
 
 
-def _precise(factor: Tensor) -> Tensor:
+def precise(factor: Tensor) -> Tensor:
     """A factor in float32 or float64, since omega amplifies rounding errors."""
     return factor.float() if factor.dtype in (torch.float16, torch.bfloat16) else factor
 

@@ -42,7 +42,7 @@ class SineLoraConfig(LoraConfig):
                 f"init_lora_weights={self.init_lora_weights!r} makes factors for a plain B A: "
                 'sine-LoRA starts with True, "gaussian" or False'
             )
-        for name in ("lora_bias", "target_parameters", "megatron_config"):
+        for name in ("lora_bias", "target_parameters", "megatron_config", "ensure_weight_tying"):
             if getattr(self, name, None):
                 raise ValueError(f"sine-LoRA does not support {name}")
 

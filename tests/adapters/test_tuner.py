@@ -82,6 +82,7 @@ def test_half_precision():
         ({"gain": -1.0}, r"gain is -1\.0"),
         ({"init_lora_weights": "pissa"}, "makes factors for a plain B A"),
         ({"lora_bias": True}, "sine-LoRA does not support lora_bias"),
+        ({"ensure_weight_tying": True}, "sine-LoRA does not support ensure_weight_tying"),
     ],
 )
 def test_bad_settings_are_named(settings, message):
