@@ -45,7 +45,11 @@ def view(
         port: port to listen at; 0 takes any free one.
         browser: open the page in this machine's browser.
     """
+    if page is not None and not link:
+        raise ValueError("--page is the address of links: give --link, too, or leave it out")
     if link or embed:
+        if original or export or quality:
+            raise ValueError("--link and --embed only print lines: leave out --original, --export and --quality")
         _print_sharing(paths, link, embed, page, up)
         return
     from sinenerf.viewer.launch import open_api
@@ -86,21 +90,25 @@ def snapshot(
         turntable: film to write: .mp4 or .gif; scenes move along a path around the cameras of their capture.
         original: mesh that the shapes were fitted to, shown last.
         up: axis of the shapes that points up, by default that of each file; --up=-y needs the equals sign.
-        resolution: cells a side of the shapes' meshes.
-        level: occupancy of their surface, between 0 and 1.
+        resolution: for shapes: cells a side of their meshes.
+        level: for shapes: occupancy of their surface, between 0 and 1.
         width: of each file's picture, in pixels.
         height: of each file's picture, in pixels.
-        turn: angle of the camera around the vertical axis, in degrees from the front.
-        tilt: angle of the camera above the horizon, in degrees.
+        turn: for shapes: angle of the camera around the vertical axis, in degrees from the front.
+        tilt: for shapes: angle of the camera above the horizon, in degrees.
         frames: number of pictures in the turntable, 24 a second.
         labels: write name, bytes, parameters and rank below each picture.
     """
+    from sinenerf.cli.meshes import refuse_options
     from sinenerf.common.mesh_renderer import Framing
     from sinenerf.viewer.launch import open_api
     from sinenerf.viewer.snapshot import snapshot as write_snapshot
 
-    framing = Framing(width, height, turn, tilt, labels)
-    for path in write_snapshot(open_api(paths, original, up), output, turntable, framing, resolution, level, frames):
+    api, framing = open_api(paths, original, up), Framing(width, height, turn, tilt, labels)
+    if any(asset.kind == "scene" for asset in api.assets):
+        of_shapes = {"resolution": resolution != 256, "level": level != 0.5, "turn": turn != 17.0, "tilt": tilt != 11.0}
+        refuse_options(paths[0], "scene", of_shapes)
+    for path in write_snapshot(api, output, turntable, framing, resolution, level, frames):
         print(f"{path}: {path.stat().st_size:,} bytes")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Literal
 
-from sinenerf.codec.container import RADIANCE, Container
+from sinenerf.codec.container import OCCUPANCY, RADIANCE, Container
 from sinenerf.codec.entropy import CodecError
 from sinenerf.common.mesh_files import FORMATS
 from sinenerf.viewer.capture_mesh import capture_mesh, is_capture
@@ -38,7 +38,7 @@ class Asset:
 
         Raises:
             FileNotFoundError: the file does not exist.
-            ValueError: it is neither a .sine file nor a mesh.
+            ValueError: it is neither a .sine file of a field nor a mesh.
         """
         if path.suffix.lower() in MESHES:
             if not path.is_file():
@@ -50,10 +50,7 @@ class Asset:
             raise ValueError(
                 f"{path}: cannot be viewed. Give .sine files, meshes ({' '.join(MESHES)}) or one folder of results"
             )
-        try:
-            return cls(path, "scene" if Container.open(path).kind == RADIANCE else "shape")
-        except CodecError as error:
-            raise CodecError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
+        return cls(path, kind_of(path))
 
     @cached_property
     def field(self) -> "OccupancyField | RadianceField":
@@ -119,6 +116,18 @@ class Asset:
         layer = config.layer if config.layer == "dense" else f"{config.layer}, rank {config.rank}"
         bits = 8 * self.path.stat().st_size / count
         return {"size": size, "parameters": f"{count:,} parameters, {bits:.2f} bits each", "layer": layer}
+
+
+def kind_of(path: Path) -> Literal["shape", "scene"]:
+    """The kind of the field in a .sine file.
+
+    Raises:
+        FileNotFoundError, CodecError: as `Container.open`; or the file holds something else.
+    """
+    kind = Container.open(path).kind
+    if kind not in (OCCUPANCY, RADIANCE):
+        raise CodecError(f"{path}: holds neither a shape nor a scene, and cannot be viewed. Leave it out")
+    return "shape" if kind == OCCUPANCY else "scene"
 
 
 def identify_assets(paths: list[Path]) -> list[Asset]:

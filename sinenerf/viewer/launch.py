@@ -20,7 +20,8 @@ def open_api(
         quality: measure that the plot of results shows.
 
     Raises:
-        FileNotFoundError, ValueError: as `identify_assets` and `ResultPlots`; or an original was given with scenes.
+        FileNotFoundError, ValueError: as `identify_assets` and `ResultPlots`; or an original or an axis was given with
+            scenes, or a measure without results.
     """
     mesh = None if original is None else Asset.identify(original)
     if mesh is not None and mesh.kind != "mesh":
@@ -33,6 +34,10 @@ def open_api(
 
         return ViewerApi([], mesh, ResultPlots(folders[0], quality), up)
     assets = identify_assets(paths)
+    if quality is not None:
+        raise ValueError(f"{paths[0]}: is no folder of results, of whose plot --quality is the measure: leave it out")
+    if up is not None and assets[0].kind == "scene":
+        raise ValueError(f"{paths[0]}: is a scene, for which --up does nothing: leave it out")
     if mesh is not None and assets[0].kind == "scene":
         raise ValueError(f"{original}: scenes cannot be compared with a mesh. Leave out --original")
     if mesh is not None:

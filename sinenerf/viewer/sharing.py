@@ -8,8 +8,8 @@ import html
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from sinenerf.codec.container import OCCUPANCY, Container
 from sinenerf.common.axes import Up
+from sinenerf.viewer.assets import kind_of
 
 STATIC = Path(__file__).parent / "static"
 PAGE, ELEMENT = STATIC / "index.html", STATIC / "sine-view.js"
@@ -27,10 +27,10 @@ def link_to(path: Path, page: str | None = None, up: Up | None = None) -> str:
         up: axis of the shape that points up; None for that of the file.
 
     Raises:
-        FileNotFoundError, CodecError: as `Container.open`.
+        FileNotFoundError, CodecError: as `kind_of`.
         ValueError: the file is too large for a link.
     """
-    kind = Container.open(path).kind
+    kind = kind_of(path)
     size = path.stat().st_size
     if size > LARGEST_IN_LINK:
         raise ValueError(
@@ -38,7 +38,7 @@ def link_to(path: Path, page: str | None = None, up: Up | None = None) -> str:
             "--export writes one page with the file in it, and --embed prints the lines for a page of yours"
         )
     data = base64.urlsafe_b64encode(path.read_bytes()).decode().rstrip("=")
-    words = {"name": path.name} | ({"up": up} if up and kind == OCCUPANCY else {}) | {"data": data}
+    words = {"name": path.name} | ({"up": up} if up and kind == "shape" else {}) | {"data": data}
     return f"{page or PAGE.as_uri()}#{urlencode(words)}"
 
 
@@ -46,9 +46,9 @@ def element_for(path: Path, up: Up | None = None) -> str:
     """The HTML line that shows a field on anyone's page, after SCRIPT and beside copies of its file and of ELEMENT.
 
     Raises:
-        FileNotFoundError, CodecError: as `Container.open`.
+        FileNotFoundError, CodecError: as `kind_of`.
     """
-    is_shape = Container.open(path).kind == OCCUPANCY
-    alt = html.escape(f"3D {'shape' if is_shape else 'scene'} {path.stem}")
-    turned = f' up="{up}"' if up and is_shape else ""
+    kind = kind_of(path)
+    alt = html.escape(f"3D {kind} {path.stem}")
+    turned = f' up="{up}"' if up and kind == "shape" else ""
     return f'<sine-view src="{html.escape(quote(path.name))}"{turned} alt="{alt}"></sine-view>'

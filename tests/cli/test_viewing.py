@@ -9,7 +9,7 @@ from sinenerf.common.console import say
 from sinenerf.viewer.launch import open_api
 from sinenerf.viewer.server import serving
 
-FIELD = GOLDEN / "sine.sine"
+FIELD, ADAPTER = GOLDEN / "sine.sine", GOLDEN / "adapters" / "rounded.sine"
 
 
 @pytest.mark.slow
@@ -41,6 +41,18 @@ def test_a_taken_port_is_one_line(shape):
         (("view", FIELD, "--export", "{tmp}/page.pdf"), "cannot write '.pdf'. Use one of .html, .htm"),
         (("view", FIELD, "--export", "{tmp}/no/page.html"), "the folder"),
         (("view", FIELD, "--host", "192.0.2.1", "--no-browser"), "cannot listen at 192.0.2.1"),
+        (("view", FIELD, "--link", "--export", "{tmp}/page.html"), "leave out --original, --export and --quality"),
+        (("view", FIELD, "--page", "https://example.org/"), "give --link, too"),
+        (("view", FIELD, "--quality", "iou"), "is no folder of results, of whose plot --quality is the measure"),
+        (("view", "{scene}", "--up", "z"), "is a scene, for which --up does nothing"),
+        (("view", ADAPTER), "holds neither a shape nor a scene"),
+        (("view", ADAPTER, "--link"), "holds neither a shape nor a scene"),
+        (("view", ADAPTER, "--embed"), "holds neither a shape nor a scene"),
+        (
+            ("snapshot", "{scene}", "--output", "{tmp}/x.png", "--tilt", "60"),
+            "is a scene, for which --tilt does nothing",
+        ),
+        (("snapshot", "{scene}", "--output", "{tmp}/x.png", "--level", "0.9"), "for which --level does nothing"),
         (("snapshot", FIELD), "nothing to write"),
         (("snapshot", FIELD, "--output", "{tmp}/x.bmp"), "cannot write '.bmp'"),
         (("snapshot", FIELD, "--turntable", "{tmp}/x.png"), "cannot write '.png'"),
