@@ -270,3 +270,22 @@ def test_a_click_on_a_point_opens_its_field(browser, shape, scene_file, tmp_path
             assert "this result's file is missing" in json.load(error)["error"]
         else:
             pytest.fail("a result without its file was opened")
+
+
+def test_marks_are_opened_from_the_keyboard_one_beside_the_other(browser, shape, tmp_path):
+    """They had no focus, and only a click with the shift key, which phones lack, added a field."""
+    for rank in (1, 2):
+        job = Job("shapes", "torus", "sine", "field", {"width": 32, "rank": rank})
+        quality = {"iou": 0.9, "chamfer_l1": 0.01}
+        Result(*astuple(job), quality, {"total": 1000 * rank}, 900, 3.0).save(job.path(tmp_path))
+        shutil.copy(shape[0], job.path(tmp_path).with_suffix(".sine"))
+    with viewer_url(tmp_path) as url, opened(browser, url) as page:
+        marks = page.get_by_role("button", name="torus, sine")
+        marks.first.focus()
+        assert "rank" in page.locator("#plot .settings").inner_text()
+        page.keyboard.press("Enter")
+        page.wait_for_function("document.querySelectorAll('.label').length === 1")
+        page.get_by_label("Keep those on display").check()
+        marks.last.focus()
+        page.keyboard.press("Space")
+        page.wait_for_function("document.querySelectorAll('.label').length === 2")

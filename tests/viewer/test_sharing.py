@@ -12,7 +12,7 @@ from support.commands import call_sinenerf
 from support.golden_files import GOLDEN
 
 from sinenerf.sine_file import load
-from sinenerf.viewer.sharing import ELEMENT, SCRIPT, element_for, link_to
+from sinenerf.viewer.sharing import ELEMENT, PAGE, SCRIPT, element_for, link_to
 
 
 @pytest.fixture
@@ -118,6 +118,87 @@ def test_a_link_holds_a_whole_scene(page):
     page.wait_for_selector("body[data-state=loaded]")
     assert page.locator("#output").is_visible() and not page.locator("#downloads").is_visible()
     assert page.title() == "proposal.sine"
+
+
+def choose(page, path):
+    page.evaluate("delete document.body.dataset.state")
+    page.set_input_files("#file", path)
+    page.wait_for_selector("body[data-state=loaded]")
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_what_a_link_says_of_its_shape_is_copied_with_it_and_ends_with_it(page, shape):
+    """The next file lay on its side, in its GLB, too; and whoever got the link saw another shape."""
+    page.goto(f"{link_to(shape[0], up='z')}&level=0.4")
+    page.wait_for_selector("body[data-state=loaded]")
+    assert page.evaluate("document.getElementById('view').up") == "z"
+    page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+    page.click("#link")
+    page.wait_for_function("document.getElementById('link').textContent === 'Copied'")
+    words = parse_qs(urlsplit(page.evaluate("window.copied")).fragment)
+    assert words["up"] == ["z"] and words["level"] == ["0.4"]
+    choose(page, GOLDEN / "sine.sine")
+    assert page.evaluate("document.getElementById('view').up") == "y"
+    assert page.locator("#view").get_attribute("level") is None
+    assert page.locator("#link").inner_text() == "Copy a link that holds the whole file"
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_without_a_clipboard_the_address_holds_the_file(browser, shape):
+    """At a plain http address the button threw, unseen."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.route("http://page.test/", lambda route: route.fulfill(path=PAGE))
+    page.goto("http://page.test/")
+    choose(page, shape[0])
+    page.click("#link")
+    page.wait_for_function("document.getElementById('link').textContent.includes('copy it')")
+    page.reload()
+    page.wait_for_selector("body[data-state=loaded]")
+    assert page.title() == shape[0].name
+    context.close()
+
+
+@pytest.mark.slow
+@needs_chromium
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("void (Blob.prototype.arrayBuffer = () => Promise.reject(new Error('a folder')))", "not a folder"),
+        ("Object.defineProperty(Blob.prototype, 'size', { get: () => 2 ** 26 + 1 })", "more than a .sine file has"),
+    ],
+)
+def test_what_cannot_be_read_says_so_and_another_file_can_be_chosen(page, shape, change, message):
+    page.goto(PAGE.as_uri())
+    choose(page, shape[0])
+    assert page.locator("label.button").is_visible()
+    page.evaluate(change)
+    page.set_input_files("#file", GOLDEN / "sine.sine")
+    page.wait_for_function("message => document.body.innerText.includes(message)", arg=message)
+    assert page.title() == "sine.sine" and not page.locator("#view").is_visible()
+    assert page.locator("label.button").is_visible()
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_the_camera_path_is_followed_while_its_box_is_ticked(browser):
+    """The box did nothing where less motion is preferred, and stayed ticked after a drag."""
+    context = browser.new_context(viewport={"width": 320, "height": 320}, reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(link_to(GOLDEN / "scenes" / "proposal.sine"))
+    page.wait_for_selector("body[data-state=loaded]")
+    before = page.locator("#view").screenshot()
+    page.check("#path")
+    page.wait_for_timeout(1500)
+    assert page.locator("#view").screenshot() != before
+    page.mouse.move(160, 160)
+    page.mouse.down()
+    page.mouse.move(170, 160)
+    page.mouse.up()
+    assert not page.is_checked("#path")
+    context.close()
 
 
 def test_links_and_elements_are_printed(shape, scene_file):

@@ -14,7 +14,7 @@ export const RADIANCE = 2;
 export const ADAPTER = 3;
 
 const VERSION = 1;
-const LARGEST_FILE = 2 ** 26;
+export const LARGEST_FILE = 2 ** 26;
 const LARGEST_HEADER = 2 ** 20;
 const SMALLEST_FILE = 11;
 

@@ -68,7 +68,8 @@ export class SceneView {
     const [place, isPlaying] = [element.getAttribute("camera") ?? "", element.hasAttribute("auto-rotate")];
     if (place !== this.#asked.place) this.#place(place);
     if (isPlaying !== this.#asked.isPlaying) {
-      this.#isPlaying = isPlaying && !matchMedia("(prefers-reduced-motion)").matches;
+      const isAdded = this.#asked.isPlaying !== undefined; // to a scene on display: someone asks for the motion
+      this.#isPlaying = isPlaying && (isAdded || !matchMedia("(prefers-reduced-motion)").matches);
       if (this.#isPlaying) this.#play();
     }
     this.#asked = { place, isPlaying };
@@ -112,7 +113,7 @@ export class SceneView {
     const controls = new OrbitControls(this.camera, this.canvas);
     controls.rotateSpeed = 0.4;
     controls.addEventListener("change", () => this.redraw());
-    controls.addEventListener("start", () => (this.#isPlaying = false));
+    controls.addEventListener("start", () => this.attributes?.removeAttribute("auto-rotate"));
     return controls;
   }
 

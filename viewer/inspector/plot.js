@@ -1,4 +1,4 @@
-/** A folder of results: hovering over a mark shows its settings, a click opens its field, shift-click adds it. */
+/** A folder of results: pointing at a mark, or its focus, shows its settings; a click or Enter opens its field. */
 
 import { messageOf, requestJson } from "./requests.js";
 import { element } from "./stage.js";
@@ -24,9 +24,12 @@ export class PlotPage {
     this.axes = axes;
     this.datasets = element("div", "axes"); // filled if there are several
     this.drawing = element("div", "drawing");
-    this.hint = element("p", "hint", "Click a mark to open its field; shift-click to add it to those on display.");
+    const hint = element("p", "hint", "A click on a mark opens its field. ");
+    const label = hint.appendChild(element("label", "", "Keep those on display "));
+    this.keeps = label.appendChild(element("input"));
+    this.keeps.type = "checkbox";
     this.note = element("div", "settings");
-    container.append(this.datasets, axes, this.drawing, this.hint, this.note);
+    container.append(this.datasets, axes, hint, this.drawing, this.note);
   }
 
   /** @param {string} axis */
@@ -64,14 +67,22 @@ export class PlotPage {
     if (!mark) return;
     mark.classList.add("mark");
     mark.classList.toggle("unavailable", !note.available);
-    mark.addEventListener("pointerenter", () => this.showNote(note));
-    mark.addEventListener("click", (event) => this.choose(mark, note, event.shiftKey));
+    mark.tabIndex = 0;
+    mark.setAttribute("role", "button");
+    mark.setAttribute("aria-label", note.title);
+    for (const event of ["pointerenter", "focus"]) mark.addEventListener(event, () => this.showNote(note));
+    mark.addEventListener("click", () => this.choose(mark, note));
+    mark.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault(); // of scrolling
+      this.choose(mark, note);
+    });
   }
 
-  /** @param {HTMLElement} mark @param {Note} note @param {boolean} beside whether what is shown stays */
-  async choose(mark, note, beside) {
+  /** @param {HTMLElement} mark @param {Note} note */
+  async choose(mark, note) {
     this.showNote(note);
-    const isAdded = beside && this.#opened === this.#dataset; // shapes and photographs cannot share a camera
+    const isAdded = this.keeps.checked && this.#opened === this.#dataset; // shapes and photographs cannot share a camera
     if (!isAdded) this.drawing.querySelectorAll(".chosen").forEach((other) => other.classList.remove("chosen"));
     try {
       const asset = await requestJson("/open", { key: note.key });

@@ -5,11 +5,14 @@ import { GLTFExporter } from "three/addons/exporters/GLTFExporter.js";
 import { PLYExporter } from "three/addons/exporters/PLYExporter.js";
 import { STLExporter } from "three/addons/exporters/STLExporter.js";
 
+import { LARGEST_FILE } from "../decoder/container.js";
 import "../element/sine_view.js";
 import { turnUp } from "../element/up_axis.js";
 import { bytesOf, textOf } from "./base64.js";
 
 const LARGEST_IN_LINK = 8192; // bytes of a file
+/** Attributes of the element that an address may give. */
+const SETTINGS = ["up", "level"];
 
 /** @template {HTMLElement} T @param {string} id @returns {T} */
 const element = (id) => /** @type {T} */ (document.getElementById(id));
@@ -23,51 +26,71 @@ const output = element("output");
 const path = element("path");
 /** @type {HTMLButtonElement} */
 const link = element("link");
+const offer = link.textContent;
 /** The file that is shown. @type {{ name: string, data: Uint8Array } | undefined} */
 let shown;
 
-/** @param {string} name @param {Uint8Array} data */
-function show(name, data) {
+/** @param {string} name @param {Uint8Array} data @param {URLSearchParams} [words] of the address */
+function show(name, data, words) {
+  begin(name, `${data.length.toLocaleString("en")} bytes`, words);
   shown = { name, data };
-  reveal(name, `${data.length.toLocaleString("en")} bytes`);
   link.hidden = data.length > LARGEST_IN_LINK;
   view.show(data);
 }
 
-/** @param {string} name @param {string} facts */
-function reveal(name, facts) {
+/** Leave nothing of the file before. @param {string} name @param {string} facts @param {URLSearchParams} [words] of the address */
+function begin(name, facts, words = new URLSearchParams()) {
+  shown = undefined;
   element("welcome").hidden = true;
-  element("downloads").hidden = element("scene").hidden = true;
+  element("downloads").hidden = element("scene").hidden = link.hidden = true;
+  link.textContent = offer;
   view.hidden = false;
+  view.removeAttribute("auto-rotate");
+  for (const setting of SETTINGS) {
+    const value = words.get(setting);
+    if (value) view.setAttribute(setting, value);
+    else view.removeAttribute(setting);
+  }
   element("name").textContent = document.title = name;
   element("facts").textContent = facts;
 }
 
+/** @param {string} name @param {string} why */
+function refuse(name, why) {
+  begin(name, why);
+  view.hidden = true;
+  element("welcome").hidden = false;
+}
+
 /** @param {File | undefined} file */
 async function open(file) {
-  if (file) show(file.name, new Uint8Array(await file.arrayBuffer()));
+  if (!file) return;
+  if (file.size > LARGEST_FILE) {
+    refuse(file.name, `${file.size.toLocaleString("en")} bytes are more than a .sine file has`);
+    return;
+  }
+  try {
+    show(file.name, new Uint8Array(await file.arrayBuffer()));
+  } catch {
+    refuse(file.name, "This cannot be read. Choose a .sine file, not a folder");
+  }
 }
 
 /** Show the file that the address holds, or names. */
 function openFromAddress() {
-  const words = new URLSearchParams(location.search);
-  const inLink = new URLSearchParams(location.hash.slice(1));
-  for (const name of ["up", "level"]) {
-    const value = inLink.get(name) ?? words.get(name);
-    if (value) view.setAttribute(name, value);
-  }
-  const data = inLink.get("data");
+  const words = new URLSearchParams(`${location.hash.slice(1)}&${location.search.slice(1)}`);
+  const data = words.get("data");
   const source = words.get("src");
   if (data && data.length > (LARGEST_IN_LINK * 4) / 3 + 4) {
-    reveal("sine-view", "The link is too long: it may hold a file of at most 8 kB. Put the file at an address, and use ?src=");
+    refuse("sine-view", "The link is too long: it may hold a file of at most 8 kB. Put the file at an address, and use ?src=");
   } else if (data) {
     try {
-      show(inLink.get("name") ?? "shape.sine", bytesOf(data));
+      show(words.get("name") ?? "shape.sine", bytesOf(data), words);
     } catch {
-      reveal("sine-view", "The link is damaged: it does not hold a whole file. Copy it again");
+      refuse("sine-view", "The link is damaged: it does not hold a whole file. Copy it again");
     }
   } else if (source) {
-    reveal(source.split("/").at(-1) ?? source, "");
+    begin(source.split("/").at(-1) ?? source, "", words);
     view.setAttribute("src", source);
   }
 }
@@ -103,14 +126,25 @@ async function download(format) {
 
 async function copyLink() {
   if (!shown) return;
-  const words = new URLSearchParams({ name: shown.name, data: textOf(shown.data) });
-  await navigator.clipboard.writeText(`${location.href.split(/[?#]/)[0]}#${words}`);
-  link.textContent = "Copied";
+  const settings = SETTINGS.filter((name) => view.hasAttribute(name)).map((name) => [name, view.getAttribute(name) ?? ""]);
+  const words = new URLSearchParams([["name", shown.name], ...settings, ["data", textOf(shown.data)]]);
+  const address = `${location.href.split(/[?#]/)[0]}#${words}`;
+  try {
+    await navigator.clipboard.writeText(address);
+    link.textContent = "Copied";
+  } catch { // there is no clipboard at a plain http address
+    history.replaceState(null, "", address);
+    link.textContent = "This page's address now holds the file: copy it";
+  }
 }
 
 output.addEventListener("change", () => view.setAttribute("output", output.value));
 path.addEventListener("change", () => view.toggleAttribute("auto-rotate", path.checked));
-input.addEventListener("change", () => open(input.files?.[0]));
+new MutationObserver(() => (path.checked = view.hasAttribute("auto-rotate"))).observe(view, { attributeFilter: ["auto-rotate"] });
+input.addEventListener("change", () => {
+  open(input.files?.[0]);
+  input.value = ""; // so that the same file can be chosen again
+});
 link.addEventListener("click", copyLink);
 view.addEventListener("progress", () => {
   element("scene").hidden = Boolean(view.mesh); // with the first picture: later, the whole one would be rendered anew
