@@ -147,10 +147,10 @@ input.addEventListener("change", () => {
 });
 link.addEventListener("click", copyLink);
 view.addEventListener("progress", () => {
-  element("scene").hidden = Boolean(view.mesh); // with the first picture: later, the whole one would be rendered anew
+  element("scene").hidden = view.hidden || Boolean(view.mesh); // with the first picture: later, the whole one would be rendered anew
 });
 view.addEventListener("load", () => {
-  element("downloads").hidden = !view.mesh; // a scene has none
+  element("downloads").hidden = view.hidden || !view.mesh; // a scene has none
   document.body.dataset.state = "loaded";
 });
 view.addEventListener("error", () => {
