@@ -8,6 +8,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,7 +23,8 @@ Config = TypeVar("Config", OccupancyConfig, FitConfig)
 DEFAULT_BYTES = 3000
 """Size of a file when neither a size nor a network is given."""
 BITS_PER_PARAMETER = 6.5
-"""Bits of the file per parameter. With more, a file holds too few parameters; with fewer, rounding costs accuracy."""
+"""Bits per parameter up to 56,000 bytes. With more, a file holds too few parameters; with fewer, rounding costs
+accuracy."""
 SMALL_FILE = 3000
 """Bytes below which smaller batches, which allow more steps, give better results."""
 LARGEST_SINE = 5000
@@ -31,6 +33,8 @@ long one. Beyond, a dense network is ahead (docs/rate-distortion.md)."""
 SIZES = (1000, 2200, 5000, 12000, 28000, 56000, 100000, 200000)
 """Sizes in bytes between which settings are interpolated linearly in log bytes. They were searched up to 28,000; depth,
 points and width at 56,000 for dense layers only. The others continue these."""
+BITS = (*6 * (BITS_PER_PARAMETER,), 7.7, 7.7)
+"""Bits per parameter. A large network that was trained for long has small errors, and so must its rounding."""
 DEPTHS = (3, 3, 3, 3, 3, 4, 4, 4)
 """Hidden layers. Of networks with many parameters, deeper and thinner ones are better."""
 FACTORED_WIDTHS = {"sine": (40, 56, 80, 112, 160, 184, 240, 344), "low-rank": (40, 56, 80, 128, 192, 216, 280, 392)}
@@ -82,7 +86,7 @@ def _part(kind: type[Config], settings: dict[str, Any]) -> Config:
 def settings_for_size(settings: dict[str, Any]) -> dict[str, Any]:
     """The given settings, `bytes` among them, and those of `setting(chosen_for_size=True)` that are left out.
 
-    The network gets as many parameters as `BITS_PER_PARAMETER` allows: the table's width with the largest rank that
+    The network gets as many parameters as `BITS` allows: the table's width with the largest rank that
     fits or, for dense layers, the largest width. Given settings are kept, and with a rank the layer is a sine.
 
     Raises:
@@ -92,11 +96,7 @@ def settings_for_size(settings: dict[str, Any]) -> dict[str, Any]:
     check(_part(OccupancyConfig, settings))
     check(_part(FitConfig, settings))
     layer = settings.get("layer") or ("sine" if size <= LARGEST_SINE or "rank" in settings else "dense")
-    searched = min(max(size, SIZES[0]), SIZES[-1])
-
-    def between(values: Sequence[float]) -> float:
-        return float(np.interp(math.log(searched), np.log(SIZES), values))
-
+    between = partial(_between, size=size)
     chosen: dict[str, Any] = {
         "layer": layer,
         "batch": 2048 if size < SMALL_FILE else 4096,
@@ -117,7 +117,8 @@ def settings_for_size(settings: dict[str, Any]) -> dict[str, Any]:
             narrowest = 8 * math.ceil(chosen["rank"] / 8)  # the rank is at most the width
             chosen["width"] = _largest(range(narrowest, max(narrowest, DENSE_WIDTHS[-1]) + 1, 8), "width", chosen)
         else:
-            width = 8 * round(between(FACTORED_WIDTHS[layer]) * math.sqrt(size / searched) / 8)
+            beyond = size / min(max(size, SIZES[0]), SIZES[-1])
+            width = 8 * round(between(FACTORED_WIDTHS[layer]) * math.sqrt(beyond) / 8)
             chosen["width"] = min(max(8, width), DENSE_WIDTHS[-1])
     if "rank" not in chosen and layer != "dense":
         # at a rank equal to the width no row is anchored, and a layer has twice the parameters of a dense one
@@ -125,11 +126,17 @@ def settings_for_size(settings: dict[str, Any]) -> dict[str, Any]:
     return chosen
 
 
+def _between(values: Sequence[float], size: int) -> float:
+    """The value at a size; at those beyond the table's ends, as there."""
+    return float(np.interp(math.log(size), np.log(SIZES), values))
+
+
 def _largest(values: Sequence[int], name: str, settings: dict[str, Any]) -> int:
     """The largest of a setting's ascending values for which the network fits the bytes and the format's bound; the
     smallest value if none fits."""
     architecture = _part(OccupancyConfig, settings)
-    limit = min(8 * settings["bytes"] / BITS_PER_PARAMETER, LARGEST_COUNT)
+    bits = _between(BITS, settings["bytes"])
+    limit = min(8 * settings["bytes"] / bits, LARGEST_COUNT)
 
     def parameters(value: int) -> int:
         change: dict[str, Any] = {name: value}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sinenerf.codec.container import OCCUPANCY, pack
 from sinenerf.codec.tensors import load_tensors
@@ -16,7 +16,7 @@ from sinenerf.common import checkpoint
 from sinenerf.common.console import Stop, interruptible
 from sinenerf.common.optimization import make_optimizer
 from sinenerf.common.training_clock import training_time
-from sinenerf.factored import keep_weights
+from sinenerf.factored import keep_weights, linear_layers
 from sinenerf.occupancy.config import FitConfig
 from sinenerf.occupancy.evaluate import iou, occupied
 from sinenerf.occupancy.field import OccupancyField
@@ -40,6 +40,9 @@ SAVE_EVERY = 20.0  # seconds of training between two checkpoints, which follow a
 SCORE_EVERY, SCORE_SHARE = 5.0, 0.05
 """Seconds of training between evaluations of the held-out points: at least SCORE_EVERY, and enough that these take at
 most SCORE_SHARE of the time. Those of a network of 100,000 bytes take 0.5 to 1 s each."""
+DECAY = 0.02
+"""Rate, relative to the learning rate, at which dense hidden matrices shrink (decoupled weight decay, Loshchilov and
+Hutter 2019). They would grow in a long training, and rounding would cost more (docs/experiments.md)."""
 
 
 class Training:
@@ -58,6 +61,8 @@ class Training:
         self.gradients = make_loss(field.network, config.loss, config.precision)
         compiled = isinstance(self.gradients, FusedLoss)
         self.optimizer = make_optimizer(config.optimizer, field.parameters(), config.learning_rate, compiled)
+        hidden = list(linear_layers(field.network).values())[1:-1]
+        self.decaying = [layer.weight for layer in hidden if isinstance(layer, nn.Linear)]
         points = np.random.default_rng(config.seed + 1).uniform(-1, 1, (HELD_OUT, 3))
         self.held_out = points, solid.contains(points)
         self.schedule = Schedule(config, self._plateau(solid) if config.open_ended else None)
@@ -136,10 +141,16 @@ class Training:
             self.optimizer.zero_grad()
             loss = self.gradients.backward(points, inside)
             self.optimizer.step()
+            self._decay()
         self.step += 1
         if self.schedule.plateau is not None and self.schedule.waits(self.step, self.seconds):
             self.schedule.plateau.observe(self.step)
         return loss
+
+    @torch.no_grad()
+    def _decay(self) -> None:
+        for matrix in self.decaying:
+            matrix.mul_(1 - DECAY * self.learning_rate())
 
     def _check_finite(self, loss: float) -> None:
         if not math.isfinite(loss):

@@ -35,10 +35,11 @@ def test_a_width_is_no_smaller_than_the_rank(bytes, rank):
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-@pytest.mark.parametrize("bytes", [400, 1000, 2200, 3000, 8000, 28000, 90000])
+@pytest.mark.parametrize("bytes", [400, 1000, 2200, 3000, 8000, 28000, 100_000, 150_000])
 def test_a_network_fills_its_bytes(layer, bytes):
     architecture, config = split_settings({"layer": layer, "bytes": bytes})
-    assert 0.7 * 8 * bytes / BITS_PER_PARAMETER < parameters_of(architecture) <= 8 * bytes / BITS_PER_PARAMETER
+    bits = BITS_PER_PARAMETER if bytes < 56000 else 7.7
+    assert 0.7 * 8 * bytes / bits < parameters_of(architecture) <= 8 * bytes / bits
     build_network(architecture)
     config.check()
 

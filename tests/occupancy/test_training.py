@@ -10,9 +10,12 @@ import torch
 from sinenerf.common import training_clock
 from sinenerf.occupancy.config import FitConfig, OccupancyConfig
 from sinenerf.occupancy.evaluate import iou, occupied
+from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.fit import fit
+from sinenerf.occupancy.progress_bar import ProgressBar
 from sinenerf.occupancy.sampling import SurfaceSampler
 from sinenerf.occupancy.sizing import split_settings
+from sinenerf.occupancy.solid import Placement, Solid
 from sinenerf.occupancy.training import Training
 from sinenerf.rounding import by_curvature
 from sinenerf.sine_file import load
@@ -48,6 +51,21 @@ def test_the_batch_grows(torus, tmp_path, monkeypatch):
     architecture, config = split_settings({"steps": 10, "growth": 4.0, "bits": 32, **SMALL})
     assert fit(torus, architecture, config, tmp_path / "x.sine").complete
     assert sizes == [1024] * 4 + [2048] * 3 + [4096] * 3
+
+
+@pytest.mark.parametrize("layer", ["dense", "sine"])
+def test_dense_hidden_matrices_decay(layer, torus, monkeypatch):
+    """By a share of the learning rate, besides what the optimiser does. Factors, and the other layers, do not."""
+    architecture, config = split_settings({"steps": 9, "layer": layer, "bits": 32, **SMALL})
+    solid = Solid(torus, Placement.of(torus))
+    training = Training(OccupancyField(architecture, solid.placement), solid, config, ProgressBar(False))
+    monkeypatch.setattr(training.optimizer, "step", lambda: None)
+    network, rate = training.field.network, training.learning_rate()
+    before = {name: values.detach().clone() for name, values in network.named_parameters()}
+    training._train_step()
+    for name, values in network.named_parameters():
+        shrinks = layer == "dense" and name in ("trunk.layers.1.weight", "trunk.layers.2.weight")
+        torch.testing.assert_close(values, before[name] * (1 - 0.02 * rate) if shrinks else before[name])
 
 
 @pytest.mark.parametrize("counted", ["wall", "processor"])
