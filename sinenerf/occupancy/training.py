@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sinenerf.codec.container import OCCUPANCY, pack
 from sinenerf.codec.tensors import load_tensors
@@ -41,8 +41,8 @@ SCORE_EVERY, SCORE_SHARE = 5.0, 0.05
 """Seconds of training between evaluations of the held-out points: at least SCORE_EVERY, and enough that these take at
 most SCORE_SHARE of the time. Those of a network of 100,000 bytes take 0.5 to 1 s each."""
 DECAY = 0.02
-"""Rate, relative to the learning rate, at which dense hidden matrices shrink (decoupled weight decay, Loshchilov and
-Hutter 2019). They would grow in a long training, and rounding would cost more (docs/experiments.md)."""
+"""Rate, relative to SOAP's learning rate, at which the matrices of hidden layers shrink (decoupled weight decay,
+Loshchilov and Hutter 2019). They would grow in a long training, and rounding would cost more (docs/experiments.md)."""
 
 
 class Training:
@@ -61,8 +61,8 @@ class Training:
         self.gradients = make_loss(field.network, config.loss, config.precision)
         compiled = isinstance(self.gradients, FusedLoss)
         self.optimizer = make_optimizer(config.optimizer, field.parameters(), config.learning_rate, compiled)
-        hidden = list(linear_layers(field.network).values())[1:-1]
-        self.decaying = [layer.weight for layer in hidden if isinstance(layer, nn.Linear)]
+        hidden = list(linear_layers(field.network).values())[1:-1] if config.optimizer == "soap" else []
+        self.decaying = [values for layer in hidden for values in layer.parameters() if values.dim() == 2]
         points = np.random.default_rng(config.seed + 1).uniform(-1, 1, (HELD_OUT, 3))
         self.held_out = points, solid.contains(points)
         self.schedule = Schedule(config, self._plateau(solid) if config.open_ended else None)

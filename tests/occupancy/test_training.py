@@ -53,10 +53,13 @@ def test_the_batch_grows(torus, tmp_path, monkeypatch):
     assert sizes == [1024] * 4 + [2048] * 3 + [4096] * 3
 
 
-@pytest.mark.parametrize("layer", ["dense", "sine"])
-def test_dense_hidden_matrices_decay(layer, torus, monkeypatch):
-    """By a share of the learning rate, besides what the optimiser does. Factors, and the other layers, do not."""
-    architecture, config = split_settings({"steps": 9, "layer": layer, "bits": 32, **SMALL})
+@pytest.mark.parametrize(
+    ("layer", "optimizer", "decaying"),
+    [("dense", "soap", ["weight"]), ("sine", "soap", ["U", "V"]), ("dense", "adam", [])],
+)
+def test_the_matrices_of_hidden_layers_decay(layer, optimizer, decaying, torus, monkeypatch):
+    """By a share of SOAP's learning rate, besides what it does itself."""
+    architecture, config = split_settings({"steps": 9, "layer": layer, "optimizer": optimizer, "bits": 32, **SMALL})
     solid = Solid(torus, Placement.of(torus))
     training = Training(OccupancyField(architecture, solid.placement), solid, config, ProgressBar(False))
     monkeypatch.setattr(training.optimizer, "step", lambda: None)
@@ -64,7 +67,7 @@ def test_dense_hidden_matrices_decay(layer, torus, monkeypatch):
     before = {name: values.detach().clone() for name, values in network.named_parameters()}
     training._train_step()
     for name, values in network.named_parameters():
-        shrinks = layer == "dense" and name in ("trunk.layers.1.weight", "trunk.layers.2.weight")
+        shrinks = name in [f"trunk.layers.{hidden}.{part}" for hidden in (1, 2) for part in decaying]
         torch.testing.assert_close(values, before[name] * (1 - 0.02 * rate) if shrinks else before[name])
 
 
