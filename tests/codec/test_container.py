@@ -121,10 +121,10 @@ def read_adapter(container):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("folder", "read", "cases"),
-    [(".", read_mesh, 18_700), ("scenes", read_scene, 300), ("adapters", read_adapter, 1_000)],
+    [(".", read_mesh, 6_000), ("scenes", read_scene, 300), ("adapters", read_adapter, 1_000)],
 )
 def test_damaged_files_with_a_right_checksum_are_refused_or_valid(folder, read, cases):
-    """In 20,000 cases the decoder raises its own error, or reads finite values. Nothing else happens."""
+    """In each case the decoder raises its own error, or reads finite values; scripts/fuzz.py tries many more."""
     random, refused = np.random.default_rng(1), 0
     files = [path.read_bytes() for path in golden(folder)]
     for case in range(cases):

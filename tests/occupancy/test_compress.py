@@ -14,8 +14,8 @@ def test_a_shell_stays_one(tmp_path):
     """Trained on the sheet itself, which encloses nothing, it became half of the cube."""
     path, file, small = tmp_path / "sheet.ply", tmp_path / "sheet.sine", tmp_path / "small.sine"
     terrain().export(path)
-    fit_mesh(path, file, thickness="20%", bits=32, width=24, rank=4, steps=600, batch=2048, pool=20_000)
-    field = compress(file, small, bytes=700, mesh=path, thickness="20%", steps=200)
+    fit_mesh(path, file, thickness="20%", bits=32, width=24, rank=4, steps=300, batch=2048, pool=20_000)
+    field = compress(file, small, bytes=700, mesh=path, thickness="20%", steps=100)
     sheet, _ = read_mesh(path, sheet=True)
     score = evaluate(field, small.stat().st_size, sheet, points=20_000, thickness=0.4)
     assert score.bytes <= 700 and score.iou > 0.85
