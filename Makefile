@@ -21,7 +21,7 @@ else
 endif
 
 test: lint docs
-	@echo "== test: every test, with the real commands; about 20 minutes on 2 CPU cores"
+	@echo "== test: every test, with the real commands; 20 to 35 minutes on 2 CPU cores"
 	@$(PYTEST)
 
 test-quick: lint
