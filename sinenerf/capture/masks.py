@@ -3,7 +3,6 @@
 White (or opaque) pixels count; black (or transparent) ones, such as passers-by or the sky, are left out.
 """
 
-import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from sinenerf.common.picture_files import (
     QUARTER_TURNS,
     TooManyPixelsError,
     open_picture,
+    plain_name,
     read_exif,
     upright,
 )
@@ -38,12 +38,12 @@ def find_masks(source: Path, photographs: list[Path]) -> dict[Path, Path]:
         if folder.name.lower() == MASKS and folder != root:
             pictures = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in PHOTOGRAPHS]
             named = {path.relative_to(folder).with_suffix("").as_posix(): path for path in pictures}
-            masks = {_plain(name): path for name, path in named.items()} | named | masks
+            masks = {plain_name(name): path for name, path in named.items()} | named | masks
     found = {}
     for photograph in photographs:
         relative = photograph.relative_to(source)
         names = [relative.with_suffix("").as_posix(), relative.as_posix()]
-        if mask := next((masks[name] for name in (*names, *map(_plain, names)) if name in masks), None):
+        if mask := next((masks[name] for name in (*names, *map(plain_name, names)) if name in masks), None):
             found[photograph] = mask
     own = next((mask for mask in masks.values() if root in mask.parents), None)
     if own and not found:
@@ -86,11 +86,6 @@ def read_mask(picture: "Image.Image", path: Path | None, photograph: Path) -> "I
             )
         keep &= np.asarray(mask.resize(picture.size, Image.Resampling.BOX)) >= 128
     return None if keep.all() else Image.fromarray(np.where(keep, 255, 0).astype(np.uint8))
-
-
-def _plain(name: str) -> str:
-    """A name as file systems compare it: without case, in one form of Unicode."""
-    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _upright(mask: "Image.Image", photograph: Path) -> "Image.Image":

@@ -101,13 +101,17 @@ def _glb_mesh(mesh: "trimesh.Trimesh") -> GlbMesh:
     return GlbMesh(positions, mesh.faces, normals=np.array(at_unit_size(mesh).vertex_normals, np.float32))
 
 
+def unit_for(longest: float) -> float:
+    """What to divide a mesh of this length by before trimesh works on it: its tolerances are an absolute 1e-8, so that
+    small faces have no normal. A division by it is exact, since it is a power of two."""
+    return float(2.0 ** np.ceil(np.log2(longest or 1.0)))
+
+
 def at_unit_size(mesh: "trimesh.Trimesh") -> "trimesh.Trimesh":
-    """A copy that is about 1 long, by a power of two, which is exact: trimesh's tolerances are an absolute 1e-8, so
-    that smaller faces than these have no normal."""
+    """A copy that is divided by its unit."""
     import trimesh
 
-    longest = float(mesh.extents.max())
-    return trimesh.Trimesh(mesh.vertices / 2.0 ** np.ceil(np.log2(longest or 1.0)), mesh.faces, process=False)
+    return trimesh.Trimesh(mesh.vertices / unit_for(float(mesh.extents.max())), mesh.faces, process=False)
 
 
 def _linear(colours: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
-"""Picture files of any size that a camera makes, and their EXIF data, which may be damaged."""
+"""Picture files of any size that a camera makes: their names, and their EXIF data, which may be damaged."""
 
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,6 +61,11 @@ def read_exif(image: "Image.Image") -> dict[int, Any]:
         return {**exif, **exif.get_ifd(PHOTOGRAPH_TAGS)}
     except Exception:  # Pillow raises many kinds, and the pixels are good all the same
         return {}
+
+
+def plain_name(name: str) -> str:
+    """A file name as file systems compare it: without case, in one form of Unicode."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def upright(image: "Image.Image", orientation: Any) -> "Image.Image":

@@ -66,8 +66,9 @@ def surface_distance(
     Each point is compared with the nearest point of the other surface, not with the nearest of that surface's samples,
     which would lie about half their spacing away even if the surfaces were identical.
     """
-    accuracy, normals = _distances_to_surface(mesh, truth, points, seed)
-    completeness, normals_back = _distances_to_surface(truth, mesh, points, seed)
+    own, true = (np.asarray(at_unit_size(surface).face_normals) for surface in (mesh, truth))
+    accuracy, cosines = _distances_to_surface(mesh, truth, own, true, points, seed)
+    completeness, cosines_back = _distances_to_surface(truth, mesh, true, own, points, seed)
     diagonal = float(np.linalg.norm(truth.extents))
 
     def f_score(fraction: float) -> float:
@@ -75,12 +76,17 @@ def surface_distance(
         return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
     chamfer = float(accuracy.mean() + completeness.mean()) / 2 / diagonal
-    consistency = float(normals.mean() + normals_back.mean()) / 2
+    consistency = float(cosines.mean() + cosines_back.mean()) / 2
     return SurfaceDistance(chamfer, consistency, f_score(0.005), f_score(0.01))
 
 
 def _distances_to_surface(
-    source: "trimesh.Trimesh", target: "trimesh.Trimesh", points: int, seed: int
+    source: "trimesh.Trimesh",
+    target: "trimesh.Trimesh",
+    source_normals: Float[np.ndarray, "f 3"],
+    target_normals: Float[np.ndarray, "g 3"],
+    points: int,
+    seed: int,
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
     """Distances from points sampled on `source` to `target`, and the |cosine| between the normals at both ends."""
     import igl
@@ -89,8 +95,7 @@ def _distances_to_surface(
     samples, faces = trimesh.sample.sample_surface(source, points, seed=seed)
     vertices, triangles = np.asarray(target.vertices), np.asarray(target.faces)
     squared, nearest, _ = igl.point_mesh_squared_distance(np.asarray(samples), vertices, triangles)
-    normals, target_normals = (at_unit_size(mesh).face_normals for mesh in (source, target))
-    return np.sqrt(squared), abs((normals[faces] * target_normals[nearest]).sum(1))
+    return np.sqrt(squared), abs((source_normals[faces] * target_normals[nearest]).sum(1))
 
 
 @dataclass(frozen=True)

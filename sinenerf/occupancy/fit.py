@@ -225,9 +225,8 @@ def check_file_size(field: OccupancyField, config: FitConfig, trained: bool = Fa
         if config.bytes is None:
             mending = f"--bits {math.ceil(80 * smallest / field.parameters_count) / 10}"
         else:
-            mending = f"--bytes {smallest}"
-        if not trained and config.bytes is not None:
-            mending += f", or a smaller network (--width {max(1, field.config.width // 2)})"
+            smaller = f", or a smaller network (--width {max(1, field.config.width // 2)})"
+            mending = f"--bytes {smallest}{'' if trained else smaller}"
         raise ValueError(f"{size} bytes are too few for {field.parameters_count:,} parameters: give at least {mending}")
 
 

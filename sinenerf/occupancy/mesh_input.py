@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sinenerf.common.files import check_file
+from sinenerf.common.mesh_files import unit_for
 from sinenerf.occupancy.mesh_formats import MeshFileError, load_meshes, meshes_of
 from sinenerf.occupancy.repair import Repaired, repair
 
@@ -97,8 +98,7 @@ def _prepare(meshes: list["trimesh.Trimesh"], name: str, sheet: bool) -> tuple["
     mesh = trimesh.util.concatenate(meshes)
     vertices = np.asarray(mesh.vertices, dtype=np.float64)
     faces = np.asarray(mesh.faces, dtype=np.int64)
-    # trimesh's tolerances are an absolute 1e-8, so scale the mesh to unit size; by a power of two, which is exact
-    unit = 2.0 ** np.ceil(np.log2(np.ptp(vertices[faces.ravel()], axis=0).max() or 1.0))
+    unit = unit_for(np.ptp(vertices[faces.ravel()], axis=0).max())
     mesh = trimesh.Trimesh(vertices / unit, faces, process=False)
     mesh.remove_unreferenced_vertices()  # which may be NaN
     mesh.merge_vertices()

@@ -132,8 +132,9 @@ class Training:
             self.bar.update(self.done_fraction, left, self.step, self.iou)
 
     def _train_step(self) -> float | Tensor:
+        rate = self.learning_rate()
         for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate()
+            group["lr"] = rate
         size = self.config.batch * self.schedule.growth(self.step, self.seconds)
         points, inside = (tensor.to(self.device) for tensor in self.sampler.batch(self.step, size))
         points = self.field.fold(points)
@@ -141,16 +142,16 @@ class Training:
             self.optimizer.zero_grad()
             loss = self.gradients.backward(points, inside)
             self.optimizer.step()
-            self._decay()
+            self._decay(rate)
         self.step += 1
         if self.schedule.plateau is not None and self.schedule.waits(self.step, self.seconds):
             self.schedule.plateau.observe(self.step)
         return loss
 
     @torch.no_grad()
-    def _decay(self) -> None:
+    def _decay(self, rate: float) -> None:
         for matrix in self.decaying:
-            matrix.mul_(1 - DECAY * self.learning_rate())
+            matrix.mul_(1 - DECAY * rate)
 
     def _check_finite(self, loss: float) -> None:
         if not math.isfinite(loss):

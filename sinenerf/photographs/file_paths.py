@@ -6,7 +6,8 @@ from pathlib import Path, PureWindowsPath
 
 import numpy as np
 
-from sinenerf.photographs.pictures import PICTURE_SUFFIXES, list_pictures, plain_name
+from sinenerf.common.picture_files import plain_name
+from sinenerf.photographs.pictures import PICTURE_SUFFIXES, list_pictures
 from sinenerf.photographs.posed_photographs import FEWEST, CaptureError, PosedPhotographs, listed
 
 

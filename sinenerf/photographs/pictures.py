@@ -1,6 +1,5 @@
 """Decoding photographs of any common format as 8-bit colour, in the size and turn of their cameras."""
 
-import unicodedata
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -165,11 +164,6 @@ def same_proportions(size: tuple[float, float], other: tuple[float, float]) -> b
     ratio, expected = size[0] / size[1], other[0] / other[1]
     smallest = min(*size, *other)
     return abs(ratio - expected) <= max(TOLERANCE, 1 / smallest) * expected
-
-
-def plain_name(name: str) -> str:
-    """A file name as file systems compare it: without case, in one form of Unicode."""
-    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _register_heif() -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from sinenerf.common.picture_files import plain_name
 from sinenerf.photographs.camera_checks import check_cameras
 from sinenerf.photographs.file_paths import find_masks
-from sinenerf.photographs.pictures import decode, list_pictures, plain_name
+from sinenerf.photographs.pictures import decode, list_pictures
 from sinenerf.photographs.posed_photographs import CaptureError, PosedPhotographs, listed
 
 TABLE = "poses_bounds.npy"

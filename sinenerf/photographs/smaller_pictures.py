@@ -4,7 +4,8 @@ import re
 import tempfile
 from pathlib import Path
 
-from sinenerf.photographs.pictures import decode, list_pictures, plain_name, resized, to_eight_bits, turned
+from sinenerf.common.picture_files import plain_name
+from sinenerf.photographs.pictures import decode, list_pictures, resized, to_eight_bits, turned
 from sinenerf.photographs.posed_photographs import CaptureError, PosedPhotographs
 
 LARGEST_FACTOR = 64

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from nerfstudio.data.dataparsers.base_dataparser import DataParser, DataParserConfig, DataparserOutputs
 
+from sinenerf.common.picture_files import plain_name
 from sinenerf.photographs.camera_numbers import read_frames
 from sinenerf.photographs.colmap_model import find_model
-from sinenerf.photographs.pictures import plain_name
 from sinenerf.photographs.posed_photographs import CaptureError, PosedPhotographs, hold_out
 from sinenerf.photographs.reading import read_photographs
 from sinenerf.plugin.dataparser import cameras_of
