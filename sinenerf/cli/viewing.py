@@ -47,6 +47,9 @@ def view(
     """
     if page is not None and not link:
         raise ValueError("--page is the address of links: give --link, too, or leave it out")
+    is_served = not (link or embed or export)
+    if not is_served and (host, port) != ("127.0.0.1", 7008):
+        raise ValueError("--link, --embed and --export serve no page: leave out --host and --port")
     if link or embed:
         if original or export or quality:
             raise ValueError("--link and --embed only print lines: leave out --original, --export and --quality")
@@ -79,7 +82,7 @@ def snapshot(
     height: int = 400,
     turn: float = 17.0,
     tilt: float = 11.0,
-    frames: int = 72,
+    frames: int | None = None,
     labels: bool = True,
 ) -> None:
     """Render shapes and scenes, side by side, as a picture or a turntable, without a browser, display or GPU.
@@ -96,7 +99,7 @@ def snapshot(
         height: of each file's picture, in pixels.
         turn: for shapes: angle of the camera around the vertical axis, in degrees from the front.
         tilt: for shapes: angle of the camera above the horizon, in degrees.
-        frames: number of pictures in the turntable, 24 a second.
+        frames: number of pictures in the turntable, 24 a second; 72 if not given.
         labels: write name, bytes, parameters and rank below each picture.
     """
     from sinenerf.cli.meshes import refuse_options
@@ -104,11 +107,13 @@ def snapshot(
     from sinenerf.viewer.launch import open_api
     from sinenerf.viewer.snapshot import snapshot as write_snapshot
 
+    if frames is not None and turntable is None:
+        raise ValueError("--frames is the length of the --turntable: give that, too, or leave it out")
     api, framing = open_api(paths, original, up), Framing(width, height, turn, tilt, labels)
     if any(asset.kind == "scene" for asset in api.assets):
         of_shapes = {"resolution": resolution != 256, "level": level != 0.5, "turn": turn != 17.0, "tilt": tilt != 11.0}
         refuse_options(paths[0], "scene", of_shapes)
-    for path in write_snapshot(api, output, turntable, framing, resolution, level, frames):
+    for path in write_snapshot(api, output, turntable, framing, resolution, level, 72 if frames is None else frames):
         print(f"{path}: {path.stat().st_size:,} bytes")
 
 

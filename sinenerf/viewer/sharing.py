@@ -28,9 +28,9 @@ def link_to(path: Path, page: str | None = None, up: Up | None = None) -> str:
 
     Raises:
         FileNotFoundError, CodecError: as `kind_of`.
-        ValueError: the file is too large for a link.
+        ValueError: the file is too large for a link, or an axis was given for a scene.
     """
-    kind = kind_of(path)
+    _checked_kind(path, up)
     size = path.stat().st_size
     if size > LARGEST_IN_LINK:
         raise ValueError(
@@ -38,7 +38,7 @@ def link_to(path: Path, page: str | None = None, up: Up | None = None) -> str:
             "--export writes one page with the file in it, and --embed prints the lines for a page of yours"
         )
     data = base64.urlsafe_b64encode(path.read_bytes()).decode().rstrip("=")
-    words = {"name": path.name} | ({"up": up} if up and kind == "shape" else {}) | {"data": data}
+    words = {"name": path.name} | ({"up": up} if up else {}) | {"data": data}
     return f"{page or PAGE.as_uri()}#{urlencode(words)}"
 
 
@@ -47,8 +47,16 @@ def element_for(path: Path, up: Up | None = None) -> str:
 
     Raises:
         FileNotFoundError, CodecError: as `kind_of`.
+        ValueError: an axis was given for a scene.
     """
-    kind = kind_of(path)
+    kind = _checked_kind(path, up)
     alt = html.escape(f"3D {kind} {path.stem}")
-    turned = f' up="{up}"' if up and kind == "shape" else ""
+    turned = f' up="{up}"' if up else ""
     return f'<sine-view src="{html.escape(quote(path.name))}"{turned} alt="{alt}"></sine-view>'
+
+
+def _checked_kind(path: Path, up: Up | None) -> str:
+    kind = kind_of(path)
+    if up and kind == "scene":
+        raise ValueError(f"{path}: is a scene, for which --up does nothing: leave it out")
+    return kind
