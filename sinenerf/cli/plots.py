@@ -79,7 +79,8 @@ def bd(
     Where results differ by their seed alone, their mean counts, and ± is the standard deviation of the rate over seeds.
 
     By size: the change in bytes at equal quality for each of the method's sizes, on average (a geometric mean) and on
-    the worst scene, and the times to encode and to decode, which for the other method are those at equal quality, too.
+    the worst scene, and the times to encode (for a field without the labelling of its points, which a sweep's fields
+    share) and to decode, which for the other method are those at equal quality, too.
 
     Args:
         anchor: the method to compare with, such as draco.

@@ -83,6 +83,9 @@ class FitConfig:
     """soap is Adam in the eigenbasis of the gradients. It is better, except for a sine with a spread of 1 or more."""
     learning_rate: float = setting(1e-2, positive=True, chosen_for_size=True)
     """Peak learning rate, reached after a warm-up. In the second half of the training it falls to zero."""
+    decay: float = setting(0.0, at_least=0, chosen_for_size=True)
+    """Share of the learning rate by which the matrices of hidden layers shrink in each step: decoupled weight decay
+    (Loshchilov and Hutter 2019). They would grow in a long training, and rounding would cost more."""
     sampler: SamplerKind = setting("surface")
     """surface: most points lie near the surface, some anywhere; grid: every voxel of the cube, as in the paper."""
     pool: int = setting(1_500_000, positive=True)

@@ -51,6 +51,8 @@ DISTANCES = (0.01, 0.01, 0.005, 0.0025, 0.0025, 0.0025, 0.0025, 0.0025)
 """Their distances from it. The smaller the errors of a field, the nearer to the surface they lie."""
 GROWTHS = (1, 1, 1, 1, 4, 4, 4, 4)
 """Growth of the batch. Of smaller networks, whose errors are larger, few points tell as much as many."""
+DECAY = 0.02
+"""Decay of the weights with SOAP. With Adam it was not tried."""
 DENSE_WIDTHS = (*range(8, 40, 2), *range(40, 1025, 4))
 """Widths of dense layers. Wide matrices multiply at full speed only if their width is a multiple of four: a width of
 66 takes three times as long as 64."""
@@ -103,6 +105,7 @@ def settings_for_size(settings: dict[str, Any]) -> dict[str, Any]:
         "growth": 1.0 if settings.get("sampler") == "grid" else round(between(GROWTHS), 1),
         "optimizer": "soap",
         "learning_rate": round(math.exp(between(tuple(np.log(LEARNING_RATES[layer])))), 4),
+        "decay": DECAY if settings.get("optimizer", "soap") == "soap" else 0.0,
         "depth": round(between(DEPTHS)),
         "near": round(between(NEAR), 2),
         "distance": round(between(DISTANCES), 4),

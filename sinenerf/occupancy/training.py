@@ -40,9 +40,6 @@ SAVE_EVERY = 20.0  # seconds of training between two checkpoints, which follow a
 SCORE_EVERY, SCORE_SHARE = 5.0, 0.05
 """Seconds of training between evaluations of the held-out points: at least SCORE_EVERY, and enough that these take at
 most SCORE_SHARE of the time. Those of a network of 100,000 bytes take 0.5 to 1 s each."""
-DECAY = 0.02
-"""Rate, relative to SOAP's learning rate, at which the matrices of hidden layers shrink (decoupled weight decay,
-Loshchilov and Hutter 2019). They would grow in a long training, and rounding would cost more (docs/experiments.md)."""
 
 
 class Training:
@@ -61,7 +58,7 @@ class Training:
         self.gradients = make_loss(field.network, config.loss, config.precision)
         compiled = isinstance(self.gradients, FusedLoss)
         self.optimizer = make_optimizer(config.optimizer, field.parameters(), config.learning_rate, compiled)
-        hidden = list(linear_layers(field.network).values())[1:-1] if config.optimizer == "soap" else []
+        hidden = list(linear_layers(field.network).values())[1:-1] if config.decay else []
         self.decaying = [values for layer in hidden for values in layer.parameters() if values.dim() == 2]
         points = np.random.default_rng(config.seed + 1).uniform(-1, 1, (HELD_OUT, 3))
         self.held_out = points, solid.contains(points)
@@ -151,7 +148,7 @@ class Training:
     @torch.no_grad()
     def _decay(self, rate: float) -> None:
         for matrix in self.decaying:
-            matrix.mul_(1 - DECAY * rate)
+            matrix.mul_(1 - self.config.decay * rate)
 
     def _check_finite(self, loss: float) -> None:
         if not math.isfinite(loss):

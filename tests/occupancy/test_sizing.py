@@ -69,6 +69,7 @@ def test_given_settings_stay():
     architecture, config = split_settings(given)
     assert (architecture.width, architecture.spread) == (96, 4.0) and architecture.rank > 10
     assert (config.optimizer, config.batch, config.learning_rate) == ("adam", 99, 0.5)
+    assert config.decay == 0 and split_settings({"bytes": 5000})[1].decay == 0.02  # only tried with SOAP
     assert split_settings({"bytes": 5000, "rank": 3})[0].width > 200
     assert split_settings({"bytes": 5000, "width": 300, "rank": 300})[0].rank == 300  # refused later, by its size
     assert split_settings({"bits": 8.0})[1] == FitConfig(bits=8.0)
