@@ -66,6 +66,7 @@ def read_colmap(path: Path, strict: bool = False) -> PosedPhotographs:
         photographs,
         paths=paths,
         names=tuple(_named(p, root) for p in paths),
+        model_names=tuple(image.name for image in images),
         points=points if len(points) else None,
         named_held_out=_held_out(root, [image.name for image in images]),
     )

@@ -55,6 +55,8 @@ class PosedPhotographs:
     """Sparse cloud of structure from motion, in the same coordinates as the poses."""
     bounds: Float[np.ndarray, "n 2"] | None = None
     """Smallest and largest depth along each viewing axis, where the capture gives them."""
+    model_names: tuple[str, ...] | None = None
+    """The names in the COLMAP model, which may count from another folder; None for other kinds."""
     named_held_out: tuple[int, ...] | None = None
     """Indices of the views that the capture itself names as held out."""
     transparent: bool = False
@@ -107,7 +109,7 @@ class PosedPhotographs:
         kept: dict[str, Any] = {}
         for name in (field.name for field in fields(self)):
             value = getattr(self, name)
-            if name in ("paths", "names", "masks") and value is not None:
+            if name in ("paths", "names", "masks", "model_names") and value is not None:
                 kept[name] = tuple(value[i] for i in indices)
             elif name in VIEWS and value is not None:
                 kept[name] = value[indices]

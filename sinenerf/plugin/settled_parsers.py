@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from nerfstudio.data.dataparsers.base_dataparser import DataParser, DataParserConfig, DataparserOutputs
 
-from sinenerf.common.picture_files import plain_name
 from sinenerf.photographs.camera_numbers import read_frames
 from sinenerf.photographs.colmap_model import find_model
 from sinenerf.photographs.posed_photographs import CaptureError, PosedPhotographs, hold_out
@@ -42,8 +41,8 @@ class SettledParserConfig(DataParserConfig):
         """The parser; `colmap`'s returns the settled pictures and lenses."""
         inner = self.parser.setup(**kwargs)
         if self.views is not None:
-            read, views = inner.get_dataparser_outputs, self.views
-            inner.get_dataparser_outputs = lambda *args, **options: adopted(read(*args, **options), views)
+            read, views, folder = inner.get_dataparser_outputs, self.views, self.parser.data / self.parser.images_path
+            inner.get_dataparser_outputs = lambda *args, **options: adopted(read(*args, **options), views, folder)
         return inner
 
 
@@ -124,11 +123,16 @@ def _colmap_views(parser: Any, data: Path) -> tuple[PosedPhotographs, Path]:
     return read_photographs(model, parser.downscale_factor, LONGEST), Path("/") / model.resolve()
 
 
-def adopted(outputs: DataparserOutputs, views: PosedPhotographs) -> DataparserOutputs:
-    """What `colmap` returns, with the pictures and lenses of the views; without photographs that are missing."""
-    place = {plain_name(Path(name).name): index for index, name in enumerate(views.names)}
-    kept = [i for i, path in enumerate(outputs.image_filenames) if plain_name(path.name) in place]
-    indices = np.array([place[plain_name(outputs.image_filenames[i].name)] for i in kept])
+def adopted(outputs: DataparserOutputs, views: PosedPhotographs, folder: Path) -> DataparserOutputs:
+    """What `colmap` returns, with the pictures and lenses of the views; without photographs that are missing.
+
+    Args:
+        folder: where the parser takes the photographs of the model to lie.
+    """
+    assert views.model_names is not None
+    place = {folder / name: index for index, name in enumerate(views.model_names)}
+    kept = [i for i, path in enumerate(outputs.image_filenames) if path in place]
+    indices = np.array([place[outputs.image_filenames[i]] for i in kept])
     chosen = views.chosen(indices)
     poses = outputs.cameras.camera_to_worlds[kept].double().numpy()
     masks = None if chosen.masks is None else list(chosen.masks)
