@@ -127,22 +127,23 @@ class SineNeRFModel(Model):
             self.pose_corrections.apply_to_raybundle(bundle)
         rays = self.warp.warp_rays(bundle.origins, bundle.directions)
         coarse, fine = self.field.sample(rays, bundle.directions, jitter=True)
-        outputs = {"rgb": self._exposed(bundle, fine), "accumulation": fine.weights.sum(-2)}
+        outputs = {"rgb": self._composite(self._exposed(bundle, fine), fine.weights)}
+        outputs["accumulation"] = fine.weights.sum(-2)
         if coarse.colour is None:
             edges, weights = fine.bins.detach(), fine.weights[..., 0].detach()
             outputs["interlevel"] = lossfun_outer(edges, weights, coarse.bins, coarse.weights[..., 0]).mean()
         else:
-            outputs["rgb_coarse"] = self._exposed(bundle, coarse)
+            outputs["rgb_coarse"] = self._composite(self._exposed(bundle, coarse), coarse.weights)
             outputs["accumulation_coarse"] = coarse.weights.sum(-2)
         self._latest_weights = fine.weights.detach()
         return outputs
 
-    def _exposed(self, bundle: RayBundle, samples: Samples) -> Tensor:
-        """The colours of training rays as their photographs show them."""
-        colour = self._composite(samples.colour, samples.weights)
-        if self.exposures is None or bundle.camera_indices is None:
-            return colour
-        return self.exposures(colour, bundle.camera_indices[..., 0])
+    def _exposed(self, bundle: RayBundle, samples: Samples) -> Tensor | None:
+        """The colours of samples as the rays' photographs show them, without the background: that is laid behind the
+        photographs' transparent pixels, too, and no camera exposed it."""
+        if self.exposures is None or bundle.camera_indices is None or samples.colour is None:
+            return samples.colour
+        return self.exposures(samples.colour, bundle.camera_indices[..., 0])
 
     def _render_between(self, bundle: RayBundle) -> dict[str, Tensor]:
         """Render rays with their own bounds in the world, as from the viewer's crop box or from exporters."""
