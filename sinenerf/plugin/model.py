@@ -19,9 +19,10 @@ from sinenerf.plugin.model_config import SineNeRFModelConfig
 from sinenerf.plugin.training_corrections import Exposures, make_pose_corrections
 from sinenerf.plugin.viewer_panel import Panel
 from sinenerf.radiance.compiled_networks import CompiledNetworks
+from sinenerf.radiance.evaluate import masked_metrics
 from sinenerf.radiance.field import RadianceField
 from sinenerf.radiance.header import file_length, overhead
-from sinenerf.radiance.image_metrics import image_metrics, psnr
+from sinenerf.radiance.image_metrics import psnr
 from sinenerf.radiance.volume_rendering import Samples, median
 from sinenerf.radiance.warps import NDC, Box, Contraction, Warp, between
 from sinenerf.rounding.by_learned_steps import LearnedStepRounding
@@ -200,7 +201,7 @@ class SineNeRFModel(Model):
             "depth": colormaps.apply_depth_colormap(outputs["depth"], accumulation=outputs["accumulation"]),
             "normals": outputs["normals"],
         }
-        return image_metrics(outputs["rgb"], truth), images
+        return masked_metrics(outputs["rgb"], truth, batch.get("mask"), whole=True), images
 
     def get_rgba_image(self, outputs: dict[str, Tensor], output_name: str = "rgb") -> Tensor:
         """RGB and the accumulation as alpha, (height, width, 4)."""
