@@ -12,6 +12,8 @@ Kind = Literal["llff", "transforms", "colmap"]
 
 PINHOLE, FISHEYE = "OPENCV", "OPENCV_FISHEYE"
 """nerfstudio's names of the camera models: a pinhole with the distortion of OpenCV, and OpenCV's fisheye."""
+WIDEST = 60.0
+"""Degrees off the axis up to which a fisheye's field of view counts where a flat picture of it is spoken of."""
 FEWEST = 5
 """Number of photographs below which a capture with missing ones, or missing cameras, is refused."""
 
@@ -101,7 +103,19 @@ class PosedPhotographs:
 
     @property
     def tangents(self) -> Float[np.ndarray, "n 2"]:
-        """Tangents of half the horizontal and half the vertical field of view."""
+        """Tangents of half the horizontal and vertical field of view; for a fisheye of `WIDEST` at most."""
+        half = self._half_sizes
+        return np.tan(np.minimum(half, np.radians(WIDEST))) if self.model == FISHEYE else half
+
+    @property
+    def corners(self) -> Float[np.ndarray, " n"]:
+        """Degrees between each viewing axis and what is seen in its picture's corners."""
+        radius = np.hypot(*self._half_sizes.T)
+        return np.degrees(radius if self.model == FISHEYE else np.arctan(radius))
+
+    @property
+    def _half_sizes(self) -> Float[np.ndarray, "n 2"]:
+        """Half the width and height in focal lengths: tangents for a pinhole, angles in radians for a fisheye."""
         return np.stack([self.width / (2 * self.fx), self.height / (2 * self.fy)], axis=1)
 
     def chosen(self, indices: np.ndarray) -> "PosedPhotographs":
