@@ -41,6 +41,7 @@ class SineNeRFModel(Model):
 
     def populate_modules(self) -> None:
         super().populate_modules()
+        self.collider = None  # rays are cut by the warp: without one they have no bounds of their own
         config = self.config
         metadata = self.kwargs.get("metadata") or {}
         self.warp = self._choose_warp(metadata)
@@ -128,23 +129,22 @@ class SineNeRFModel(Model):
             self.pose_corrections.apply_to_raybundle(bundle)
         rays = self.warp.warp_rays(bundle.origins, bundle.directions)
         coarse, fine = self.field.sample(rays, bundle.directions, jitter=True)
-        outputs = {"rgb": self._composite(self._exposed(bundle, fine), fine.weights)}
-        outputs["accumulation"] = fine.weights.sum(-2)
+        outputs = {"rgb": self._exposed(bundle, fine), "accumulation": fine.weights.sum(-2)}
         if coarse.colour is None:
             edges, weights = fine.bins.detach(), fine.weights[..., 0].detach()
             outputs["interlevel"] = lossfun_outer(edges, weights, coarse.bins, coarse.weights[..., 0]).mean()
         else:
-            outputs["rgb_coarse"] = self._composite(self._exposed(bundle, coarse), coarse.weights)
+            outputs["rgb_coarse"] = self._exposed(bundle, coarse)
             outputs["accumulation_coarse"] = coarse.weights.sum(-2)
         self._latest_weights = fine.weights.detach()
         return outputs
 
-    def _exposed(self, bundle: RayBundle, samples: Samples) -> Tensor | None:
-        """The colours of samples as the rays' photographs show them, without the background: that is laid behind the
-        photographs' transparent pixels, too, and no camera exposed it."""
-        if self.exposures is None or bundle.camera_indices is None or samples.colour is None:
-            return samples.colour
-        return self.exposures(samples.colour, bundle.camera_indices[..., 0])
+    def _exposed(self, bundle: RayBundle, samples: Samples) -> Tensor:
+        """The colours of training rays as their photographs show them. The background behind them is not exposed."""
+        colour = samples.colour
+        if self.exposures is not None and bundle.camera_indices is not None:
+            colour = self.exposures(colour, bundle.camera_indices[..., 0])
+        return self._composite(colour, samples.weights)
 
     def _render_between(self, bundle: RayBundle) -> dict[str, Tensor]:
         """Render rays with their own bounds in the world, as from the viewer's crop box or from exporters."""

@@ -64,7 +64,7 @@ def test_exposures_change_the_object_and_not_the_background_behind_it(scene, tmp
     weights = torch.tensor([[[0.25], [0.0]], [[0.5], [0.25]]])
     samples = Samples(bins, (bins[:, :2, None] + 0.25), weights, torch.full((2, 2, 3), 0.5))
     bundle = RayBundle(torch.zeros(2, 3), torch.ones(2, 3), torch.ones(2, 1), camera_indices=cameras)
-    shown = model._composite(model._exposed(bundle, samples), samples.weights)
+    shown = model._exposed(bundle, samples)
     seen = 0.5 * torch.tensor([-0.5, 0.5]).exp() + torch.tensor([-0.25, 0.25])
     opacity = torch.tensor([0.25, 0.75])
     torch.testing.assert_close(shown, (opacity * seen + (1 - opacity) * behind)[:, None].expand(2, 3))
