@@ -119,6 +119,12 @@ class SineDataManager(VanillaDataManager[Photographs]):
                 say(note)
             warn_of_tight_box(self.dataparser_config, self.train_dataset.cameras, self.train_dataset.scene_box)
 
+    def create_eval_dataset(self) -> Photographs:
+        """The photographs that `sinenerf eval` scores: for blender-data those of transforms_test.json, where
+        nerfstudio takes those of transforms_val.json during a training."""
+        self.test_split = "test"
+        return super().create_eval_dataset()
+
     def setup_eval(self) -> None:
         """As nerfstudio, which looks only at the training photographs to see whether sizes differ."""
         cameras = self.eval_dataset.cameras

@@ -219,6 +219,22 @@ def test_pixels_are_drawn_evenly_where_masks_are_white_and_the_seed_fixes_them(p
     assert drawn.min() > 3 and drawn.max() < 60  # about 21 each
 
 
+def test_a_training_of_blender_data_holds_out_what_is_scored_later(scene, tmp_path):
+    """It held out transforms_val.json: its scene.sine then warned of transforms_test.json, and its compressed run of
+    neither."""
+    from nerfstudio.data.dataparsers.blender_dataparser import BlenderDataParserConfig
+
+    blender_data(scene, tmp_path)
+    for split, frames in (("train", slice(5)), ("val", slice(5, 6)), ("test", slice(6, 9))):
+        path = tmp_path / f"transforms_{split}.json"
+        content = json.loads(path.read_text())
+        path.write_text(json.dumps({**content, "frames": content["frames"][frames]}))
+    config = tiny_config("sine-nerf-small", tmp_path, tmp_path / "runs")
+    config.pipeline.datamanager.dataparser = BlenderDataParserConfig()
+    dataset = set_up(config).pipeline.datamanager.eval_dataset
+    assert [path.name for path in dataset.image_filenames] == ["image006.png", "image007.png", "image008.png"]
+
+
 def test_held_out_photographs_may_have_several_sizes(scene, tmp_path):
     make("llff", scene, tmp_path / "capture")
     resave(picture(tmp_path / "capture", 8), lambda image: image.resize((24, 18)))  # held out, as is the first
