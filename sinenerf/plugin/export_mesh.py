@@ -11,6 +11,7 @@ from sinenerf.common.progress import track
 from sinenerf.factored import built_once
 from sinenerf.plugin.runs import capture_of_run, open_run
 from sinenerf.plugin.scoring import camera_of
+from sinenerf.radiance.cameras import Camera
 from sinenerf.radiance.field import RadianceField
 from sinenerf.radiance.surface import Visible
 
@@ -20,8 +21,9 @@ DEPTH_WIDTH = 160
 """Pixels across the depth maps that decide what was seen."""
 
 
-def field_and_visibility(run: Path) -> tuple[RadianceField, Visible]:
-    """The field of a run with its capture, and a test of which points in scene coordinates any training camera sees.
+def field_and_views(run: Path) -> tuple[RadianceField, list[Camera], Visible]:
+    """The field of a run with its capture, its training cameras, and a test of which points in scene coordinates any of
+    them sees.
 
     Args:
         run: the folder or config.yml of a `sine-nerf` run.
@@ -33,7 +35,9 @@ def field_and_visibility(run: Path) -> tuple[RadianceField, Visible]:
     pipeline = open_run(run)
     field = pipeline.model.field
     field.capture = capture_of_run(pipeline)
-    return field, lambda points: _seen(pipeline, points)
+    cameras = pipeline.datamanager.train_dataset.cameras
+    views = [camera_of(cameras[index : index + 1]) for index in range(len(cameras))]
+    return field, views, lambda points: _seen(pipeline, points)
 
 
 @torch.no_grad()
