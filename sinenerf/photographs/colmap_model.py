@@ -56,7 +56,7 @@ def read_colmap(path: Path, strict: bool = False, image_path: Path | None = None
     if not images:
         raise CaptureError(f"{folder}: no photograph has a pose in this model. Estimate the poses again")
     root = _root(folder, path) if image_path is None else image_path.parent
-    folders = PHOTOGRAPHS if image_path is None else (image_path.name,)
+    folders: tuple[str, ...] = PHOTOGRAPHS if image_path is None else (image_path.name,)
     if image_path is None and root / DISTORTED in (folder, *folder.parents):
         folders = ("input", "")
     finder = FileFinder(root)

@@ -88,7 +88,8 @@ class PixelsThatCount(PixelSampler):
         drawn = size.new_empty(0, 3)
         while len(drawn) < num_samples:
             more = (torch.rand(num_samples, 3, device=mask.device) * size).long()
-            drawn = torch.cat([drawn, more[mask[*more.unbind(1), 0]]])
+            photograph, row, column = more.unbind(1)
+            drawn = torch.cat([drawn, more[mask[photograph, row, column, 0]]])
         return drawn[:num_samples].to(device)
 
 
