@@ -125,12 +125,12 @@ def mesh(
         "run": {"no-seen-only": not seen_only},
     }
     if is_run(source):
-        from sinenerf.plugin.export_mesh import field_and_visibility
+        from sinenerf.plugin.export_mesh import field_and_views
         from sinenerf.radiance.surface import check_box
 
         refuse_options(source, "run", own["shape"])
         check_box(box)
-        scene, visible = field_and_visibility(source)
+        scene, views, visible = field_and_views(source)
     else:
         field = load(source)
         if field.kind == "shape":
@@ -150,7 +150,7 @@ def mesh(
             _print_mesh(shape, output, f"; the field was evaluated at {points}")
             return
         refuse_options(source, "scene", own["shape"] | own["run"])
-        scene, visible = field.on_best_device(), None
+        scene, views, visible = field.on_best_device(), [], None
     samples = 256 if resolution is None else resolution
     surface = scene.mesh(
         samples,
@@ -160,6 +160,7 @@ def mesh(
         box,
         visible if seen_only else None,
         progress=True,
+        views=views,
     )
     if faces is not None:
         surface = decimated(surface, faces)

@@ -37,12 +37,13 @@ def find_model(root: Path) -> Path | None:
     return max(models, key=_count, default=None)
 
 
-def read_colmap(path: Path, strict: bool = False) -> PosedPhotographs:
+def read_colmap(path: Path, strict: bool = False, image_path: Path | None = None) -> PosedPhotographs:
     """Read a COLMAP model: cameras in its own pixels, photographs that exist.
 
     Args:
         path: the capture's folder, or that of the model in it.
         strict: refuse missing photographs.
+        image_path: the folder that the model's names count from; by default one of `PHOTOGRAPHS`.
 
     Raises:
         CaptureError: the model or a camera is invalid, or too many photographs are missing.
@@ -54,9 +55,11 @@ def read_colmap(path: Path, strict: bool = False) -> PosedPhotographs:
     images = sorted((model.images[i] for i in model.reg_image_ids()), key=lambda image: image.name)
     if not images:
         raise CaptureError(f"{folder}: no photograph has a pose in this model. Estimate the poses again")
-    root = _root(folder, path)
+    root = _root(folder, path) if image_path is None else image_path.parent
+    folders: tuple[str, ...] = PHOTOGRAPHS if image_path is None else (image_path.name,)
+    if image_path is None and root / DISTORTED in (folder, *folder.parents):
+        folders = ("input", "")
     finder = FileFinder(root)
-    folders = ("input", "") if root / DISTORTED in (folder, *folder.parents) else PHOTOGRAPHS
     found = [finder.find(image.name, folders) for image in images]
     paths = tuple(p or root / folders[0] / image.name for p, image in zip(found, images, strict=True))
     points = np.array([point.xyz for point in model.points3D.values()], dtype=np.float64).reshape(-1, 3)
@@ -66,6 +69,7 @@ def read_colmap(path: Path, strict: bool = False) -> PosedPhotographs:
         photographs,
         paths=paths,
         names=tuple(_named(p, root) for p in paths),
+        model_names=tuple(image.name for image in images),
         points=points if len(points) else None,
         named_held_out=_held_out(root, [image.name for image in images]),
     )

@@ -107,14 +107,25 @@ def check_placed(photographs: PosedPhotographs) -> PosedPhotographs:
     return photographs.noted(f"{line}; without: {listed(others)}")
 
 
-def find_masks(photographs: PosedPhotographs) -> PosedPhotographs:
-    """The same with masks of a folder `masks` beside the photographs: masks/a.png (nerfstudio) or masks/a.jpg.png
-    (COLMAP) for images/a.jpg."""
-    folder = photographs.root / "masks"
-    if photographs.masks is not None or not folder.is_dir():
+def find_masks(photographs: PosedPhotographs, folder: Path | None = None) -> PosedPhotographs:
+    """The same with masks of a folder: masks/a.png (nerfstudio) or masks/a.jpg.png (COLMAP) for images/a.jpg.
+
+    Args:
+        folder: in place of masks that are known, or of `masks` beside the photographs.
+
+    Raises:
+        CaptureError: the folder that was given has no mask of these photographs.
+    """
+    given, folder = folder, folder or photographs.root / "masks"
+    if given is None and (photographs.masks is not None or not folder.is_dir()):
         return photographs
     finder, masks = FileFinder(folder), []
     for name in photographs.names:
         inner = name.split("/", 1)[-1]
         masks.append(finder.find(f"{inner}.png") or finder.find(f"{inner.rpartition('.')[0]}.png"))
+    if given is not None and not any(masks):
+        raise CaptureError(
+            f"{folder}: has no masks of these photographs. {photographs.names[0]} would have "
+            f"{Path(photographs.names[0]).stem}.png or {Path(photographs.names[0]).name}.png"
+        )
     return replace(photographs, masks=tuple(masks)) if any(masks) else photographs

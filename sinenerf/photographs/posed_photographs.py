@@ -12,6 +12,8 @@ Kind = Literal["llff", "transforms", "colmap"]
 
 PINHOLE, FISHEYE = "OPENCV", "OPENCV_FISHEYE"
 """nerfstudio's names of the camera models: a pinhole with the distortion of OpenCV, and OpenCV's fisheye."""
+WIDEST = 60.0
+"""Degrees off the axis up to which a fisheye's field of view counts where a flat picture of it is spoken of."""
 FEWEST = 5
 """Number of photographs below which a capture with missing ones, or missing cameras, is refused."""
 
@@ -55,6 +57,8 @@ class PosedPhotographs:
     """Sparse cloud of structure from motion, in the same coordinates as the poses."""
     bounds: Float[np.ndarray, "n 2"] | None = None
     """Smallest and largest depth along each viewing axis, where the capture gives them."""
+    model_names: tuple[str, ...] | None = None
+    """The names in the COLMAP model, which may count from another folder; None for other kinds."""
     named_held_out: tuple[int, ...] | None = None
     """Indices of the views that the capture itself names as held out."""
     transparent: bool = False
@@ -99,7 +103,19 @@ class PosedPhotographs:
 
     @property
     def tangents(self) -> Float[np.ndarray, "n 2"]:
-        """Tangents of half the horizontal and half the vertical field of view."""
+        """Tangents of half the horizontal and vertical field of view; for a fisheye of `WIDEST` at most."""
+        half = self._half_sizes
+        return np.tan(np.minimum(half, np.radians(WIDEST))) if self.model == FISHEYE else half
+
+    @property
+    def corners(self) -> Float[np.ndarray, " n"]:
+        """Degrees between each viewing axis and what is seen in its picture's corners."""
+        radius = np.hypot(*self._half_sizes.T)
+        return np.degrees(radius if self.model == FISHEYE else np.arctan(radius))
+
+    @property
+    def _half_sizes(self) -> Float[np.ndarray, "n 2"]:
+        """Half the width and height in focal lengths: tangents for a pinhole, angles in radians for a fisheye."""
         return np.stack([self.width / (2 * self.fx), self.height / (2 * self.fy)], axis=1)
 
     def chosen(self, indices: np.ndarray) -> "PosedPhotographs":
@@ -107,7 +123,7 @@ class PosedPhotographs:
         kept: dict[str, Any] = {}
         for name in (field.name for field in fields(self)):
             value = getattr(self, name)
-            if name in ("paths", "names", "masks") and value is not None:
+            if name in ("paths", "names", "masks", "model_names") and value is not None:
                 kept[name] = tuple(value[i] for i in indices)
             elif name in VIEWS and value is not None:
                 kept[name] = value[indices]

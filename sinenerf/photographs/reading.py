@@ -49,7 +49,21 @@ def read_photographs(
         CaptureError: the capture cannot be used.
         OSError: it cannot be read.
     """
-    photographs = read_cameras_of(path, strict)
+    return with_pictures(read_cameras_of(path, strict), factor, widest)
+
+
+def with_pictures(
+    photographs: PosedPhotographs, factor: int | None = None, widest: int | None = None
+) -> PosedPhotographs:
+    """The capture with pictures in the size that is wanted, each decoded, and its cameras in their pixels.
+
+    Args:
+        photographs: with cameras in the pixels that the capture speaks of.
+        factor, widest: as `read_photographs`.
+
+    Raises:
+        CaptureError: as `read_photographs`.
+    """
     if len(photographs) < 2:
         raise CaptureError(
             f"{photographs.source}: has a single view. At least two are needed, one to train on and one to hold out"

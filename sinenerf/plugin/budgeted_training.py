@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from sinenerf.common import checkpoint
 from sinenerf.common.console import interruptible, say
 from sinenerf.common.settings import Clock
 from sinenerf.common.training_clock import training_time
-from sinenerf.plugin.edge import silence
+from sinenerf.plugin.edge import seed_generators, silence
 from sinenerf.plugin.scoring import model_renderer, score_held_out
 from sinenerf.radiance.evaluate import mean_metrics
 
@@ -54,8 +53,7 @@ class BudgetedTraining(ABC):
             RuntimeError: the loss is not finite.
         """
         self.resume()
-        torch.manual_seed(self.seed + self.step)
-        np.random.seed(self.seed + self.step)
+        seed_generators(self.seed + self.step)
         due = self.seconds + SAVE_EVERY
         with interruptible() as stop:
             while self.done_fraction < 1 and not stop.wanted:

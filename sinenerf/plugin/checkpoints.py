@@ -105,7 +105,7 @@ def _other_shapes(saved: dict[str, Any], ours: dict[str, Any]) -> bool:
 def _other_settings(path: Path, state: dict[str, Any], pipeline: Any) -> list[str]:
     """The settings that change the meaning of the parameters and differ between a checkpoint's run and the pipeline."""
     model, parser, config = pipeline.model.config, pipeline.config.datamanager.dataparser, _config_beside(path)
-    names = {"density_activation", "exposure", "refine_poses"}
+    names = {"density_activation", "background_color", "exposure", "refine_poses"}
     # anchored rows and gains follow from a sine's omega, spread and init
     names |= {"omega", "spread", "init"} if model.layer == "sine" else set()
     others = _differing(config, "pipeline.model", model, names)

@@ -16,6 +16,7 @@ from sinenerf.common.console import say
 from sinenerf.common.files import check_output
 from sinenerf.common.optimization import warm_cosine
 from sinenerf.plugin.budgeted_training import BudgetedTraining
+from sinenerf.plugin.edge import seed_generators
 from sinenerf.plugin.runs import field_of, open_run
 from sinenerf.radiance.compiled_networks import passes_alone
 from sinenerf.radiance.field import RadianceField
@@ -61,6 +62,7 @@ def compress_run(
     check_output(output, SUFFIX)
     limits = training_budget(minutes, steps, default_minutes=1.0)
     file_size(1, bits, bytes)  # refuse invalid settings before any work
+    seed_generators(seed)  # before the photographs are shuffled
     pipeline = open_run(run)
     model = pipeline.model
     if bits is None and bytes is None:

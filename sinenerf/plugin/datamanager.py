@@ -14,7 +14,9 @@ from nerfstudio.data.datamanagers.base_datamanager import (
 )
 from nerfstudio.data.dataparsers.base_dataparser import DataParserConfig
 from nerfstudio.data.datasets.base_dataset import InputDataset
+from nerfstudio.data.pixel_samplers import PixelSampler
 from nerfstudio.data.scene_box import SceneBox
+from torch import Tensor
 
 from sinenerf.common.console import say
 from sinenerf.photographs.pictures import decode, load_mask, load_picture
@@ -67,6 +69,30 @@ class Photographs(InputDataset):
         return any(decode(p).has_transparency_data for p in self.image_filenames) if known is None else bool(known)
 
 
+class PixelsThatCount(PixelSampler):
+    """Draws pixels where masks are white, from photographs of one size or several.
+
+    nerfstudio's own rejection fails for a single mask, and without rejection it lists all white pixels in each step.
+    """
+
+    def rejection_sample_mask(
+        self, mask: Tensor, num_samples: int, num_images: int, image_height: int, image_width: int, device: torch.device
+    ) -> Tensor:
+        """(num_samples, 3) indices: photograph, row, column.
+
+        Args:
+            mask: (num_images, image_height, image_width, 1), white somewhere, as `load_mask` checks.
+            device: of the indices.
+        """
+        size = torch.tensor([num_images, image_height, image_width], device=mask.device)
+        drawn = size.new_empty(0, 3)
+        while len(drawn) < num_samples:
+            more = (torch.rand(num_samples, 3, device=mask.device) * size).long()
+            photograph, row, column = more.unbind(1)
+            drawn = torch.cat([drawn, more[mask[photograph, row, column, 0]]])
+        return drawn[:num_samples].to(device)
+
+
 class SineDataManager(VanillaDataManager[Photographs]):
     """Checks photographs and cameras as they are read. Invalid ones end the program with a one-line message."""
 
@@ -75,8 +101,7 @@ class SineDataManager(VanillaDataManager[Photographs]):
         with exit_on(CaptureError):
             try:
                 with settled(config.dataparser, Path(data)) as (parser, views):
-                    # nerfstudio's rejection sampling fails for masks of several sizes
-                    sampler = replace(config.pixel_sampler, rejection_sample_mask=False)
+                    sampler = replace(config.pixel_sampler, _target=PixelsThatCount)
                     super().__init__(replace(config, data=None, dataparser=parser, pixel_sampler=sampler), **options)
                 self.config, self.dataparser_config = config, config.dataparser
                 config.data = config.dataparser.data = Path(data)
@@ -94,6 +119,12 @@ class SineDataManager(VanillaDataManager[Photographs]):
             for note in notes or ():
                 say(note)
             warn_of_tight_box(self.dataparser_config, self.train_dataset.cameras, self.train_dataset.scene_box)
+
+    def create_eval_dataset(self) -> Photographs:
+        """The photographs that `sinenerf eval` scores: for blender-data those of transforms_test.json, where
+        nerfstudio takes those of transforms_val.json during a training."""
+        self.test_split = "test"
+        return super().create_eval_dataset()
 
     def setup_eval(self) -> None:
         """As nerfstudio, which looks only at the training photographs to see whether sizes differ."""

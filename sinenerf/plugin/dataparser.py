@@ -75,6 +75,7 @@ class SineDataParser(DataParser):
                 views.bounds,
                 self.config.warp,
                 views.transparent,
+                corners=views.corners,
             )
         except ValueError as error:
             raise ValueError(f"{views.source}: {error}") from None

@@ -1,9 +1,13 @@
-"""Errors and output at the edge between nerfstudio and the plugin."""
+"""Errors, output and random numbers at the edge between nerfstudio and the plugin."""
 
+import random
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
+
+import numpy as np
+import torch
 
 
 class RunError(ValueError):
@@ -53,3 +57,10 @@ def call_nerfstudio() -> Iterator[None]:
             if stop.code == 130:
                 raise KeyboardInterrupt from None
             raise RunError(str(stop.code).removeprefix("sinenerf: ")) from None
+
+
+def seed_generators(seed: int) -> None:
+    """Seed every generator that a training draws from: nerfstudio shuffles the photographs by Python's own."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)

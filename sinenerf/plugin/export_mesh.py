@@ -10,6 +10,8 @@ from torch import Tensor
 from sinenerf.common.progress import track
 from sinenerf.factored import built_once
 from sinenerf.plugin.runs import capture_of_run, open_run
+from sinenerf.plugin.scoring import camera_of
+from sinenerf.radiance.cameras import Camera
 from sinenerf.radiance.field import RadianceField
 from sinenerf.radiance.surface import Visible
 
@@ -19,8 +21,9 @@ DEPTH_WIDTH = 160
 """Pixels across the depth maps that decide what was seen."""
 
 
-def field_and_visibility(run: Path) -> tuple[RadianceField, Visible]:
-    """The field of a run with its capture, and a test of which points in scene coordinates any training camera sees.
+def field_and_views(run: Path) -> tuple[RadianceField, list[Camera], Visible]:
+    """The field of a run with its capture, its training cameras, and a test of which points in scene coordinates any of
+    them sees.
 
     Args:
         run: the folder or config.yml of a `sine-nerf` run.
@@ -32,7 +35,9 @@ def field_and_visibility(run: Path) -> tuple[RadianceField, Visible]:
     pipeline = open_run(run)
     field = pipeline.model.field
     field.capture = capture_of_run(pipeline)
-    return field, lambda points: _seen(pipeline, points)
+    cameras = pipeline.datamanager.train_dataset.cameras
+    views = [camera_of(cameras[index : index + 1]) for index in range(len(cameras))]
+    return field, views, lambda points: _seen(pipeline, points)
 
 
 @torch.no_grad()
@@ -52,18 +57,17 @@ def _seen(pipeline, vertices: Float[np.ndarray, "n 3"]) -> Bool[np.ndarray, " n"
 
 def _in_front(points: Tensor, camera, depth: Tensor) -> Tensor:
     """(n,) whether points project into one camera's depth map (height, width) and are not behind it."""
-    from nerfstudio.cameras.cameras import CameraType
-
-    to_world = camera.camera_to_worlds[0].cpu()
-    offset = points - to_world[:, 3]
-    x, y, z = (offset @ to_world[:, :3]).unbind(-1)
-    ahead, stretch = z < 0, -1 / z
-    if int(camera.camera_type[0]) == CameraType.FISHEYE.value:  # the distance from the middle is the angle
-        across = torch.hypot(x, y)
-        ahead, stretch = torch.ones_like(ahead), torch.atan2(across, -z) / across.clamp(min=1e-12)
-    column = (camera.cx[0].cpu() + x * stretch * camera.fx[0].cpu()).floor().long()
-    row = (camera.cy[0].cpu() - y * stretch * camera.fy[0].cpu()).floor().long()
-    height, width = depth.shape
-    inside = ahead & (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    shown = depth[row.clamp(0, height - 1), column.clamp(0, width - 1)]
-    return inside & (offset.norm(dim=-1) <= DEPTH_SLACK * shown)
+    view = camera_of(camera)
+    offset = points.double().numpy() - view.pose[:, 3]
+    distance = np.linalg.norm(offset, axis=1)
+    local = offset @ view.pose[:, :3]
+    _, rays = view.rays()
+    widest = float((rays.double().numpy() @ -view.pose[:, 2]).min())  # cosine: no pixel looks farther off the axis
+    within = np.flatnonzero(-local[:, 2] >= (widest - 1e-6) * distance)
+    x, y = view.distortion.pixels(local[within])
+    column, row = np.floor(view.cx + x * view.fx), np.floor(view.cy + y * view.fy)
+    inside = (column >= 0) & (column < view.width) & (row >= 0) & (row < view.height)
+    within, column, row = within[inside], column[inside].astype(int), row[inside].astype(int)
+    seen = np.zeros(len(points), dtype=bool)
+    seen[within] = distance[within] <= DEPTH_SLACK * depth.numpy()[row, column]
+    return torch.from_numpy(seen)

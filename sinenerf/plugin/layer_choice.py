@@ -1,6 +1,6 @@
 """`--layer auto`: the network that is best known for a time and a number of bytes.
 
-The table and the measurements that it rests on are in docs/radiance.md, "Which layer". On photographs a dense network
+The table and the measurements that it rests on are in docs/radiance.md, "Which network". On photographs a dense network
 learns more in the same time than a sine of the same shape, and a thin dense one more than a sine of the same bytes.
 """
 

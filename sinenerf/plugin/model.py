@@ -19,9 +19,10 @@ from sinenerf.plugin.model_config import SineNeRFModelConfig
 from sinenerf.plugin.training_corrections import Exposures, make_pose_corrections
 from sinenerf.plugin.viewer_panel import Panel
 from sinenerf.radiance.compiled_networks import CompiledNetworks
+from sinenerf.radiance.evaluate import masked_metrics
 from sinenerf.radiance.field import RadianceField
 from sinenerf.radiance.header import file_length, overhead
-from sinenerf.radiance.image_metrics import image_metrics, psnr
+from sinenerf.radiance.image_metrics import psnr
 from sinenerf.radiance.volume_rendering import Samples, median
 from sinenerf.radiance.warps import NDC, Box, Contraction, Warp, between
 from sinenerf.rounding.by_learned_steps import LearnedStepRounding
@@ -40,6 +41,7 @@ class SineNeRFModel(Model):
 
     def populate_modules(self) -> None:
         super().populate_modules()
+        self.collider = None  # rays are cut by the warp: without one they have no bounds of their own
         config = self.config
         metadata = self.kwargs.get("metadata") or {}
         self.warp = self._choose_warp(metadata)
@@ -138,11 +140,11 @@ class SineNeRFModel(Model):
         return outputs
 
     def _exposed(self, bundle: RayBundle, samples: Samples) -> Tensor:
-        """The colours of training rays as their photographs show them."""
-        colour = self._composite(samples.colour, samples.weights)
-        if self.exposures is None or bundle.camera_indices is None:
-            return colour
-        return self.exposures(colour, bundle.camera_indices[..., 0])
+        """The colours of training rays as their photographs show them. The background behind them is not exposed."""
+        colour = samples.colour
+        if self.exposures is not None and bundle.camera_indices is not None:
+            colour = self.exposures(colour, bundle.camera_indices[..., 0])
+        return self._composite(colour, samples.weights)
 
     def _render_between(self, bundle: RayBundle) -> dict[str, Tensor]:
         """Render rays with their own bounds in the world, as from the viewer's crop box or from exporters."""
@@ -199,7 +201,7 @@ class SineNeRFModel(Model):
             "depth": colormaps.apply_depth_colormap(outputs["depth"], accumulation=outputs["accumulation"]),
             "normals": outputs["normals"],
         }
-        return image_metrics(outputs["rgb"], truth), images
+        return masked_metrics(outputs["rgb"], truth, batch.get("mask"), whole=True), images
 
     def get_rgba_image(self, outputs: dict[str, Tensor], output_name: str = "rgb") -> Tensor:
         """RGB and the accumulation as alpha, (height, width, 4)."""

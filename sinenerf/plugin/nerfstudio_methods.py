@@ -8,11 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import torch
 
 from sinenerf.common.hardware import best_device
-from sinenerf.plugin.edge import call_nerfstudio, silence
+from sinenerf.plugin.edge import call_nerfstudio, seed_generators, silence
 
 
 def configure(method: str, scene: Path, output: Path, options: dict[str, Any], parser: dict[str, Any]) -> Any:
@@ -74,8 +73,7 @@ def build(config: Any, seed: int = 0) -> Any:
     Raises:
         ValueError: the scene or the settings cannot be trained on.
     """
-    torch.manual_seed(seed)
-    np.random.seed(seed)
+    seed_generators(seed)
     with call_nerfstudio(), _placeholder_lpips_weights():
         trainer = config.setup(local_rank=0, world_size=1)
         trainer.setup("test")

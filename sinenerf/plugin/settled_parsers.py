@@ -1,14 +1,16 @@
 """nerfstudio's own data parsers on captures that `sinenerf.photographs` has checked and settled.
 
 They check little of what they read. `nerfstudio-data` is given a transforms.json with complete cameras and absolute
-paths. `colmap` reads its model itself, and what it returns is given the pictures and the lenses that were settled.
-Neither looks for smaller pictures itself: `colmap` would ask a question, and call ffmpeg.
+paths, and what it returns the masks, which it takes for all photographs or none. `colmap` reads its model itself, and
+what it returns is given the pictures, lenses and masks that were settled. Neither looks for smaller pictures itself:
+`colmap` would ask a question, and call ffmpeg.
 """
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,11 +18,11 @@ from typing import Any
 import numpy as np
 from nerfstudio.data.dataparsers.base_dataparser import DataParser, DataParserConfig, DataparserOutputs
 
-from sinenerf.common.picture_files import plain_name
 from sinenerf.photographs.camera_numbers import read_frames
-from sinenerf.photographs.colmap_model import find_model
+from sinenerf.photographs.colmap_model import find_model, read_colmap
+from sinenerf.photographs.file_paths import find_masks
 from sinenerf.photographs.posed_photographs import CaptureError, PosedPhotographs, hold_out
-from sinenerf.photographs.reading import read_photographs
+from sinenerf.photographs.reading import read_photographs, with_pictures
 from sinenerf.plugin.dataparser import cameras_of
 
 KEPT = ("applied_scale", "orientation_override", "fisheye_crop_radius")
@@ -31,19 +33,18 @@ LONGEST = 1600
 
 @dataclass
 class SettledParserConfig(DataParserConfig):
-    """A parser of nerfstudio, and the views of its capture."""
+    """A parser of nerfstudio, and how what it returns is settled."""
 
     parser: Any = None
     """Settings of the parser."""
-    views: Any = None
-    """`PosedPhotographs`; None to leave the parser's outputs as they are."""
+    settle: Any = None
+    """Function of what it returns."""
 
     def setup(self, **kwargs: Any) -> DataParser:
-        """The parser; `colmap`'s returns the settled pictures and lenses."""
+        """The parser, which returns settled outputs."""
         inner = self.parser.setup(**kwargs)
-        if self.views is not None:
-            read, views = inner.get_dataparser_outputs, self.views
-            inner.get_dataparser_outputs = lambda *args, **options: adopted(read(*args, **options), views)
+        read, settle = inner.get_dataparser_outputs, self.settle
+        inner.get_dataparser_outputs = lambda *args, **options: settle(read(*args, **options))
         return inner
 
 
@@ -60,17 +61,25 @@ def settled(parser: DataParserConfig, data: Path) -> Iterator[tuple[DataParserCo
     from nerfstudio.data.dataparsers.nerfstudio_dataparser import NerfstudioDataParserConfig
 
     if isinstance(parser, NerfstudioDataParserConfig):
+        if parser.mask_color is not None:
+            raise CaptureError(
+                "--mask-color has no effect: what masks exclude is neither trained on nor scored. Leave it out"
+            )
         path = data if data.suffix == ".json" else data / "transforms.json"
         views = read_photographs(_existing(path), parser.downscale_factor, LONGEST)
         with TemporaryDirectory(prefix="sinenerf.") as folder:
             file = Path(folder) / "transforms.json"
             file.write_text(json.dumps(_complete(views, path)), encoding="utf-8")
-            yield SettledParserConfig(parser=replace(parser, data=file, downscale_factor=1)), views
+            inner = replace(parser, data=file, downscale_factor=1)
+            yield SettledParserConfig(parser=inner, settle=partial(with_masks, views=views)), views
     elif isinstance(parser, ColmapDataParserConfig):
         views, model = _colmap_views(parser, data)
         clouded = parser.load_3D_points and views.points is not None  # nerfstudio fails on an empty cloud
-        inner = replace(parser, data=data, downscale_factor=1, colmap_path=model, load_3D_points=clouded)
-        yield SettledParserConfig(parser=inner, views=views), views
+        # adopted finds the masks: this parser takes their names for those of the photographs, and wants all of them
+        unmasked = replace(parser, data=data, downscale_factor=1, masks_path=None)
+        inner = replace(unmasked, colmap_path=model, load_3D_points=clouded)
+        settle = partial(adopted, views=views, folder=data / parser.images_path)
+        yield SettledParserConfig(parser=inner, settle=settle), views
     elif isinstance(parser, BlenderDataParserConfig):
         yield replace(parser, data=data), read_photographs(_existing(data / "transforms_train.json"))
     else:
@@ -97,8 +106,6 @@ def _complete(views: PosedPhotographs, path: Path) -> dict[str, Any]:
         frame |= {"w": int(views.width[i]), "h": int(views.height[i])}
         if views.distortion is not None:
             frame |= dict(zip(("k1", "k2", "k3", "k4", "p1", "p2"), views.distortion[i].tolist(), strict=True))
-        if views.masks is not None and all(views.masks):
-            frame["mask_path"] = str(Path(views.masks[i]).resolve())  # type: ignore[arg-type]
         frames.append(frame)
     if views.named_held_out is not None:
         train, test = ([frames[i]["file_path"] for i in part] for part in hold_out(views))
@@ -121,14 +128,32 @@ def _colmap_views(parser: Any, data: Path) -> tuple[PosedPhotographs, Path]:
     model = named if find_model(named) == named else find_model(data)
     if model is None:
         raise CaptureError(f"{named}: has no COLMAP model (cameras and images, as .bin or .txt)")
-    return read_photographs(model, parser.downscale_factor, LONGEST), Path("/") / model.resolve()
+    images = None if parser.images_path == Path("images") else data / parser.images_path
+    views = read_colmap(model, image_path=images)
+    if parser.masks_path is not None:
+        views = find_masks(views, data / parser.masks_path)
+    return with_pictures(views, parser.downscale_factor, LONGEST), Path("/") / model.resolve()
 
 
-def adopted(outputs: DataparserOutputs, views: PosedPhotographs) -> DataparserOutputs:
-    """What `colmap` returns, with the pictures and lenses of the views; without photographs that are missing."""
-    place = {plain_name(Path(name).name): index for index, name in enumerate(views.names)}
-    kept = [i for i, path in enumerate(outputs.image_filenames) if plain_name(path.name) in place]
-    indices = np.array([place[plain_name(outputs.image_filenames[i].name)] for i in kept])
+def with_masks(outputs: DataparserOutputs, views: PosedPhotographs) -> DataparserOutputs:
+    """What `nerfstudio-data` returns, with the masks of the views."""
+    if views.masks is None:
+        return outputs
+    masks = {path.resolve(): mask for path, mask in zip(views.paths, views.masks, strict=True)}
+    found = [masks[path] for path in outputs.image_filenames]
+    return replace(outputs, mask_filenames=found)  # type: ignore[arg-type]
+
+
+def adopted(outputs: DataparserOutputs, views: PosedPhotographs, folder: Path) -> DataparserOutputs:
+    """What `colmap` returns, with the pictures and lenses of the views; without photographs that are missing.
+
+    Args:
+        folder: where the parser takes the photographs of the model to lie.
+    """
+    assert views.model_names is not None
+    place = {folder / name: index for index, name in enumerate(views.model_names)}
+    kept = [i for i, path in enumerate(outputs.image_filenames) if path in place]
+    indices = np.array([place[outputs.image_filenames[i]] for i in kept])
     chosen = views.chosen(indices)
     poses = outputs.cameras.camera_to_worlds[kept].double().numpy()
     masks = None if chosen.masks is None else list(chosen.masks)

@@ -16,7 +16,7 @@ from sinenerf.common.console import say
 from sinenerf.common.files import SMALLEST_SPACE, DiskFull, check_space, naming_a_full_disk, replacing
 from sinenerf.plugin.checkpoints import check_same_settings, first_counted_step, latest_valid_step, read_checkpoint
 from sinenerf.plugin.divergence import TrainingDiverged, check_parameters
-from sinenerf.plugin.edge import RunError, exit_on
+from sinenerf.plugin.edge import RunError, exit_on, seed_generators
 from sinenerf.plugin.optimizers import set_rates
 from sinenerf.plugin.runs import field_of, header_of_run
 from sinenerf.plugin.training_corrections import pose_change
@@ -229,4 +229,5 @@ class SineTrainer(Trainer):
         if self.config.load_scheduler:
             self.optimizers.load_schedulers(state["schedulers"])
         self.grad_scaler.load_state_dict(state["scalers"])
+        seed_generators(self.config.machine.seed + self._start_step)  # ns-train starts with those of the first step
         CONSOLE.print(f"Done loading Nerfstudio checkpoint from {path}")

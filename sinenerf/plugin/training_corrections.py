@@ -27,10 +27,12 @@ class Exposures(nn.Module):
         self.log_gains = nn.Parameter(torch.zeros(photographs, 3))
         self.offsets = nn.Parameter(torch.zeros(photographs, 3))
 
-    def forward(self, colour: Float[Tensor, "rays 3"], photographs: Int[Tensor, " rays"]) -> Float[Tensor, "rays 3"]:
+    def forward(
+        self, colour: Float[Tensor, "rays samples 3"], photographs: Int[Tensor, " rays"]
+    ) -> Float[Tensor, "rays samples 3"]:
         """Colours of the scene as the photographs that the rays belong to show them."""
-        gains, offsets = (values - values.mean(0) for values in (self.log_gains, self.offsets))
-        return gains[photographs].exp() * colour + offsets[photographs]
+        gains, offsets = ((values - values.mean(0))[photographs, None] for values in (self.log_gains, self.offsets))
+        return gains.exp() * colour + offsets
 
     def penalty(self) -> Float[Tensor, ""]:
         """Part of the loss that keeps the maps near the identity."""

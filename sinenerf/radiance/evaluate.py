@@ -63,12 +63,17 @@ def score(
             truth = photograph[::stride, ::stride].cpu()
             image = render(view, stride).cpu().clamp(0, 1)
             counts = None if mask is None else mask[::stride, ::stride].cpu()
-            metrics = _metrics(image, truth, counts, whole=stride == 1)
+            metrics = masked_metrics(image, truth, counts, whole=stride == 1)
         yield Score(image, truth, metrics)
 
 
-def _metrics(image: Image, truth: Image, counts: Mask | None, whole: bool) -> dict[str, float]:
-    """PSNR of the pixels that count; SSIM and LPIPS as if the others were right."""
+def masked_metrics(image: Image, truth: Image, counts: Mask | None, whole: bool) -> dict[str, float]:
+    """PSNR of the pixels that count; SSIM and LPIPS as if the others were right.
+
+    Args:
+        counts: None for all pixels.
+        whole: no pixels were left out between those given; otherwise there are no SSIM and LPIPS.
+    """
     shown = image if counts is None else torch.where(counts, image, truth)
     metrics = image_metrics(shown, truth) if whole else {}
     kept = slice(None) if counts is None else counts[..., 0]

@@ -1,6 +1,6 @@
 """A radiance field that renders without nerfstudio: the contents of a scene's .sine file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -173,10 +173,11 @@ class RadianceField(nn.Module):
         box: SceneBox | None = None,
         visible: Visible | None = None,
         progress: bool = False,
+        views: Sequence[Camera] = (),
     ) -> "trimesh.Trimesh":
         """The coloured surface in scene coordinates. Arguments and errors as of `radiance.surface.extract_surface`."""
         with built_once(self):
-            return extract_surface(self, resolution, level, largest_component, min_faces, box, visible, progress)
+            return extract_surface(self, resolution, level, largest_component, min_faces, box, visible, progress, views)
 
     def on_best_device(self) -> "RadianceField":
         """This field, moved to a GPU if one is available, with every W built and kept."""

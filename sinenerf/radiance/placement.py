@@ -57,6 +57,7 @@ def place(
     kind: WarpKind = "auto",
     transparent: bool = False,
     up: Float[np.ndarray, "3"] | None = None,
+    corners: Float[np.ndarray, " n"] | None = None,
 ) -> Placement:
     """Choose the scene's coordinates and warp.
 
@@ -68,6 +69,7 @@ def place(
             else; auto chooses.
         transparent: the photographs' background is transparent.
         up: direction in the capture's coordinates; by default the cameras' mean.
+        corners: degrees between each viewing axis and the picture's corners; by default those of pinholes.
 
     Raises:
         ValueError: ndc was asked for, but a view sees what NDC cannot represent, or no depth is known.
@@ -77,7 +79,7 @@ def place(
     if depths is None and points is not None:
         depths = seen_depths(poses, tangents, points)
     off = degrees_off(poses)
-    reach = off + np.degrees(np.arctan(np.hypot(*tangents.T)))
+    reach = off + (np.degrees(np.arctan(np.hypot(*tangents.T))) if corners is None else corners)
     if kind == "auto":
         kind, reason = _choose(poses, off, reach, depths, transparent)
     else:
@@ -100,8 +102,10 @@ def _choose(
     if transparent:
         return "box", "the photographs' background is transparent"
     forward = -(poses[:, :, 3] - poses[:, :, 3].mean(0)) @ average_pose(poses)[:3, 2]
-    if off.max() > FACING or reach.max() >= 90:
+    if off.max() > FACING:
         return "contraction", f"the views look up to {off.max():.0f} degrees away from their mean"
+    if reach.max() >= 90:
+        return "contraction", f"the views see up to {reach.max():.0f} degrees away from their mean"
     if depths is None:
         return "contraction", "nothing is known about the depth of the scene"
     if forward.max() > 0.5 * depths[:, 0].min():

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
@@ -17,6 +18,8 @@ from sinenerf.radiance.cameras import Camera
 from sinenerf.radiance.field import RadianceField
 
 Output = Literal["rgb", "depth", "accumulation", "normals"]
+FULL = 0.5
+"""Accumulation from which a pixel counts for the range of depths that is shown."""
 
 
 def render_views(
@@ -82,22 +85,30 @@ def compiled_rendering(field: RadianceField) -> Iterator[None]:
 def picture(
     field: RadianceField, view: Camera, what: Output = "rgb", check: Callable[[], None] = lambda: None
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """One output of a view as a picture; depth is shown as inverse depth over the view's own range, normals as colours.
+    """One output of a view as a picture; depth is shown as inverse depth over the range of what the view shows, dark
+    where it shows nothing, and normals as colours.
 
     `check` is called a few times a second; what it raises ends the rendering.
     """
     outputs = field.render(view, what == "normals", check)
-    return (_shown(outputs[what], what).expand(-1, -1, 3).numpy() * 255).round().astype(np.uint8)
+    return (_shown(outputs, what).expand(-1, -1, 3).numpy() * 255).round().astype(np.uint8)
 
 
-def _shown(values: Tensor, what: Output) -> Tensor:
+def _shown(outputs: dict[str, Tensor], what: Output) -> Tensor:
     if what == "normals":
-        return (1 + values) / 2
+        return (1 + outputs["normals"]) / 2
     if what == "depth":
-        nearness = 1 / values.clamp(min=1e-6)
-        low, high = nearness.min(), nearness.max()
-        return (nearness - low) / (high - low).clamp(min=1e-12)
-    return values.clamp(0, 1)
+        return _nearness(outputs["depth"], outputs["accumulation"])
+    return outputs[what].clamp(0, 1)
+
+
+def _nearness(depth: Tensor, accumulation: Tensor) -> Tensor:
+    """Inverse depth in [0, 1] over the range of the pixels that are not empty: the depth of others says nothing."""
+    nearness, full = 1 / depth.clamp(min=1e-6), accumulation >= FULL
+    if not full.any():
+        return torch.zeros_like(depth)
+    low, high = nearness[full].aminmax()
+    return (accumulation * (nearness - low) / (high - low).clamp(min=1e-12)).clamp(0, 1)
 
 
 def _picture(field: RadianceField, view: Camera, path: Path, what: Output) -> Path:

@@ -1,6 +1,6 @@
 """The coloured surface of a radiance field: marching cubes of its density in the cube, mapped back to the world."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from sinenerf.radiance.cameras import Camera
 from sinenerf.radiance.marching_cubes import (
     Corners,
     EmptySurface,
@@ -27,6 +28,8 @@ SceneBox = tuple[float, float, float, float, float, float]
 """x0, y0, z0, x1, y1, z1 in scene coordinates."""
 Visible = Callable[[Float[np.ndarray, "n 3"]], Bool[np.ndarray, " n"]]
 """Tells which points in scene coordinates a camera sees."""
+LARGEST_REACH = 2.0
+"""Largest x and y of the sampled part of NDC, whose cube ends at 1: the grid grows with their product."""
 
 
 @runtime_checkable
@@ -63,18 +66,21 @@ def extract_surface(
     box: SceneBox | None = None,
     visible: Visible | None = None,
     progress: bool = False,
+    views: Sequence[Camera] = (),
 ) -> "trimesh.Trimesh":
     """The surface where the density passes a level, in scene coordinates, with vertex colours.
 
     Args:
         volume: a radiance field.
-        resolution: grid samples along the longest side of the cube.
+        resolution: grid samples along the longest side of the cube, or of a box within it.
         level: density of the surface, in 1 / cube unit; None chooses one between empty and solid.
         largest_component: keep only the connected piece with the most faces.
         min_faces: drop connected pieces with fewer faces.
         box: keep only the faces inside it.
         visible: keep only faces with a vertex that it reports as seen, such as by the training cameras.
         progress: show a bar with the time left.
+        views: with NDC, cameras of the training: the surface reaches as far to the sides as they see, up to
+            `LARGEST_REACH`. Without them it ends at the mean view, at 1.
 
     Raises:
         ValueError: the box is invalid, there is no surface (the message names a level to try), or no component has
@@ -82,10 +88,11 @@ def extract_surface(
     """
     check_box(box)
     device = next(volume.parameters()).device
-    corners = _sampled_part(volume)
-    grid = density_grid(lambda p: volume.density(p)[:, 0], resolution, corners, device, progress)
+    corners = _sampled_part(volume, views)
+    samples = round(resolution * max(1.0, *corners[1]))
+    grid = density_grid(lambda p: volume.density(p)[:, 0], samples, corners, device, progress)
     mesh = marching_cubes(grid, suggest_level(grid) if level is None else level, corners)
-    mesh.visual.vertex_colors = _vertex_colours(volume, mesh, 2 * max(corners[1]) / resolution, device)
+    mesh.visual.vertex_colors = _vertex_colours(volume, mesh, 2 * max(corners[1]) / samples, device)
     mesh = map_vertices(mesh, lambda v: volume.warp.unwarp_points(torch.from_numpy(v)).numpy())
     if visible is not None:
         _keep_faces(mesh, visible(mesh.vertices)[mesh.faces].any(1), "no view saw the surface")
@@ -95,13 +102,26 @@ def extract_surface(
     return clean(mesh, largest_component, min_faces)
 
 
-def _sampled_part(volume: Volume) -> Corners:
-    """The part of the cube that rays pass: beyond, the networks were not trained."""
+def _sampled_part(volume: Volume, views: Sequence[Camera]) -> Corners:
+    """The part of the cube, with NDC also beside it, that rays pass: beyond, the networks were not trained."""
     if isinstance(volume.warp, Box):
         reach = [half / max(volume.warp.half) for half in volume.warp.half]
         return [-side for side in reach], reach
+    if isinstance(volume.warp, NDC) and views:
+        reach = _reach(volume.warp, views)
+        return [-reach[0], -reach[1], -1.0], [*reach, volume.far]
     side = volume.far if isinstance(volume.warp, Contraction) else 1.0
     return [-side] * 3, [side, side, volume.far]
+
+
+def _reach(warp: NDC, views: Sequence[Camera]) -> list[float]:
+    """The largest |x| and |y| in the cube of all rays of some views, which run straight to infinity."""
+    ends = []
+    for view in views:
+        origins, directions = view.resized(32 / view.width).rays()
+        rays = warp.warp_rays(origins, directions)
+        ends.append(rays.points(torch.tensor([0.0, 1.0]).expand(len(origins), -1))[..., :2].abs().amax((0, 1)))
+    return torch.stack(ends).amax(0).clamp(1.0, LARGEST_REACH).tolist()
 
 
 def _keep_faces(mesh: "trimesh.Trimesh", keep: Bool[np.ndarray, " f"], otherwise: str) -> None:

@@ -7,6 +7,7 @@ from support.tiny_runs import contents, make_trainer, set_up, tiny_config
 pytest.importorskip("nerfstudio", reason="needs nerfstudio")
 from sinenerf.datasets.synthetic_capture import generate_scene
 from sinenerf.plugin.checkpoints import first_counted_step
+from sinenerf.plugin.edge import seed_generators
 
 
 def test_a_run_with_bits_resumes_from_its_checkpoint(scene, tmp_path):
@@ -22,6 +23,20 @@ def test_a_run_with_bits_resumes_from_its_checkpoint(scene, tmp_path):
             torch.testing.assert_close(values, theirs[name], rtol=0, atol=0, equal_nan=True)
 
 
+def test_a_resumed_run_draws_other_rays_than_those_it_began_with(small, scene, tmp_path):
+    """ns-train seeds the generators at each start."""
+
+    def drawn(trainer):
+        return trainer.pipeline.datamanager.next_train(0)[1]["indices"]
+
+    small.save_checkpoint(2)
+    seed_generators(small.config.machine.seed)
+    first = drawn(make_trainer("sine-nerf-small", scene, tmp_path / "a"))
+    seed_generators(small.config.machine.seed)
+    resumed = drawn(make_trainer("sine-nerf-small", scene, tmp_path / "b", load_dir=small.checkpoint_dir))
+    assert not torch.equal(first, resumed)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -31,6 +46,7 @@ def test_a_run_with_bits_resumes_from_its_checkpoint(scene, tmp_path):
         ({"learn_omega": True}, "another learn-omega or learn-gain"),
         ({"learn_gain": True}, "another learn-omega or learn-gain"),
         ({"density_activation": "softplus"}, "another density-activation, which is exp in that run"),
+        ({"background_color": "white"}, "another background-color, which is auto in that run"),
         ({"rank": 3}, "is of a run with another network"),
         ({"bits": 8.0}, "is of a run with another network"),
     ],

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from support.capture_changes import make, picture, resave
 from support.capture_corpus import CASES
@@ -12,7 +13,9 @@ from support.commands import call_command
 from support.tiny_runs import TINY_OPTIONS, set_up, tiny_config
 
 pytest.importorskip("nerfstudio", reason="needs nerfstudio")
+from nerfstudio.data.pixel_samplers import PixelSamplerConfig
 
+from sinenerf.plugin.datamanager import PixelsThatCount
 from sinenerf.plugin.dataparser import SineDataParserConfig
 
 pytestmark = pytest.mark.slow
@@ -197,6 +200,39 @@ def test_strange_captures_through_nerfstudios_parsers(name, scene, tmp_path):
     manager = set_up(config).pipeline.datamanager
     assert len(manager.train_dataset) + len(manager.eval_dataset) == case.views
     assert len(manager.train_dataset[0]["image"]) == 36 // case.options.get("factor", 1)
+
+
+@pytest.mark.parametrize("photographs", [1, 3])
+def test_pixels_are_drawn_evenly_where_masks_are_white_and_the_seed_fixes_them(photographs):
+    mask = torch.zeros(photographs, 40, 50, 1, dtype=torch.bool)
+    mask[0, :4, :10] = mask[-1, 30:, 40:] = True
+    sampler = PixelSamplerConfig(_target=PixelsThatCount).setup(num_rays_per_batch=3000)
+    image = torch.arange(mask.numel()).reshape(mask.shape)
+    batches = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        batch = sampler.sample({"image": image, "mask": mask, "image_idx": torch.arange(photographs)})
+        batches.append(batch["image"])
+        assert batch["mask"].all() and (image[*batch["indices"].unbind(1)] == batch["image"]).all()
+    assert torch.equal(*batches)
+    drawn = batches[0].flatten().bincount(minlength=mask.numel())[mask.flatten()]
+    assert drawn.min() > 3 and drawn.max() < 60  # about 21 each
+
+
+def test_a_training_of_blender_data_holds_out_what_is_scored_later(scene, tmp_path):
+    """It held out transforms_val.json: its scene.sine then warned of transforms_test.json, and its compressed run of
+    neither."""
+    from nerfstudio.data.dataparsers.blender_dataparser import BlenderDataParserConfig
+
+    blender_data(scene, tmp_path)
+    for split, frames in (("train", slice(5)), ("val", slice(5, 6)), ("test", slice(6, 9))):
+        path = tmp_path / f"transforms_{split}.json"
+        content = json.loads(path.read_text())
+        path.write_text(json.dumps({**content, "frames": content["frames"][frames]}))
+    config = tiny_config("sine-nerf-small", tmp_path, tmp_path / "runs")
+    config.pipeline.datamanager.dataparser = BlenderDataParserConfig()
+    dataset = set_up(config).pipeline.datamanager.eval_dataset
+    assert [path.name for path in dataset.image_filenames] == ["image006.png", "image007.png", "image008.png"]
 
 
 def test_held_out_photographs_may_have_several_sizes(scene, tmp_path):

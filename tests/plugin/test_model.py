@@ -75,6 +75,15 @@ def test_rays_with_their_own_bounds_may_point_anywhere(trainer):
     assert (outputs["depth"] <= 0.2).all()
 
 
+def test_a_collider_changes_nothing(scene, tmp_path):
+    """Its bounds, in units of the world, would cut the rays in evaluation alone."""
+    model = make_trainer("sine-nerf-small", scene, tmp_path, enable_collider=True).pipeline.model.eval()
+    bundle = RayBundle(torch.zeros(1, 3), torch.tensor([[0.0, 0, -1]]), torch.ones(1, 1))
+    with torch.no_grad():
+        torch.testing.assert_close(model(bundle), model.get_outputs(bundle))
+    assert bundle.nears is None
+
+
 def test_training_lowers_the_loss(scene, tmp_path):
     trainer = make_trainer(
         "sine-nerf-small", scene, tmp_path, steps=120, width=32, depth=3, coarse_samples=16, fine_samples=12

@@ -1,6 +1,7 @@
 """Trainers of nerfstudio's own methods."""
 
 import os
+import random
 import warnings
 
 import pytest
@@ -23,6 +24,16 @@ def test_an_invalid_scene_raises(tmp_path):
     config = configure("nerfacto", tmp_path / "nowhere", tmp_path, SMALL, {})
     with pytest.raises(ValueError, match=r"^[^:]*nowhere: no such folder"):
         build(config)
+
+
+def test_the_seed_fixes_the_order_of_the_photographs(scene, tmp_path):
+    """nerfstudio shuffles them, by Python's generator: each drawn number is then of another photograph."""
+    orders = []
+    for other in range(2):
+        random.seed(other)
+        manager = build(configure("nerfacto", scene, tmp_path, SMALL, {}), seed=5).pipeline.datamanager
+        orders.append(manager.train_image_dataloader.cached_collated_batch["image_idx"].tolist())
+    assert orders[0] == orders[1]
 
 
 def test_models_are_built_without_the_network_weights_of_lpips(scene, tmp_path, monkeypatch):

@@ -5,7 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from support.tiny_runs import budgeted_training
+from PIL import Image
+from support.capture_changes import make
+from support.tiny_runs import budgeted_training, make_trainer
 
 pytest.importorskip("nerfstudio", reason="needs nerfstudio")
 from sinenerf.plugin.scoring import camera_of, model_renderer, score_held_out
@@ -27,6 +29,21 @@ def test_scores_of_some_pixels_see_the_same_pictures(scene, tmp_path):
         np.testing.assert_allclose(full.rendering[::3, ::3], part.rendering, atol=1e-2)
     errors = [-10 * np.log10(float(((score.rendering - score.photograph) ** 2).mean())) for score in whole]
     assert metrics["psnr"] == pytest.approx(float(np.mean(errors)), abs=1e-3)
+
+
+def test_nerfstudios_evaluation_leaves_out_what_masks_exclude_as_ours_does(scene, tmp_path):
+    make("llff", scene, tmp_path / "capture")
+    (tmp_path / "capture/masks").mkdir()
+    mask = Image.fromarray(np.uint8(255 * (np.arange(48) < 24))[None].repeat(36, 0))
+    for path in (tmp_path / "capture/images").iterdir():
+        mask.save(tmp_path / "capture/masks" / path.name)
+        with Image.open(path) as image:
+            image.paste("magenta", (24, 0, 48, 36))
+            image.save(path)
+    pipeline = make_trainer("sine-nerf-small", tmp_path / "capture", tmp_path).pipeline
+    theirs = pipeline.get_average_eval_image_metrics()
+    ours = mean_metrics([score.metrics for score in score_held_out(pipeline, model_renderer(pipeline))])
+    assert {name: theirs[name] for name in ours} == pytest.approx(ours, rel=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["PERSPECTIVE", "FISHEYE"])

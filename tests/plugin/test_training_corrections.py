@@ -10,6 +10,7 @@ pytest.importorskip("nerfstudio", reason="needs nerfstudio")
 from nerfstudio.cameras.rays import RayBundle
 
 from sinenerf.plugin.training_corrections import Exposures, make_pose_corrections, pose_change
+from sinenerf.radiance.volume_rendering import Samples
 
 
 def test_exposures_are_recovered_around_their_mean():
@@ -20,11 +21,11 @@ def test_exposures_are_recovered_around_their_mean():
     exposures = Exposures(3)
     optimizer = torch.optim.Adam(exposures.parameters(), 1e-2)
     for _ in range(300):
-        loss = (exposures(truth, photographs) - shown).square().mean() + exposures.penalty()
+        loss = (exposures(truth[:, None], photographs)[:, 0] - shown).square().mean() + exposures.penalty()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    black, white = exposures(torch.zeros(3, 3), torch.arange(3)), exposures(torch.ones(3, 3), torch.arange(3))
+    black, white = (exposures(torch.full((3, 1, 3), level), torch.arange(3))[:, 0] for level in (0.0, 1.0))
     torch.testing.assert_close(white - black, gains[:, None].expand(3, 3), atol=0.02, rtol=0)
     torch.testing.assert_close(black, offsets[:, None].expand(3, 3), atol=0.01, rtol=0)
 
@@ -50,6 +51,23 @@ def test_only_training_sees_the_exposures(corrected):
         dark = model.train()(rays_of(corrected, 0))["rgb"]
     torch.testing.assert_close(dark, torch.full((4, 3), 0.5 - 0.5 / model.num_train_data), atol=1e-4, rtol=0)
     assert rendered.std() > 1e-3
+
+
+@pytest.mark.parametrize(("background", "behind"), [("white", 1.0), ("black", 0.0), ("random", 0.0)])
+def test_exposures_change_the_object_and_not_the_background_behind_it(scene, tmp_path, background, behind):
+    """The background is put behind the photographs' transparent pixels, whatever their exposure."""
+    model = make_trainer("sine-nerf-small", scene, tmp_path, exposure=True, background_color=background).pipeline.model
+    with torch.no_grad():
+        model.exposures.log_gains += torch.linspace(0, 1, model.num_train_data)[:, None]
+        model.exposures.offsets += torch.linspace(0, 0.5, model.num_train_data)[:, None]
+    cameras, bins = torch.tensor([[0], [model.num_train_data - 1]]), torch.tensor([[0, 0.5, 1]]).expand(2, -1)
+    weights = torch.tensor([[[0.25], [0.0]], [[0.5], [0.25]]])
+    samples = Samples(bins, (bins[:, :2, None] + 0.25), weights, torch.full((2, 2, 3), 0.5))
+    bundle = RayBundle(torch.zeros(2, 3), torch.ones(2, 3), torch.ones(2, 1), camera_indices=cameras)
+    shown = model._exposed(bundle, samples)
+    seen = 0.5 * torch.tensor([-0.5, 0.5]).exp() + torch.tensor([-0.25, 0.25])
+    opacity = torch.tensor([0.25, 0.75])
+    torch.testing.assert_close(shown, (opacity * seen + (1 - opacity) * behind)[:, None].expand(2, 3))
 
 
 def test_only_training_sees_the_corrected_poses(corrected):

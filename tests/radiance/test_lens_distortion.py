@@ -24,6 +24,12 @@ def distorted(lens, x, y):
     )
 
 
+@pytest.mark.parametrize("lens", LENSES, ids=["pinhole", "distorted", "fisheye", "distorted fisheye"])
+def test_directions_have_the_pixels_that_they_are_of(lens):
+    x, y = (values.ravel() for values in np.meshgrid(np.linspace(-0.7, 0.7, 9), np.linspace(-0.5, 0.5, 7)))
+    np.testing.assert_allclose(lens.pixels(3 * lens.directions(x, y)), [x, y], atol=1e-9)
+
+
 def test_distorting_the_directions_gives_the_pixels_back():
     x, y = np.meshgrid(np.linspace(-0.7, 0.7, 9), np.linspace(-0.5, 0.5, 7))
     directions = LENSES[1].directions(x.ravel(), y.ravel())

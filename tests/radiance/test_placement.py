@@ -1,9 +1,13 @@
 """Where captures are placed in the scene, and which warp is chosen for them."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from sinenerf.photographs.posed_photographs import FISHEYE, PosedPhotographs
 from sinenerf.radiance.cameras import look_at
 from sinenerf.radiance.placement import place, seen_depths
 from sinenerf.radiance.warps import NDC, Box, Contraction
@@ -94,6 +98,22 @@ def test_ndc_is_refused_where_it_cannot_represent_a_view():
         place(row(), TANGENTS, kind="ndc")
     with pytest.raises(ValueError, match="no camera sees a point"):
         place(row(), TANGENTS, cloud(0.1, np.array([0.0, 0, 50])))
+
+
+def test_fisheyes_that_see_90_degrees_or_more_off_their_axes_are_not_seen_through_ndc():
+    """The half width of their pictures in focal lengths is an angle, and was taken for a tangent."""
+    points = cloud(0.5, np.array([0.0, 0, -5]))
+    lens = (np.full(12, value) for value in (100.0, 100.0, 157.0, 120.0, 314.0, 240.0))
+    fisheyes = PosedPhotographs(Path(), Path(), "transforms", (), (), row(), *lens, model=FISHEYE)
+    assert fisheyes.corners == pytest.approx(np.degrees(np.hypot(1.57, 1.2)))
+    assert fisheyes.tangents == pytest.approx(np.tan(np.radians(60)))
+    placed = place(row(), fisheyes.tangents, points, corners=fisheyes.corners)
+    assert isinstance(placed.warp, Contraction) and "see up to 1" in placed.reason
+    with pytest.raises(ValueError, match="NDC cannot represent it"):
+        place(row(), fisheyes.tangents, points, kind="ndc", corners=fisheyes.corners)
+    narrow = replace(fisheyes, fx=fisheyes.fx * 3, fy=fisheyes.fy * 3)
+    placed = place(row(), narrow.tangents, points, corners=narrow.corners)
+    assert (placed.warp.tan_x, placed.warp.tan_y) == pytest.approx((np.tan(1.57 / 3), np.tan(0.4)))
 
 
 def test_up_can_be_given():

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sinenerf.radiance.cameras import Camera
 from sinenerf.radiance.marching_cubes import (
     EmptySurface,
     clean,
@@ -263,6 +264,29 @@ def test_a_surface_outside_the_undistorted_part_of_a_contraction_has_its_size():
     np.testing.assert_allclose(near.bounds, [[0, -0.5, -1], [2, 1.5, 1]], atol=0.05)
     np.testing.assert_allclose(far.bounds, [[7, -2, -2], [11, 2, 2]], atol=0.3)
     assert near.volume > 0 and far.volume > 0
+
+
+class Wall(Ball):
+    """A wall before cameras that face one way."""
+
+    warp, far = NDC(0.5, 0.25), 0.95
+
+    def density(self, points):
+        return torch.exp((40 * points[..., 2:]).clamp(-30, 30))
+
+
+@pytest.mark.parametrize(("shift", "reach"), [(None, (1, 1)), (0.2, (1.4, 1)), (9.0, (2, 1))])
+def test_a_surface_before_cameras_that_face_one_way_reaches_as_far_as_they_see(shift, reach):
+    """It was cut at the view of the mean camera."""
+    views = []
+    for side in () if shift is None else (-shift, shift):
+        pose = np.column_stack([np.eye(3), [side, 0, 0]])
+        views.append(Camera(pose, 320.0, 320.0, 160.0, 80.0, 320, 160))
+    mesh = extract_surface(Wall(), 33, 1.0, largest_component=False, min_faces=10, views=views)
+    inside = Wall.warp.warp_points(torch.from_numpy(np.array(mesh.vertices)))
+    np.testing.assert_allclose(inside[:, :2].abs().amax(0), reach, atol=0.05)
+    np.testing.assert_allclose(inside[:, 2], 0, atol=0.02)
+    assert len(mesh.vertices) == pytest.approx(33**2 * reach[0], rel=0.1)  # the cells are as large as without views
 
 
 class Slab(Ball):

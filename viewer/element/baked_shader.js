@@ -131,7 +131,7 @@ void main() {
 #elif BACKGROUND == 1
   colour += light;
 #endif
-  if (shown == 1) colour = vec3((1.0 / max(1e-6, far(middle)) - nearness.x) * nearness.y);
+  if (shown == 1) colour = vec3((1.0 - light) * (1.0 / max(1e-6, far(middle)) - nearness.x) * nearness.y);
   if (shown == 2) colour = vec3(1.0 - light);
   if (shown == 3) {
     vec3 p = (place(middle) - low) / cell, g;

@@ -95,7 +95,7 @@ class NerfstudioProgram:
 def scene_planes(scene: Path) -> dict[str, float]:
     """Near and far planes around the scene's depths, for vanilla-nerf: its own, 2 and 6, suit Blender's objects."""
     views = read_cameras_of(scene)
-    placement = place(views.camera_to_world, views.tangents, views.points, views.bounds, "ndc")
+    placement = place(views.camera_to_world, views.tangents, views.points, views.bounds, "ndc", corners=views.corners)
     return {"near_plane": 1.0, "far_plane": -1.1 * float(placement.extent[0, 2])}
 
 
