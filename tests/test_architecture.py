@@ -53,6 +53,7 @@ MIRRORS_NO_MODULE = {
     "viewer/test_element.py",  # <sine-view>, in a browser
     "viewer/test_element_loading.py",  # how <sine-view> gets its file, or fails to
     "viewer/test_gestures.py",  # touch and keys on <sine-view>
+    "viewer/test_graphics_contexts.py",  # <sine-view> where a browser has few of them
     "viewer/test_frontend.py",  # the JavaScript of viewer/, by its own tests
     "viewer/test_page.py",  # the JavaScript of viewer/inspector, in a browser
     "viewer/test_webgpu.py",  # scenes in <sine-view> by WebGPU

@@ -48,8 +48,8 @@ def view(
     if page is not None and not link:
         raise ValueError("--page is the address of links: give --link, too, or leave it out")
     is_served = not (link or embed or export)
-    if not is_served and (host, port) != ("127.0.0.1", 7008):
-        raise ValueError("--link, --embed and --export serve no page: leave out --host and --port")
+    if not is_served and (host, port, browser) != ("127.0.0.1", 7008, True):
+        raise ValueError("--link, --embed and --export serve no page: leave out --host, --port and --no-browser")
     if link or embed:
         if original or export or quality:
             raise ValueError("--link and --embed only print lines: leave out --original, --export and --quality")
@@ -93,8 +93,8 @@ def snapshot(
         turntable: film to write: .mp4 or .gif; scenes move along a path around the cameras of their capture.
         original: mesh that the shapes were fitted to, shown last.
         up: axis of the shapes that points up, by default that of each file; --up=-y needs the equals sign.
-        resolution: for shapes: cells a side of their meshes.
-        level: for shapes: occupancy of their surface, between 0 and 1.
+        resolution: for .sine files of shapes: cells a side of their meshes.
+        level: for .sine files of shapes: occupancy of their surface, between 0 and 1.
         width: of each file's picture, in pixels.
         height: of each file's picture, in pixels.
         turn: for shapes: angle of the camera around the vertical axis, in degrees from the front.
@@ -110,9 +110,11 @@ def snapshot(
     if frames is not None and turntable is None:
         raise ValueError("--frames is the length of the --turntable: give that, too, or leave it out")
     api, framing = open_api(paths, original, up), Framing(width, height, turn, tilt, labels)
+    of_fields = {"resolution": resolution != 256, "level": level != 0.5}
     if any(asset.kind == "scene" for asset in api.assets):
-        of_shapes = {"resolution": resolution != 256, "level": level != 0.5, "turn": turn != 17.0, "tilt": tilt != 11.0}
-        refuse_options(paths[0], "scene", of_shapes)
+        refuse_options(paths[0], "scene", of_fields | {"turn": turn != 17.0, "tilt": tilt != 11.0})
+    elif api.assets and all(asset.kind == "mesh" for asset in api.assets):
+        refuse_options(paths[0], "mesh", of_fields)
     for path in write_snapshot(api, output, turntable, framing, resolution, level, 72 if frames is None else frames):
         print(f"{path}: {path.stat().st_size:,} bytes")
 
@@ -124,7 +126,10 @@ def _print_sharing(paths: list[Path], link: bool, embed: bool, page: str | None,
         print("\n".join(link_to(path, page, up) for path in paths))
     if embed:
         print("\n".join([SCRIPT, *(element_for(path, up) for path in paths)]))
-        say(f"put a copy of {ELEMENT} and of {', '.join(path.name for path in paths)} beside your page")
+        say(
+            f"put a copy of {ELEMENT} and of {', '.join(path.name for path in paths)} beside your page, and open it "
+            "from a web server (python -m http.server): browsers load no modules from disk"
+        )
 
 
 def _serve(api: "ViewerApi", host: str, port: int, browser: bool) -> None:

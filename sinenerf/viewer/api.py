@@ -112,7 +112,7 @@ class ViewerApi:
         asset = self.assets[self._index(query)]
         if asset.kind == "mesh":
             raise ValueError(f"{asset.path.name}: is not a .sine file")
-        return BINARY, asset.path.read_bytes()
+        return BINARY, asset.refresh().data
 
     def mesh(self, query: Query, body: bytes = b"") -> Response:
         """A mesh: the length of a JSON header (u32), the header with its caption, numbers of vertices and faces, the
@@ -121,7 +121,7 @@ class ViewerApi:
         asset = self.assets[self._index(query)]
         if asset.kind != "mesh":
             raise ValueError(f"{asset.path.name}: is not a mesh")
-        mesh, placement = asset.load().mesh, asset.placement
+        mesh, placement = asset.refresh().load().mesh, asset.placement
         header: dict[str, Any] = {"vertices": len(mesh.vertices), "faces": len(mesh.faces), "caption": asset.caption()}
         header |= asdict(placement)
         coloured = mesh.visual.kind == "vertex"
@@ -155,7 +155,7 @@ class ViewerApi:
         from sinenerf.viewer.layer_inspection import inspect_layers
 
         with self.jobs.running(f"{asset.path.name}: singular values"):
-            return _json(inspect_layers(asset.path, asset.load().field))
+            return _json(inspect_layers(asset.load().field, asset.data))
 
     def plot(self, query: Query, body: bytes = b"") -> Response:
         """The rate-distortion plot."""

@@ -23,11 +23,14 @@ MESHES = (*FORMATS, ".drc")
 
 @dataclass
 class Asset:
-    """One file to view. Its contents are loaded by the first thread that needs them."""
+    """One file to view. Its contents are loaded by the first thread that needs them, and kept until `refresh` finds
+    that the file has been written anew."""
 
     path: Path
     kind: Literal["shape", "scene", "mesh"]
     """The kind of the field in the file, or a mesh."""
+    version: tuple[int, int] | None = None
+    """Time of the last change, in nanoseconds, and bytes of the file whose contents are loaded."""
     _lock: Any = field(default_factory=RLock, repr=False)
 
     @classmethod
@@ -53,11 +56,20 @@ class Asset:
         return cls(path, kind_of(path))
 
     @cached_property
+    def data(self) -> bytes:
+        """The .sine file."""
+        return self.path.read_bytes()
+
+    @cached_property
     def field(self) -> "OccupancyField | RadianceField":
         """The field in the file, with its weights built; a scene is on the device that renders it fastest."""
-        from sinenerf.sine_file import load
+        from sinenerf.sine_file import FIELDS
 
-        field = load(self.path)
+        try:
+            container = Container.parse(self.data)
+            field = FIELDS[container.kind].of_container(container)
+        except CodecError as error:
+            raise CodecError(f"{self.path}: {error}") from None
         return field.on_best_device() if field.kind == "scene" else field
 
     @cached_property
@@ -91,6 +103,21 @@ class Asset:
             return self.field.placement  # type: ignore[return-value]
         return Placement.of(self.mesh, up="y" if self.path.is_dir() else guess_up(self.mesh, self.path.suffix).up)
 
+    def refresh(self) -> "Asset":
+        """Forget what was loaded if the file has been written anew since. Called when a page asks for the file itself,
+        so that all that is said of it afterwards belongs to what the page shows.
+
+        Raises:
+            FileNotFoundError: the file is gone.
+        """
+        with self._lock:
+            stat = self.path.stat()
+            if self.version != (stat.st_mtime_ns, stat.st_size):
+                for name in ("data", "field", "mesh", "_capture", "placement"):
+                    self.__dict__.pop(name, None)
+                self.version = stat.st_mtime_ns, stat.st_size
+        return self
+
     def load(self) -> "Asset":
         """Load the file now.
 
@@ -98,10 +125,18 @@ class Asset:
             ValueError: the file is damaged.
         """
         with self._lock:
+            if self.version is None:
+                self.refresh()
             _ = self.mesh if self.kind == "mesh" else self.field
             if self.kind != "scene":
                 _ = self.placement
         return self
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file that is loaded."""
+        assert self.version is not None
+        return self.version[1]
 
     def caption(self) -> dict[str, str]:
         """The lines of its label: size, and faces or parameters and layer."""
@@ -109,12 +144,12 @@ class Asset:
         if self.path.is_dir():
             _, cameras, points = self._capture
             return {"cameras": f"{cameras:,} cameras", "points": f"{points:,} points"}
-        size = f"{self.path.stat().st_size:,} bytes"
+        size = f"{self.size:,} bytes"
         if self.kind == "mesh":
             return {"size": size, "faces": f"{len(self.mesh.faces):,} faces"}
         config, count = self.field.config, self.field.parameters_count
         layer = config.layer if config.layer == "dense" else f"{config.layer}, rank {config.rank}"
-        bits = 8 * self.path.stat().st_size / count
+        bits = 8 * self.size / count
         return {"size": size, "parameters": f"{count:,} parameters, {bits:.2f} bits each", "layer": layer}
 
 

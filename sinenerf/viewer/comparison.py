@@ -1,7 +1,6 @@
 """Shapes compared with the original: distances of the page's surfaces to it, and quality."""
 
 from dataclasses import asdict
-from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     from sinenerf.occupancy.field import OccupancyField
     from sinenerf.occupancy.solid import Placement, Solid
 
+Version = tuple[int, int] | None
+"""Of a file, which may be written anew: `Asset.version`."""
 POINTS, RESOLUTION = 200_000, 256
 """For the IoU and Chamfer distance of the labels; `sinenerf eval` uses five times the points."""
 
@@ -32,8 +33,9 @@ class Comparison:
     def __init__(self, assets: list[Asset], original: Asset | None) -> None:
         self.assets, self.original = assets, original
         self._evaluating = Lock()
-        self._evaluations: dict[int, Evaluation] = {}
-        self._truths: dict[Placement, Truth] = {}
+        self._evaluations: dict[tuple[Version, Version, int], Evaluation] = {}
+        self._truths: dict[tuple[Version, Placement], Truth] = {}
+        self._solids: dict[Version, Solid] = {}
 
     @property
     def diagonal(self) -> float:
@@ -48,7 +50,7 @@ class Comparison:
         """
         import igl
 
-        mesh, solid = self._original().mesh, self._solid
+        mesh, solid = self._original().mesh, self._solid()
         squared, *_ = igl.point_mesh_squared_distance(
             np.ascontiguousarray(points, dtype=np.float64), np.asarray(mesh.vertices), np.asarray(mesh.faces)
         )
@@ -59,30 +61,33 @@ class Comparison:
         """Similarity of an asset to the original, by the measures of `sinenerf eval`."""
         asset = self.assets[index].load()
         with self._evaluating:
-            if index not in self._evaluations:
-                self._evaluations[index] = self._evaluate(asset)
-        return {k: v for k, v in asdict(self._evaluations[index]).items() if k not in ("bytes", "parameters")}
+            key = self._original().version, asset.version, index
+            if key not in self._evaluations:
+                self._evaluations[key] = self._evaluate(asset)
+        return {k: v for k, v in asdict(self._evaluations[key]).items() if k not in ("bytes", "parameters")}
 
     def _evaluate(self, asset: Asset) -> "Evaluation":
-        size = asset.path.stat().st_size
         if asset.kind == "mesh":
-            return self._truth(self._original().placement).evaluate_mesh(asset.mesh, size)
+            return self._truth(self._original().placement).evaluate_mesh(asset.mesh, asset.size)
         field: OccupancyField = asset.field  # type: ignore[assignment]
-        return self._truth(asset.placement).evaluate_field(field, size, _surface(field))
+        return self._truth(asset.placement).evaluate_field(field, asset.size, _surface(field))
 
     def _truth(self, placement: "Placement") -> "Truth":
         """The original in a cube; fields of one mesh share theirs."""
         from sinenerf.occupancy.evaluate import Truth
 
-        if placement not in self._truths:
-            self._truths[placement] = Truth(self._original().mesh, placement, POINTS)
-        return self._truths[placement]
+        key = self._original().version, placement
+        if key not in self._truths:
+            self._truths[key] = Truth(self._original().mesh, placement, POINTS)
+        return self._truths[key]
 
-    @cached_property
     def _solid(self) -> "Solid":
         from sinenerf.occupancy.solid import Solid
 
-        return Solid(self._original().mesh, self._original().placement)
+        original = self._original()
+        if original.version not in self._solids:
+            self._solids[original.version] = Solid(original.mesh, original.placement)
+        return self._solids[original.version]
 
     def _original(self) -> Asset:
         if self.original is None:

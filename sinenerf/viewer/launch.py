@@ -21,7 +21,7 @@ def open_api(
 
     Raises:
         FileNotFoundError, ValueError: as `identify_assets` and `ResultPlots`; or an original or an axis was given with
-            scenes, or a measure without results.
+            scenes or their results, or a measure without results.
     """
     mesh = None if original is None else Asset.identify(original)
     if mesh is not None and mesh.kind != "mesh":
@@ -32,7 +32,13 @@ def open_api(
     if folders:
         from sinenerf.viewer.result_plots import ResultPlots
 
-        return ViewerApi([], mesh, ResultPlots(folders[0], quality), up)
+        results = ResultPlots(folders[0], quality)
+        option = "--original" if mesh is not None else "--up"
+        if (mesh is not None or up is not None) and "shapes" not in results.datasets:
+            raise ValueError(
+                f"{folders[0]}: has results of scenes alone, for which {option} does nothing: leave it out"
+            )
+        return ViewerApi([], mesh, results, up)
     assets = identify_assets(paths)
     if quality is not None:
         raise ValueError(f"{paths[0]}: is no folder of results, of whose plot --quality is the measure: leave it out")

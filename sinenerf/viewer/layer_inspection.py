@@ -3,7 +3,6 @@
 import base64
 import io
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,11 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import nn
 
+from sinenerf.codec.container import Container
 from sinenerf.factored import FactoredLinear
 from sinenerf.layers import LowRankLinear, SineLowRankLinear
-from sinenerf.sine_file import Field, describe
+from sinenerf.occupancy.field import OccupancyField
+from sinenerf.radiance.field import RadianceField
 from sinenerf.theory import singular_values, stable_rank_of
 
 COLOURS = np.array([[33, 102, 172], [247, 247, 247], [178, 24, 43]])
@@ -28,10 +29,11 @@ EQUATIONS: dict[type, Callable[[Any], str]] = {
 """How W is made, by the class of the layer."""
 
 
-def inspect_layers(path: Path, field: Field) -> list[dict[str, Any]]:
-    """What the page shows of each linear layer, in the network's order. `path` is the field's file."""
+def inspect_layers(field: OccupancyField | RadianceField, data: bytes) -> list[dict[str, Any]]:
+    """What the page shows of each linear layer, in the network's order. `data` is the field's file."""
     with torch.no_grad():
-        bytes_of = {tensor.name: tensor.bytes + tensor.table_bytes for tensor in describe(path).tensors}
+        tensors = field.describe_container(Container.parse(data)).tensors
+        bytes_of = {tensor.name: tensor.bytes + tensor.table_bytes for tensor in tensors}
         return [_inspect_layer(name, layer, bytes_of) for name, layer in field.linear_layers().items()]
 
 

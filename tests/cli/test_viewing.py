@@ -1,6 +1,7 @@
 """sinenerf view and snapshot: the address, and one line for bad input."""
 
 import pytest
+import trimesh
 from support.commands import call_sinenerf
 from support.golden_files import GOLDEN
 from support.viewer_server import running_viewer
@@ -42,8 +43,9 @@ def test_a_taken_port_is_one_line(shape):
         (("view", FIELD, "--export", "{tmp}/no/page.html"), "the folder"),
         (("view", FIELD, "--host", "192.0.2.1", "--no-browser"), "cannot listen at 192.0.2.1"),
         (("view", FIELD, "--link", "--export", "{tmp}/page.html"), "leave out --original, --export and --quality"),
-        (("view", FIELD, "--link", "--host", "0.0.0.0"), "serve no page: leave out --host and --port"),
-        (("view", FIELD, "--export", "{tmp}/page.html", "--port", "0"), "serve no page: leave out --host and --port"),
+        (("view", FIELD, "--link", "--host", "0.0.0.0"), "serve no page: leave out --host, --port"),
+        (("view", FIELD, "--export", "{tmp}/page.html", "--port", "0"), "serve no page: leave out --host, --port"),
+        (("view", FIELD, "--export", "{tmp}/page.html", "--no-browser"), "leave out --host, --port and --no-browser"),
         (("view", "{scene}", "--link", "--up", "z"), "is a scene, for which --up does nothing"),
         (("view", "{scene}", "--embed", "--up", "z"), "is a scene, for which --up does nothing"),
         (("view", FIELD, "--page", "https://example.org/"), "give --link, too"),
@@ -58,6 +60,10 @@ def test_a_taken_port_is_one_line(shape):
         ),
         (("snapshot", "{scene}", "--output", "{tmp}/x.png", "--level", "0.9"), "for which --level does nothing"),
         (("snapshot", FIELD, "--output", "{tmp}/x.png", "--frames", "9"), "give that, too, or leave it out"),
+        (
+            ("snapshot", "{tmp}/box.ply", "--output", "{tmp}/x.png", "--level", "0.9"),
+            "is a mesh, for which --level does nothing: leave it out",
+        ),
         (("snapshot", FIELD), "nothing to write"),
         (("snapshot", FIELD, "--output", "{tmp}/x.bmp"), "cannot write '.bmp'"),
         (("snapshot", FIELD, "--turntable", "{tmp}/x.png"), "cannot write '.png'"),
@@ -68,6 +74,7 @@ def test_bad_input_is_one_line(arguments, message, scene_file, tmp_path):
     (tmp_path / "text.txt").write_text("hello")
     (tmp_path / "text.sine").write_text("hello")
     (tmp_path / "empty").mkdir()
+    trimesh.creation.box().export(tmp_path / "box.ply")
     before = sorted(tmp_path.rglob("*"))
     done = call_sinenerf(*(str(a).format(tmp=tmp_path, scene=scene_file) for a in arguments))
     assert done.returncode == 1 and message in done.stderr, done.stderr

@@ -1,13 +1,16 @@
 """Shapes compared with the original."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import trimesh
+from support.golden_files import GOLDEN
 from support.viewer_server import respond
 
 from sinenerf.occupancy.field import OccupancyField
+from sinenerf.viewer import comparison
 from sinenerf.viewer.launch import open_api
 
 
@@ -32,3 +35,35 @@ def test_distances_are_signed_and_in_the_originals_unit(tmp_path):
     api = open_api([tmp_path / "ball.ply"], tmp_path / "ball.ply")
     points = np.array([[7.0, 0, 0], [0, 4.0, 0], [0, 0, -5.5]])
     np.testing.assert_allclose(api.comparison.distance(points), [2, -1, 0.5], atol=0.02)
+
+
+def test_what_is_said_of_a_file_belongs_to_what_the_page_was_given(tmp_path, monkeypatch):
+    """A page that was reloaded after another fit showed the new surface beside the old score."""
+    monkeypatch.setattr(comparison, "POINTS", 5000)
+    monkeypatch.setattr(comparison, "RESOLUTION", 24)
+    path, original = tmp_path / "view.sine", tmp_path / "original.ply"
+    OccupancyField.load(GOLDEN / "sine.sine").mesh(24).export(original)
+    shutil.copy(GOLDEN / "sine.sine", path)
+    api = open_api([path], original)
+
+    def said(api):
+        layers = json.loads(respond(api, "/layers", asset=0))
+        return respond(api, "/quality", asset=0), [layer["equation"] for layer in layers]
+
+    respond(api, "/file", asset=0)
+    shutil.copy(GOLDEN / "dense.sine", path)
+    first = said(api)
+    assert first == said(open_api([GOLDEN / "sine.sine"], original))
+    assert respond(api, "/file", asset=0) == path.read_bytes()
+    assert first != said(api) == said(open_api([path], original))
+
+
+def test_distances_are_those_to_the_original_that_the_page_was_given(tmp_path):
+    path = tmp_path / "ball.ply"
+    trimesh.creation.icosphere(3, radius=5.0).export(path)
+    api = open_api([path], path)
+    point = np.array([[7.0, 0, 0]])
+    np.testing.assert_allclose(api.comparison.distance(point), [2], atol=0.02)
+    trimesh.creation.icosphere(3, radius=6.0).export(path)
+    respond(api, "/mesh", asset=0)
+    np.testing.assert_allclose(api.comparison.distance(point), [1], atol=0.02)

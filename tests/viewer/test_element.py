@@ -4,10 +4,16 @@ import numpy as np
 import pytest
 from support.browser import needs_chromium
 from support.element_page import NAMES, SCENE, VIEW, page_of, pixels, sized
+from support.golden_files import GOLDEN
 
 from sinenerf.radiance.field import RadianceField
 
 pytestmark = [pytest.mark.slow, needs_chromium]
+SHAPE = GOLDEN / "relu.sine"
+LOSE = """() => {
+    const view = document.querySelector('sine-view');
+    window.lost = view.canvas.getContext('webgl2').getExtension('WEBGL_lose_context');
+    window.lost.loseContext(); }"""
 
 
 def test_a_scene_looks_as_python_renders_it(browser, tmp_path):
@@ -82,11 +88,93 @@ def test_a_lost_context_is_said_and_forgotten_when_it_comes_back(browser, tmp_pa
     line = f'<sine-view src="{shape[0].name}" quality="64" {sized(96, 72)}></sine-view>'
     with page_of(browser, line, tmp_path, [shape[0]]) as page:
         page.wait_for_function(f"{NAMES}.includes('load')")
-        page.evaluate("""() => {
-            const view = document.querySelector('sine-view');
-            window.lost = view.canvas.getContext('webgl2').getExtension('WEBGL_lose_context');
-            window.lost.loseContext(); }""")
+        page.evaluate(LOSE)
         page.wait_for_function(f"{VIEW}.note.textContent.includes('graphics context')")
         assert page.evaluate("window.seen.at(-1)[0]") == "error"
         page.evaluate("window.lost.restoreContext()")
         page.wait_for_function(f"{VIEW}.note.hidden")
+
+
+def test_a_lost_context_is_still_said_when_the_surface_arrives(browser, tmp_path):
+    """Two canvases of a gallery were blank without a word."""
+    is_hidden = "Object.defineProperty(document, 'hidden', { get: () => !window.isSeen });"
+    line = f'<sine-view src="{SHAPE.name}" quality="64" {sized(96, 72)}></sine-view>'
+    with page_of(browser, line, tmp_path, [SHAPE], is_hidden) as page:
+        page.wait_for_function(f"{VIEW}.note?.textContent.includes('decoding')")
+        page.evaluate(LOSE)
+        page.wait_for_function(f"{VIEW}.note.textContent.includes('graphics context')")
+        page.evaluate("window.isSeen = true; document.dispatchEvent(new Event('visibilitychange'))")
+        page.wait_for_function(f"{VIEW}.mesh")
+        assert page.evaluate(f"{VIEW}.note.textContent.includes('graphics context')")
+        assert page.evaluate(NAMES) == ["error"]
+        page.evaluate("window.lost.restoreContext()")
+        page.wait_for_function(f"{NAMES}.includes('load')")
+
+
+def test_the_background_is_any_css_colour_and_changes_with_the_attribute(browser, tmp_path):
+    line = f'<sine-view src="{SHAPE.name}" quality="64" background="#0f0" {sized(96, 72)}></sine-view>'
+    with page_of(browser, "<body style='background: #00f; --ink: #f00'>" + line, tmp_path, [SHAPE]) as page:
+        page.wait_for_function(f"{NAMES}.includes('load')")
+        for colour, shown in (
+            (None, (0, 1, 0)),
+            ("rgb(255 0 0 / 20%)", (0.2, 0, 0.8)),
+            ("var(--ink)", (1, 0, 0)),
+            ("transparent", (0, 0, 1)),
+            ("", (0, 0, 1)),
+        ):
+            if colour is not None:
+                page.evaluate(f"{VIEW}.setAttribute('background', '{colour}')")
+            page.wait_for_timeout(150)
+            np.testing.assert_allclose(pixels(page)[1, 1], shown, atol=0.02, err_msg=str(colour))
+
+
+def test_a_camera_that_is_no_three_numbers_leaves_the_view_as_it_is(browser, tmp_path):
+    line = f'<sine-view src="{SHAPE.name}" quality="64" {sized(96, 72)}></sine-view>'
+    with page_of(browser, line, tmp_path, [SHAPE]) as page:
+        page.wait_for_function(f"{NAMES}.includes('load')")
+
+        def shown(camera):
+            page.evaluate(f"{VIEW}.setAttribute('camera', '{camera}')")
+            page.wait_for_timeout(200)
+            return pixels(page)
+
+        placed = shown("30, 20, 3")
+        assert np.abs(placed - shown("0 0 5")).max() > 0.1
+        np.testing.assert_allclose(shown(" 30, 20, 3 "), placed, atol=0.02)
+        for camera in ("30deg 20deg 3", "30, 20", "30 20 0"):
+            np.testing.assert_allclose(shown(camera), placed, atol=0.02)
+
+
+def test_an_element_without_controls_promises_no_keys(browser, tmp_path):
+    line = f'<sine-view src="{SHAPE.name}" quality="64" controls="none" {sized(96, 72)}></sine-view>'
+    with page_of(browser, line, tmp_path, [SHAPE]) as page:
+        page.wait_for_function(f"{NAMES}.includes('load')")
+        said = f"[{VIEW}.canvas.tabIndex, {VIEW}.canvas.getAttribute('aria-label')]"
+        assert page.evaluate(said) == [-1, "A 3D shape."]
+        page.evaluate(f"{VIEW}.removeAttribute('controls')")
+        tab_index, label = page.evaluate(said)
+        assert tab_index == 0 and "arrow keys" in label
+
+
+def test_a_damaged_scene_is_one_error_however_many_cores(browser, tmp_path):
+    damaged = bytearray(SCENE.read_bytes())
+    damaged[len(damaged) // 2] ^= 255
+    (tmp_path / "damaged.sine").write_bytes(damaged)
+    (tmp_path / "page").mkdir()
+    line = f'<sine-view src="damaged.sine" {sized(96, 72)}></sine-view>'
+    cores = "Object.defineProperty(navigator, 'hardwareConcurrency', { get: () => 4 });"
+    with page_of(browser, line, tmp_path / "page", [tmp_path / "damaged.sine"], cores) as page:
+        page.wait_for_function(f"{NAMES}.includes('error')")
+        page.wait_for_timeout(500)
+        assert page.evaluate(NAMES) == ["error"] and page.workers == []
+
+
+def test_surfaces_that_are_given_up_leave_nothing_in_memory(browser, tmp_path):
+    count = """window.made = 0; const { createObjectURL } = URL;
+        URL.createObjectURL = (blob) => { window.made += 1; return createObjectURL(blob); };"""
+    line = f'<sine-view src="{SHAPE.name}" quality="64" {sized(96, 72)}></sine-view>'
+    with page_of(browser, line, tmp_path, [SHAPE], count) as page:
+        page.wait_for_function(f"{NAMES}.includes('load')")
+        page.evaluate(f"for (const level of ['0.47', '0.48', '0.49', '0.495']) {VIEW}.setAttribute('level', level)")
+        page.wait_for_function(f"{NAMES}.filter(name => name === 'load').length === 2")
+        assert page.evaluate("window.made") == 1

@@ -23,6 +23,12 @@ HIDE = """Object.defineProperty(document, 'hidden', { configurable: true, get: (
     window.hide = (isHidden) => {
         window.isHidden = isHidden; document.dispatchEvent(new Event('visibilitychange')); };"""
 
+LATE = """const fetchNow = window.fetch; window.fetch = async (name) => {
+    const answer = await fetchNow(name);
+    if (name.startsWith('late')) await new Promise((resolve) => (window.arrive = resolve));
+    return answer; };"""
+SHOW = "async (name) => document.querySelector('sine-view').show(await (await fetch(name)).bytes())"
+FACES = f"{VIEW}.mesh.indices.length"
 HIDE_SOON = "document.addEventListener('progress', () => hide(true), { capture: true, once: true });"
 
 
@@ -66,6 +72,45 @@ def test_the_poster_is_shown_until_the_first_picture_and_no_longer(browser, shap
         assert page.evaluate(f"{VIEW}.poster.hidden")
         page.evaluate(f"{VIEW}.setAttribute('poster', 'poster.png?other')")
         assert page.evaluate(f"{VIEW}.poster.hidden")
+
+
+@pytest.mark.parametrize("late", ["late.sine", "late and missing.sine"])
+def test_a_file_that_arrives_late_does_not_replace_the_one_shown_since(browser, tmp_path, late):
+    shutil.copy(GOLDEN / "sine.sine", tmp_path / "late.sine")
+    line = f'<sine-view src="{late}" quality="64" {sized(90, 90)}></sine-view>'
+    with page_of(browser, line, tmp_path, [GOLDEN / "relu.sine"], LATE) as page:
+        page.wait_for_function("Boolean(window.arrive)")  # a function would be called
+        page.evaluate(SHOW, "relu.sine")
+        page.wait_for_function(f"{NAMES}.includes('load')")
+        faces = page.evaluate(FACES)
+        page.evaluate("window.arrive()")
+        page.wait_for_timeout(700)
+        assert page.evaluate(NAMES) == ["progress", "load"] and page.evaluate(FACES) == faces
+        assert page.evaluate(f"{VIEW}.note.hidden")
+
+
+def test_nothing_is_left_of_a_file_while_the_next_is_on_its_way(browser, tmp_path):
+    (tmp_path / "poster.png").write_bytes(base64.b64decode(PIXEL))
+    line = f'<sine-view src="relu.sine" poster="poster.png" quality="64" {sized(90, 90)}></sine-view>'
+    with page_of(browser, line, tmp_path, [GOLDEN / "relu.sine"], LATE) as page:
+        page.wait_for_function(f"{NAMES}.includes('load')")
+        page.evaluate(f"{VIEW}.setAttribute('src', 'late and missing.sine')")
+        page.wait_for_function("Boolean(window.arrive)")  # a function would be called
+        assert page.evaluate(f"{VIEW}.mesh === undefined && !{VIEW}.poster.hidden")
+        page.evaluate("window.arrive()")
+        page.wait_for_function(f"{NAMES}.at(-1) === 'error'")
+
+
+def test_an_element_whose_file_changes_out_of_the_document_shows_the_new_one(browser, tmp_path):
+    line = f'<sine-view src="relu.sine" quality="64" {sized(90, 90)}></sine-view>'
+    with page_of(browser, line, tmp_path, [GOLDEN / "relu.sine", GOLDEN / "sine.sine"]) as page:
+        page.wait_for_function(f"{NAMES}.includes('load')")
+        faces = page.evaluate(FACES)
+        page.evaluate("""() => {
+            const view = document.querySelector('sine-view');
+            view.remove(); view.setAttribute('src', 'sine.sine'); document.body.append(view); }""")
+        page.wait_for_function(f"{NAMES}.filter(name => name === 'load').length === 2")
+        assert page.evaluate(FACES) != faces
 
 
 @pytest.mark.parametrize("handler", [SimpleHTTPRequestHandler, AnyOrigin], ids=["without CORS", "with CORS"])
@@ -129,3 +174,18 @@ def test_a_hidden_tab_neither_renders_nor_bakes_a_scene(browser, tmp_path):
         assert page.evaluate("window.asked") == asked and not page.evaluate(f"{NAMES}.includes('load')")
         page.evaluate("hide(false)")
         page.wait_for_function(f"{NAMES}.includes('load')")
+
+
+def test_a_scene_out_of_sight_neither_moves_nor_renders_nor_bakes(browser, tmp_path):
+    lines = (
+        f'<sine-view src="{SCENE.name}" quality="64" auto-rotate {sized(96, 72)}></sine-view><p {sized(10, 4000)}></p>'
+    )
+    with page_of(browser, lines, tmp_path, [SCENE], HIDE.replace("IS_HIDDEN", "false")) as page:
+        page.wait_for_function(f"{NAMES}.includes('progress')")
+        page.evaluate("scrollTo(0, 4000)")
+        page.wait_for_timeout(500)  # the turns at hand end
+        before = page.evaluate("[window.asked, window.seen.length]")
+        page.wait_for_timeout(700)
+        assert page.evaluate("[window.asked, window.seen.length]") == before
+        page.evaluate("scrollTo(0, 0)")
+        page.wait_for_function(f"window.asked > {before[0]} && window.seen.length > {before[1]}")

@@ -9,7 +9,7 @@ from sinenerf.viewer.layer_inspection import inspect_layers
 
 def test_matrices_singular_values_and_bytes_of_each_layer(shape):
     field = OccupancyField.load(shape[0])
-    layers = {layer["name"]: layer for layer in inspect_layers(shape[0], field)}
+    layers = {layer["name"]: layer for layer in inspect_layers(field, shape[0].read_bytes())}
     factored = layers["trunk.layers.1"]
     assert set(factored["pictures"]) == {"U", "V", "W"} and "k = 2" in factored["equation"]
     assert factored["stable_rank"] == pytest.approx(stable_rank(field.network.trunk.layers[1].weight))

@@ -12,6 +12,7 @@ from dataclasses import astuple
 
 import numpy as np
 import pytest
+import trimesh
 from PIL import Image
 from support.browser import needs_chromium
 from support.viewer_server import viewer_url
@@ -103,6 +104,7 @@ def test_shapes_and_their_controls(browser, shape):
         page.mouse.up()
 
         page.click("text=Network layers")
+        assert page.get_by_role("button", pressed=True).inner_text() == "Network layers"
         page.wait_for_selector("article .spectrum")
         assert page.locator("article").count() == 4  # first, two hidden, head
         assert page.locator(".matrix.U img").count() == 2
@@ -146,6 +148,36 @@ def test_a_failed_distance_request_is_reported_at_its_shape(browser, shape):
         page.wait_for_function("document.querySelector('.note').textContent === 'no distance'")
 
 
+def test_a_distance_chosen_before_the_files_have_arrived_colours_all_of_them(browser, shape, tmp_path):
+    trimesh.creation.torus(1.0, 0.38, 12, 8).export(tmp_path / "coarse.stl")
+    with viewer_url(tmp_path / "coarse.stl", "--original", shape[1]) as url, opened(browser, url) as page:
+        held = []
+        page.route("**/mesh?*", lambda route: held.append(route))
+        page.reload()
+        page.select_option("#colour", "distance")
+        while len(held) < 2:
+            page.wait_for_timeout(100)
+        for route in held:
+            route.continue_()
+        page.wait_for_function("inspector.page.views[0].distances")
+        assert len(page.locator(".ends").inner_text()) > 2
+
+
+def test_a_lost_graphics_context_is_said_until_it_comes_back(browser, shape):
+    expected = ("GPU stall", "software WebGL", "CONTEXT_LOST")
+    with viewer_url(shape[1]) as url, opened(browser, url, expected=expected) as page:
+        show_coarse_surfaces(page)
+        shown = pixels(page)
+        page.evaluate("""() => {
+            window.lost = document.getElementById('canvas').getContext('webgl2').getExtension('WEBGL_lose_context');
+            window.lost.loseContext(); }""")
+        page.get_by_text("graphics context").wait_for()
+        page.evaluate("window.lost.restoreContext()")
+        page.get_by_text("graphics context").wait_for(state="hidden")
+        page.wait_for_timeout(300)
+        assert np.abs(pixels(page) - shown).max() <= 3
+
+
 def test_a_long_status_does_not_resize_the_stage(browser, shape):
     with viewer_url(shape[0]) as url, opened(browser, url) as page:
         show_coarse_surfaces(page)
@@ -186,6 +218,22 @@ def test_a_scene_is_coarse_while_moving_and_refined_at_rest(browser, scene_file)
             page.evaluate("window.sides = []")
             page.select_option("#output", output)
             page.wait_for_function("window.sides.at(-1) === 192")
+
+
+def test_scenes_that_are_left_before_their_files_arrive_leave_no_workers(browser, scene_file):
+    with viewer_url(scene_file) as url, opened(browser, url) as page:
+        page.wait_for_function("document.querySelector('.picture')?.dataset.side > 0")
+        workers = len(page.workers)
+        page.check("#playing")
+        page.evaluate("""() => {
+            const fetchNow = window.fetch;
+            window.fetch = async (...call) => {
+                await new Promise((resolve) => setTimeout(resolve, 300));
+                return fetchNow(...call); };
+            for (let turn = 0; turn < 3; turn++) inspector.show(inspector.page.state, inspector.shown); }""")
+        page.wait_for_function("inspector.page.views[0].picture")
+        page.wait_for_timeout(700)
+        assert len(page.workers) == workers and not page.is_checked("#playing")
 
 
 def test_layers_are_listed_once_however_often_they_are_requested(browser, shape, tmp_path):
@@ -289,3 +337,19 @@ def test_marks_are_opened_from_the_keyboard_one_beside_the_other(browser, shape,
         marks.last.focus()
         page.keyboard.press("Space")
         page.wait_for_function("document.querySelectorAll('.label').length === 2")
+
+
+def test_of_two_axes_chosen_at_once_the_last_is_drawn(browser, shape, tmp_path):
+    job = Job("shapes", "torus", "sine", "field", {"width": 32, "rank": 1})
+    Result(*astuple(job), {"iou": 0.9}, {"total": 1000}, 900, 3.0).save(job.path(tmp_path))
+    with viewer_url(tmp_path) as url, opened(browser, url) as page:
+        page.wait_for_selector(".mark")
+        held = []
+        page.route("**/plot?axis=parameters*", lambda route: held.append(route))
+        page.get_by_role("button", name="parameters").click()
+        page.get_by_role("button", name="seconds").click()
+        page.wait_for_selector("#marks-0-seconds-0.mark")
+        held[0].continue_()
+        page.wait_for_timeout(700)
+        assert page.locator("#marks-0-seconds-0.mark").count() == 1
+        assert page.get_by_role("button", name="seconds", pressed=True).count() == 1

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import astuple
 
 import pytest
+import trimesh
 from support.commands import call_sinenerf
 from support.viewer_server import respond
 
@@ -38,3 +39,12 @@ def test_a_file_that_is_not_a_result_is_skipped_with_a_message(result_keys, tmp_
     (tmp_path / "broken.json").write_text("{")
     lines = call_sinenerf("view", tmp_path, "--host", "192.0.2.1", "--no-browser").stderr.splitlines()
     assert len(lines) == 2 and lines[0].startswith(f"sinenerf: skipped: {tmp_path}/broken.json: is damaged")
+
+
+def test_what_results_of_scenes_have_no_use_for_is_refused(tmp_path):
+    job = Job("photographs", "room", "sine", "nerf", {"rank": 4})
+    Result(*astuple(job), {"psnr": 20.0}, {"total": 5000}, 900, 60.0).save(job.path(tmp_path))
+    trimesh.creation.box().export(tmp_path / "box.ply")
+    for original, up, option in ((tmp_path / "box.ply", None, "--original"), (None, "z", "--up")):
+        with pytest.raises(ValueError, match=f"scenes alone, for which {option} does nothing"):
+            open_api([tmp_path], original, up)

@@ -146,6 +146,43 @@ def test_what_a_link_says_of_its_shape_is_copied_with_it_and_ends_with_it(page, 
 
 @pytest.mark.slow
 @needs_chromium
+@pytest.mark.parametrize("answer", [{"path": GOLDEN / "sine.sine"}, {"status": 404}], ids=["found", "missing"])
+def test_a_file_named_by_the_address_that_arrives_late_does_not_replace_the_one_chosen_since(browser, answer):
+    """The page saved one shape under the name of the other."""
+    context = browser.new_context(viewport={"width": 320, "height": 320})
+    page, late = context.new_page(), []
+    page.route("http://page.test/**", lambda route: route.fulfill(path=PAGE))
+    page.route("**/late.sine", lambda route: late.append(route))
+    with page.expect_request("**/late.sine"):
+        page.goto("http://page.test/?src=late.sine")
+    choose(page, GOLDEN / "relu.sine")
+    faces = page.evaluate("view.mesh.indices.length")
+    late[0].fulfill(**answer)
+    page.wait_for_timeout(700)
+    assert (
+        page.evaluate("view.mesh?.indices.length") == faces and page.evaluate("document.body.dataset.state") == "loaded"
+    )
+    context.close()
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_of_two_files_dropped_at_once_the_last_is_shown(page):
+    page.add_init_script(
+        """const { arrayBuffer } = Blob.prototype; Blob.prototype.arrayBuffer = async function () {
+        if (this.size === FIRST) await new Promise((resolve) => (window.arrive = resolve));
+        return arrayBuffer.call(this); };""".replace("FIRST", str((GOLDEN / "sine.sine").stat().st_size))
+    )
+    page.goto(PAGE.as_uri())
+    page.set_input_files("#file", GOLDEN / "sine.sine")
+    choose(page, GOLDEN / "relu.sine")
+    page.evaluate("window.arrive()")
+    page.wait_for_timeout(300)
+    assert page.title() == "relu.sine"
+
+
+@pytest.mark.slow
+@needs_chromium
 def test_without_a_clipboard_the_address_holds_the_file(browser, shape):
     """At a plain http address the button threw, unseen."""
     context = browser.new_context()
@@ -209,6 +246,7 @@ def test_links_and_elements_are_printed(shape, scene_file):
     done = call_sinenerf("view", shape[0], scene_file, "--embed")
     script, first, second = done.stdout.splitlines()
     assert done.returncode == 0 and script.endswith('src="sine-view.js"></script>') and "sine-view.js" in done.stderr
+    assert "python -m http.server" in done.stderr
     assert first.startswith('<sine-view src="torus.sine"') and 'alt="3D shape torus"' in first
     assert second.startswith(f'<sine-view src="{scene_file.name}"') and "up=" not in second
     assert 'alt="3D scene' in second

@@ -25,20 +25,26 @@ export class RenderPool {
   #resume = () => this.#start();
   /** @type {GpuRenderer | undefined} */
   #gpu;
+  #isPaused = false;
   #isClosed = false;
 
   /** Whether baking takes every second turn from the picture at hand; else it waits for the picture. */
   sharesTurns = false;
 
-  /** @param {Uint8Array} data a scene's file @param {(message: string) => void} fail */
+  /** @param {Uint8Array} data a scene's file @param {(message: string) => void} fail called once: nothing is rendered afterwards */
   constructor(data, fail) {
     this.data = data;
+    const end = (/** @type {string} */ message) => {
+      if (this.#isClosed) return; // each worker says the same of a damaged file
+      this.close();
+      fail(message);
+    };
     /** @type {Promise<Scene>} of the file, once a worker has decoded it */
     this.scene = new Promise((resolve) => {
       const count = Math.max(1, Math.min(MOST_WORKERS, navigator.hardwareConcurrency || 2));
       this.workers = Array.from({ length: count }, (_, index) => {
         const receive = (/** @type {any} */ reply) => (reply.scene ? resolve(reply.scene) : this.#finish(index, reply));
-        const worker = startWorker(workerSource, receive, fail);
+        const worker = startWorker(workerSource, receive, end);
         worker.postMessage({ file: data });
         return worker;
       });
@@ -122,10 +128,16 @@ export class RenderPool {
     });
   }
 
+  /** Give no worker a turn while nobody can see its outcome. @param {boolean} isPaused */
+  pause(isPaused) {
+    this.#isPaused = isPaused;
+    this.#start();
+  }
+
   /** Give each idle worker a turn, unless nobody can see its outcome. */
   #start() {
     this.workers?.forEach((worker, index) => {
-      if (this.#busy[index] || document.hidden) return;
+      if (this.#busy[index] || document.hidden || this.#isPaused) return;
       const { picture, baking } = this.#waiting;
       const isBaking = baking.length > 0 && (!picture.length || (this.sharesTurns && !this.#wasBaking));
       const turn = (isBaking ? baking : picture).shift();

@@ -4,6 +4,7 @@ import { PerspectiveCamera, Vector3 } from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 
 import { focusOf, positionOnPath, upOf } from "../field/camera.js";
+import { orbitOf } from "./camera_attribute.js";
 import { OUTPUTS } from "./outputs.js";
 import { ProgressivePicture } from "./progressive_picture.js";
 import { RenderPool } from "./render_pool.js";
@@ -17,13 +18,15 @@ const DEFAULT_PIXELS = 640; // at most, unless asked for: some seconds on two co
 const DEGREE = Math.PI / 180;
 
 export class SceneView {
-  static label = "A 3D scene. The arrow keys move the camera; + and - bring it closer and take it away.";
+  static label = "A 3D scene.";
+  static keys = "The arrow keys move the camera; + and - bring it closer and take it away.";
 
   /** @type {Capture | undefined} */
   #capture;
   /** About which the camera turns. */
   #up = new Vector3(0, 1, 0);
   #isPlaying = false;
+  #isPaused = false;
   /** What the attributes said last: the camera stays where a person has put it. @type {{ place?: string, isPlaying?: boolean }} */
   #asked = {};
   #isLoaded = false;
@@ -86,12 +89,12 @@ export class SceneView {
   /** Around the home view: degrees around, degrees above, and the distance as a multiple of home's. @param {string} place */
   #place(place) {
     const capture = /** @type {Capture} */ (this.#capture);
-    const [around, above, distance] = place.split(/[\s,]+/).map(Number);
+    const orbit = orbitOf(place);
     const target = new Vector3(...focusOf(capture));
     const right = new Vector3(...[0, 3, 6].map((row) => capture.rotation[row]));
     const arm = new Vector3(...capture.position).sub(target);
-    if (Number.isFinite(distance)) {
-      arm.multiplyScalar(distance).applyAxisAngle(right, -above * DEGREE).applyAxisAngle(this.#up, around * DEGREE);
+    if (orbit) {
+      arm.multiplyScalar(orbit.distance).applyAxisAngle(right, -orbit.phi * DEGREE).applyAxisAngle(this.#up, orbit.theta * DEGREE);
     }
     this.camera.up.copy(this.#up);
     this.#look(arm.add(target), target);
@@ -121,7 +124,7 @@ export class SceneView {
   #play() {
     let last = performance.now();
     const step = (/** @type {number} */ now) => {
-      if (!this.#isPlaying || !this.#capture) return;
+      if (!this.#isPlaying || this.#isPaused || !this.#capture) return;
       this.#angle += (Math.min(0.1, (now - last) / 1000) / PATH_SECONDS) * 2 * Math.PI; // a hidden tab has no frames
       last = now;
       this.camera.position.set(.../** @type {[number, number, number]} */ (positionOnPath(this.#capture, this.#angle)));
@@ -130,6 +133,13 @@ export class SceneView {
     };
     if (this.#frame !== undefined) cancelAnimationFrame(this.#frame);
     this.#frame = requestAnimationFrame(step);
+  }
+
+  /** Move, render and bake nothing while nobody can see it. @param {boolean} isPaused */
+  pause(isPaused) {
+    this.#isPaused = isPaused;
+    this.pool.pause(isPaused);
+    if (this.#isPlaying) this.#play();
   }
 
   redraw() {

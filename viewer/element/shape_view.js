@@ -1,5 +1,6 @@
 /** A shape inside <sine-view>: a worker finds its surface, coarse first, and the stage draws it. */
 
+import { orbitOf } from "./camera_attribute.js";
 import { Stage } from "./stage.js";
 import { findSurface } from "./surface_worker.js";
 
@@ -8,7 +9,8 @@ import { findSurface } from "./surface_worker.js";
 const QUALITIES = [64, 128, 256];
 
 export class ShapeView {
-  static label = "A 3D shape. The arrow keys turn it; + and - bring it closer and take it away.";
+  static label = "A 3D shape.";
+  static keys = "The arrow keys turn it; + and - bring it closer and take it away.";
 
   /** @type {Worker | undefined} */
   #worker;
@@ -39,20 +41,13 @@ export class ShapeView {
     this.fail = fail;
     this.#element = element;
     this.#extract(); // by a worker, while this thread waits for WebGL
+    const lose = () => fail("the browser has taken the graphics context away; it may come back by itself, or after a reload");
     try {
-      this.stage = new Stage(canvas);
+      this.stage = new Stage(canvas, lose, () => this.#tell());
     } catch (error) {
       this.#worker?.terminate();
       throw error;
     }
-    canvas.addEventListener("webglcontextlost", (event) => {
-      event.preventDefault(); // so that it can come back
-      fail("the browser has taken the graphics context away; it may come back by itself, or after a reload");
-    });
-    canvas.addEventListener("webglcontextrestored", () => {
-      this.stage.redraw();
-      if (this.#progress) report(this.#progress);
-    });
     this.resize();
   }
 
@@ -64,12 +59,12 @@ export class ShapeView {
   dress(element) {
     const { stage } = this;
     stage.setUp(this.up);
-    stage.setBackground(element.getAttribute("background"));
     stage.controls.enabled = element.getAttribute("controls") !== "none";
     stage.controls.autoRotate = element.hasAttribute("auto-rotate") && !matchMedia("(prefers-reduced-motion)").matches;
-    const [theta, phi, distance] = (element.getAttribute("camera") ?? "").split(/[\s,]+/).map(Number);
-    if (Number.isFinite(distance) && this.#camera !== element.getAttribute("camera")) stage.setOrbit({ theta, phi, distance });
-    this.#camera = element.getAttribute("camera"); // the camera stays where a person has put it
+    const camera = element.getAttribute("camera");
+    const orbit = camera === this.#camera ? undefined : orbitOf(camera);
+    if (orbit) stage.setOrbit(orbit);
+    this.#camera = camera; // which stays where a person has put it
     stage.redraw();
     this.#extract();
   }
@@ -96,7 +91,17 @@ export class ShapeView {
     this.stage.show({ positions, indices, normals });
     this.mesh = { positions: positions.map((x, i) => x * scale + centre[i % 3]), indices };
     this.#progress = { cells, faces: indices.length / 3, isLast };
-    this.report(this.#progress);
+    this.#tell();
+  }
+
+  /** Report the surface that is shown, if there is one. */
+  #tell() {
+    if (this.#progress && !this.stage.isLost) this.report(this.#progress);
+  }
+
+  /** @param {boolean} isPaused */
+  pause(isPaused) {
+    this.stage.pause(isPaused);
   }
 
   resize() {

@@ -4,10 +4,9 @@
  * Attributes: src (URL of a .sine file), camera ("degrees around, degrees above, distance"; of a scene, from its home
  * view, with the distance as a multiple of home's), auto-rotate (a shape turns; the camera of a scene follows its path),
  * controls ("none" for none), background (a CSS colour), poster (URL of a picture shown until the first of ours), alt
- * (what a screen reader says), quality (of a shape: 64, 128 or 256 cells a side; of a scene: pixels of the longer side).
- * Of shapes: level (occupancy of the surface, 0.5) and up (y, z, -y, ...; by default as
- * the file says). Of scenes: output (rgb, depth, accumulation
- * or normals) and, before the file is shown, renderer ("wasm", or "webgpu" even where that is software).
+ * (what a screen reader says), quality (of a shape: 64, 128 or 256 cells a side; of a scene: pixels of the longer side,
+ * at most 1024). Of shapes: level (occupancy of the surface, 0.5) and up (y, z, -y, ...; by default as the file says).
+ * Of scenes: output (rgb, depth, accumulation or normals) and, before the file is shown, renderer ("wasm", or "webgpu" even where that is software).
  * Events: progress ({ cells, faces } or { width, height }) for each mesh or picture, load for the last one, error
  * ({ message }). Nothing is fetched before the element comes near the window.
  */
@@ -42,11 +41,14 @@ export class SineView extends HTMLElement {
   /** @type {Uint8Array | undefined} */
   #data;
   #resizes = new ResizeObserver(() => this.#view?.resize());
-  #nearness = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && this.#start(), {
+  #nearness = new IntersectionObserver((entries) => this.#passed(entries[entries.length - 1].isIntersecting), {
     rootMargin: `${NEAR}px`,
   });
+  #isNear = false;
   #isStarted = false;
   #hasPicture = false;
+  /** Of files asked for: what arrives of an earlier one is left. */
+  #run = 0;
 
   constructor() {
     super();
@@ -68,36 +70,36 @@ export class SineView extends HTMLElement {
   connectedCallback() {
     this.#resizes.observe(this);
     this.#nearness.observe(this);
-    if (document.readyState !== "loading" && this.#isNear()) this.#start(); // the observer waits for a frame
+    if (document.readyState !== "loading" && this.#isInReach()) this.#passed(true); // the observer waits for a frame
   }
 
   disconnectedCallback() {
     this.#resizes.disconnect();
     this.#nearness.disconnect();
-    this.#view?.dispose();
-    this.#view = undefined;
-    this.#isStarted = false;
+    this.#close();
+    this.#isNear = this.#isStarted = false;
   }
 
   /** @param {string} name */
   attributeChangedCallback(name) {
-    if (name === "alt") this.#label();
     if (name === "poster") {
       this.poster.src = this.getAttribute("poster") ?? "";
       this.#showPoster();
     }
-    if (!this.#isStarted) return;
     if (name === "src") {
+      this.#close();
       this.#data = undefined;
-      this.#load();
-    } else this.#view?.dress(this);
+      if (this.#isStarted) this.#load();
+    } else this.#dress();
   }
 
   /** Show the bytes of a .sine file in place of one at a URL. @param {Uint8Array} data */
   show(data) {
+    this.#close();
     this.#data = data;
-    if (this.#isStarted) this.#open(data);
-    else if (this.#isNear()) this.#start();
+    const wasStarted = this.#isStarted;
+    if (this.#isInReach()) this.#passed(true); // the observer waits for a frame
+    if (wasStarted) this.#open(data);
   }
 
   /** The finest mesh so far, in the coordinates of the shape that was fitted; undefined for a scene. */
@@ -110,28 +112,44 @@ export class SineView extends HTMLElement {
     return this.#view instanceof ShapeView ? this.#view.up : undefined;
   }
 
-  #isNear() {
+  #isInReach() {
     const { left, right, top, bottom } = this.getBoundingClientRect();
     return right > left && right > -NEAR && bottom > -NEAR && left < innerWidth + NEAR && top < innerHeight + NEAR;
   }
 
-  #start() {
-    if (this.#isStarted) return;
+  /** The element has come near the window, or left it: what nobody can see is not worked on. @param {boolean} isNear */
+  #passed(isNear) {
+    this.#isNear = isNear;
+    this.#view?.pause(!isNear);
+    if (!isNear || this.#isStarted) return;
     this.#isStarted = true;
     if (this.#data) this.#open(this.#data);
     else this.#load();
   }
 
+  /** Leave nothing of the file that is shown, or on its way. */
+  #close() {
+    this.#run += 1;
+    this.#view?.dispose();
+    this.#view = undefined;
+    this.#hasPicture = false;
+    this.#renewCanvas(); // the one before has its last picture
+    this.#showPoster();
+    this.#say("");
+  }
+
   async #load() {
     const source = this.getAttribute("src");
     if (!source) return;
+    const run = this.#run;
     this.#say("loading …");
     try {
       const response = await fetch(source);
       if (!response.ok) throw new Error(`the server answers ${response.status} for ${source}`);
       const data = new Uint8Array(await response.arrayBuffer());
-      if (source === this.getAttribute("src")) this.show(data);
+      if (run === this.#run) this.#open((this.#data = data));
     } catch (error) {
+      if (run !== this.#run) return;
       const isNetwork = error instanceof TypeError; // what fetch throws when there is no answer, or one without CORS
       this.#fail(isNetwork ? `${source} cannot be fetched: no such server, or it does not allow this page (CORS)` : messageOf(error));
     }
@@ -139,9 +157,6 @@ export class SineView extends HTMLElement {
 
   /** @param {Uint8Array} data */
   #open(data) {
-    this.#view?.dispose();
-    this.#view = undefined;
-    this.#renewCanvas(); // a canvas has either WebGL or pixels
     this.#say("decoding …");
     const report = (/** @type {{ isLast: boolean }} */ progress) => this.#receive(progress);
     const fail = (/** @type {string} */ message) => this.#fail(message);
@@ -152,14 +167,22 @@ export class SineView extends HTMLElement {
       this.#fail("this browser has no WebGL, which shows 3D shapes");
       return;
     }
-    this.#label();
+    this.#dress();
+    this.#view.pause(!this.#isNear);
+  }
+
+  /** Bring canvas and view in line with the attributes. */
+  #dress() {
+    const isSteered = this.getAttribute("controls") !== "none";
+    const { label, keys } = this.#view instanceof SceneView ? SceneView : ShapeView;
+    this.canvas.tabIndex = isSteered ? 0 : -1;
+    this.canvas.setAttribute("aria-label", this.getAttribute("alt") ?? (isSteered ? `${label} ${keys}` : label));
     this.canvas.style.background = this.getAttribute("background") ?? "";
-    this.#view.dress(this);
+    this.#view?.dress(this);
   }
 
   #renewCanvas() {
     const canvas = document.createElement("canvas");
-    canvas.tabIndex = 0;
     canvas.setAttribute("role", "img");
     canvas.addEventListener("keydown", (event) => this.#view && orbitByKey(event, this.#view.controls));
     this.canvas.replaceWith(canvas);
@@ -177,11 +200,6 @@ export class SineView extends HTMLElement {
 
   #showPoster() {
     this.poster.hidden = this.#hasPicture || !this.getAttribute("poster");
-  }
-
-  #label() {
-    const label = this.#view instanceof SceneView ? SceneView.label : ShapeView.label;
-    this.canvas.setAttribute("aria-label", this.getAttribute("alt") ?? label);
   }
 
   /** @param {string} text @param {boolean} [isError] */

@@ -1,7 +1,7 @@
 /** One canvas with one shape: light, camera and orbit controls. Draws only when something has changed. */
 
 import {
-  BufferAttribute, BufferGeometry, Color, DirectionalLight, DoubleSide, HemisphereLight, Mesh, MeshStandardMaterial,
+  BufferAttribute, BufferGeometry, DirectionalLight, DoubleSide, HemisphereLight, Mesh, MeshStandardMaterial,
   PerspectiveCamera, Scene, WebGLRenderer,
 } from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
@@ -13,11 +13,21 @@ const FIELD_OF_VIEW = 34; // degrees, of the shorter side
 const DISTANCE = 4.4; // of the camera from the middle of the cube
 const TURN_SECONDS = 20; // of one revolution of `auto-rotate`
 
-/** @typedef {{ theta: number, phi: number, distance: number }} Orbit degrees around and above, and cube units */
-
 export class Stage {
-  /** @param {HTMLCanvasElement} canvas @throws {Error} the browser has no WebGL */
-  constructor(canvas) {
+  #listening = new AbortController();
+  #isPaused = false;
+  /** Whether the graphics context has been given back, or will be. */
+  #isLent = false;
+  /** Whether the context is on its way, there or back. */
+  #isMoving = false;
+
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {() => void} lose called when the browser takes the graphics context away
+   * @param {() => void} regain called when it has given it back
+   * @throws {Error} the browser has no WebGL
+   */
+  constructor(canvas, lose, regain) {
     this.renderer = new WebGLRenderer({ canvas, antialias: true, alpha: true });
     this.scene = new Scene();
     this.camera = new PerspectiveCamera(FIELD_OF_VIEW, 1, 0.01, 100);
@@ -33,6 +43,44 @@ export class Stage {
     this.controls.addEventListener("change", () => this.redraw());
     this.setOrbit({ theta: 17, phi: 12, distance: DISTANCE });
     this.renderer.compile(this.scene, this.camera); // by the graphics process, while the surface is sought
+    const { signal } = this.#listening;
+    canvas.addEventListener("webglcontextlost", () => { // which three.js keeps from being final
+      if (this.#isLent) setTimeout(() => this.#arrived()); // nothing can be asked for before this event has ended
+      else lose();
+    }, { signal });
+    canvas.addEventListener("webglcontextrestored", () => {
+      this.redraw();
+      if (!this.#isLent) regain();
+      this.#isLent = false;
+      this.#arrived();
+    }, { signal });
+  }
+
+  /** Whether the browser has taken the graphics context away. */
+  get isLost() {
+    return !this.#isLent && this.renderer.getContext().isContextLost();
+  }
+
+  /** Stand still while nobody can see the shape, without a graphics context: a browser has 16 of them, or 8. @param {boolean} isPaused */
+  pause(isPaused) {
+    this.#isPaused = isPaused;
+    this.#moveContext();
+    this.redraw();
+  }
+
+  #arrived() {
+    this.#isMoving = false;
+    this.#moveContext();
+  }
+
+  /** Give the context back, or ask for one, unless an earlier wish is still on its way. */
+  #moveContext() {
+    if (this.#isMoving || this.isLost || this.#isPaused === this.#isLent) return;
+    this.#isMoving = true;
+    if (this.#isPaused) {
+      this.#isLent = true;
+      this.renderer.forceContextLoss();
+    } else this.renderer.forceContextRestore();
   }
 
   /** Show a surface in place of the one before. @param {import("../field/surface.js").Mesh & { normals: Float32Array }} surface */
@@ -52,13 +100,7 @@ export class Stage {
     this.redraw();
   }
 
-  /** @param {string | null} colour of CSS; null for none */
-  setBackground(colour) {
-    this.scene.background = colour ? new Color(colour) : null;
-    this.redraw();
-  }
-
-  /** @param {Orbit} orbit */
+  /** @param {import("./camera_attribute.js").Orbit} orbit with the distance in units of the cube */
   setOrbit({ theta, phi, distance }) {
     const [around, above] = [(theta * Math.PI) / 180, (phi * Math.PI) / 180];
     const flat = distance * Math.cos(above);
@@ -88,7 +130,7 @@ export class Stage {
     this.frame ??= requestAnimationFrame(() => {
       this.frame = undefined;
       this.renderer.render(this.scene, this.camera);
-      if (this.controls.autoRotate) this.controls.update(); // which asks for the next frame
+      if (this.controls.autoRotate && !this.#isPaused) this.controls.update(); // which asks for the next frame
     });
   }
 
@@ -97,6 +139,8 @@ export class Stage {
     this.controls.dispose();
     this.mesh.geometry.dispose();
     this.material.dispose();
+    this.#listening.abort();
     this.renderer.dispose();
+    if (!this.renderer.getContext().isContextLost()) this.renderer.forceContextLoss(); // or it would be one of the 16
   }
 }

@@ -30,7 +30,7 @@ function section(id) {
 
 /** @param {string | undefined} name */
 function openTab(name) {
-  for (const button of tabs()) button.setAttribute("aria-selected", String(button.dataset.tab === name));
+  for (const button of tabs()) button.setAttribute("aria-pressed", String(button.dataset.tab === name));
   displaySection.hidden = name !== "display";
   section("layers").hidden = name !== "layers";
   if (name === "layers") layersPage?.show(shown);

@@ -11,6 +11,7 @@ export class PlotPage {
   #dataset = "";
   /** Of which fields are shown. @type {string | undefined} */
   #opened;
+  #run = 0;
 
   /** @param {HTMLElement} container @param {(asset: Asset, beside: boolean) => void} open */
   constructor(container, open) {
@@ -34,14 +35,16 @@ export class PlotPage {
 
   /** @param {string} axis */
   async show(axis) {
-    for (const button of this.axes.children) button.setAttribute("aria-selected", String(button.textContent === axis));
+    const run = ++this.#run;
+    for (const button of this.axes.children) button.setAttribute("aria-pressed", String(button.textContent === axis));
     try {
       const { svg, notes, datasets, dataset } = await requestJson("/plot", { axis, dataset: this.#dataset });
+      if (run !== this.#run) return; // a later click has taken over
       this.listDatasets(datasets, dataset, axis);
       this.drawing.innerHTML = svg; // drawn by the server
       for (const [id, note] of /** @type {[string, Note][]} */ (Object.entries(notes))) this.addListeners(document.getElementById(id), note);
     } catch (error) {
-      this.drawing.textContent = messageOf(error);
+      if (run === this.#run) this.drawing.textContent = messageOf(error);
     }
   }
 
@@ -52,7 +55,7 @@ export class PlotPage {
     this.datasets.replaceChildren(
       ...datasets.map((name) => {
         const button = element("button", "", name);
-        button.setAttribute("aria-selected", String(name === current));
+        button.setAttribute("aria-pressed", String(name === current));
         button.addEventListener("click", () => {
           this.#dataset = name;
           this.show(axis);

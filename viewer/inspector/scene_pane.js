@@ -17,6 +17,7 @@ export class ScenePane {
   pool;
   /** @type {ProgressivePicture | undefined} */
   picture;
+  #isDisposed = false;
 
   /** @param {import("./requests.js").Asset} asset @param {import("./scenes_page.js").ScenesPage} page */
   constructor(asset, page) {
@@ -30,6 +31,7 @@ export class ScenePane {
   async load() {
     try {
       const data = new Uint8Array(await request("/file", { asset: this.asset.id }));
+      if (this.#isDisposed) return;
       const file = decode(data);
       if (file.kind !== "radiance") throw new Error("The file holds no scene");
       this.capture = file.capture;
@@ -56,6 +58,7 @@ export class ScenePane {
   }
 
   dispose() {
+    this.#isDisposed = true;
     this.picture?.dispose();
     this.pool?.close();
   }

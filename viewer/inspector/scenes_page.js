@@ -40,7 +40,7 @@ export class ScenesPage {
   leave() {
     for (const view of this.views) view.dispose();
     this.views = [];
-    this.settings.playing = false;
+    this.settings.playing = this.playing.checked = false;
   }
 
   /** @param {Asset[]} assets */

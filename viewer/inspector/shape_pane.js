@@ -71,6 +71,7 @@ export class ShapePane {
     try {
       if (this.asset.kind === "mesh") await this.loadMesh();
       else await this.findSurface(settings, load);
+      if (settings.colour === "distance" && !this.distances) await this.loadDistances();
     } catch (error) {
       this.showError(error);
     }
@@ -103,7 +104,6 @@ export class ShapePane {
       };
       this.#worker = findSurface({ data, level, cells: resolution }, receive, (message) => reject(new Error(message)));
     }));
-    if (this.page.settings.colour === "distance") await this.loadDistances();
   }
 
   async #fetchFile() {
@@ -128,6 +128,7 @@ export class ShapePane {
       if (vertices !== this.vertices) return; // of an earlier surface
       Object.assign(this, { diagonal, distances });
       this.#paintedRange = null;
+      this.page.panel.updateLegend();
     } catch (error) {
       this.showError(error);
     }

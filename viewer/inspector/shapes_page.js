@@ -5,7 +5,7 @@ import { DirectionalLight, Group, HemisphereLight, Scene, Vector3, Vector4, WebG
 import { panel } from "./panel.js";
 import { ShapePane } from "./shape_pane.js";
 import { OWN, ShapesPanel } from "./shapes_panel.js";
-import { BASE_FOV, countDrawing } from "./stage.js";
+import { BASE_FOV, countDrawing, element } from "./stage.js";
 
 /** @typedef {import("./stage.js").Pane<ShapePane>} Pane */
 /** @typedef {typeof SETTINGS} Settings */
@@ -31,7 +31,12 @@ export class ShapesPage {
     this.scene.add(this.root);
     this.renderer = new WebGLRenderer({ canvas: this.stage.canvas, antialias: true });
     this.renderer.localClippingEnabled = true;
-    this.renderer.setPixelRatio(Math.min(2, devicePixelRatio));
+    this.loss = element("p", "error", "The browser has taken the graphics context away; it may come back by itself, or after a reload");
+    this.loss.hidden = true;
+    this.stage.canvas.after(this.loss);
+    for (const change of ["webglcontextlost", "webglcontextrestored"]) {
+      this.stage.canvas.addEventListener(change, () => this.stage.redraw());
+    }
     this.ambient = new HemisphereLight("#ffffff", "#a39787", 1.1);
     this.light = new DirectionalLight("#ffffff", 2.2);
     this.camera = this.stage.camera;
@@ -61,6 +66,7 @@ export class ShapesPage {
       view.dispose();
     }
     this.views = [];
+    this.loss.hidden = true;
   }
 
   /** Show these assets instead of those shown before. @param {import("./requests.js").Asset[]} assets */
@@ -110,7 +116,6 @@ export class ShapesPage {
       for (const view of this.views) {
         if (view.geometry && !view.distances) await view.loadDistances();
       }
-      this.panel.updateLegend();
     }
     this.stage.redraw();
   }
@@ -126,8 +131,13 @@ export class ShapesPage {
   draw() {
     const box = this.stage.canvas.getBoundingClientRect();
     if (!box.width) return;
-    if (this.#size !== `${box.width} ${box.height}`) this.renderer.setSize(box.width, box.height, false);
-    this.#size = `${box.width} ${box.height}`;
+    this.loss.hidden = !this.renderer.getContext().isContextLost();
+    const size = `${box.width} ${box.height} ${devicePixelRatio}`; // which zooming and other monitors change
+    if (this.#size !== size) {
+      this.renderer.setPixelRatio(Math.min(2, devicePixelRatio));
+      this.renderer.setSize(box.width, box.height, false);
+    }
+    this.#size = size;
     this.setLight();
     this.views.forEach((view, index) => view.applySettings(this.settings, this.overlaid, index === 0));
     this.renderer.setScissorTest(true);

@@ -29,6 +29,8 @@ const link = element("link");
 const offer = link.textContent;
 /** The file that is shown. @type {{ name: string, data: Uint8Array } | undefined} */
 let shown;
+/** Files asked for so far: one that is read late gives way to those after it. */
+let asked = 0;
 
 /** @param {string} name @param {Uint8Array} data @param {URLSearchParams} [words] of the address */
 function show(name, data, words) {
@@ -40,7 +42,9 @@ function show(name, data, words) {
 
 /** Leave nothing of the file before. @param {string} name @param {string} facts @param {URLSearchParams} [words] of the address */
 function begin(name, facts, words = new URLSearchParams()) {
+  asked += 1;
   shown = undefined;
+  view.removeAttribute("src");
   element("welcome").hidden = true;
   element("downloads").hidden = element("scene").hidden = link.hidden = true;
   link.textContent = offer;
@@ -69,11 +73,11 @@ async function open(file) {
     refuse(file.name, `${file.size.toLocaleString("en")} bytes are more than a .sine file has`);
     return;
   }
-  try {
-    show(file.name, new Uint8Array(await file.arrayBuffer()));
-  } catch {
-    refuse(file.name, "This cannot be read. Choose a .sine file, not a folder");
-  }
+  const turn = (asked += 1);
+  const data = await file.arrayBuffer().catch(() => undefined);
+  if (turn !== asked) return;
+  if (data) show(file.name, new Uint8Array(data));
+  else refuse(file.name, "This cannot be read. Choose a .sine file, not a folder");
 }
 
 /** Show the file that the address holds, or names. */
@@ -118,8 +122,8 @@ async function saved(format) {
 /** @param {string} format */
 async function download(format) {
   const anchor = document.createElement("a");
-  anchor.href = URL.createObjectURL(new Blob([await saved(format)]));
   anchor.download = `${(shown?.name ?? element("name").textContent ?? "shape").replace(/\.sine$/, "")}.${format}`;
+  anchor.href = URL.createObjectURL(new Blob([await saved(format)]));
   anchor.click();
   URL.revokeObjectURL(anchor.href);
 }
