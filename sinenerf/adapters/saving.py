@@ -22,6 +22,9 @@ IGNORED = ("inference_mode", "peft_version", "auto_mapping", "revision", "init_l
 INITIALISATIONS = ("gaussian", "eva", "orthogonal", "mica")
 """PEFT's named `init_lora_weights` that leave the base model unchanged. The others move a part of its weights into the
 adapter, which is then useless with the original base model."""
+VECTOR_BITS = 14
+"""Least bits per value of vectors (DoRA's magnitudes, biases, a norm's weights), unlike those of matrices the base
+model's own values plus a change: rounded to few bits, they would change the model more than the adapter does."""
 Shapes = dict[str, tuple[int, ...]]
 
 
@@ -29,8 +32,8 @@ def save_adapter(model: PeftModel, path: str | Path, bits: float = 8.0, adapter_
     """Write an adapter, whole or not at all. Returns the size of the file in bytes.
 
     Args:
-        bits: bits per value if the values are Gaussian; each tensor is rounded to multiples of its own step. 32 keeps
-            float32.
+        bits: bits per value of a matrix if its values are Gaussian; each tensor is rounded to multiples of its own
+            step. Vectors, such as DoRA's magnitudes and biases, get 14. 32 keeps float32.
 
     Raises:
         ValueError: no such adapter; bits neither from 1 to 14 nor 32; a value is not finite; the format cannot hold
@@ -49,7 +52,8 @@ def save_adapter(model: PeftModel, path: str | Path, bits: float = 8.0, adapter_
         raise ValueError(f"{broken[0]}: holds values that are not finite. Save the adapter as it was before they arose")
     shapes: Shapes = {name: value.shape for name, value in values.items()}
     header = AdapterHeader(_settings(_portable(config, shapes)), shapes)
-    data = pack(ADAPTER, header.to_bytes(), [v if bits == 32 else _quantise(v, bits) for v in values.values()])
+    tensors = [v if bits == 32 else _quantise(v, _bits_of(n, v, bits)) for n, v in values.items()]
+    data = pack(ADAPTER, header.to_bytes(), tensors)
     Container.parse(data).tensors(list(header.shapes.values()))  # nothing is written that could not be read
     with replacing(Path(path)) as partial:
         partial.write_bytes(data)
@@ -97,6 +101,12 @@ def _settings(config: Any) -> dict[str, Any]:
         elif name not in FIELDS and value != getattr(default, name):
             raise ValueError(f"a .sine file cannot hold the setting {name}: {value!r}")
     return settings
+
+
+def _bits_of(name: str, values: np.ndarray, bits: float) -> float:
+    """Bits per value of a tensor."""
+    is_vector = values.ndim == 1 or "lora_magnitude_vector" in name  # a convolution's magnitudes have sides of 1
+    return VECTOR_BITS if is_vector else bits
 
 
 def _quantise(values: np.ndarray, bits: float) -> StoredTensor:

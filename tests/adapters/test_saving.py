@@ -40,6 +40,24 @@ def test_file_round_trip(dora, bits, tmp_path):
         assert second.read_bytes() == path.read_bytes()
 
 
+@pytest.mark.parametrize("kind", [peft.LoraConfig, SineLoraConfig])
+@pytest.mark.parametrize("bits", [4, 8])
+def test_rounding_magnitudes_is_small_beside_what_the_adapter_does(kind, bits, tmp_path):
+    """DoRA's magnitudes are lengths of the base model's rows: their rounding moved whole rows."""
+    net, x = nn.Sequential(nn.Linear(256, 256), nn.LayerNorm(256)), torch.randn(32, 256)
+    base, before = deepcopy(net), net(x)
+    settings = {"r": 4, "target_modules": ["0"], "modules_to_save": ["1"], "use_dora": True}
+    model = peft.get_peft_model(net, kind(**settings)).eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=1e-3)
+    after = model(x)
+    save_adapter(model, tmp_path / "adapter.sine", bits)
+    loaded = load_adapter(base, tmp_path / "adapter.sine").eval()(x)
+    assert (loaded - after).norm() < 0.15 * (after - before).norm()
+
+
 def test_plain_lora_round_trip(tmp_path):
     model = peft.get_peft_model(Net(), peft.LoraConfig(r=3, target_modules=LAYERS)).eval()
     draw(model)
