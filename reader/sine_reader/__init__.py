@@ -7,7 +7,7 @@ inside = shape.logits(points) > 0
 
 from pathlib import Path
 
-from sine_reader.container import SineFileError, open_container
+from sine_reader.container import LARGEST_FILE, SineFileError, open_container
 from sine_reader.scene import Scene, read_scene
 from sine_reader.scene_header import Camera
 from sine_reader.shape import Shape, read_shape
@@ -22,7 +22,7 @@ def load(source: "str | Path | bytes") -> Shape | Scene:
         OSError: the file cannot be read.
         SineFileError: a ValueError of one line: not a .sine file, damaged, of a newer version, or an adapter.
     """
-    data = source if isinstance(source, bytes) else Path(source).read_bytes()
+    data = source if isinstance(source, bytes) else _read(Path(source))
     try:
         container = open_container(data)
         if container.kind == 1:
@@ -33,3 +33,9 @@ def load(source: "str | Path | bytes") -> Shape | Scene:
     except SineFileError as error:
         name = "the bytes" if isinstance(source, bytes) else source
         raise SineFileError(f"{name}: {error}") from None
+
+
+def _read(path: Path) -> bytes:
+    """A file's bytes; of one that is too large, just enough to tell."""
+    with path.open("rb") as file:
+        return file.read(LARGEST_FILE + 1)

@@ -54,11 +54,13 @@ def open_container(data: bytes) -> Container:
     """Check the frame of a file and split it into its parts."""
     if len(data) < SMALLEST_FILE or data[:4] != b"SINE":
         raise SineFileError("is not a .sine file")
+    if len(data) > LARGEST_FILE:
+        raise SineFileError(f"is not a .sine file: it is larger than {LARGEST_FILE >> 20} MiB")
     if data[4] != 1:
         raise SineFileError(f"has version {data[4]}, and this reader reads version 1")
     end = len(data) - 4
     crc = int.from_bytes(data[end:], "little")
-    check(len(data) <= LARGEST_FILE and zlib.crc32(data[:end]) == crc, "its checksum is wrong")
+    check(zlib.crc32(data[:end]) == crc, "its checksum is wrong")
     length, start = varint(data[:end], 6)
     check(length <= LARGEST_HEADER and start + length <= end, "its header is cut off")
     return Container(data[5], data[start : start + length], data[start + length : end])

@@ -157,12 +157,13 @@ def _warp(flags: int, numbers: list[float]) -> Warp:
     check(not (is_box and is_contraction), "it has two warps")
     warp: Warp
     if is_box:
-        lengths, warp = numbers[3:], Box(np.array(numbers[:3]), np.array(numbers[3:6]), numbers[6])
+        lengths, unused, warp = numbers[3:], [], Box(np.array(numbers[:3]), np.array(numbers[3:6]), numbers[6])
     elif is_contraction:
-        lengths, warp = numbers[3:5], Contraction(np.array(numbers[:3]), numbers[3], numbers[4])
+        lengths, unused, warp = numbers[3:5], numbers[5:], Contraction(np.array(numbers[:3]), numbers[3], numbers[4])
     else:
-        lengths, warp = numbers[:3], NDC(np.array(numbers[:2]), numbers[2])
+        lengths, unused, warp = numbers[:3], numbers[3:], NDC(np.array(numbers[:2]), numbers[2])
     check(min(lengths) > 0, "its scene has no extent")
+    check(not any(unused), "its warp has more numbers than the format defines")
     return warp
 
 

@@ -14,14 +14,25 @@ from torch import Tensor
 from sinenerf.codec.adapter_header import FIELDS, AdapterHeader, ranks
 from sinenerf.codec.container import ADAPTER, Container, pack
 from sinenerf.codec.entropy import LARGEST
-from sinenerf.codec.tensors import QuantisedTensor, StoredTensor, nearest_step
+from sinenerf.codec.tensors import LARGEST_STEP, QuantisedTensor, StoredTensor, nearest_step
 from sinenerf.common.files import replacing
 
-IGNORED = ("inference_mode", "peft_version", "auto_mapping", "revision", "init_lora_weights", "runtime_config")
+IGNORED = (
+    "inference_mode",
+    "peft_version",
+    "auto_mapping",
+    "revision",
+    "init_lora_weights",
+    "eva_config",
+    "runtime_config",
+)
 """Fields that describe how an adapter was made, not what it is."""
 INITIALISATIONS = ("gaussian", "eva", "orthogonal", "mica")
 """PEFT's named `init_lora_weights` that leave the base model unchanged. The others move a part of its weights into the
 adapter, which is then useless with the original base model."""
+VECTOR_BITS = 14
+"""Least bits per value of vectors (DoRA's magnitudes, biases, a norm's weights), unlike those of matrices the base
+model's own values plus a change: rounded to few bits, they would change the model more than the adapter does."""
 Shapes = dict[str, tuple[int, ...]]
 
 
@@ -29,8 +40,8 @@ def save_adapter(model: PeftModel, path: str | Path, bits: float = 8.0, adapter_
     """Write an adapter, whole or not at all. Returns the size of the file in bytes.
 
     Args:
-        bits: bits per value if the values are Gaussian; each tensor is rounded to multiples of its own step. 32 keeps
-            float32.
+        bits: bits per value of a matrix if its values are Gaussian; each tensor is rounded to multiples of its own
+            step. Vectors, such as DoRA's magnitudes and biases, get 14. 32 keeps float32.
 
     Raises:
         ValueError: no such adapter; bits neither from 1 to 14 nor 32; a value is not finite; the format cannot hold
@@ -49,7 +60,8 @@ def save_adapter(model: PeftModel, path: str | Path, bits: float = 8.0, adapter_
         raise ValueError(f"{broken[0]}: holds values that are not finite. Save the adapter as it was before they arose")
     shapes: Shapes = {name: value.shape for name, value in values.items()}
     header = AdapterHeader(_settings(_portable(config, shapes)), shapes)
-    data = pack(ADAPTER, header.to_bytes(), [v if bits == 32 else _quantise(v, bits) for v in values.values()])
+    tensors = [value if bits == 32 else _quantise(name, value, bits) for name, value in values.items()]
+    data = pack(ADAPTER, header.to_bytes(), tensors)
     Container.parse(data).tensors(list(header.shapes.values()))  # nothing is written that could not be read
     with replacing(Path(path)) as partial:
         partial.write_bytes(data)
@@ -99,9 +111,16 @@ def _settings(config: Any) -> dict[str, Any]:
     return settings
 
 
-def _quantise(values: np.ndarray, bits: float) -> StoredTensor:
-    """Round values to multiples of the step at which a Gaussian with their root mean square takes `bits` per value."""
-    deviation = float(np.sqrt(np.mean(values.astype(np.float64) ** 2)))
-    step = max(deviation * math.sqrt(2 * math.pi * math.e) / 2**bits, float(np.abs(values).max()) / (LARGEST - 64))
+def _quantise(name: str, values: np.ndarray, bits: float) -> StoredTensor:
+    """Round values to multiples of the step at which a Gaussian with their root mean square takes `bits` per value, or
+    `VECTOR_BITS` if they are a vector."""
+    if values.ndim == 1 or "lora_magnitude_vector" in name:  # a convolution's magnitudes have sides of 1
+        bits = VECTOR_BITS
+    deviation, largest = float(np.sqrt(np.mean(values.astype(np.float64) ** 2))), float(np.abs(values).max())
+    step = max(deviation * math.sqrt(2 * math.pi * math.e) / 2**bits, largest / (LARGEST - 64))
+    if step > LARGEST_STEP:
+        raise ValueError(
+            f"{name}: holds values up to {largest:.3g}, too large to be rounded. Keep float32 with bits=32"
+        )
     exact = float(nearest_step(torch.tensor(step)))
     return QuantisedTensor(np.rint(values / np.float32(exact)).astype(np.int64), exact)

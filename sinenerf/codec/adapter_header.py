@@ -78,6 +78,8 @@ LARGEST_TENSORS = 2**14
 """Bound on the number of tensors."""
 LARGEST_NAME = 512
 """Bound on the characters of a tensor's name."""
+LARGEST_SIDES = 4
+"""Bound on the sides of a tensor."""
 
 
 @dataclass(frozen=True)
@@ -127,13 +129,16 @@ def ranks(shapes: Mapping[str, tuple[int, ...]]) -> list[int]:
     """The rank r of each adapted layer, from its factors A (r, ...) and B (m, r, ...).
 
     Raises:
-        CodecError: a factor without its counterpart, or wider than its layer.
+        CodecError: a factor without its counterpart, or a rank above both sides of its layer.
     """
     found = []
     for match in filter(None, map(FACTOR.fullmatch, shapes)):
         a, b = shapes[match[0]], shapes.get(f"{match[1]}B{match[2]}", ())
-        if len(a) < 2 or a[:1] != b[1:2] or a[0] > max(math.prod(a[1:]), b[0]):
-            raise CodecError(f"is damaged: {match[0]!r} has no matching factor")
+        if len(a) < 2 or a[:1] != b[1:2]:
+            raise CodecError(f"{match[0]!r} has no matching factor")
+        m, n = b[0], math.prod(a[1:])
+        if a[0] > max(m, n):
+            raise CodecError(f"{match[0]!r} has a rank of {a[0]}, above both sides of its layer of {m} x {n}")
         found.append(a[0])
     return found
 
@@ -164,8 +169,14 @@ def _check(content: Any) -> None:
             raise CodecError(f"has a setting that the format does not have: {name} {value!r:.60}")
     if not tensors:
         raise CodecError("holds an adapter without tensors")
-    if len(tensors) > LARGEST_TENSORS or not all(len(n) <= LARGEST_NAME and _is_shape(s) for n, s in tensors.items()):
-        raise CodecError("is damaged: its tensors are out of bounds")
+    if len(tensors) > LARGEST_TENSORS:
+        raise CodecError(f"{len(tensors):,} tensors are beyond the format's bound of {LARGEST_TENSORS:,}")
+    for name, shape in tensors.items():
+        if len(name) > LARGEST_NAME or not _is_shape(shape):
+            raise CodecError(
+                f"the tensor {name!r:.90} of shape {shape!r:.60} is out of bounds: a name has at most {LARGEST_NAME} "
+                f"characters, a shape at most {LARGEST_SIDES} sides and {LARGEST_ADAPTER:,} values"
+            )
     required = (*REQUIRED, "omega") if config["peft_type"] == "SINE_LORA" else REQUIRED
     missing = [name for name in required if name not in config]
     if missing:
@@ -173,6 +184,6 @@ def _check(content: Any) -> None:
 
 
 def _is_shape(shape: Any) -> bool:
-    if not isinstance(shape, list | tuple) or len(shape) > 4:
+    if not isinstance(shape, list | tuple) or len(shape) > LARGEST_SIDES:
         return False
     return all(type(side) is int and side >= 1 for side in shape) and math.prod(shape) <= LARGEST_ADAPTER

@@ -71,7 +71,7 @@ def pack(kind: int, header: bytes, tensors: Sequence[StoredTensor]) -> bytes:
     """All bytes of a file.
 
     Raises:
-        CodecError: an integer, a size or a step is out of the format's bounds.
+        CodecError: an integer, a size or a step is out of the format's bounds, or a value is not finite.
     """
     count = sum(size_of(tensor) for tensor in tensors)
     check_count(kind, count)
@@ -82,6 +82,8 @@ def pack(kind: int, header: bytes, tensors: Sequence[StoredTensor]) -> bytes:
             assert entry.model is not None
             table += entry.to_bytes()
             coded.append((symbols, entry.model))
+        elif not np.isfinite(tensor).all():
+            raise CodecError("values that are not finite cannot be written. Train with a lower learning rate")
         else:
             table += b"\0\0"
             raw += np.ascontiguousarray(tensor, dtype="<f4").tobytes()

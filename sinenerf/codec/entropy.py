@@ -109,7 +109,7 @@ class EntropyModel:
         Raises:
             CodecError: a value beyond 2^14.
         """
-        largest = int(np.abs(values).max()) if values.size else 0
+        largest = max(-int(values.min()), int(values.max())) if values.size else 0  # abs(-2^63) would be negative
         if largest > LARGEST:
             raise CodecError(f"an integer of {largest:,} is beyond the format's bound of {LARGEST:,}")
         if not largest:

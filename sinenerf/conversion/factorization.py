@@ -98,8 +98,8 @@ def factorize(
     Raises:
         ValueError: no layer matches; rank outside 1..min(out, in); omega or spread not positive; a fit from the paper's
             init; a matching layer is already factored, quantised, not a plain nn.Linear, on the meta device, not
-            floating point, or tied (shared with another part of the model). The message names the module, and the
-            model is unchanged.
+            floating point, not finite, or tied (shared with another part of the model). The message names the module,
+            and the model is unchanged.
     """
     if layer not in ("sine", "low-rank"):
         raise ValueError(f"no factored layer is called {layer!r}: choose sine or low-rank")

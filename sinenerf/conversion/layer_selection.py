@@ -56,6 +56,8 @@ def _check(path: str, module: nn.Module, names_of: dict[int, list[str]]) -> None
             raise ValueError(f"{name}: its {leaf} is on the meta device and has no values. Load the model first")
         if not parameter.is_floating_point():
             raise ValueError(f"{name}: its {leaf} is of type {parameter.dtype}; only floating point can be factored")
+        if not parameter.isfinite().all():
+            raise ValueError(f"{name}: its {leaf} holds values that are not finite. Leave it out of include")
         own = f"{path}.{leaf}" if path else leaf
         shared = [other for other in names_of[storage_of(parameter)] if other != own]
         if shared:

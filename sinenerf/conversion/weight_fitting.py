@@ -4,7 +4,7 @@ import math
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from sinenerf.factored import FactoredLinear
 from sinenerf.layers import SineLowRankLinear
@@ -22,7 +22,8 @@ def fit_weight(layer: FactoredLinear, weight: Float[Tensor, "out in"], steps: in
         steps: iterations of L-BFGS, each of which builds W a few times. Low rank needs none.
 
     Returns:
-        The residual ||W_layer - W|| / ||W||. 0 for a weight of zeros, which a layer can only approach.
+        The residual ||W_layer - W|| / ||W||. 0 for a weight of zeros, for which U becomes zero and V is kept, as in
+        LoRA: were both zero, neither would have a gradient.
 
     Raises:
         ValueError: the layer is anchored: a fit moves all rows of V.
@@ -32,16 +33,19 @@ def fit_weight(layer: FactoredLinear, weight: Float[Tensor, "out in"], steps: in
     target = weight.detach().to(layer.U)
     exact = target.float()
     size = float(exact.norm())
+    if size == 0:
+        nn.init.zeros_(layer.U)
+        return 0.0
     u, v = _truncated(exact, layer.rank)
     with torch.no_grad():
-        if isinstance(layer, SineLowRankLinear) and size > 0:
+        if isinstance(layer, SineLowRankLinear):
             u, v, gain = _fit_sine(u, v, exact, layer.spread, steps)
             scale = math.sqrt(float(layer.omega))
             u, v = u / scale, v / scale
             layer.gain.fill_(gain)
         layer.U.copy_(u)
         layer.V.copy_(v)
-        return float((layer.build().float() - exact).norm()) / size if size > 0 else 0.0
+        return float((layer.build().float() - exact).norm()) / size
 
 
 def _truncated(weight: Tensor, rank: int) -> tuple[Tensor, Tensor]:

@@ -96,6 +96,7 @@ class Training:
         """Train until the budget is used up or Ctrl-C is pressed, with a checkpoint at `saved`; then round.
 
         Raises:
+            RuntimeError: the loss is not finite.
             KeyboardInterrupt: Ctrl-C during the rounding.
         """
         with self.bar:
@@ -103,6 +104,8 @@ class Training:
                 for _ in self.run(stop):
                     if saved is not None and self.save_is_due:
                         self.save(saved)
+            if self.step:
+                self._check_finite(float(self.loss))
             if saved is not None:
                 self.save(saved)
             try:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sinenerf.codec.container import RADIANCE, Container, pack, shortest_decimal
+from sinenerf.codec.container import RADIANCE, Container, pack
 from sinenerf.codec.entropy import CodecError
 from sinenerf.codec.stored_settings import check_storable, pack_settings, unpack_settings
 from sinenerf.codec.tensors import StoredTensor
@@ -88,7 +88,7 @@ def read_header(container: Container) -> tuple[RadianceConfig, Warp, float, Capt
         raise CodecError("is damaged: its header has the wrong length")
     split = _read_split(container.header) if has_split else None
     capture = replace(_capture(numbers[8:], width, height), split=split)
-    return config, _warp(kind, numbers[:7]), shortest_decimal(numbers[7]), capture
+    return config, _warp(kind, numbers[:7]), numbers[7], capture
 
 
 def _read_settings(packed: int) -> tuple[RadianceConfig, type[Warp], bool]:
@@ -125,16 +125,18 @@ def _numbers_of(warp: Warp) -> list[float]:
 
 
 def _warp(kind: type[Warp], numbers: list[float]) -> Warp:
-    a, b, c, *rest = map(shortest_decimal, numbers)
+    a, b, c, *rest = numbers
     warp: Warp
     if kind is Box:
-        warp, lengths = Box((a, b, c), (rest[0], rest[1], rest[2]), rest[3]), rest
+        warp, lengths, unused = Box((a, b, c), (rest[0], rest[1], rest[2]), rest[3]), rest, []
     elif kind is Contraction:
-        warp, lengths = Contraction((a, b, c), rest[0], rest[1]), rest[:2]
+        warp, lengths, unused = Contraction((a, b, c), rest[0], rest[1]), rest[:2], rest[2:]
     else:
-        warp, lengths = NDC(a, b, c), [a, b, c]
+        warp, lengths, unused = NDC(a, b, c), [a, b, c], rest
     if min(lengths) <= 0:
         raise CodecError("is damaged: its scene has no extent")
+    if any(unused):
+        raise CodecError("is damaged: its warp has more numbers than the format defines")
     return warp
 
 

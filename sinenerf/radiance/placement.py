@@ -37,7 +37,7 @@ class Placement:
     reason: str
     """Why this warp: half a sentence for the user."""
     motion: Float[np.ndarray, "3 4"]
-    """Rigid; x_scene = scale * (motion @ [x, 1]) for x in the capture's coordinates."""
+    """Rigid; x_scene = scale * (motion @ [x, 1]) for x in the capture's coordinates. Of float32, as in files."""
     scale: float
     extent: Float[np.ndarray, "2 3"]
     """Smallest and largest coordinates of the scene, for nerfstudio's scene box and for meshes."""
@@ -135,7 +135,8 @@ def _facing_one_way(poses: Poses, tangents: Tangents, depths: np.ndarray | None,
         raise ValueError(
             "NDC needs the depth of the scene: a sparse cloud or depth bounds. Choose the warp contraction"
         )
-    motion = np.linalg.inv(average_pose(poses))[:3]
+    average = average_pose(poses)
+    motion = _motion(average[:3, :3].T, average[:3, 3])
     scale = 1 / (NEAR_SHARE * float(depths[:, 0].min()))
     tan_x, tan_y = tangents.mean(0)
     far = scale * float(depths[:, 1].max())
@@ -199,4 +200,14 @@ def _frame(poses: Poses, centre: np.ndarray, up: np.ndarray | None) -> np.ndarra
     z = unit(mean_up if up is None and np.linalg.norm(mean_up) > 1e-6 else np.array([0.0, 0, 1]) if up is None else up)
     x = unit(np.cross(np.eye(3)[np.abs(z).argmin()], z))
     rotation = np.stack([x, np.cross(z, x), z])
-    return np.column_stack([rotation, -rotation @ centre])
+    return _motion(rotation, centre)
+
+
+def _motion(rotation: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """The motion (3, 4) that takes the centre to about the origin.
+
+    Rounded as in a file before anything is moved by it: a field's file then has the same cameras as its training, also
+    in map coordinates, where the rounding is a fraction of a metre.
+    """
+    rotation = rotation.astype(np.float32).astype(np.float64)
+    return np.column_stack([rotation, (-rotation @ centre).astype(np.float32)])

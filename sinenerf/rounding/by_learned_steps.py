@@ -77,19 +77,21 @@ class LearnedStepRounding(Rounding):
         begin: fraction of the training after which parameters are rounded. Default: `rounded_from` their bits.
 
     Raises:
-        ValueError: `size` leaves less than one bit per parameter.
+        ValueError: `size` leaves less than one bit per parameter, besides what sorting the neurons saves.
     """
 
     def __init__(
         self, module: nn.Module, size: int, file_length: FileLength, overhead: float, begin: float | None = None
     ) -> None:
         super().__init__(module, size, file_length)
+        # what sorting saves does not count here: of few parameters it can be more bits than they have
+        if 8 * (size - overhead) < self.count:
+            raise ValueError(
+                f"too few for {self.count:,} parameters: less than one bit each. Give at least "
+                f"{math.ceil(overhead + self.count / 8):,} bytes, or use fewer parameters"
+            )
         self.order_saving = saved_bits(self.layers)
         self.budget = 8 * (size - overhead) + self.order_saving
-        if self.budget < self.count:
-            raise ValueError(
-                f"too few for {self.count:,} parameters: less than one bit each. Raise the size, or use fewer"
-            )
         self._locations = []
         for name, parameter in self.parameters.items():
             path, _, leaf = name.rpartition(".")

@@ -17,6 +17,7 @@ from support.independent_renderer import adapter_delta  # noqa: E402
 
 from sinenerf import sine_file  # noqa: E402
 from sinenerf.adapters import SineLoraConfig, load_adapter, save_adapter  # noqa: E402
+from sinenerf.adapters.saving import INITIALISATIONS  # noqa: E402
 from sinenerf.cli import sine_files  # noqa: E402
 from sinenerf.codec.adapter_header import REQUIRED  # noqa: E402
 from sinenerf.codec.entropy import CodecError  # noqa: E402
@@ -38,6 +39,24 @@ def test_file_round_trip(dora, bits, tmp_path):
     save_adapter(again, second, bits)
     if bits == 32:
         assert second.read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("kind", [peft.LoraConfig, SineLoraConfig])
+@pytest.mark.parametrize("bits", [4, 8])
+def test_rounding_magnitudes_is_small_beside_what_the_adapter_does(kind, bits, tmp_path):
+    """DoRA's magnitudes are lengths of the base model's rows: their rounding moved whole rows."""
+    net, x = nn.Sequential(nn.Linear(256, 256), nn.LayerNorm(256)), torch.randn(32, 256)
+    base, before = deepcopy(net), net(x)
+    settings = {"r": 4, "target_modules": ["0"], "modules_to_save": ["1"], "use_dora": True}
+    model = peft.get_peft_model(net, kind(**settings)).eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=1e-3)
+    after = model(x)
+    save_adapter(model, tmp_path / "adapter.sine", bits)
+    loaded = load_adapter(base, tmp_path / "adapter.sine").eval()(x)
+    assert (loaded - after).norm() < 0.15 * (after - before).norm()
 
 
 def test_plain_lora_round_trip(tmp_path):
@@ -124,7 +143,7 @@ def test_a_lora_that_changed_its_base_is_refused(start, tmp_path):
     assert not any(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("start", [True, False, "gaussian", "orthogonal", "mica"])
+@pytest.mark.parametrize("start", [True, False, *INITIALISATIONS])
 def test_a_lora_that_left_its_base_unchanged_is_saved(start, tmp_path):
     net = Net()
     base = deepcopy(net)
@@ -186,6 +205,22 @@ def test_what_the_format_cannot_hold_is_refused(tmp_path):
         model.peft_config["default"].layer_replication = [(0, 1)]
         save_adapter(model, tmp_path / "a.sine")
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("layer", "rank", "factor", "message"),
+    [
+        (nn.Linear(8, 6), 16, 1, "'base_model.model.0.lora_A.weight' has a rank of 16, above both sides of its layer"),
+        (nn.Conv3d(4, 4, 3), 2, 1, r"^the tensor '.*0.lora_A.weight' of shape \(2, 4, 3, 3, 3\) is out of bounds"),
+        (nn.Linear(8, 6), 2, 1e12, "^base_model.model.0.lora_A.weight: holds values up to .* float32 with bits=32"),
+    ],
+)
+def test_a_refusal_names_the_tensor_and_calls_nothing_damaged(layer, rank, factor, message, tmp_path):
+    model = peft.get_peft_model(nn.Sequential(deepcopy(layer)), peft.LoraConfig(r=rank, target_modules=["0"]))
+    model.get_parameter("base_model.model.0.lora_A.default.weight").data *= factor
+    with pytest.raises(ValueError, match=message) as refused:
+        save_adapter(model, tmp_path / "a.sine")
+    assert "damaged" not in str(refused.value) and not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("bits", [32, 8])

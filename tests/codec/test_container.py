@@ -68,6 +68,10 @@ def test_a_reader_holds_few_copies_of_a_tensor():
 def test_what_no_reader_accepts_is_not_written(monkeypatch):
     with pytest.raises(CodecError, match="4,194,305 values are beyond the format's bound of 4,194,304"):
         pack(OCCUPANCY, b"", [np.zeros(2**22, np.float32), QuantisedTensor(np.array(1), 0.5)])
+    with pytest.raises(CodecError, match="values that are not finite cannot be written"):
+        pack(OCCUPANCY, b"", [np.array([1.0, np.nan], np.float32)])
+    with pytest.raises(CodecError, match="an integer of 9,223,372,036,854,775,808 is beyond the format's bound"):
+        pack(OCCUPANCY, b"", [QuantisedTensor(np.array([3, -(2**63)]), 0.5)])  # NaN as an integer
     monkeypatch.setattr("sinenerf.codec.container.LARGEST_FILE", 100)
     with pytest.raises(CodecError, match="a file of 113 bytes is beyond the format's bound of 100"):
         pack(OCCUPANCY, b"", [np.zeros(25, np.float32)])

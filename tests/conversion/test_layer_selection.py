@@ -37,12 +37,19 @@ def of_a_view():
     return net
 
 
+def of_nan():
+    net = Net()
+    nn.init.constant_(net.blocks[0].mlp[0].weight[0, :1], float("nan"))
+    return net
+
+
 BAD_MODELS = {
     r"blocks\.0\.mlp\.0: its weight is of type torch\.int8": of_integers,
     r"blocks\.0\.mlp\.0: is a .*Quantised, quantised or": lambda: changed("blocks.0.mlp.0", Quantised(24, 96)),
     r"blocks\.0\.mlp\.0: is a torch.*quantized.*Linear": lambda: changed(
         "blocks.0.mlp.0", torch.ao.nn.quantized.dynamic.Linear(24, 96)
     ),
+    r"blocks\.0\.mlp\.0: its weight holds values that are not finite": of_nan,
     r"blocks\.0\.mlp\.0: its weight is on the meta device": lambda: Net().to("meta"),
     r"blocks\.0\.mlp\.0: is already factored": factored,
     r"head: its weight is tied to embed\.weight": lambda: Net(tied=True),

@@ -45,6 +45,16 @@ def test_a_constant_weight_is_fitted(weight):
     torch.testing.assert_close(layer.weight.detach(), weight, atol=1e-3, rtol=0)
 
 
+@pytest.mark.parametrize("kind", [LowRankLinear, SineLowRankLinear])
+def test_a_weight_of_zeros_is_met_exactly_and_can_learn(kind):
+    """Both factors were zero, and so were their gradients for ever."""
+    layer = kind(6, 4, 2)
+    assert fit_weight(layer, torch.zeros(4, 6)) == 0
+    assert not layer.weight.detach().any()
+    layer(torch.rand(3, 6)).sum().backward()
+    assert layer.U.grad.abs().max() > 0
+
+
 def test_a_fit_of_an_anchored_layer_is_refused():
     with pytest.raises(ValueError, match="an anchored layer cannot be fitted"):
         fit_weight(LowRankLinear(6, 4, 2, anchored=True), torch.ones(4, 6))

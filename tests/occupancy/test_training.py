@@ -45,6 +45,15 @@ def test_a_loss_that_is_no_number_stops(torus, tmp_path):
     assert not (tmp_path / "x.sine").exists()
 
 
+def test_so_does_one_that_was_interrupted_before_the_next_look(torus, tmp_path, monkeypatch):
+    """Ctrl-C then wrote a field of NaN, which no reader opens."""
+    monkeypatch.setattr(Training, "_train_step", interrupt_at(9, Training._train_step))
+    architecture, config = split_settings({"steps": 50, "learning_rate": 1e30, "bits": 32, **SMALL})
+    with pytest.raises(RuntimeError, match=r"the loss is nan at step 10: lower the learning rate"):
+        fit(torus, architecture, config, tmp_path / "x.sine")
+    assert not any(tmp_path.iterdir())
+
+
 def test_the_batch_grows(torus, tmp_path, monkeypatch):
     sizes, batch = [], SurfaceSampler.batch
     monkeypatch.setattr(SurfaceSampler, "batch", lambda *given: (sizes.append(given[2]), batch(*given))[1])

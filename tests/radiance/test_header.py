@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import sine_reader
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import independent_reader
+from support.damaged_files import resealed
 from support.golden_files import golden
 from support.radiance_fields import SMALL, a_capture, a_field
 from support.stored_values import stored_values
@@ -30,7 +32,9 @@ from sinenerf.radiance.header import (
 from sinenerf.radiance.split import RULES, Split
 from sinenerf.radiance.warps import NDC, Box, Contraction
 
-WARPS = [NDC(0.6, 0.45), Box((0.1, 0.2, 0.3), (1.0, 0.8, 0.6), 0.1), Contraction((0.1, 0.2, 0.3), 1.5, 0.1)]
+CENTRE = (0.125, 0.25, 0.375)
+WARPS = [NDC(0.625, 0.5), Box(CENTRE, (1.0, 0.75, 0.625), 0.125), Contraction(CENTRE, 1.5, 0.125)]
+"""Of numbers that float32 holds."""
 SIZES = {
     "width": st.integers(2, 40),
     "depth": st.integers(1, 5),
@@ -88,6 +92,28 @@ def test_a_damaged_header_is_refused(offset, value, message):
     header[offset] = value
     with pytest.raises(CodecError, match=f"is damaged: .*{message}"):
         read(bytes(header))
+
+
+def test_a_trained_scene_is_written_again_byte_for_byte():
+    """Its warp and far bound were taken for the nearest decimals of seven digits, too few for a float32."""
+    field = a_field(NDC(0.123456789, 0.34567891, 1.23456789))
+    field.far = 0.987654321
+    data = field.to_bytes()
+    assert RadianceField.of_container(Container.parse(data)).to_bytes() == data
+
+
+@pytest.mark.parametrize("warp", WARPS, ids=lambda warp: type(warp).__name__)
+def test_numbers_that_a_warp_does_not_have_are_refused(warp):
+    data = bytearray(a_field(warp).to_bytes())
+    start = data.index(header_of(RadianceConfig(**SMALL), warp, 0.875, a_capture(isinstance(warp, NDC))))
+    data[start + 27 + 24 : start + 27 + 28] = np.float32(5).tobytes()  # the last of seven; a box's near
+    readers = [lambda data: RadianceField.of_container(Container.parse(data)), sine_reader.load]
+    for read_field in readers:
+        if isinstance(warp, Box):
+            read_field(resealed(bytes(data)))
+        else:
+            with pytest.raises(ValueError, match="is damaged: its warp has more numbers than the format defines"):
+                read_field(resealed(bytes(data)))
 
 
 @pytest.mark.slow

@@ -6,9 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
+from sinenerf.codec.container import RADIANCE, Container
 from sinenerf.photographs.posed_photographs import FISHEYE, PosedPhotographs
-from sinenerf.radiance.cameras import look_at
+from sinenerf.radiance.cameras import Camera, capture_of, look_at
+from sinenerf.radiance.config import RadianceConfig
+from sinenerf.radiance.header import header_of, read_header
 from sinenerf.radiance.placement import place, seen_depths
 from sinenerf.radiance.warps import NDC, Box, Contraction
 
@@ -49,7 +53,7 @@ def test_the_middle_of_a_room_seen_from_inside_is_that_of_its_points():
     placed = place(outwards, TANGENTS, cloud(3.0))
     assert isinstance(placed.warp, Contraction)
     middle = placed.scale * (placed.motion[:, :3] @ np.median(cloud(3.0), axis=0) + placed.motion[:, 3])
-    np.testing.assert_allclose(middle, 0, atol=1e-9)
+    np.testing.assert_allclose(middle, 0, atol=1e-6)
     assert isinstance(place(outwards, TANGENTS).warp, Contraction)  # without points, too
 
 
@@ -61,7 +65,7 @@ def test_photographs_that_face_one_way_are_seen_through_ndc():
     depths = seen_depths(row(), TANGENTS, points)
     assert placed.scale == pytest.approx(1 / (0.75 * depths[:, 0].min()))
     position = placed.moved(row())
-    np.testing.assert_allclose(position[:, :, 3].mean(0), 0, atol=1e-9)
+    np.testing.assert_allclose(position[:, :, 3].mean(0), 0, atol=1e-6)
     assert (position[:, 2, 2] > 0.99).all()
     # the same from depth bounds, as poses_bounds.npy has them
     assert place(row(), TANGENTS, depths=depths).scale == pytest.approx(placed.scale)
@@ -118,4 +122,19 @@ def test_fisheyes_that_see_90_degrees_or_more_off_their_axes_are_not_seen_throug
 
 def test_up_can_be_given():
     tilted = place(ring(height=3.0, arc=0.5), TANGENTS, cloud(0.3), kind="contraction", up=UP)
-    np.testing.assert_allclose(tilted.motion[:, :3] @ UP, [0, 0, 1], atol=1e-9)
+    np.testing.assert_allclose(tilted.motion[:, :3] @ UP, [0, 0, 1], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["ndc", "box", "contraction"])
+def test_a_file_has_the_cameras_of_the_training_also_in_map_coordinates(kind):
+    """The file's motion is of float32 numbers: in UTM coordinates the cameras moved by centimetres."""
+    poses = row() if kind == "ndc" else ring()
+    turn = Rotation.from_euler("xyz", [3, 2, 40], degrees=True).as_matrix()
+    poses = np.concatenate([turn @ poses[:, :, :3], turn @ poses[:, :, 3:] * 10], axis=2)
+    poses[:, :, 3] += [500123.37, 5212345.61, 312.2]
+    placed = place(poses, TANGENTS, depths=np.tile([20.0, 90.0], (12, 1)), kind=kind)
+    capture = capture_of(placed.moved(poses), Camera(poses[0], 9, 9, 5, 5, 10, 10), placed.motion, placed.scale, True)
+    header = header_of(RadianceConfig(), placed.warp, 1.0, capture)
+    read = read_header(Container(RADIANCE, header, b"", 0))[3]
+    np.testing.assert_allclose(read.to_scene(poses), placed.moved(poses), atol=1e-6)
+    assert np.abs(placed.moved(poses)[:, :, 3].mean(0)).max() < 2

@@ -46,6 +46,19 @@ def test_the_message_names_the_file(tmp_path):
         sine_reader.load(tmp_path / "none.sine")
 
 
+def test_a_file_that_is_too_large_is_not_read_whole(tmp_path):
+    path = tmp_path / "film.sine"
+    path.write_bytes(golden()[0].read_bytes())
+    with path.open("r+b") as file:
+        file.truncate(2**28)
+    tracemalloc.start()
+    with pytest.raises(SineFileError, match=r"film\.sine: is not a .sine file: it is larger than 64 MiB$"):
+        sine_reader.load(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**27
+
+
 def test_damaged_files_give_an_error_or_a_field():
     """With a right checksum, so that the damage reaches the inner parts. Values that survive are finite."""
     random, errors = np.random.default_rng(0), 0

@@ -1,11 +1,16 @@
 """Rounding by learned steps, and parameters that settle."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
 from sinenerf.codec.entropy import LARGEST, EntropyModel
 from sinenerf.layers import SineLowRankLinear
+from sinenerf.radiance.architecture import build_networks
+from sinenerf.radiance.config import RadianceConfig
+from sinenerf.radiance.header import file_length, overhead
 from sinenerf.rounding.by_learned_steps import LearnedStepRounding
 
 
@@ -148,6 +153,19 @@ def test_nor_is_one_once_the_steps_settle():
     for done in (0.8, 0.9, 1.0):
         rounding.before_step(done)
     torch.testing.assert_close(torch.from_numpy(rounding.finish()["weight"].values()), before, atol=1e-4, rtol=0)
+
+
+def test_a_size_that_no_file_can_have_is_refused_before_training():
+    """At rank 1 sorting the neurons seems to save more bits than there are parameters: `finish` never ended."""
+    config = RadianceConfig(rank=1)
+    networks = torch.nn.ModuleList(build_networks(config))
+    least = math.ceil(overhead(config) + sum(p.numel() for p in networks.parameters()) / 8)
+    with pytest.raises(ValueError, match=f"too few for 15,402 parameters: .* Give at least {least:,} bytes"):
+        LearnedStepRounding(networks, least - 1, file_length, overhead(config))
+    rounding = LearnedStepRounding(networks, least, file_length, overhead(config), begin=0.0)
+    rounding.start()
+    tensors = rounding.finish()
+    assert rounding.length() <= least and any(tensor.integers.any() for tensor in tensors.values())
 
 
 def test_more_bytes_than_any_file_needs_are_no_error():

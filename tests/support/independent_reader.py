@@ -117,6 +117,7 @@ def radiance_header(header):
     flags = {"input": 8, "hidden": 9, "head": 10, "box": 11, "anchored": 12, "contraction": 13, "paper": 15}
     for name, place in (places | flags).items():
         config[name] = config["choices"] >> place & (3 if place in (0, 4) else 1)
+    assert not any(config["warp"][7 if config["box"] else 5 if config["contraction"] else 3 :])
     networks = density_network if config["sampling"] else radiance_network, radiance_network
     return config, [(f"{i}.{name}", shape) for i in (0, 1) for name, shape in networks[i](config)]
 

@@ -48,5 +48,5 @@ def a_capture(forward=True):
 
 
 def a_field(warp=None, **changes):
-    warp = warp or NDC(0.6, 0.45)
-    return RadianceField(RadianceConfig(**{**SMALL, **changes}), warp, 0.9, a_capture(isinstance(warp, NDC))).eval()
+    warp = warp or NDC(0.625, 0.5)
+    return RadianceField(RadianceConfig(**{**SMALL, **changes}), warp, 0.875, a_capture(isinstance(warp, NDC))).eval()

@@ -78,10 +78,10 @@ export function readRadianceHeader(header) {
     throw new SineFileError("is damaged: its header holds a number that is not finite");
   }
   const config = readConfig(data, short(numbers[0]), short(numbers[1]));
-  const warp = readWarp(data.getUint16(0, true) & WARP_BITS, numbers.slice(2, 9).map(short));
+  const warp = readWarp(data.getUint16(0, true) & WARP_BITS, numbers.slice(2, 9));
   const pixels = [data.getUint16(HEADER_BYTES - 4, true), data.getUint16(HEADER_BYTES - 2, true)];
   const capture = { ...readCapture(numbers.slice(10), pixels), split: hasSplit ? readSplit(data) : null };
-  return { config, warp, far: short(numbers[9]), capture };
+  return { config, warp, far: numbers[9], capture };
 }
 
 /**
@@ -171,6 +171,10 @@ function readWarp(bits, numbers) {
   if (bits === WARP_BITS) throw new SineFileError("is damaged: it has a warp that the format does not define");
   const lengths = bits === BOX ? numbers.slice(3) : bits === CONTRACTION ? numbers.slice(3, 5) : numbers.slice(0, 3);
   if (Math.min(...lengths) <= 0) throw new SineFileError("is damaged: its scene has no extent");
+  const used = bits === BOX ? 7 : bits === CONTRACTION ? 5 : 3;
+  if (numbers.slice(used).some((x) => x !== 0)) {
+    throw new SineFileError("is damaged: its warp has more numbers than the format defines");
+  }
   const centre = numbers.slice(0, 3);
   if (bits === BOX) return { kind: "box", centre, half: numbers.slice(3, 6), near: numbers[6] };
   if (bits === CONTRACTION) return { kind: "contraction", centre, radius: numbers[3], near: numbers[4] };

@@ -47,7 +47,15 @@ for (const file of [...FILES, ...ADAPTERS]) {
 
 test("a contraction has its centre, radius and near distance", () => {
   const { warp } = /** @type {{ warp: unknown }} */ (decode(read("scenes/contraction.sine")));
-  assert.deepEqual(warp, { kind: "contraction", centre: [0.1, -0.2, 0.3], radius: 1.5, near: 0.2 });
+  const centre = [0.1, -0.2, 0.3].map(Math.fround);
+  assert.deepEqual(warp, { kind: "contraction", centre, radius: 1.5, near: Math.fround(0.2) });
+});
+
+test("numbers that a warp does not have are refused", () => {
+  const data = read("scenes/contraction.sine");
+  const start = 8; // of the header, whose length is a varint of two bytes
+  new DataView(data.buffer).setFloat32(start + 27 + 24, 5, true);
+  assert.throws(() => decode(sealed(data)), /is damaged: its warp has more numbers than the format defines/);
 });
 
 test("a plane of symmetry is read, and points beyond it are evaluated at their images", () => {
