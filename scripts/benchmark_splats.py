@@ -1,6 +1,6 @@
 """What a scene loses as Gaussian splats: pictures by Spark (npm), in headless Chromium, beside the field's own, in dB.
 
-python scripts/benchmark_splats.py scene.sine --counts 50000 200000 --output scripts/results/splats.json
+python scripts/benchmark_splats.py scene.sine --counts 50000 200000 --output splats.json
 """
 
 import argparse
@@ -18,7 +18,8 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 import sinenerf
-from sinenerf.common.mesh_files import Z_UP_TO_Y_UP
+from sinenerf.common.axes import upright_transform
+from sinenerf.common.hardware import write_figures
 from sinenerf.radiance.cameras import Camera
 from sinenerf.radiance.splat_files import save_splats
 from sinenerf.radiance.splats import splats_of
@@ -57,7 +58,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, help="folder for the pictures, Spark's on the left")
     arguments = parser.parse_args()
     field = sinenerf.load(arguments.scene).on_best_device()
-    turn = Z_UP_TO_Y_UP if field.warp.up == "z" else np.eye(4)
+    turn = upright_transform(field.warp.up)
     views = [field.capture.home, *field.capture.spiral(arguments.views)]
     views = [view.resized(arguments.scale) for view in views]
     own = [field.render(view)["rgb"].numpy() for view in views]
@@ -94,7 +95,7 @@ def main() -> None:
         chromium.close()
     if arguments.output:
         sizes = {"scene": arguments.scene.name, "bytes": arguments.scene.stat().st_size}
-        arguments.output.write_text(json.dumps(sizes | {"rows": rows}, indent=1) + "\n")
+        write_figures(arguments.output, sizes | {"rows": rows})
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import json
 import sys
 import time
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -87,7 +88,8 @@ class Evaluation:
     new_tokens: int = 32
     """Largest number of tokens of an answer."""
     output: Path | None = None
-    """JSON file of the scores."""
+    """JSON file of the scores, and of the settings. It keeps each task's score as it is found: the same command resumes
+    after the last one."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """auto: a GPU where there is one."""
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
@@ -208,23 +210,48 @@ def _resume(checkpoint: Path, settings: dict[str, str], model: Any, optimizer: A
 
 
 def evaluate(options: Evaluation) -> dict[str, float]:
-    """Print and return the percentage of correct answers of each task, and their mean."""
+    """Print and return the percentage of correct answers of each task, and their mean.
+
+    Raises:
+        ValueError: the output is of an evaluation with other settings or of another adapter.
+    """
     questions = read_questions(options.data, options.tasks, options.limit)
+    settings = {name: str(value) for name, value in asdict(options).items()}
+    if options.adapter is not None:
+        files = sorted(options.adapter.glob("adapter_model.*"))
+        settings["trained"] = sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    scores = _scores_so_far(options.output, settings)
     model, tokenizer = load_model(options.model, options.device, options.dtype)
     if options.adapter is not None:
         model = peft.PeftModel.from_pretrained(model, options.adapter).merge_and_unload()
     model.eval()
-    scores: dict[str, float] = {}
     for task, examples in questions.items():
-        texts = answers(model, tokenizer, examples, options.batch, options.new_tokens)
-        scores[task] = percent_right(task, texts, examples)
+        if task not in scores:
+            texts = answers(model, tokenizer, examples, options.batch, options.new_tokens)
+            scores[task] = percent_right(task, texts, examples)
+            _save_scores(options.output, scores, settings)
         print(f"{task}: {scores[task]:.2f} % of {len(examples)}", flush=True)
-    scores["mean"] = sum(scores.values()) / len(scores)
+    scores["mean"] = sum(scores[task] for task in questions) / len(questions)
     print(f"mean: {scores['mean']:.2f} %")
-    if options.output is not None:
-        with replacing(options.output) as partial:
-            partial.write_text(json.dumps(scores, indent=2) + "\n")
+    _save_scores(options.output, scores, settings)
     return scores
+
+
+def _scores_so_far(output: Path | None, settings: dict[str, str]) -> dict[str, float]:
+    if output is None or not output.is_file():
+        return {}
+    saved = json.loads(output.read_text())
+    if saved.pop("settings", None) != settings:
+        raise ValueError(
+            f"{output} has the scores of other settings or of another adapter: remove it, or choose another --output"
+        )
+    return saved
+
+
+def _save_scores(output: Path | None, scores: dict[str, float], settings: dict[str, str]) -> None:
+    if output is not None:
+        with replacing(output) as partial:
+            partial.write_text(json.dumps(scores | {"settings": settings}, indent=2) + "\n")
 
 
 def main(
@@ -244,5 +271,9 @@ if __name__ == "__main__":
     except (ValueError, OSError) as error:
         sys.exit(f"train_lora: {error}")
     except KeyboardInterrupt:
-        print("train_lora: stopped. The same command resumes training from its last checkpoint", file=sys.stderr)
+        print(
+            "train_lora: stopped. The same command resumes training from its last checkpoint, or scoring after the "
+            "last task in --output",
+            file=sys.stderr,
+        )
         sys.exit(130)

@@ -49,6 +49,7 @@ MIRRORS_NO_MODULE = {
     "cli/test_main.py",  # sinenerf/cli/__init__.py
     "cli/test_meshes_of_scenes.py",  # sinenerf/cli/meshes.py, with a scene or a run
     "plugin/test_nerfstudio_commands.py",  # ns-train, ns-eval, ns-render, ns-export and ns-viewer, end to end
+    "scripts/test_help.py",  # every program in scripts/
     "viewer/test_baking.py",
     "viewer/test_element.py",  # <sine-view>, in a browser
     "viewer/test_element_loading.py",  # how <sine-view> gets its file, or fails to

@@ -3,6 +3,7 @@
 python scripts/blender/build_extension.py [OUTPUT.zip]
 """
 
+import argparse
 import shutil
 import subprocess
 import sys
@@ -40,4 +41,6 @@ def build(output: Path) -> None:
 
 
 if __name__ == "__main__":
-    build(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE.parents[1] / "build" / "sine_blender.zip")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("output", nargs="?", type=Path, default=HERE.parents[1] / "build" / "sine_blender.zip")
+    build(parser.parse_args().output)

@@ -116,16 +116,18 @@ def _print_comparison(anchor: str, test: str, comparison: "Comparison") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"{test} against {anchor}, {comparison.measure}")
+    measure = comparison.measure
+    table = Table(title=f"{test} against {anchor}, {measure}{_direction(measure)}")
     for name in ("scene", "BD-rate", "BD-quality", "over", "overlap"):
         table.add_column(name, justify="left" if name == "scene" else "right")
     for d in comparison.deltas:
         reach = (f"{d.low:.4g} to {d.high:.4g}", f"{100 * d.overlap:.0f} %")
-        table.add_row(d.scene, _rate(d.rate, d.deviation), _signed(d.quality), *reach)
+        table.add_row(d.scene, _rate(d.rate, d.deviation), _quality(d.quality, measure, "+"), *reach)
     if comparison.mean_rate is not None and len(comparison.deltas) > 1:
         table.add_section()
-        mean = (_rate(comparison.mean_rate, comparison.mean_deviation), _signed(comparison.mean_quality))
-        table.add_row(f"mean of {len(comparison.deltas)}", *mean, "", "")
+        mean_rate = _rate(comparison.mean_rate, comparison.mean_deviation)
+        mean_quality = _quality(comparison.mean_quality, measure, "+")
+        table.add_row(f"mean of {len(comparison.deltas)}", mean_rate, mean_quality, "", "")
     Console().print(table)
     for reason in comparison.refused:
         print(f"refused: {reason}")
@@ -147,13 +149,10 @@ def _print_sizes(anchor: str, test: str, rows: "list[SizeRow]") -> None:
         others = [other for row in of_size if (other := row.equivalents[measures[0]])]
         encode = _mean(r.seconds for r in of_size), _mean(o.seconds for o in others)
         decode = _mean(r.decode_seconds for r in of_size), _mean(o.decode_seconds for o in others)
-        cells = (f"{size:,}", f"{fmean(r.bytes for r in of_size):,.0f}", f"{_mean_quality(of_size, measures[0]):.4f}")
+        mean_quality = _quality(fmean(r.quality[measures[0]] for r in of_size), measures[0])
+        cells = (f"{size:,}", f"{fmean(r.bytes for r in of_size):,.0f}", mean_quality)
         table.add_row(*cells, *(_equivalents(of_size, name) for name in measures), ", ".join(encode), ", ".join(decode))
     Console().print(table)
-
-
-def _mean_quality(rows: "list[SizeRow]", measure: str) -> float:
-    return fmean(row.quality[measure] for row in rows)
 
 
 def _mean(seconds: "Iterable[float | None]") -> str:
@@ -180,8 +179,17 @@ def _rate(rate: float, deviation: float | None) -> str:
     return f"{rate:+.1f} %" if deviation is None else f"{rate:+.1f} ± {deviation:.1f} %"
 
 
-def _signed(value: float | None) -> str:
-    return "-" if value is None else f"{value:+.4f}"
+def _quality(value: float | None, measure: str, sign: str = "") -> str:
+    """A quality, or with the sign "+" a difference; those that fall, such as distances, may be smaller than .0001."""
+    from sinenerf.rd.curves import FALLING_MEASURES
+
+    return "-" if value is None else f"{value:{sign}{'.3g' if measure in FALLING_MEASURES else '.4f'}}"
+
+
+def _direction(measure: str) -> str:
+    from sinenerf.rd.curves import FALLING_MEASURES
+
+    return " (less is better)" if measure in FALLING_MEASURES else ""
 
 
 def spectrum(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from sinenerf.rd.find import Target
+    from sinenerf.rd.plan import Plan
     from sinenerf.rd.results import Job, Result
     from sinenerf.rd.sweep import Outcome, Runner
 
@@ -148,20 +149,18 @@ def find(
     if len(targets) != 1:
         raise ValueError("give one target: --bytes N, --psnr X or --iou X")
     found = _best_by_scene(results, targets[0], scene, method, plan, data)
-    advice = "sweep more, or give --plan" if plan is None else "nor does a job of the plan"
-    for name, best in found.items():
-        failure = f"{name}: nothing meets {targets[0][0]} {targets[0][1]:g}: {advice}"
-        print(_result_line(best) if best else failure)
-    sys.exit(0 if found and all(found.values()) else 1)
+    for best in found:
+        print(best if isinstance(best, str) else _result_line(best))
+    sys.exit(0 if found and not any(isinstance(best, str) for best in found) else 1)
 
 
 def _best_by_scene(
     folder: Path, target: "Target", scene: str | None, method: str | None, plan: Path | None, data: Path | None
-) -> "dict[str, Result | None]":
-    """The best result of each scene; with a plan, its missing jobs are run towards the target first."""
+) -> "list[Result | str]":
+    """The best result of each scene, or why there is none; with a plan, its missing jobs are run towards the target
+    first."""
     from sinenerf.cli.plots import read_comparable
-    from sinenerf.common.console import say
-    from sinenerf.rd.find import best_for, jobs_with, results_root, run_towards
+    from sinenerf.rd.find import best_for, jobs_with, results_root
     from sinenerf.rd.plan import read_plan
     from sinenerf.rd.results import check_comparable
 
@@ -171,18 +170,46 @@ def _best_by_scene(
     if planned is not None:
         check_comparable(known, planned.jobs)
     jobs = jobs_with(target[0], [*(r.job for r in known), *(planned.jobs if planned else ())], scene, method)
-    best: dict[str, Result | None] = {}
-    for name in dict.fromkeys(job.scene for job in jobs):
-        candidates = [r for r in known if r.scene == name and method in (None, r.method)]
-        if planned is not None:
-            root = results_root(planned, folder)
-            for job, outcome in run_towards(planned, root, name, method, target, candidates.copy()):
-                if outcome.result is not None:
-                    candidates.append(outcome.result)
-                else:
+    candidates: dict[str, list[Result]] = {job.scene: [] for job in jobs}
+    for result in known:
+        if result.scene in candidates and method in (None, result.method):
+            candidates[result.scene].append(result)
+    advice = "sweep more, or give --plan" if planned is None else "nor does a job of the plan"
+    if planned is not None:
+        _add_missing(candidates, planned, results_root(planned, folder), method, target)
+    return [best_for(found, target) or _nothing(name, found, target, advice) for name, found in candidates.items()]
+
+
+def _add_missing(
+    candidates: "dict[str, list[Result]]", plan: "Plan", root: Path, method: str | None, target: "Target"
+) -> None:
+    """Run the missing jobs of a plan towards a target, scene by scene, and add their results to those known of each."""
+    from sinenerf.common.console import say
+    from sinenerf.rd.find import jobs_towards, run_towards
+    from sinenerf.rd.sweep import lock_results
+
+    with lock_results(root):
+        jobs = {scene: jobs_towards(plan, root, scene, method, target) for scene in candidates}
+        if every := [job for of_scene in jobs.values() for job in of_scene]:
+            say(f"jobs that may run: {len(every)}{_time_of(every)}")
+        for scene, results in candidates.items():
+            for job, outcome in run_towards(jobs[scene], plan.scenes, root, target, results.copy()):
+                if outcome.result is None:
                     say(f"{job.title} failed: {outcome.failure}")
-        best[name] = best_for(candidates, target)
-    return best
+                else:
+                    say(_result_line(outcome.result))
+                    results.append(outcome.result)
+
+
+def _nothing(scene: str, results: "list[Result]", target: "Target", advice: str) -> str:
+    """Why no result of a scene meets a target."""
+    from sinenerf.rd.find import reaching
+
+    name, value = target
+    reached = 0 if name == "bytes" else len(reaching(results, value, name))
+    if reached:  # else one of them would have been found
+        return f"{scene}: the size of the files is not known of the {reached} results that meet {name} {value:g}"
+    return f"{scene}: nothing meets {name} {value:g}: {advice}"
 
 
 def _result_line(result: "Result") -> str:

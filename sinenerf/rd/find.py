@@ -1,6 +1,6 @@
 """The setting that best meets a target: the best quality within a file size, or the smallest file of a quality."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from sinenerf.rd.curves import FALLING_MEASURES, choose_measure
 from sinenerf.rd.plan import Plan
 from sinenerf.rd.programs.registry import DATASETS
 from sinenerf.rd.results import Job, Result
-from sinenerf.rd.sweep import Outcome, lock_results, missing_jobs, try_job
+from sinenerf.rd.sweep import Outcome, missing_jobs, try_job
 
 Target = tuple[str, float]
 """Name of a measure and the quality wanted, or "bytes" and a size."""
@@ -47,11 +47,14 @@ def best_within(results: list[Result], size: int, measure: str) -> Result | None
 
 def smallest_of(results: list[Result], target: float, measure: str) -> Result | None:
     """The result of the fewest bytes with at least this quality; of equal ones, the best."""
+    sized = [(r.size, r) for r in reaching(results, target, measure) if r.size is not None]
+    return min(sized, key=lambda pair: (pair[0], -_score(pair[1], measure)), default=(0, None))[1]
+
+
+def reaching(results: list[Result], target: float, measure: str) -> list[Result]:
+    """The results with at least this quality, also those whose file has an unknown size."""
     sign = -1 if measure in FALLING_MEASURES else 1
-    reaching = [
-        (r.size, r) for r in results if r.size is not None and _has(r, measure) and _score(r, measure) >= sign * target
-    ]
-    return min(reaching, key=lambda pair: (pair[0], -_score(pair[1], measure)), default=(0, None))[1]
+    return [r for r in results if _has(r, measure) and _score(r, measure) >= sign * target]
 
 
 def _has(result: Result, measure: str) -> bool:
@@ -71,39 +74,45 @@ def results_root(plan: Plan, folder: Path) -> Path:
     return folder.absolute().parent if is_datasets else folder
 
 
-def run_towards(
-    plan: Plan, results: Path, scene: str, method: str | None, target: Target, known: list[Result]
-) -> Iterator[tuple[Job, Outcome]]:
-    """Run the missing jobs of a plan that may meet a target on a scene, and yield each as it ends.
+def jobs_towards(plan: Plan, results: Path, scene: str, method: str | None, target: Target) -> list[Job]:
+    """The missing jobs of a plan that may meet a target on a scene, in order of their budgets.
 
-    For a size, those of the largest budget within it. For a quality, those of each method in order of their budgets
-    until one reaches it, except those whose budget is no smaller than the smallest file that has reached it, `known`
-    results included.
-
-    Raises:
-        ValueError: a sweep writes to the folder.
-        KeyboardInterrupt: Ctrl-C.
+    For a size, those of the largest budget within it.
     """
     measure, value = target
     jobs = [j for j in plan.jobs if j.scene == scene and method in (None, j.method)]
     if measure == "bytes":
         jobs = _largest_within(jobs, int(value))
+    return sorted(missing_jobs(replace(plan, jobs=jobs), results), key=_budget)
+
+
+def run_towards(
+    jobs: list[Job], scenes: Mapping[str, Path], results: Path, target: Target, known: list[Result]
+) -> Iterator[tuple[Job, Outcome]]:
+    """Run the jobs of `jobs_towards` for one scene, and yield each as it ends.
+
+    For a quality, those of each method until one reaches it, except those whose budget is no smaller than the smallest
+    file that has reached it, `known` results included.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C.
+    """
+    measure, value = target
     new: list[Result] = []
     finished: set[str] = set()
-    with lock_results(results):
-        for job in sorted(missing_jobs(replace(plan, jobs=jobs), results), key=_budget):
-            best = None if measure == "bytes" else smallest_of([*known, *new], value, measure)
-            too_large = best is not None and best.size is not None and _budget(job) >= best.size
-            if job.method in finished or too_large:
-                continue
-            outcome = try_job(job, plan.scenes[scene], results)
-            if outcome.interrupted:
-                raise KeyboardInterrupt
-            if outcome.result is not None:
-                new.append(outcome.result)
-                if measure != "bytes" and smallest_of([outcome.result], value, measure):
-                    finished.add(job.method)
-            yield job, outcome
+    for job in jobs:
+        best = None if measure == "bytes" else smallest_of([*known, *new], value, measure)
+        too_large = best is not None and best.size is not None and _budget(job) >= best.size
+        if job.method in finished or too_large:
+            continue
+        outcome = try_job(job, scenes[job.scene], results)
+        if outcome.interrupted:
+            raise KeyboardInterrupt
+        if outcome.result is not None:
+            new.append(outcome.result)
+            if measure != "bytes" and smallest_of([outcome.result], value, measure):
+                finished.add(job.method)
+        yield job, outcome
 
 
 def _budget(job: Job) -> int:

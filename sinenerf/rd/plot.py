@@ -1,6 +1,7 @@
 """Rate-distortion plots: a panel for each scene and one for the mean, as PNG and SVG, with every point in a CSV."""
 
 import csv
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -120,7 +121,15 @@ def save_plots(results: list[Result], measure: str, output: Path, axes: tuple[Ax
 
 
 def save_table(results: list[Result], path: Path) -> None:
-    """Write every result as a line of CSV. A setting that shares the name of a measured value is NAME_setting."""
+    """Write every result as a line of CSV, and one for each mean over seeds, without a source and with all its seeds.
+
+    A setting that shares the name of a measured value is NAME_setting.
+    """
+    means = [
+        replace(mean, settings=mean.settings | {"seed": " ".join(map(str, mean.settings["seed"]))}, source=None)
+        for mean in average_seeds(results)
+        if isinstance(mean.settings.get("seed"), list)
+    ]
     qualities = sorted({name for r in results for name in r.quality})
     settings = sorted({name for r in results for name in r.settings})
     with replacing(path) as partial, partial.open("w", newline="") as file:
@@ -128,7 +137,7 @@ def save_table(results: list[Result], path: Path) -> None:
         measured = ["scene", "method", "bytes", "parameters", "seconds", "decode_seconds", *qualities]
         names = [f"{name}_setting" if name in measured else name for name in settings]
         writer.writerow([*measured, *names, "source"])
-        for r in sorted(results, key=lambda r: (r.scene, r.method, r.size or 0)):
+        for r in sorted([*results, *means], key=lambda r: (r.scene, r.method, r.size or 0)):
             values = [*map(r.quality.get, qualities), *map(r.settings.get, settings)]
             source = "" if r.source is None else r.source.name
             writer.writerow([r.scene, r.method, r.size, r.parameters, r.seconds, r.decode_seconds, *values, source])

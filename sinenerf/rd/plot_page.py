@@ -9,13 +9,15 @@ from pathlib import Path
 from sinenerf.common.files import replacing
 from sinenerf.rd.plot import Axis, figure
 from sinenerf.rd.results import Result
+from sinenerf.rd.seeds import average_seeds
 
 PICTURE_TYPES = {".jpg": "image/jpeg", ".png": "image/png"}
 TEMPLATE = Path(__file__).with_name("plot_page.html")
 
 
 def save_page(results: list[Result], measure: str, output: Path, axes: tuple[Axis, ...]) -> None:
-    """Write the page, with the pictures of the same name beside the results."""
+    """Write the page, with the pictures of the same name beside the results; a mean over seeds has its first seed's."""
+    results = average_seeds(results)
     sections: list[str] = []
     marks: dict[str, str] = {}
     for axis in axes:

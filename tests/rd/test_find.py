@@ -1,12 +1,14 @@
 """The best setting for a target, from existing results and by running missing jobs."""
 
 import re
+import shutil
 from dataclasses import astuple
 
 import pytest
 from support.commands import call_sinenerf, run_sinenerf
 from support.sweep_results import PLAN, result, save_results, with_methods
 
+from sinenerf.rd import find
 from sinenerf.rd.find import best_within, smallest_of
 from sinenerf.rd.results import Result
 
@@ -124,8 +126,32 @@ def test_a_job_that_fails_leaves_the_others_to_find(budgets, data, tmp_path, mon
     monkeypatch.setattr(sweep, "run_job", fail_first)
     found = call_sinenerf("find", tmp_path / "r", "--iou", 0.9, "--plan", plan, "--data", data)
     assert found.returncode == 0 and ran == [2000] and "1,994 bytes" in found.stdout, found.stderr
-    assert found.stderr.startswith("sinenerf: box, sine ") and found.stderr.count("\n") == 1
-    assert re.search(r" bytes=1000 \(\w{8}\) failed: KeyError: 'of a library'\n$", found.stderr)
+    counted, failed, done = found.stderr.splitlines()
+    assert counted.startswith("sinenerf: jobs that may run: 4;") and done.startswith("sinenerf: box, sine ")
+    assert re.search(r"sinenerf: box, sine .* bytes=1000 \(\w{8}\) failed: KeyError: 'of a library'$", failed)
+    assert "1,994 bytes, iou 0.9500" in done
+
+
+def test_no_other_sweep_starts_between_two_scenes(plan, data, tmp_path, monkeypatch):
+    shutil.copy(data / "box.ply", data / "other.ply")
+    plan.write_text(with_methods(PLAN, "draco").replace('["box"]', '["box", "other"]'))
+    refused, run_towards = [], find.run_towards
+
+    def between(*given):
+        refused.append(call_sinenerf("sweep", plan, "--data", data, "--output", tmp_path / "r").stderr)
+        return run_towards(*given)
+
+    monkeypatch.setattr(find, "run_towards", between)
+    monkeypatch.setattr("sinenerf.rd.sweep.run_job", lambda *job: {}["nothing"])
+    call_sinenerf("find", tmp_path / "r", "--iou", 0.1, "--plan", plan, "--data", data)
+    assert len(refused) == 2 and all("another sweep writes to" in line for line in refused)
+
+
+def test_results_of_an_unknown_size_are_not_called_bad(tmp_path):
+    save_results(tmp_path, result(1, 0.9, bytes={"total": None}), result(2, 0.95, bytes={"total": None}))
+    found = call_sinenerf("find", tmp_path, "--iou", 0.92)
+    assert found.returncode == 1
+    assert found.stdout == "box: the size of the files is not known of the 1 results that meet iou 0.92\n"
 
 
 def test_find_does_not_run_what_it_could_not_compare(plan, data, tmp_path):

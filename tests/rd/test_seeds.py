@@ -1,5 +1,8 @@
 """Of several seeds the mean counts, not the best."""
 
+import csv
+import json
+import re
 from dataclasses import replace
 from statistics import stdev
 
@@ -7,7 +10,8 @@ import pytest
 from support.sweep_results import result
 
 from sinenerf.rd.curves import compare_methods
-from sinenerf.rd.plot import figure
+from sinenerf.rd.plot import figure, save_table
+from sinenerf.rd.plot_page import save_page
 from sinenerf.rd.seeds import average_seeds, split_by_seed
 from sinenerf.rd.size_table import compare_sizes
 
@@ -78,3 +82,15 @@ def test_tables_and_plots_show_the_mean():
     _, marks = figure(results, "iou", "bytes")
     shown = sorted(r.size for group in marks.values() for r in group if r.method == "sine")
     assert shown == [size // 2 for size in SIZES]
+
+
+def test_the_page_and_the_table_have_the_mean(tmp_path):
+    results = [seeded(seed, iou=iou, source=tmp_path / f"{seed}.json") for seed, iou in enumerate((0.8, 0.9))]
+    save_page(results, "iou", tmp_path / "page.html", ("bytes",))
+    (data,) = re.findall(r'\{"marks": .*\}', (tmp_path / "page.html").read_text())
+    (note,) = json.loads(data)["notes"].values()
+    assert note["rows"]["iou"] == pytest.approx(0.85) and note["settings"]["seed"] == [0, 1]
+    save_table(results, tmp_path / "iou.csv")
+    rows = list(csv.DictReader((tmp_path / "iou.csv").open()))
+    assert [(row["seed"], row["source"]) for row in rows] == [("0", "0.json"), ("1", "1.json"), ("0 1", "")]
+    assert float(rows[2]["iou"]) == pytest.approx(0.85)

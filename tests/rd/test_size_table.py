@@ -93,3 +93,18 @@ def test_the_table_from_the_command_line(tmp_path, monkeypatch):
     assert rows[2]["equivalents"]["chamfer_l1"] is None
     unknown = call_sinenerf("bd", "draco", "sines", tmp_path, "--by-size")
     assert unknown.returncode == 1 and unknown.stderr.endswith("no method is called 'sines': there are draco, sine\n")
+
+
+def test_small_distances_are_shown(tmp_path, monkeypatch):
+    """Four decimals made them 0.0001 or 0.0000."""
+    monkeypatch.setenv("COLUMNS", "200")
+    sizes = (1000, 2000, 4000, 8000, 16000)
+    for factor, method in ((1, "draco"), (2, "sine")):
+        qualities = {size // factor: {"chamfer_l1": 0.1 / size} for size in sizes}
+        settings = {size: {"minutes": 1.0, "bytes": size} for size in qualities}
+        made = (result(n, method=method, quality=qualities[n], settings=settings[n]) for n in qualities)
+        save_results(tmp_path, *made)
+    shown = call_sinenerf("bd", "draco", "sine", tmp_path, "--quality", "chamfer_l1")
+    assert "chamfer_l1 (less is better)" in shown.stdout and "-2.12e-05" in shown.stdout, shown
+    shown = call_sinenerf("bd", "draco", "sine", tmp_path, "--quality", "chamfer_l1", "--by-size")
+    assert all(f" {value} " in shown.stdout for value in ("0.0001", "5e-05", "6.25e-06")), shown

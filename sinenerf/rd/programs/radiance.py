@@ -10,7 +10,8 @@ import torch
 from sinenerf.common.checks import check_choice, check_whole, file_size
 from sinenerf.common.files import replacing
 from sinenerf.common.settings import Clock, OptimizerKind, Precision
-from sinenerf.photographs.pictures import list_pictures
+from sinenerf.photographs.pictures import PICTURE_SUFFIXES, list_pictures
+from sinenerf.photographs.poses_bounds import TABLE
 from sinenerf.plugin.budgeted_training import TimedTraining
 from sinenerf.plugin.nerfstudio_methods import build, configure
 from sinenerf.plugin.scoring import file_renderer, score_held_out
@@ -43,12 +44,18 @@ def parser_settings(downscale: int | None) -> dict[str, Any]:
     return {"downscale_factor": downscale or DEFAULT_DOWNSCALE}
 
 
+READ_SUFFIXES = {".json", ".npy", ".ply", ".bin", ".txt"} | PICTURE_SUFFIXES
+"""Of all that a capture's cameras, points, held-out lists, photographs and masks may be read from."""
+
+
 def scene_files(scene: Path, downscale: int | None) -> list[Path]:
-    """The files of an LLFF scene that training reads: the poses and images_N, or all images that it is made from."""
+    """The files of a capture that training may read. Of an LLFF folder without masks these are the poses and images_N,
+    or all images that it is made from."""
+    if not (scene / TABLE).is_file() or (scene / "masks").is_dir():
+        return sorted(path for path in scene.rglob("*") if path.suffix.lower() in READ_SUFFIXES and path.is_file())
     wanted = scene / f"images_{downscale or DEFAULT_DOWNSCALE}"
     folders = [wanted] if list_pictures(wanted) else sorted(scene.glob("images*"))
-    photographs = [path for folder in folders for path in list_pictures(folder)]
-    return [path for path in (scene / "poses_bounds.npy", *photographs) if path.is_file()]
+    return [scene / TABLE, *(path for folder in folders for path in list_pictures(folder))]
 
 
 def fingerprint(paths: list[Path]) -> str:
@@ -105,7 +112,8 @@ def save_picture(image: Image, artefact: Path) -> None:
 
 
 class RadianceProgram:
-    """One of our presets on an LLFF scene, every 8th view held out: the settings are its model's and TRAINING."""
+    """One of our presets on a capture, every 8th view held out unless it names a split. The settings are its model's
+    and TRAINING."""
 
     trains = True
 

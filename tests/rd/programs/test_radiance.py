@@ -16,7 +16,7 @@ from sinenerf.datasets.synthetic_capture import generate_scene
 from sinenerf.plugin.budgeted_training import TimedTraining
 from sinenerf.plugin.dataparser import SineDataParserConfig
 from sinenerf.rd.plan import read_plan
-from sinenerf.rd.programs.radiance import fingerprint, parser_settings
+from sinenerf.rd.programs.radiance import fingerprint, parser_settings, scene_files
 from sinenerf.rd.programs.registry import PROGRAMS
 from sinenerf.rd.results import read_results
 from sinenerf.rd.sweep import run_job
@@ -232,6 +232,17 @@ def test_files_that_a_worker_needs(scene, tmp_path):
     ]
     shutil.copytree(copy / "images", copy / "images_8")
     assert {path.parent.name for path in program.files(copy, {"downscale": None})[1:]} == {"images_8"}
+
+
+def test_cameras_and_masks_of_captures_of_every_kind_are_among_the_files(tmp_path):
+    for name in ("transforms.json", "sparse/0/cameras.bin", "images/a.PNG", "masks/a.png", "database.db"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"1")
+    read = ["images/a.PNG", "masks/a.png", "sparse/0/cameras.bin", "transforms.json"]
+    assert [path.relative_to(tmp_path).as_posix() for path in scene_files(tmp_path, None)] == read
+    (tmp_path / "poses_bounds.npy").write_bytes(b"1")
+    assert {tmp_path / "poses_bounds.npy", tmp_path / "masks/a.png"} <= set(scene_files(tmp_path, None))
 
 
 def test_photographs_are_trained_on_at_an_eighth_unless_a_plan_says_otherwise(tmp_path):
