@@ -53,8 +53,12 @@ def fit(
         up: axis of the mesh that points up, which the file remembers; auto guesses it. --up=-y needs the equals sign.
     """
     from sinenerf.occupancy.fit import fit_mesh
+    from sinenerf.occupancy.unused_settings import check_all_used
 
     settings = {name: value for name, value in (vars(network) | vars(training)).items() if value is not None}
+    check_all_used(settings)
+    if strict and thickness is not None:
+        raise ValueError("--strict does nothing with --thickness: a shell is a solid, whatever its mesh. Leave it out")
     if not fit_mesh(mesh, output, progress=True, thickness=thickness, strict=strict, up=up, **settings).complete:
         sys.exit(130)
 

@@ -8,6 +8,7 @@ gives nearly all of it. numba does not keep arrays in registers, so the tile is 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -47,14 +48,32 @@ def kernels_alone() -> Iterator[None]:
 
     The threads of each library wait for its next call in a loop, for a while. Three libraries that take turns many
     hundred times a second would have their threads wait in each other's way: a step takes up to five times as long.
+
+    The numbers belong to the process: of blocks in several threads the first one saves them, for all to restore.
     """
-    threads = torch.get_num_threads()
+    with _alone.lock:
+        if not _alone.blocks:
+            _alone.threads, _alone.limit = torch.get_num_threads(), _libraries().limit(limits=1, user_api="blas")
+        _alone.blocks += 1
     torch.set_num_threads(1)
     try:
-        with _libraries().limit(limits=1, user_api="blas"):
-            yield
+        yield
     finally:
-        torch.set_num_threads(threads)
+        with _alone.lock:
+            _alone.blocks -= 1
+            torch.set_num_threads(_alone.threads)
+            if not _alone.blocks:
+                _alone.limit.restore_original_limits()
+
+
+class _Alone:
+    """The blocks of `kernels_alone` that are open, and what was before the first of them."""
+
+    lock, blocks, threads = Lock(), 0, 0
+    limit: Any
+
+
+_alone = _Alone()
 
 
 @cache

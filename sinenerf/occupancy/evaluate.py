@@ -35,10 +35,10 @@ SURFACE_POINTS = 100_000
 
 
 def iou(predicted: Bool[np.ndarray, " n"], truth: Bool[np.ndarray, " n"]) -> float:
-    """Intersection over union of two sets of points, given as masks; 1 if both are empty."""
+    """Intersection over union of two sets of points, given as masks; 0 if both are empty, which shows nothing."""
     union = np.count_nonzero(predicted | truth)
     # numpy 2.4 counts in its own integers, and a checkpoint holds plain numbers
-    return float(np.count_nonzero(predicted & truth) / union) if union else 1.0
+    return float(np.count_nonzero(predicted & truth) / max(1, union))
 
 
 @torch.no_grad()
@@ -103,7 +103,8 @@ class Evaluation:
     """Quality of a shape, and size of its file."""
 
     iou: float
-    """On uniform points of the cube [-1, 1]^3, in which half of the shape's longest side is 0.95."""
+    """On uniform points of the cube [-1, 1]^3, in which half of the shape's longest side is 0.95; 0 if the shape is so
+    thin that none of them is inside."""
     iou_near: float
     """On points of the true surface with Gaussian offsets of 0.02 cube units per axis."""
     chamfer_l1: float | None

@@ -20,6 +20,7 @@ from sinenerf.occupancy.config import FitConfig, OccupancyConfig
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.header import check_writable, overhead
 from sinenerf.occupancy.mesh_input import MeshReport, prepare_mesh, read_mesh
+from sinenerf.occupancy.mirror import Mirror
 from sinenerf.occupancy.mirror_trial import folding_pays
 from sinenerf.occupancy.progress_bar import ProgressBar
 from sinenerf.occupancy.shell import Shell, thickness_of
@@ -142,14 +143,21 @@ def fit(
     _describe(solid, report, bar, strict)
     if guess is not None:
         bar.say(str(guess))
-    if start is None:
+    saved: Path | None = None
+    state: checkpoint.State | None = None
+    fingerprint = ""
+    if output is not None:
+        saved, fingerprint = checkpoint.path_for(output), _fingerprint(solid, architecture, config, start)
+        state = checkpoint.load(saved, bar.say, fingerprint)
+    if state is not None:
+        field.placement = replace(field.placement, mirror=state["mirror"] and Mirror(*state["mirror"]))
+    elif start is None:
         field.placement = _folded(solid, field, config, bar)
     device = best_device() if config.device == "auto" else config.device
     training = Training(field.to(device), solid, config, bar)
-    saved = None if output is None else checkpoint.path_for(output)
-    if output is not None and saved is not None:
-        training.output_existed = output.exists()
-        training.resume(saved, _fingerprint(solid, architecture, config, start))
+    training.fingerprint, training.output_existed = fingerprint, output is not None and output.exists()
+    if state is not None:
+        training.resume(state)
     training.complete(saved)
     field.complete = training.finished
     if history is not None:

@@ -1,6 +1,7 @@
 """Reading mesh files of every kind that trimesh reads, and some that it does not: polygons of mixed sizes, STL files
 with a missing count, triangle strips. Truncated files are named as such, since most readers read half of them."""
 
+import codecs
 import io
 import json
 import re
@@ -18,6 +19,8 @@ STL_HEADER, STL_TRIANGLE = 84, 50
 """Bytes of a binary STL before the first triangle, and of each triangle."""
 GLB_JSON = struct.Struct("<4sIII4s")
 """Start of a GLB: magic, version, bytes of the file, bytes of the JSON, and its type."""
+TRIANGLE_FAN = 6
+"""Mode of glTF's primitives that trimesh leaves out."""
 UNREAD_EXTENSIONS = ("EXT_meshopt_compression", "KHR_meshopt_compression")
 """Extensions of glTF that trimesh does not read, and without which its vertices are not there."""
 SPARSE_TYPES = {5121: "u1", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
@@ -43,7 +46,7 @@ def load_meshes(path: Path) -> list["trimesh.Trimesh"]:
     if kind == "ply":
         return _read_ply(data)
     if kind == "off":
-        return [_read_off(data.decode("utf-8", "replace"))]
+        return [_read_off(data.decode("utf-8-sig", "replace"))]
     if kind in ("stl", "glb"):
         whole = _whole_stl(data) if kind == "stl" else _whole_glb(data)
         return meshes_of(trimesh.load_scene(io.BytesIO(whole), file_type=kind, process=False))
@@ -86,9 +89,9 @@ def _is_text(data: bytes) -> bool:
 
 
 def _plain_obj(data: bytes) -> bytes:
-    """The text of an OBJ file with spaces for tabs, and with indices from the start of the file for those that count
-    back from the last vertex so far: trimesh counts them from the last vertex of the file."""
-    data = data.replace(b"\t", b" ")
+    """The text of an OBJ file without a byte order mark, with spaces for tabs, and with indices from the start of the
+    file for those that count back from the last vertex so far: trimesh counts them from the last vertex of the file."""
+    data = data.removeprefix(codecs.BOM_UTF8).replace(b"\t", b" ")
     if not re.search(rb"^ *f.*[ ]-\d", data, re.MULTILINE):
         return data
     lines, vertices = [], 0
@@ -120,6 +123,8 @@ def _whole_glb(data: bytes) -> bytes:
     for mesh in tree.get("meshes", ()):
         mesh["primitives"] = [p for p in mesh.get("primitives", ()) if "POSITION" in p.get("attributes", ())]
         for primitive in mesh["primitives"]:
+            if primitive.get("mode") == TRIANGLE_FAN:
+                raise MeshFileError("has triangle fans, which are not read. Export it as triangles")
             _correct_positions(tree, rest, primitive["attributes"]["POSITION"])
     text = json.dumps(tree).encode()
     text += b" " * (-len(text) % 4)
@@ -198,12 +203,14 @@ def _read_off(text: str) -> "trimesh.Trimesh":
         raise MeshFileError("has no counts of vertices and faces after OFF")
     rows = rows[1 : 1 + sum(counts)]
     points, polygons = rows[: counts[0]], rows[counts[0] :]
-    short = polygons and len(polygons[-1]) <= int(polygons[-1][0])
-    if len(rows) < sum(counts) or short:
+    short = [i for i, polygon in enumerate(polygons) if len(polygon) <= int(polygon[0])]
+    if len(rows) < sum(counts) or short == [counts[1] - 1]:
         raise MeshFileError(
             f"is truncated: it counts {counts[0]:,} vertices and {counts[1]:,} faces, and ends after "
-            f"{len(rows) - bool(short):,} of these lines. {AGAIN}"
+            f"{len(rows) - len(short):,} of these lines. {AGAIN}"
         )
+    if short:
+        raise MeshFileError(f"is damaged: face {short[0]} has fewer corners than its line counts. {AGAIN}")
     vertices = np.array([row[:3] for row in points], dtype=np.float64).reshape(-1, 3)
     return _mesh_of_polygons(vertices, [np.array(row[1 : 1 + int(row[0])], dtype=np.int64) for row in polygons])
 

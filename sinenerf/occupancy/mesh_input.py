@@ -110,7 +110,8 @@ def _prepare(meshes: list["trimesh.Trimesh"], name: str, sheet: bool) -> tuple["
             "sheet: --thickness"
         )
     faces = np.array(mesh.faces)
-    repaired = Repaired(faces, 0, 0) if sheet else repair(np.array(mesh.vertices), faces)
+    near = mesh.vertices - mesh.bounds.mean(0)  # libigl's fast winding number computes in float32
+    repaired = Repaired(faces, 0, 0) if sheet else repair(np.ascontiguousarray(near), faces)
     mesh = trimesh.Trimesh(mesh.vertices * unit, repaired.faces, process=False)
     mesh.remove_unreferenced_vertices()
     _, uses = np.unique(mesh.edges_sorted, axis=0, return_counts=True)

@@ -22,11 +22,12 @@ def orient(
     import igl
 
     oriented, patch = igl.bfs_orient(faces)
-    oriented = oriented.astype(np.int64)  # libigl returns long long, which numpy treats as a separate type
+    # libigl returns long long, which numpy treats as a separate type
+    oriented, patch = oriented.astype(np.int64), patch.astype(np.int64)
     count = int(patch.max()) + 1
     minority = np.bincount(patch, ~same_orientation(oriented, faces), count) > 0.5 * np.bincount(patch, minlength=count)
     oriented = np.where(minority[patch][:, None], oriented[:, ::-1], oriented)
-    closed = _closed(oriented, patch, count)
+    closed = closed_patches(oriented, patch, count)
     inward = closed & (_volumes(vertices, oriented, patch, count) < 0)
     if not closed.all():
         inward |= ~closed & _seen_from_behind(vertices, oriented, patch, count)
@@ -40,7 +41,7 @@ def orient(
         enclosed = igl.fast_winding_number(vertices, oriented[inward[patch]], vertices) < -0.5
         inward |= np.bincount(patch, ~enclosed[oriented].all(1), count) == 0
         oriented = np.where(inward[patch][:, None], oriented[:, ::-1], oriented)
-    return oriented, patch.astype(np.int64)
+    return oriented, patch
 
 
 def same_orientation(faces: Int[np.ndarray, "f 3"], others: Int[np.ndarray, "f 3"]) -> Bool[np.ndarray, " f"]:
@@ -48,8 +49,10 @@ def same_orientation(faces: Int[np.ndarray, "f 3"], others: Int[np.ndarray, "f 3
     return np.any([(np.roll(faces, shift, 1) == others).all(1) for shift in range(3)], axis=0)
 
 
-def _closed(faces: np.ndarray, patch: np.ndarray, count: int) -> np.ndarray:
-    """(count,) whether every edge of a patch has an even number of faces."""
+def closed_patches(
+    faces: Int[np.ndarray, "f 3"], patch: Int[np.ndarray, " f"], count: int
+) -> Bool[np.ndarray, " count"]:
+    """Whether every edge of a patch has an even number of faces."""
     edges = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
     _, index, uses = np.unique(edges, axis=0, return_index=True, return_counts=True)
     return np.bincount(patch[index // 3], uses % 2, count) == 0

@@ -16,6 +16,9 @@ MOST = 7
 """Pieces that a file can ask for."""
 SAMPLES = 20_000
 """Points of the mesh for the distance."""
+SPECK = 0.1
+"""Share of the largest piece's faces below which a piece can be left out: coarse cells and high levels tear thin parts,
+and what they tear off is no speck."""
 GAIN = 0.02
 """Fraction of the surface's mean distance from the solid that leaving out pieces must save."""
 
@@ -40,6 +43,14 @@ def largest_pieces(
     kept = faces[pieces_of(faces, len(vertices))[0] < count]
     used, index = np.unique(kept, return_inverse=True)
     return vertices[used], index.reshape(-1, 3)
+
+
+def without_specks(
+    vertices: Vertices, faces: Faces, count: int
+) -> tuple[Float[np.ndarray, "kept 3"], Int[np.ndarray, "of_kept 3"]]:
+    """The same of a surface that a file asks to have `count` pieces: with all that are no specks, if these are more."""
+    sizes = np.bincount(pieces_of(faces, len(vertices))[0])
+    return largest_pieces(vertices, faces, max(count, int((sizes >= SPECK * sizes[0]).sum())))
 
 
 def best_count(vertices: Vertices, faces: Faces, solid: Solid) -> int:

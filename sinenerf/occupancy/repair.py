@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from sinenerf.occupancy.orientation import orient, same_orientation
+from sinenerf.occupancy.orientation import closed_patches, orient, same_orientation
 
 SAMPLES, FEWEST, MOST = 2**16, 16, 1024
 """Points at which a repair is judged: in all, and bounds of those of one piece."""
@@ -52,7 +52,9 @@ def repair(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]) ->
         proposed, patch = orient(vertices, np.where(counts[left, None] < 0, once[left, ::-1], once[left]))
         same = same_orientation(proposed, once[left])
         sign = np.where(same, 1, -1) * abs(counts[left])
-        oriented = keep_helpful(vertices, once[left], counts[left], sign, patch)
+        # no point may lie within a thin closed patch to show that it is inside out; the sign of its volume does
+        gain = np.where(closed_patches(once[left], patch, int(patch.max()) + 1), -GAIN, GAIN)
+        oriented = keep_helpful(vertices, once[left], counts[left], sign, patch, gain)
         counts[left] = _reverse_worst(vertices, once[left], oriented, patch)
     if copied.any():
         piece = _pieces(once, copied)
@@ -110,14 +112,14 @@ def keep_helpful(
     counts: Int[np.ndarray, " f"],
     proposed: Int[np.ndarray, " f"],
     piece: Int[np.ndarray, " f"],
-    gain: float = GAIN,
+    gain: float | Float[np.ndarray, " pieces"] = GAIN,
 ) -> Int[np.ndarray, " f"]:
     """Counts of faces with the proposed ones of those pieces where they bring winding numbers closer to whole numbers.
 
     Args:
         piece: the piece of each face; the changes of a piece are kept or left together.
         gain: least mean decrease of the distance to the nearest whole number of 0 or more, over points near the
-            changed faces of a piece.
+            changed faces of a piece; for all pieces or for each.
     """
     changed = counts != proposed
     if not changed.any():

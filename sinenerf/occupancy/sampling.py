@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sinenerf.common.progress import track
@@ -20,6 +20,9 @@ SOFTNESS = 0.003
 sharpness; a hard step makes them grow without bound, which costs accuracy when parameters are rounded."""
 FARTHER = 4
 """Ratio of the two distances at which points lie near the surface."""
+
+HELD_OUT, HELD_OUT_DISTANCE = 100_000, 0.02
+"""Points for the IoU in the progress bar, and their distance from a surface so thin that uniform ones miss it."""
 
 
 @runtime_checkable
@@ -36,6 +39,18 @@ def soft_labels(solid: Solid, points: Points) -> Float[np.ndarray, " n"]:
     from scipy.special import expit
 
     return np.asarray(expit((2.0 * solid.contains(points) - 1) * solid.distance(points) / SOFTNESS))
+
+
+def held_out(solid: Solid, seed: int) -> tuple[Float[np.ndarray, "n 3"], Bool[np.ndarray, " n"]]:
+    """`HELD_OUT` points, and whether they are inside: uniform in the cube or, of a rod or a sheet so thin that none of
+    these is inside, near the surface."""
+    random = np.random.default_rng(seed)
+    points = random.uniform(-1, 1, (HELD_OUT, 3))
+    inside = solid.contains(points)
+    if not inside.any():
+        points = np.clip(solid.near_surface(HELD_OUT, HELD_OUT_DISTANCE, random), -1, 1)
+        inside = solid.contains(points)
+    return points, inside
 
 
 class SurfaceSampler:
@@ -62,7 +77,7 @@ class SurfaceSampler:
     ) -> None:
         random = np.random.default_rng(seed)
         points = np.empty((count, 3))
-        half = round(count * near / 2)
+        half = min(round(count * near / 2), count // 2)
         points[:half] = solid.near_surface(half, distance, random)
         points[half : 2 * half] = solid.near_surface(half, FARTHER * distance, random)
         points[2 * half :] = random.uniform(-1, 1, (count - 2 * half, 3))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Int
 
-from sinenerf.occupancy.pieces import largest_pieces
+from sinenerf.occupancy.pieces import largest_pieces, without_specks
 from sinenerf.occupancy.solid import Placement
 from sinenerf.occupancy.surface_grid import Grid, LevelError, Logits
 
@@ -66,13 +66,16 @@ def extract_surface(
     """
     import trimesh
 
-    placement = replace(placement, pieces=1) if largest_component else placement
+    placement = replace(placement, pieces=0) if largest_component else placement
     surface = find_surface(logits, placement, resolution, level)
-    return Extraction(trimesh.Trimesh(surface.vertices, surface.faces, process=False), surface.evaluations)
+    vertices, faces = surface.vertices, surface.faces
+    if largest_component:
+        vertices, faces = largest_pieces(vertices, faces, 1)
+    return Extraction(trimesh.Trimesh(vertices, faces, process=False), surface.evaluations)
 
 
 def find_surface(logits: Logits, placement: Placement, resolution: int, level: float = 0.5) -> Surface:
-    """The surface of `extract_surface` as bare arrays: of the largest pieces, if the placement says how many.
+    """The surface of `extract_surface` as bare arrays: without specks, if the placement counts its pieces.
 
     Raises:
         LevelError, ValueError: as `extract_surface`.
@@ -92,5 +95,5 @@ def find_surface(logits: Logits, placement: Placement, resolution: int, level: f
     surface, faces, _ = igl.marching_cubes(-values.astype(np.float64), vertices, index.reshape(-1, 8), 0.0)
     faces = faces.astype(np.int64)
     if placement.pieces:
-        surface, faces = largest_pieces(surface, faces, placement.pieces)
+        surface, faces = without_specks(surface, faces, placement.pieces)
     return Surface(placement.from_cube(surface), faces, grid.evaluations)

@@ -3,10 +3,9 @@
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,7 +23,7 @@ from sinenerf.occupancy.header import header_of
 from sinenerf.occupancy.loss import FusedLoss, make_loss
 from sinenerf.occupancy.pieces import best_count
 from sinenerf.occupancy.progress_bar import ProgressBar
-from sinenerf.occupancy.sampling import SurfaceSampler, make_sampler
+from sinenerf.occupancy.sampling import HELD_OUT, SurfaceSampler, held_out, make_sampler
 from sinenerf.occupancy.schedule import Plateau, Schedule
 from sinenerf.occupancy.solid import Solid
 from sinenerf.occupancy.surface import find_surface
@@ -32,7 +31,6 @@ from sinenerf.occupancy.surface_grid import LevelError
 from sinenerf.rounding.by_curvature import CurvatureRounding
 from sinenerf.rounding.curvature import Deviation
 
-HELD_OUT = 100_000  # uniform points of the cube for the IoU in the progress bar
 WATCHED = 2**14  # points drawn like those of the training, for the loss that ends an open training
 DRAWN = 2**13  # points that are drawn at once for the curvature
 PIECES_RESOLUTION = 128  # cells per side of the surface whose pieces are judged
@@ -60,18 +58,17 @@ class Training:
         self.optimizer = make_optimizer(config.optimizer, field.parameters(), config.learning_rate, compiled)
         hidden = list(linear_layers(field.network).values())[1:-1] if config.decay else []
         self.decaying = [values for layer in hidden for values in layer.parameters() if values.dim() == 2]
-        points = np.random.default_rng(config.seed + 1).uniform(-1, 1, (HELD_OUT, 3))
-        self.held_out = points, solid.contains(points)
+        self.held_out = held_out(solid, config.seed + 1)
         self.schedule = Schedule(config, self._plateau(solid) if config.open_ended else None)
 
     def _plateau(self, solid: Solid) -> Plateau:
         if self.config.sampler == "surface":
             config = self.config
-            held_out = SurfaceSampler(solid, config.seed + 1, WATCHED, config.near, config.distance).batch(0, WATCHED)
+            watched = SurfaceSampler(solid, config.seed + 1, WATCHED, config.near, config.distance).batch(0, WATCHED)
         else:
             uniform, inside = self.held_out
-            held_out = torch.from_numpy(uniform).float(), torch.from_numpy(inside).float()[:, None]
-        points, labels = held_out
+            watched = torch.from_numpy(uniform).float(), torch.from_numpy(inside).float()[:, None]
+        points, labels = watched
         return Plateau(self.field.network, (self.field.fold(points), labels), self.config.loss)
 
     @property
@@ -108,6 +105,10 @@ class Training:
                 self._check_finite(float(self.loss))
             if saved is not None:
                 self.save(saved)
+            if self.output_existed and not self.finished:  # it stays as it is: nothing is rounded for it
+                keep_weights(self.field.cpu().eval())
+                self._score()
+                return
             try:
                 self.finish()
             except KeyboardInterrupt:
@@ -203,7 +204,8 @@ class Training:
         whole = replace(self.field.placement, pieces=0)
         try:
             surface = find_surface(self.field.logits, whole, PIECES_RESOLUTION)
-        except LevelError:  # there is no surface, which is said when one is asked for
+        except LevelError:
+            self.bar.warn("the field has no surface: give it more --minutes or --bytes, or fit a shell: --thickness")
             return 0
         return best_count(whole.to_cube(surface.vertices), surface.faces, self.solid)
 
@@ -217,20 +219,21 @@ class Training:
             "loss": float(self.loss),
             "history": self.history,
             "plateau": None if self.schedule.plateau is None else self.schedule.plateau.state(),
+            "mirror": (mirror := self.field.placement.mirror) and astuple(mirror),
             "network": self.field.state_dict(),
+            "optimizer_kind": type(self.optimizer).__name__,
             "optimizer": self.optimizer.state_dict(),
         }
         checkpoint.save(path, state)
         self.saved_at = self.seconds
 
-    def resume(self, path: Path, fingerprint: str) -> None:
-        """Resume from the checkpoint at `path` if it exists and has the same fingerprint."""
-        self.fingerprint = fingerprint
-        state = checkpoint.load(path, self.bar.say, fingerprint)
-        if state is None:
-            return
+    def resume(self, state: checkpoint.State) -> None:
+        """Resume from a checkpoint; its plane of symmetry is the field's already."""
         self.field.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        if state["optimizer_kind"] == type(self.optimizer).__name__:
+            self.optimizer.load_state_dict(state["optimizer"])
+        else:  # a GPU and a CPU have their own
+            self.bar.say("the training began on another device: the optimiser's averages start anew")
         if self.schedule.plateau is not None:
             self.schedule.plateau.load_state(state["plateau"])
         self.step, self.seconds, self.saved_at = state["step"], state["seconds"], state["seconds"]

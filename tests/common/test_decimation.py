@@ -17,6 +17,15 @@ def test_a_budget_is_met_and_the_form_kept(place):
     assert np.allclose(fewer.bounds, mesh.bounds, rtol=0, atol=0.02)
 
 
+@pytest.mark.parametrize("unit", [2.0**-10, 2.0**20])
+def test_nothing_depends_on_the_unit(unit):
+    mesh = trimesh.creation.torus(1.0, 0.4, 64, 32)
+    scaled = trimesh.Trimesh(mesh.vertices * unit, mesh.faces, process=False)
+    fewer, as_many = decimated(mesh, 300), decimated(scaled, 300)
+    assert np.array_equal(as_many.faces, fewer.faces)
+    np.testing.assert_allclose(as_many.vertices, fewer.vertices * unit)
+
+
 def test_colours_are_those_of_the_place():
     mesh = trimesh.creation.icosphere(5)
     mesh.visual.vertex_colors = np.rint(127 * (mesh.vertices + 1)).astype(np.uint8)

@@ -24,6 +24,10 @@ def test_metrics_of_known_shapes():
     assert apart.f_score_one_percent == 0
 
 
+def test_nothing_is_no_perfect_score():
+    assert iou(np.zeros(3, bool), np.zeros(3, bool)) == 0
+
+
 def test_the_normals_of_a_tiny_mesh_count():
     """A part of 20 micrometres in metres: trimesh gives no normal to faces as small as these."""
     part = trimesh.creation.icosphere(6, 1e-5)

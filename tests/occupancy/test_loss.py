@@ -37,6 +37,22 @@ def test_loss_and_gradients_are_those_of_autograd(config, loss, count):
         torch.testing.assert_close(parameter.grad, gradient, atol=1e-6 * float(1 + gradient.abs().max()), rtol=1e-3)
 
 
+@pytest.mark.parametrize("loss", ["cross-entropy", "mse"])
+@pytest.mark.parametrize("logit", [-1000.0, -89.0, 89.0, 1000.0])
+def test_the_loss_of_an_extreme_logit_is_that_of_autograd(logit, loss):
+    network = build_network(OccupancyConfig(layer="dense", width=8))
+    with torch.no_grad():
+        network.head.weight.zero_()
+        network.head.bias.fill_(logit)
+    points, labels = torch.rand(500, 3) * 2 - 1, torch.rand(500, 1)
+    autograd, fused = AutogradLoss(network, loss, torch.device("cpu"), False), FusedLoss(network, loss)
+    expected = float(autograd.backward(points, labels).detach())
+    gradient = network.head.bias.grad.clone()
+    network.zero_grad()
+    assert fused.backward(points, labels) == pytest.approx(expected, rel=1e-5)
+    torch.testing.assert_close(network.head.bias.grad, gradient, atol=1e-6, rtol=1e-4)
+
+
 def test_gradients_do_not_remain_from_the_step_before():
     network = build_network(OccupancyConfig(width=8, rank=2))
     fused, points, labels = FusedLoss(network, "cross-entropy"), torch.rand(300, 3), torch.ones(300, 1)

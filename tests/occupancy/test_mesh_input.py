@@ -29,6 +29,15 @@ def test_nothing_depends_on_the_unit(size):
     assert np.array_equal(mended.triangles, soup.triangles)
 
 
+def test_a_plate_thinner_than_any_point_is_turned_outward():
+    plate = trimesh.creation.box((1, 0.8, 0.001))
+    turned = trimesh.Trimesh(plate.vertices, plate.faces[:, ::-1], process=False)
+    for beside in ([], [trimesh.creation.box((0.3, 0.3, 0.3)).apply_translation([0, 0, 0.5])]):
+        mesh, report = prepare_mesh(joined(turned, *beside))
+        assert report.flipped_faces == 12
+        assert mesh.volume == pytest.approx(sum(part.volume for part in (plate, *beside)))
+
+
 def test_unmerged_vertices_are_merged(tmp_path):
     ball().export(tmp_path / "ball.stl")
     mesh, report = read_mesh(tmp_path / "ball.stl")

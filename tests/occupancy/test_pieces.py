@@ -1,5 +1,7 @@
 """The connected pieces of a surface, and which of them are the shape."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import trimesh
 
 from sinenerf.occupancy.pieces import best_count, largest_pieces, pieces_of
 from sinenerf.occupancy.solid import Placement, Solid
-from sinenerf.occupancy.surface import find_surface
+from sinenerf.occupancy.surface import extract_surface, find_surface
 
 PLACEMENT = Placement((0.0, 0.0, 0.0), 1.0)
 BALLS = [((-0.5, 0.0, 0.0), 0.3), ((0.5, 0.1, 0.0), 0.2)]
@@ -51,6 +53,25 @@ def test_the_largest_pieces_keep_their_faces_and_no_other_vertices():
     assert len(np.unique(kept)) == len(alone) and trimesh.Trimesh(alone, kept, process=False).is_watertight
 
 
+@pytest.mark.parametrize("cells", [32, 64, 128])
+def test_what_coarse_cells_tear_off_is_no_speck(cells):
+    """Two balls joined by a rod that the cells miss, of which the file says that they are one piece."""
+
+    def logits(points):
+        points = torch.as_tensor(points)
+        rod = 0.015 - torch.maximum(torch.hypot(points[:, 1] - 0.02, points[:, 2] - 0.01), abs(points[:, 0]) - 0.5)
+        return torch.maximum(balls(*BALLS, SPECKS[0])(points), 50 * rod)
+
+    found = find_surface(logits, replace(PLACEMENT, pieces=1), cells)
+    sides = found.vertices[:, 0] < -0.25, found.vertices[:, 0] > 0.35
+    assert all(side.any() for side in sides) and found.vertices[:, 2].max() < 0.5
+
+
+def test_the_largest_component_is_alone():
+    extracted = extract_surface(balls(*BALLS), PLACEMENT, 64, largest_component=True)
+    assert extracted.mesh.vertices[:, 0].max() < 0 and extracted.mesh.is_watertight
+
+
 @pytest.mark.parametrize(
     ("true", "seen", "count"),
     [
@@ -67,7 +88,5 @@ def test_what_is_not_of_the_shape_is_left_out(true, seen, count):
 
 
 def test_a_surface_that_is_asked_for_has_that_many_pieces():
-    from dataclasses import replace
-
     found = find_surface(balls(*BALLS, *SPECKS), replace(PLACEMENT, pieces=2), 64)
     assert pieces_of(found.faces, len(found.vertices))[1] == 2

@@ -3,19 +3,25 @@
 import math
 import os
 import signal
+from functools import partial
 
+import numpy as np
 import pytest
 import torch
+import trimesh
 
 from sinenerf.common import training_clock
 from sinenerf.occupancy.config import FitConfig, OccupancyConfig
 from sinenerf.occupancy.evaluate import iou, occupied
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.fit import fit
+from sinenerf.occupancy.loss import make_loss
+from sinenerf.occupancy.mirror import Mirror
 from sinenerf.occupancy.progress_bar import ProgressBar
 from sinenerf.occupancy.sampling import SurfaceSampler
 from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import Placement, Solid
+from sinenerf.occupancy.surface_grid import LevelError
 from sinenerf.occupancy.training import Training
 from sinenerf.rounding import by_curvature
 from sinenerf.sine_file import load
@@ -135,6 +141,35 @@ def test_resumed_training_is_the_same_training(optimizer, torus, tmp_path, monke
     torch.testing.assert_close(resumed.state_dict(), straight.state_dict())
 
 
+def interrupted_fit(torus, settings, output, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "_train_step", interrupt_at(3, Training._train_step))
+        assert not fit(torus, *settings, output).complete
+
+
+def test_a_resumed_training_keeps_its_plane_of_symmetry(torus, tmp_path, monkeypatch):
+    settings, output = split_settings({"steps": 6, "bits": 32, "mirror": "always", **SMALL}), tmp_path / "x.sine"
+    plane = Mirror((1, 0, 0), 12)
+    monkeypatch.setattr("sinenerf.occupancy.fit.chosen_mirror", lambda *_: (plane, 0.0))
+    interrupted_fit(torus, settings, output, monkeypatch)
+    monkeypatch.setattr("sinenerf.occupancy.fit.chosen_mirror", lambda *_: pytest.fail("it is sought again"))
+    assert fit(torus, *settings, output).placement.mirror == plane
+
+
+@pytest.mark.parametrize("begun", ["bfloat16", "float32"])
+def test_a_training_is_resumed_on_another_device(begun, torus, tmp_path, monkeypatch, capsys):
+    """A GPU's loss is autograd's, as that of bfloat16 is, and its SOAP is another one."""
+    settings, output = split_settings({"steps": 6, "bits": 32, "optimizer": "soap", **SMALL}), tmp_path / "x.sine"
+    for precision in (begun, {"bfloat16": "float32", "float32": "bfloat16"}[begun]):
+        used = partial(lambda precision, network, loss, _: make_loss(network, loss, precision), precision)
+        monkeypatch.setattr("sinenerf.occupancy.training.make_loss", used)
+        if precision == begun:
+            interrupted_fit(torus, settings, output, monkeypatch)
+        else:
+            assert fit(torus, *settings, output, progress=True).complete
+    assert "began on another device" in " ".join(capsys.readouterr().err.split())
+
+
 def test_rounding_is_repeated_after_an_interruption(torus, tmp_path, monkeypatch, capsys):
     output, rounded = tmp_path / "x.sine", []
 
@@ -166,6 +201,7 @@ def test_a_finished_file_stays_until_another_is_finished(torus, tmp_path, monkey
     for step in (2, 5):  # what resumes from a checkpoint keeps it too
         with monkeypatch.context() as patch:
             patch.setattr(Training, "_train_step", interrupt_at(step, Training._train_step))
+            patch.setattr(Training, "_round", lambda *_: pytest.fail("what is thrown away is rounded"))
             assert not fit(torus, architecture, config, output, progress=True).complete
         said = " ".join(capsys.readouterr().err.split())
         assert f"{output} is unchanged; run the same command to resume" in said and "bytes" not in said
@@ -187,6 +223,15 @@ def test_history_and_iou_are_those_of_the_whole_training_and_of_its_file(torus, 
     assert told == iou(occupied(load(output), points), inside)  # all rounded at once, so worse than before
     assert fit(torus, *settings, output, history=history).complete
     assert [look["step"] for look in history] == list(range(1, 9))
+
+
+def test_a_thin_shape_that_is_missed_has_no_perfect_score(monkeypatch):
+    rod, history = trimesh.creation.cylinder(radius=0.002, height=1), []
+    monkeypatch.setattr("sinenerf.occupancy.training.occupied", lambda _, points: np.zeros(len(points), bool))
+    monkeypatch.setattr("sinenerf.occupancy.training.find_surface", lambda *_: (_ for _ in ()).throw(LevelError))
+    with pytest.warns(UserWarning, match="the field has no surface"):
+        fit(rod, *split_settings({"steps": 1, "bits": 32, **SMALL}), history=history)
+    assert history[-1]["iou"] == 0
 
 
 def test_a_kill_before_the_file_is_written_leaves_a_fit_that_ends(torus, tmp_path, monkeypatch):

@@ -89,6 +89,7 @@ UNIT, BALL = boxes(((-0.5,) * 3, (0.5,) * 3)), balls((1, (0, 0, 0)))
 HOLLOW = without(BALL, balls((0.5, (0, 0, 0))))
 LEFT, RIGHT, FAR = ((0, 0, 0), (1, 1, 1)), ((1, 0, 0), (2, 1, 1)), ((2, 2, 2), (3, 3, 3))
 SECOND_NOTATION = obj_text(box(*FAR), face="{0}/1/1", relative=True)
+UTM, BESIDE = (453210, 5412345, 310), (453212, 5412345, 310)
 PLATE, POST = ((-1, -1, -0.2), (1, 1, 0)), ((-0.5, -0.5, 0), (0.5, 0.5, 1))
 
 
@@ -145,6 +146,12 @@ CASES = {
         ".ply", lambda: trimesh.Trimesh([*ball().vertices, [9, 9, 9]], ball().faces, process=False), BALL, "642 vert"
     ),
     "far from the origin": Case(".obj", lambda: ball(1, (1e5, 0, 0)), balls((1, (1e5, 0, 0))), "; watertight"),
+    "far from the origin, one of two inside out": Case(
+        ".obj",
+        lambda: joined(ball(0.5, UTM), turned(ball(0.5, BESIDE))),
+        balls((0.5, UTM), (0.5, BESIDE)),
+        "1,280 faces flipped",
+    ),
     # formats
     "a binary PLY of triangles and quads": Case(".ply", lambda: polygon_ply(*prism(4)), boxes(((0, 0, 0), (1, 1, 1)))),
     "the same, big endian": Case(".ply", lambda: polygon_ply(*prism(4), order=">"), boxes(((0, 0, 0), (1, 1, 1)))),
@@ -152,6 +159,15 @@ CASES = {
     "an OFF of hexagons": Case(".off", lambda: off_text(*prism(6)), report="20 faces; watertight"),
     "an OFF as in ModelNet": Case(
         ".off", lambda: off_text(*prism(6)).replace(b"OFF\n", b"OFF"), report="20 faces; watertight"
+    ),
+    "an OFF with a face that lacks a corner": Case(
+        ".off",
+        lambda: (
+            off_text(cube().vertices, [*cube().faces[:5].tolist(), [0, 1]])
+            .replace(b"\n2 0 1", b"\n3 0 1\n3 1 2 3")
+            .replace(b"8 6 0", b"8 7 0")
+        ),
+        refusal="is damaged: face 5 has fewer corners",
     ),
     "an STL in capitals": Case(".STL", lambda: binary_stl(ball()), BALL),
     "a binary STL that starts with solid": Case(".stl", lambda: b"solid" + binary_stl(ball())[5:], BALL),
@@ -171,6 +187,7 @@ CASES = {
         ),
         UNIT,
     ),
+    "an OBJ with a byte order mark": Case(".obj", lambda: b"\xef\xbb\xbf" + obj_text(cube()), UNIT, "8 vertices"),
     # after reports in public trackers
     "indices that count back between parts": Case(  # mikedh/trimesh#2364
         ".obj", lambda: obj_text(box(*LEFT), box(*FAR), relative=True), boxes(LEFT, FAR), "24 faces; watertight"
@@ -239,6 +256,7 @@ CASES = {
     "a GLB with meshopt": Case(
         ".glb", lambda: compressed_glb(ball(), "EXT_meshopt_compression"), refusal="compressed by EXT_meshopt"
     ),
+    "a GLB of triangle fans": Case(".glb", lambda: bare_glb(cube(), mode=6), refusal="has triangle fans, which are"),
     "an empty scene": Case(".glb", lambda: write_glb({"asset": {"version": "2.0"}}, b""), refusal="has no faces"),
     "an empty STL": Case(".stl", lambda: b"solid Empty\nendsolid Empty", refusal="has no faces"),
     "an empty file": Case(".obj", lambda: b"", refusal="has no faces"),

@@ -96,7 +96,7 @@ def with_empty_primitive(mesh):
     return write_glb(tree, data[20 + length + 8 :])
 
 
-def bare_glb(mesh, indexed=True, corrected=()):
+def bare_glb(mesh, indexed=True, corrected=(), mode=4):
     """A GLB of positions, and indices or every corner of its own; those of the corrected vertices, which are 0 in the
     buffer, come from a sparse accessor."""
     vertices = np.asarray(mesh.vertices if indexed else mesh.triangles.reshape(-1, 3), "<f4")
@@ -110,7 +110,7 @@ def bare_glb(mesh, indexed=True, corrected=()):
         indices, values = {"bufferView": 2, "componentType": 5125}, {"bufferView": 3}
         position["sparse"] = {"count": len(corrected), "indices": indices, "values": values}
     faces = {"bufferView": 1, "componentType": 5125, "count": mesh.faces.size, "type": "SCALAR"}
-    primitive = {"attributes": {"POSITION": 0}} | ({"indices": 1} if indexed else {})
+    primitive = {"attributes": {"POSITION": 0}, "mode": mode} | ({"indices": 1} if indexed else {})
     tree = {
         "asset": {"version": "2.0"},
         "scene": 0,

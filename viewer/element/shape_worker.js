@@ -3,7 +3,7 @@
 import { SineFileError, decode } from "../decoder/index.js";
 import { folded } from "../field/mirror.js";
 import { bakedNetwork, plainEvaluator } from "../field/occupancy_network.js";
-import { largestPieces } from "../field/pieces.js";
+import { withoutSpecks } from "../field/pieces.js";
 import { simdEvaluator } from "../field/simd_evaluator.js";
 import { SurfaceError, SurfaceGrid } from "../field/surface.js";
 import { vertexNormals } from "../field/vertex_normals.js";
@@ -27,7 +27,7 @@ async function begin({ data, level, cells }) {
   let size = Math.min(COARSEST, cells);
   finer = () => {
     const whole = grid.mesh(size);
-    const mesh = file.placement.pieces ? largestPieces(whole, file.placement.pieces) : whole;
+    const mesh = file.placement.pieces ? withoutSpecks(whole, file.placement.pieces) : whole;
     const normals = vertexNormals(mesh);
     /** @type {Reply} */
     const reply = { ...mesh, normals, cells: size, isLast: size === cells, ...file.placement };

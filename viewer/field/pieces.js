@@ -1,15 +1,18 @@
 /** The connected pieces of a surface: the specks that a small field leaves in the air are left out. */
 
+const SPECK = 0.1; // of the largest piece's faces, below which a piece can be left out
+
 /** @typedef {import("./surface.js").Mesh} Mesh */
 
 /**
- * The `count` pieces with the most faces; the mesh itself if it has no more.
+ * The `count` pieces with the most faces, and others that are no specks; the mesh itself if it has no more. Coarse cells
+ * and high levels tear thin parts, and what they tear off is no speck.
  *
  * @param {Mesh} mesh
  * @param {number} count
  * @returns {Mesh}
  */
-export function largestPieces({ positions, indices }, count) {
+export function withoutSpecks({ positions, indices }, count) {
   const parents = Int32Array.from({ length: positions.length / 3 }, (_, i) => i);
   /** The vertex that stands for a vertex's piece. @param {number} vertex */
   const root = (vertex) => {
@@ -23,7 +26,8 @@ export function largestPieces({ positions, indices }, count) {
   const sizes = new Map();
   for (let i = 0; i < indices.length; i += 3) sizes.set(root(indices[i]), (sizes.get(root(indices[i])) ?? 0) + 1);
   if (sizes.size <= count) return { positions, indices };
-  const kept = new Set([...sizes].sort(([, a], [, b]) => b - a).slice(0, count).map(([piece]) => piece));
+  const pieces = [...sizes].sort(([, a], [, b]) => b - a);
+  const kept = new Set(pieces.filter(([, size], i) => i < count || size >= SPECK * pieces[0][1]).map(([piece]) => piece));
   const numbers = new Int32Array(parents.length); // of the vertices that are kept, from 1 on
   /** @type {number[]} */
   const places = [];

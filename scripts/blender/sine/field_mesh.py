@@ -6,7 +6,7 @@ import numpy as np
 import sine_reader
 from sine_reader.warps import NDC, Contraction
 
-from .surface_nets import in_parts, largest_pieces, sampled, surface_nets
+from .surface_nets import in_parts, sampled, surface_nets, without_specks
 
 TO_Z_UP = {
     "x": np.array([[0.0, 1, 0], [0, 0, 1], [1, 0, 0]]),
@@ -56,7 +56,7 @@ def field_mesh(path: str, resolution: int) -> FieldMesh:
     grid = sampled(field.logits, low, high, resolution)
     vertices, quads = _surface(grid)
     if field.pieces:
-        vertices, quads = largest_pieces(vertices, quads, field.pieces)
+        vertices, quads = without_specks(vertices, quads, field.pieces)
     vertices = low + vertices * (high - low) / (np.array(grid.shape) - 1)
     return FieldMesh(vertices @ TO_Z_UP[field.up].T, quads, None)
 

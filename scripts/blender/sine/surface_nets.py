@@ -84,14 +84,16 @@ def surface_nets(grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return vertices, np.concatenate(quads)
 
 
-def largest_pieces(vertices: np.ndarray, faces: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The vertices and faces of the `count` connected pieces with the most faces."""
+def without_specks(vertices: np.ndarray, faces: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The vertices and faces of the `count` connected pieces with the most faces, and of others with a tenth of the
+    largest one's or more, which are no specks."""
     labels, before = np.arange(len(vertices)), None
     while before is None or (labels != before).any():
         before = labels.copy()
         np.minimum.at(labels, faces, labels[faces].min(1, keepdims=True))
         labels = labels[labels]  # of the vertex that gives the label
     pieces, sizes = np.unique(labels[faces[:, 0]], return_counts=True)
+    count = max(count, int((sizes >= 0.1 * sizes.max()).sum()))
     kept = faces[np.isin(labels[faces[:, 0]], pieces[np.argsort(-sizes, kind="stable")[:count]])]
     used, index = np.unique(kept, return_inverse=True)
     return vertices[used], index.reshape(kept.shape)

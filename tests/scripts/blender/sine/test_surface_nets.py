@@ -62,7 +62,7 @@ def test_the_pieces_with_the_most_faces_are_kept():
         return (radii - np.linalg.norm(points[:, None] - centres, axis=2)).max(1)
 
     whole = surface_nets.surface_nets(surface_nets.sampled(balls, -np.ones(3), np.ones(3), 32))
-    vertices, quads = surface_nets.largest_pieces(*whole, 2)
+    vertices, quads = surface_nets.without_specks(*whole, 2)
     places = vertices * 2 / 32 - 1
     assert len(np.unique(quads)) == len(vertices) and len(quads) < len(whole[1])
     assert np.abs(np.linalg.norm(places[:, None] - centres[:2], axis=2) - radii[:2]).min(1).max() < 0.01
