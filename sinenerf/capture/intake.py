@@ -148,7 +148,7 @@ def _from_film(source: Path, options: CaptureOptions, workspace: Workspace, stag
     with stages.stage("film", options.frames, "stretches") as advance:
         frames = sharpest_frames(source, options.frames, advance)
         (workspace.folder / "photographs.jsonl").unlink(missing_ok=True)
-        for number, (frame, picture) in enumerate(zip(frames, read_frames(source, frames), strict=False)):
+        for number, (frame, picture) in enumerate(zip(frames, read_frames(source, frames), strict=True)):
             picture.thumbnail((options.size, options.size))
             _keep(workspace, picture, None, f"frame_{number:04d}.jpg", f"{source.name} at {frame.seconds:.2f} s")
     return []
