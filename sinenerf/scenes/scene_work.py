@@ -1,6 +1,5 @@
 """The hidden folder beside an output where the steps of `sinenerf scene` keep their results until all are complete."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,12 +8,14 @@ from typing import Any
 
 from sinenerf.capture.workspace import SUFFIX
 from sinenerf.common.console import say
-from sinenerf.common.files import check_folder
+from sinenerf.common.files import check_folder, replacing
 from sinenerf.common.work_folder import WorkFolder, hidden_beside
 from sinenerf.photographs.reading import has_cameras, read_cameras_of
 
 SKIPPED = {"Thumbs.db", ".DS_Store"}
 """Files that systems write by themselves."""
+PUBLISHED = "published"
+"""Name in the folder of the note of outputs that are at their places, or about to be."""
 
 
 class SceneWork(WorkFolder):
@@ -41,8 +42,7 @@ class SceneWork(WorkFolder):
                 raise ValueError(f"{path}: lies in {source}, which is left as it is. Give an output elsewhere")
         super().__init__(scene, "work", {**settings, "input": str(source.resolve()), "files": _listed(source)})
         for path in outputs:
-            if path.exists() and not (self.resumes() and self.read("published") is not None):
-                raise FileExistsError(f"{path}: already exists and is not overwritten. Give another name, or remove it")
+            self._check_free(path)
 
     @contextmanager
     def claimed(self) -> Iterator[bool]:
@@ -72,16 +72,31 @@ class SceneWork(WorkFolder):
         return tuple(folder / path.name for path in self.outputs)
 
     def publish(self) -> None:
-        """Move the outputs to their places, the scene last, and remove this folder."""
-        self.write("published", True)
+        """Copy the outputs to their places, each whole or not at all and the scene last, and remove this folder.
+
+        Raises:
+            FileExistsError: an output has appeared since the command began; none is copied.
+            OSError: an output cannot be written. All are kept in this folder.
+        """
+        for path in self.outputs:
+            self._check_free(path)
         for made, path in reversed(list(zip(self.finished, self.outputs, strict=True))):
-            if made.exists():  # else an earlier call, killed here, has moved it
-                shutil.move(made, path) if _other_disk(made, path) else os.replace(made, path)
+            self.write(PUBLISHED, {**(self.read(PUBLISHED) or {}), str(path.absolute()): _stamp(made)})
+            with replacing(path) as partial:
+                shutil.copy2(made, partial)  # with its time of change, by which it is known
         self.discard()
 
+    def _check_free(self, path: Path) -> None:
+        """Refuse an output that exists, unless it is what an earlier call, ended while it published, has copied."""
+        own = (self.read(PUBLISHED) or {}).get(str(path.absolute())) if self.resumes() else None
+        if path.exists() and own != _stamp(path):
+            raise FileExistsError(f"{path}: already exists and is not overwritten. Give another name, or remove it")
 
-def _other_disk(made: Path, path: Path) -> bool:
-    return made.stat().st_dev != path.absolute().parent.stat().st_dev
+
+def _stamp(path: Path) -> list[int]:
+    """Size and time of change of a file."""
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
 
 
 def _listed(source: Path) -> list[list[Any]]:
@@ -91,4 +106,4 @@ def _listed(source: Path) -> list[list[Any]]:
         capture = read_cameras_of(source)
         files |= {path for path in (*capture.paths, *(capture.masks or ())) if path is not None}
     visible = {path.absolute() for path in files if path.name not in SKIPPED and not path.name.startswith(".")}
-    return [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in sorted(visible)]
+    return [[str(path), *_stamp(path)] for path in sorted(visible)]
