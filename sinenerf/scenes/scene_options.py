@@ -44,6 +44,8 @@ class SceneOptions:
             check_whole(name, getattr(self, name))
         for name in ("size", "hold_every", "frames"):
             check_positive(name, getattr(self, name))
+        if self.hold_every < 2:
+            raise ValueError("hold_every is 1: give 2 or more, since 1 leaves no view to train on")
         check_seed(self.seed)
         training_budget(self.minutes, self.steps, default_minutes=10.0)
         file_size(1, None, self.bytes)

@@ -53,6 +53,14 @@ def test_the_contact_sheet_of_photographs_without_cameras_is_kept(messy, capture
     assert report.written[1].read_bytes() == (captured.scene / "contact_sheet.jpg").read_bytes()
 
 
+def test_too_few_bytes_are_refused_before_the_cameras_are_sought(messy, tmp_path):
+    from sinenerf.scenes.photographs_to_scene import SceneOptions, photographs_to_scene
+
+    with pytest.raises(ValueError, match="bytes is 300: the smallest network has 4,589 parameters"):
+        photographs_to_scene(messy.folder, tmp_path / "a.sine", SceneOptions(bytes=300))
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_film_of_another_length_is_rendered_anew(scene, tmp_path, monkeypatch):
     """After a kill between the film and the end, the film of the first call was kept."""
     from sinenerf.scenes.photographs_to_scene import SceneOptions, SceneWork, photographs_to_scene

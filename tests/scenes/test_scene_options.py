@@ -14,6 +14,7 @@ from sinenerf.scenes.scene_options import SceneOptions
         ({"bytes": -1}, "bytes is -1: it must be positive"),
         ({"frames": 0}, "frames is 0: it must be positive"),
         ({"hold_every": 0}, "hold_every is 0: it must be positive"),
+        ({"hold_every": 1}, "hold_every is 1: give 2 or more"),
         ({"seed": -1}, "seed is -1: it must be 0 or more"),
     ],
 )
