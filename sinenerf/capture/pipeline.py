@@ -12,7 +12,7 @@ from sinenerf.capture.options import CaptureError, CaptureOptions
 from sinenerf.capture.report import CONTACT_SHEET, CaptureReport
 from sinenerf.capture.scene_folder import write_scene
 from sinenerf.capture.stages import Stages, quiet_colmap
-from sinenerf.capture.workspace import Workspace, check_apart, finished, one_line_when_full
+from sinenerf.capture.workspace import Workspace, check_apart, finished, one_line_when_full, publishing
 from sinenerf.capture.world_frame import angles_from_mean, camera_to_world, place
 
 
@@ -48,6 +48,9 @@ def capture(source: Path, scene: Path, options: CaptureOptions | None = None, pr
     with workspace.claimed():
         try:
             with one_line_when_full(workspace.folder):
+                if publishing(workspace):
+                    workspace.publish()
+                    return CaptureReport.read(scene)
                 return _make(source, scene, options, workspace, Stages(workspace, progress))
         except CaptureError:
             workspace.discard()  # the input has to change, and then all of this is of no use
