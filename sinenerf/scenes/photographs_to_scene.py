@@ -5,6 +5,7 @@ from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
+from sinenerf.capture.options import CaptureOptions
 from sinenerf.capture.report import CONTACT_SHEET
 from sinenerf.common.console import say
 from sinenerf.photographs.reading import has_cameras
@@ -54,9 +55,9 @@ def photographs_to_scene(
     _check_bytes(options)
     sheet = None if has_cameras(source) else contact_sheet_of(output)
     outputs = tuple(path for path in (output, film, page, sheet) if path is not None)
-    work = SceneWork(source, outputs, options.training_settings())
+    work = SceneWork(source, outputs, options.training_settings() | {"capture_size": options.capture_size})
     with work.claimed():
-        posed = _posed(source, work, progress)
+        posed = _posed(source, work, options, progress)
         training = _training(posed, work, options, progress)
         if not training.run():
             return None
@@ -95,13 +96,13 @@ def _check_bytes(options: SceneOptions) -> None:
         )
 
 
-def _posed(source: Path, work: SceneWork, progress: bool) -> Path:
+def _posed(source: Path, work: SceneWork, options: SceneOptions, progress: bool) -> Path:
     """What has cameras: the input, or what `capture` makes of it."""
     if has_cameras(source):
         return source
     from sinenerf.capture.pipeline import capture
 
-    report = capture(source, work.capture, progress=progress)
+    report = capture(source, work.capture, CaptureOptions(size=options.capture_size), progress)
     if progress:
         for line in (report.summary(), *report.reasons()):
             say(line)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sinenerf.capture.intake import describe_input
 from sinenerf.capture.workspace import SUFFIX
 from sinenerf.common.console import say
 from sinenerf.common.files import check_folder, replacing
@@ -40,7 +41,7 @@ class SceneWork(WorkFolder):
             check_folder(path)
             if source.is_dir() and source.resolve() in path.resolve().parents:
                 raise ValueError(f"{path}: lies in {source}, which is left as it is. Give an output elsewhere")
-        super().__init__(scene, "work", {**settings, "input": str(source.resolve()), "files": _listed(source)})
+        super().__init__(scene, "work", {**settings, **_described(source)})
         for path in outputs:
             self._check_free(path)
 
@@ -53,9 +54,9 @@ class SceneWork(WorkFolder):
             yield others
 
     def stays(self, other_settings: Any) -> set[str]:
-        """The capture of the same photographs, whatever the settings of the training."""
+        """The capture of the same photographs in the same size, whatever the settings of the training."""
         same = isinstance(other_settings, dict) and all(
-            other_settings.get(name) == self.settings[name] for name in ("input", "files")
+            other_settings.get(name) == self.settings.get(name) for name in ("input", "files", "capture_size")
         )
         return {self.capture.name, hidden_beside(self.capture, SUFFIX).name} if same else set()
 
@@ -99,11 +100,17 @@ def _stamp(path: Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
-def _listed(source: Path) -> list[list[Any]]:
-    """The files of the input, wherever a capture's photographs lie, with their sizes and times of change."""
-    files = {source} if source.is_file() else {path for path in source.rglob("*") if path.is_file()}
-    if has_cameras(source):
-        capture = read_cameras_of(source)
-        files |= {path for path in (*capture.paths, *(capture.masks or ())) if path is not None}
-    visible = {path.absolute() for path in files if path.name not in SKIPPED and not path.name.startswith(".")}
-    return [[str(path), *_stamp(path)] for path in sorted(visible)]
+def _described(source: Path) -> dict[str, Any]:
+    """The input by paths, sizes and times of change: what `capture` reads of it or, where it has cameras, the files in
+    it and its photographs and masks, wherever these lie."""
+    if not has_cameras(source):
+        return describe_input(source)
+    files = [source] if source.is_file() else [path for path in source.rglob("*") if path.is_file()]
+    shown = {path.absolute() for path in files if not _is_hidden(path.relative_to(source))}
+    capture = read_cameras_of(source)
+    shown |= {path.absolute() for path in (*capture.paths, *(capture.masks or ())) if path is not None}
+    return {"input": str(source.resolve()), "files": [[str(path), *_stamp(path)] for path in sorted(shown)]}
+
+
+def _is_hidden(path: Path) -> bool:
+    return path.name in SKIPPED or any(part.startswith(".") for part in path.parts)

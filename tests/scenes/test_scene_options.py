@@ -23,6 +23,12 @@ def test_impossible_settings_are_refused(wrong, message):
         SceneOptions(**wrong)
 
 
+def test_photographs_are_kept_as_large_as_the_training_wants_them():
+    """They were captured at 1600 pixels whatever --size said; the longer side of upright ones is their height."""
+    assert SceneOptions().capture_size == 1600
+    assert SceneOptions(size=2400).capture_size == 4800
+
+
 def test_the_length_of_the_film_does_not_change_the_training():
     assert SceneOptions(frames=2).training_settings() == SceneOptions().training_settings()
     assert SceneOptions(seed=2).training_settings() != SceneOptions().training_settings()

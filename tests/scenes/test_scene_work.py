@@ -11,7 +11,8 @@ from sinenerf.scenes.scene_work import SceneWork
 @pytest.fixture
 def source(tmp_path):
     (tmp_path / "photographs").mkdir()
-    (tmp_path / "photographs" / "a.jpg").write_bytes(b"a")
+    for name in ("a.jpg", "c.jpg", "d.jpg"):
+        (tmp_path / "photographs" / name).write_bytes(b"a")
     return tmp_path / "photographs"
 
 
@@ -47,6 +48,18 @@ def test_a_later_call_goes_on_only_with_the_same_input_and_settings(source, tmp_
     assert found(1) == [1]
     (source / "b.jpg").write_bytes(b"b")
     assert found(1) is None
+
+
+def test_masks_count_wherever_a_capture_finds_them(source, tmp_path):
+    """Masks beside the photographs were noticed by the capture alone, which refused its own earlier scene."""
+    settings = lambda: SceneWork(source, (tmp_path / "a.sine",), {}).settings  # noqa: E731
+    before = settings()
+    (source / ".cache").mkdir()
+    (source / ".cache" / "index").touch()
+    assert settings() == before
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks" / "a.png").touch()
+    assert settings() != before
 
 
 def test_photographs_count_wherever_the_capture_names_them(scene, tmp_path):
