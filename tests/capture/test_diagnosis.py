@@ -57,6 +57,13 @@ def test_black_pictures_are_dark_rather_than_the_same(tmp_path):
     assert refused(source, tmp_path).startswith("too dark (mean brightness 0 of 255)")
 
 
+def test_more_photographs_wanted_than_there_are(tmp_path):
+    """All cameras were sought first, and then the photographs were blamed."""
+    source = save_pictures(tmp_path / "few", [noise_picture(seed) for seed in range(5)])
+    said = refused(source, tmp_path, replace(OPTIONS, min_placed=100))
+    assert said == "min_placed is 100, of 5 photographs: give 5 or less"
+
+
 @pytest.mark.parametrize("method", ["retrieval", "sequential"])
 def test_pictures_without_any_feature_have_no_words_to_compare(tmp_path, method):
     """The reason was "need at least one array to concatenate"."""

@@ -81,7 +81,7 @@ def test_a_scene_is_moved_into_an_empty_folder(tmp_path, monkeypatch):
 
 def test_a_scene_moved_in_part_is_moved_wholly_by_the_same_call(photographs, tmp_path, monkeypatch):
     """It was refused: the folder, with a part of the scene, already existed."""
-    scene, settings = tmp_path / "scene", {**describe_input(photographs), **OPTIONS.result_settings()}
+    scene, settings = tmp_path / "scene", {**describe_input(photographs), **OPTIONS.result_settings(film=False)}
     scene.mkdir()
     work = Workspace(scene, settings)
     with work.claimed():
