@@ -2,6 +2,7 @@
 
 import unicodedata
 from functools import cache
+from math import ceil, sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 CELL, LABEL, GAP = 160, 28, 6
 """Side of a thumbnail's square, height of the two lines below it, and distance between squares, in pixels."""
 COLUMNS = 8
+"""Photographs in a row; more where there would be more rows than that: JPEG allows at most 65,500 pixels."""
 PAPER, INK = (250, 250, 248), (30, 30, 30)
 PLACED, LEFT_OUT = (46, 125, 80), (184, 60, 40)
 """Colours of the lines around placed and left-out photographs."""
@@ -32,9 +34,10 @@ def write_contact_sheet(report: CaptureReport, workspace: Workspace, path: Path)
     placed = [(source, "", PLACED) for source in report.placed.values()]
     left_out = [(left.source, left.reason, LEFT_OUT) for left in report.left_out]
     heading = 30
-    rows = [-(-len(part) // COLUMNS) for part in (placed, left_out)]
+    columns = max(COLUMNS, ceil(sqrt(len(placed) + len(left_out))))
+    rows = [-(-len(part) // columns) for part in (placed, left_out)]
     height = GAP + sum(heading + count * (CELL + LABEL + GAP) for count in rows if count)
-    sheet = Image.new("RGB", (GAP + COLUMNS * (CELL + GAP), height), PAPER)
+    sheet = Image.new("RGB", (GAP + columns * (CELL + GAP), height), PAPER)
     draw, y = ImageDraw.Draw(sheet), GAP
     for title, part in ((f"placed: {len(placed)}", placed), (f"left out: {len(left_out)}", left_out)):
         if not part:
@@ -42,11 +45,11 @@ def write_contact_sheet(report: CaptureReport, workspace: Workspace, path: Path)
         draw.text((GAP, y + 4), title, INK, _font(15))
         y += heading
         for number, (source, reason, colour) in enumerate(part):
-            corner = (GAP + number % COLUMNS * (CELL + GAP), y + number // COLUMNS * (CELL + LABEL + GAP))
+            corner = (GAP + number % columns * (CELL + GAP), y + number // columns * (CELL + LABEL + GAP))
             name = stored.get(source)
             picture = workspace.images / name if name else None
             _draw_cell(sheet, draw, corner, picture, (source, reason), colour)
-        y += -(-len(part) // COLUMNS) * (CELL + LABEL + GAP)
+        y += -(-len(part) // columns) * (CELL + LABEL + GAP)
     sheet.save(path, quality=88)
 
 

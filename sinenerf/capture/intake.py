@@ -27,8 +27,8 @@ from sinenerf.capture.photograph_files import (
 )
 from sinenerf.capture.report import DARK, LeftOut
 from sinenerf.capture.stages import Stages
-from sinenerf.capture.workspace import BYTES_EACH, Workspace
-from sinenerf.common.files import check_space, replacing
+from sinenerf.capture.workspace import Workspace
+from sinenerf.common.files import replacing
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -122,7 +122,7 @@ def _from_folder(source: Path, options: CaptureOptions, workspace: Workspace, st
     """Copy the photographs that are not there yet. Returns those that cannot be read."""
     files = find_photographs(source)
     masks = find_masks(source, files)
-    check_space(workspace.scene, len(files) * BYTES_EACH)
+    workspace.check_space(len(files))
     done = {photograph.source: photograph for photograph in noted(workspace)}
     taken = {photograph.name.casefold() for photograph in done.values()}
     left_out = []
@@ -144,11 +144,11 @@ def _from_folder(source: Path, options: CaptureOptions, workspace: Workspace, st
 
 def _from_film(source: Path, options: CaptureOptions, workspace: Workspace, stages: Stages) -> list[LeftOut]:
     """Copy the sharpest pictures of a film."""
-    check_space(workspace.scene, options.frames * BYTES_EACH)
+    workspace.check_space(options.frames)
     with stages.stage("film", options.frames, "stretches") as advance:
         frames = sharpest_frames(source, options.frames, advance)
         (workspace.folder / "photographs.jsonl").unlink(missing_ok=True)
-        for number, (frame, picture) in enumerate(zip(frames, read_frames(source, frames), strict=False)):
+        for number, (frame, picture) in enumerate(zip(frames, read_frames(source, frames), strict=True)):
             picture.thumbnail((options.size, options.size))
             _keep(workspace, picture, None, f"frame_{number:04d}.jpg", f"{source.name} at {frame.seconds:.2f} s")
     return []

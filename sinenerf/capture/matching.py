@@ -95,6 +95,8 @@ def _retrieved_pairs(names: list[str], options: CaptureOptions, workspace: Works
     path = workspace.folder / "words.bin"
     with pycolmap.Database.open(workspace.database) as database:
         images = {image.image_id: image.name for image in database.read_all_images()}
+        if database.num_descriptors() < 2:
+            return  # `check_scene` says why
         _learn_words(database, list(images), options).write(path)
         retrieval = pycolmap.VocabTreePairingOptions()
         retrieval.vocab_tree_path, retrieval.num_threads = path, options.threads

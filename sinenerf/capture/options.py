@@ -41,6 +41,7 @@ class CaptureOptions:
                 raise ValueError(f"{name} is {getattr(self, name)}: give 3 or more, fewer do not fix a scene")
         check_seed(self.seed)
 
-    def result_settings(self) -> dict[str, Any]:
-        """The settings that change the result: all but the number of threads."""
-        return {name: value for name, value in asdict(self).items() if name != "threads"}
+    def result_settings(self, film: bool) -> dict[str, Any]:
+        """The settings that change the result: all but the number of threads, and that of pictures only of a film."""
+        without = {"threads"} if film else {"threads", "frames"}
+        return {name: value for name, value in asdict(self).items() if name not in without}

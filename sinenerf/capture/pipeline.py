@@ -9,10 +9,11 @@ from sinenerf.capture.intake import Intake, describe_input, take_in
 from sinenerf.capture.mapping import Mapping, map_scene
 from sinenerf.capture.matching import Method, match
 from sinenerf.capture.options import CaptureError, CaptureOptions
+from sinenerf.capture.photograph_files import find_photographs
 from sinenerf.capture.report import CONTACT_SHEET, CaptureReport
 from sinenerf.capture.scene_folder import write_scene
 from sinenerf.capture.stages import Stages, quiet_colmap
-from sinenerf.capture.workspace import Workspace, check_apart, finished, one_line_when_full
+from sinenerf.capture.workspace import Workspace, check_apart, finished, one_line_when_full, publishing
 from sinenerf.capture.world_frame import angles_from_mean, camera_to_world, place
 
 
@@ -39,7 +40,8 @@ def capture(source: Path, scene: Path, options: CaptureOptions | None = None, pr
         OSError: a folder cannot be written, or the disk is full.
     """
     options, source, scene = options or CaptureOptions(), Path(source), Path(scene)
-    settings = {**describe_input(source), **options.result_settings()}
+    settings = {**describe_input(source), **options.result_settings(film=not source.is_dir())}
+    _check_enough_for(source, options)
     check_apart(source, scene)
     if (report := finished(scene, settings)) is not None:
         return report
@@ -48,10 +50,26 @@ def capture(source: Path, scene: Path, options: CaptureOptions | None = None, pr
     with workspace.claimed():
         try:
             with one_line_when_full(workspace.folder):
+                if publishing(workspace):
+                    workspace.publish()
+                    return CaptureReport.read(scene)
                 return _make(source, scene, options, workspace, Stages(workspace, progress))
         except CaptureError:
             workspace.discard()  # the input has to change, and then all of this is of no use
             raise
+
+
+def _check_enough_for(source: Path, options: CaptureOptions) -> None:
+    """Refuse an input of fewer photographs than `min_placed` asks for.
+
+    Raises:
+        CaptureError: naming both numbers.
+    """
+    count = len(find_photographs(source)) if source.is_dir() else options.frames
+    if count < options.min_placed:
+        raise CaptureError(
+            f"{source}: min_placed is {options.min_placed}, of {count} photographs: give {count} or less"
+        )
 
 
 def _make(source: Path, scene: Path, options: CaptureOptions, workspace: Workspace, stages: Stages) -> CaptureReport:

@@ -9,11 +9,13 @@ from typing import Any
 
 from sinenerf.capture.options import CaptureError
 from sinenerf.capture.report import REPORT, CaptureReport
-from sinenerf.common.files import check_folder, move_folder
+from sinenerf.common.files import check_folder, check_space, move_folder
 from sinenerf.common.work_folder import WorkFolder
 
 SUFFIX = "capture"
 """Of the hidden folder's name."""
+PUBLISHING = "publishing"
+"""Name of the note that the scene is complete and being moved."""
 BYTES_EACH = 5_000_000
 """Disk space that a photograph takes while a scene is made: its copies, features and matches."""
 
@@ -45,6 +47,15 @@ class Workspace(WorkFolder):
                 folder.mkdir(exist_ok=True)
             yield others
 
+    def check_space(self, photographs: int) -> None:
+        """Refuse too small a disk: the scene's, or this folder's, where the scene is another disk or a link to one.
+
+        Raises:
+            DiskFull: naming the path.
+        """
+        for path in (self.scene, self.folder):
+            check_space(path, photographs * BYTES_EACH)
+
     def add_seconds(self, stage: str, seconds: float) -> None:
         """Add to the time that a stage has taken."""
         times = self.seconds()
@@ -62,17 +73,26 @@ class Workspace(WorkFolder):
 
     def publish(self) -> None:
         """Move the complete scene to its place and remove this folder."""
+        self.write(PUBLISHING, True)
         move_folder(self.result, self.scene, REPORT)
         self.discard()
 
 
+def publishing(work: WorkFolder) -> bool:
+    """Whether a run with these settings has ended while it moved the complete scene to its place."""
+    return work.resumes() and work.read(PUBLISHING) is not None
+
+
 def finished(scene: Path, settings: dict[str, Any]) -> CaptureReport | None:
-    """The report of a scene that the same input and settings have made before; None if there is no scene.
+    """The report of a scene that the same input and settings have made before; None if there is no scene,
+    or a part of one that was being moved.
 
     Raises:
         CaptureError: the folder has other content.
     """
     if not (scene.exists() or scene.is_symlink()) or (scene.is_dir() and not any(scene.iterdir())):
+        return None
+    if publishing(WorkFolder(scene, SUFFIX, settings)):
         return None
     if (scene / REPORT).is_file():
         report = CaptureReport.read(scene)

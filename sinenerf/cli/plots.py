@@ -196,23 +196,25 @@ def spectrum(
     field: Annotated[Path | None, tyro.conf.Positional] = None,
     /,
     output: Path = Path("spectrum.png"),
-    widths: tuple[int, ...] = (128, 64, 256),
-    ranks: tuple[int, ...] = (1, 2, 4, 8, 16),
+    widths: tuple[int, ...] | None = None,
+    ranks: tuple[int, ...] | None = None,
 ) -> None:
     """Draw singular values and stable rank of sin(omega U V^T), and measure the omega that a width and rank need.
 
     Args:
         field: a .sine file whose trained layers are drawn in place of random ones.
         output: picture to write: .png, .svg or .pdf.
-        widths: widths of the random matrices; the first is drawn.
-        ranks: ranks of their factors.
+        widths: widths of the random matrices; the first is drawn; 128, 64 and 256 by default.
+        ranks: ranks of their factors; 1, 2, 4, 8 and 16 by default.
     """
     if output.suffix not in (".png", ".svg", ".pdf"):
         raise ValueError(f"{output}: pictures are written as .png, .svg or .pdf")
     if field is not None:
+        if widths is not None or ranks is not None:
+            raise ValueError(f"--widths and --ranks are of random matrices: leave them out, or {field}")
         _draw_layers(field, output)
     else:
-        _draw_random(output, widths, ranks)
+        _draw_random(output, widths or (128, 64, 256), ranks or (1, 2, 4, 8, 16))
     print(output)
 
 

@@ -148,6 +148,8 @@ def find(
     targets = [(name, float(value)) for name, value in given.items() if value is not None]
     if len(targets) != 1:
         raise ValueError("give one target: --bytes N, --psnr X or --iou X")
+    if data is not None and plan is None:
+        raise ValueError("--data is where the missing jobs of a plan find their scenes: give --plan, too, or neither")
     found = _best_by_scene(results, targets[0], scene, method, plan, data)
     for best in found:
         print(best if isinstance(best, str) else _result_line(best))

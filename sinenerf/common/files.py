@@ -50,7 +50,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def move_folder(folder: Path, target: Path, last: str) -> None:
     """Rename a complete folder to its place. What is in it is moved into a target that exists, an empty folder: the
-    current folder, a link or a mounted disk cannot be replaced.
+    current folder, a link or a mounted disk cannot be replaced. After an interruption the same call goes on.
 
     Args:
         last: name of the file by which a complete folder is known.
@@ -62,8 +62,30 @@ def move_folder(folder: Path, target: Path, last: str) -> None:
         os.replace(folder, target)
         return
     for path in sorted(folder.iterdir(), key=lambda path: path.name == last):
-        shutil.move(path, target)
+        _move_whole(path, target / path.name)
     folder.rmdir()
+
+
+def _move_whole(path: Path, place: Path) -> None:
+    """Move a file or a folder, to another disk, too, so that it is at its place whole or not at all."""
+    try:
+        os.replace(path, place)
+        return
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+    if not place.exists():  # else an earlier call, ended before it removed the original, has copied it
+        partial = place.with_name(f".partial-{place.name}")
+        shutil.rmtree(partial, ignore_errors=True)
+        if path.is_dir():
+            shutil.copytree(path, partial)
+        else:
+            shutil.copy2(path, partial)
+        os.replace(partial, place)
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 @contextmanager

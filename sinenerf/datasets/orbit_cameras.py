@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from sinenerf.common.checks import check_seed
 from sinenerf.datasets.room import CENTRE
 
 FOCAL = 0.75
@@ -38,6 +39,7 @@ class OrbitSettings:
         if self.views < 2 or min(self.width, self.height) < 16 or self.samples < 1:
             size = f"{self.width}x{self.height}"
             raise ValueError(f"{self.views} views of {size} pixels: give at least 2 views of at least 16x16 pixels")
+        check_seed(self.seed)
 
     @property
     def focal(self) -> float:

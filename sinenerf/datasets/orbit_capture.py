@@ -158,8 +158,9 @@ def _exists(target: Path, settings: OrbitSettings) -> bool:
     found = _settings_in(target)
     if found is None or found.get("generator") != GENERATOR:
         raise ValueError(f"{target}: already exists with other content and is not overwritten. Choose another folder")
-    if found != _description(settings):
+    files = [target / "transforms.json", *(target / "images" / f"{_name(n)}.jpg" for n in range(settings.views))]
+    if found != _description(settings) or not all(file.is_file() for file in files):
         raise ValueError(
-            f"{target}: already holds photographs with other settings. Remove it, or choose another folder"
+            f"{target}: already holds a scene with other settings or missing files. Remove it, or choose another folder"
         )
     return True

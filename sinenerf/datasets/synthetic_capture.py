@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sinenerf.common.checks import check_seed
 from sinenerf.common.files import move_folder
 from sinenerf.common.progress import track
 from sinenerf.datasets.ray_tracer import LIGHT, Scene, trace
@@ -25,11 +26,12 @@ def generate_scene(target: Path, views: int = 20, width: int = 252, height: int 
     The same arguments give the same scene. An existing scene with the same settings is left as it is.
 
     Raises:
-        ValueError: fewer than 2 views or a side under 16 pixels; the target is a file, a folder with other content, or
-            a scene with other settings.
+        ValueError: fewer than 2 views, a side under 16 pixels or a negative seed; the target is a file, a folder with
+            other content, or a scene with other settings.
     """
     if views < 2 or min(width, height) < 16:
         raise ValueError(f"{views} views of {width}x{height} pixels: give at least 2 views of at least 16x16 pixels")
+    check_seed(seed)
     target = Path(target)
     settings = {"generator": "sinenerf still life 1", "views": views, "width": width, "height": height, "seed": seed}
     if _exists(target, settings):

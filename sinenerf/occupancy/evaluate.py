@@ -36,7 +36,7 @@ SURFACE_POINTS = 100_000
 
 def iou(predicted: Bool[np.ndarray, " n"], truth: Bool[np.ndarray, " n"]) -> float:
     """Intersection over union of two sets of points, given as masks; 0 if both are empty, which shows nothing."""
-    union = np.count_nonzero(predicted | truth)
+    union = int(np.count_nonzero(predicted | truth))
     # numpy 2.4 counts in its own integers, and a checkpoint holds plain numbers
     return float(np.count_nonzero(predicted & truth) / max(1, union))
 

@@ -22,11 +22,12 @@ class FileFinder:
         self.root = root
         self._folders: dict[Path, dict[str, Path]] = {}
 
-    def find(self, name: str, folders: tuple[str, ...] = ("",)) -> Path | None:
+    def find(self, name: str, folders: tuple[str, ...] = ("",), whole: bool = False) -> Path | None:
         """The file that a capture names, or None.
 
         Args:
             folders: where below the root a relative path may begin.
+            whole: do not look for the path's tail.
         """
         parts = [part for part in re.split(r"[\\/]+", name.strip()) if part not in ("", ".")]
         drive = PureWindowsPath(name).drive
@@ -36,7 +37,7 @@ class FileFinder:
             return None
         if name.startswith("/") and (found := self._at(Path("/"), parts)):
             return found
-        for start in range(len(parts)):
+        for start in range(1 if whole else len(parts)):
             for folder in folders:
                 if found := self._at(self.root / folder, parts[start:]):
                     return found
@@ -122,7 +123,9 @@ def find_masks(photographs: PosedPhotographs, folder: Path | None = None) -> Pos
     finder, masks = FileFinder(folder), []
     for name in photographs.names:
         inner = name.split("/", 1)[-1]
-        masks.append(finder.find(f"{inner}.png") or finder.find(f"{inner.rpartition('.')[0]}.png"))
+        whole = not Path(name).is_absolute()  # the tail of images/a/b.jpg is that of images/b.jpg, too
+        stem = inner.rpartition(".")[0]
+        masks.append(finder.find(f"{inner}.png", whole=whole) or finder.find(f"{stem}.png", whole=whole))
     if given is not None and not any(masks):
         raise CaptureError(
             f"{folder}: has no masks of these photographs. {photographs.names[0]} would have "

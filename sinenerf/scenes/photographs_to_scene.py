@@ -1,14 +1,15 @@
 """From photographs to a scene by one call: each step is a function of the library that can be called by itself."""
 
 import shutil
-from math import prod
+from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
+from sinenerf.capture.options import CaptureOptions
 from sinenerf.capture.report import CONTACT_SHEET
 from sinenerf.common.console import say
 from sinenerf.photographs.reading import has_cameras
-from sinenerf.plugin.layer_choice import BITS, network_for
+from sinenerf.plugin.layer_choice import BITS, network_for, parameters_of
 from sinenerf.plugin.scene_training import SceneTraining, scene_config
 from sinenerf.plugin.training_corrections import pose_change
 from sinenerf.radiance.architecture import tensors_of
@@ -51,11 +52,12 @@ def photographs_to_scene(
     """
     options, source, output = options or SceneOptions(), Path(source), Path(output)
     _check_names(output, film, page)
+    _check_bytes(options)
     sheet = None if has_cameras(source) else contact_sheet_of(output)
     outputs = tuple(path for path in (output, film, page, sheet) if path is not None)
-    work = SceneWork(source, outputs, options.training_settings())
+    work = SceneWork(source, outputs, options.training_settings() | {"capture_size": options.capture_size})
     with work.claimed():
-        posed = _posed(source, work, progress)
+        posed = _posed(source, work, options, progress)
         training = _training(posed, work, options, progress)
         if not training.run():
             return None
@@ -82,13 +84,25 @@ def _check_names(output: Path, film: Path | None, page: Path | None) -> None:
             raise ValueError(f"{path}: is written as {' or '.join(known)}. Give such a name")
 
 
-def _posed(source: Path, work: SceneWork, progress: bool) -> Path:
+def _check_bytes(options: SceneOptions) -> None:
+    """Refuse a size that the smallest network exceeds at a bit for each parameter, before the cameras are sought."""
+    if options.bytes is None:
+        return
+    count = parameters_of(network_for(options.layer, options.bytes))
+    if 8 * options.bytes < count:
+        least = ceil(BITS / 8 * count)
+        raise ValueError(
+            f"bytes is {options.bytes}: the smallest network has {count:,} parameters. Give {least:,} or more"
+        )
+
+
+def _posed(source: Path, work: SceneWork, options: SceneOptions, progress: bool) -> Path:
     """What has cameras: the input, or what `capture` makes of it."""
     if has_cameras(source):
         return source
     from sinenerf.capture.pipeline import capture
 
-    report = capture(source, work.capture, progress=progress)
+    report = capture(source, work.capture, CaptureOptions(size=options.capture_size), progress)
     if progress:
         for line in (report.summary(), *report.reasons()):
             say(line)

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from sinenerf.capture.options import CaptureOptions
 from sinenerf.common.checks import check_positive, check_seed, check_whole, file_size, training_budget
 from sinenerf.common.settings import LayerChoice
 
@@ -44,9 +45,17 @@ class SceneOptions:
             check_whole(name, getattr(self, name))
         for name in ("size", "hold_every", "frames"):
             check_positive(name, getattr(self, name))
+        if self.hold_every < 2:
+            raise ValueError("hold_every is 1: give 2 or more, since 1 leaves no view to train on")
         check_seed(self.seed)
         training_budget(self.minutes, self.steps, default_minutes=10.0)
         file_size(1, None, self.bytes)
+
+    @property
+    def capture_size(self) -> int:
+        """Longer side of the photographs whose cameras have to be found: enough for `size` if one is twice as high as
+        wide."""
+        return max(CaptureOptions.size, 2 * self.size)
 
     def training_settings(self) -> dict[str, Any]:
         """The settings that change the trained field."""

@@ -1,20 +1,22 @@
 """The hidden folder beside an output where the steps of `sinenerf scene` keep their results until all are complete."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sinenerf.capture.intake import describe_input
 from sinenerf.capture.workspace import SUFFIX
 from sinenerf.common.console import say
-from sinenerf.common.files import check_folder
+from sinenerf.common.files import check_folder, replacing
 from sinenerf.common.work_folder import WorkFolder, hidden_beside
 from sinenerf.photographs.reading import has_cameras, read_cameras_of
 
 SKIPPED = {"Thumbs.db", ".DS_Store"}
 """Files that systems write by themselves."""
+PUBLISHED = "published"
+"""Name in the folder of the note of outputs that are at their places, or about to be."""
 
 
 class SceneWork(WorkFolder):
@@ -39,10 +41,9 @@ class SceneWork(WorkFolder):
             check_folder(path)
             if source.is_dir() and source.resolve() in path.resolve().parents:
                 raise ValueError(f"{path}: lies in {source}, which is left as it is. Give an output elsewhere")
-        super().__init__(scene, "work", {**settings, "input": str(source.resolve()), "files": _listed(source)})
+        super().__init__(scene, "work", {**settings, **_described(source)})
         for path in outputs:
-            if path.exists() and not (self.resumes() and self.read("published") is not None):
-                raise FileExistsError(f"{path}: already exists and is not overwritten. Give another name, or remove it")
+            self._check_free(path)
 
     @contextmanager
     def claimed(self) -> Iterator[bool]:
@@ -53,9 +54,9 @@ class SceneWork(WorkFolder):
             yield others
 
     def stays(self, other_settings: Any) -> set[str]:
-        """The capture of the same photographs, whatever the settings of the training."""
+        """The capture of the same photographs in the same size, whatever the settings of the training."""
         same = isinstance(other_settings, dict) and all(
-            other_settings.get(name) == self.settings[name] for name in ("input", "files")
+            other_settings.get(name) == self.settings.get(name) for name in ("input", "files", "capture_size")
         )
         return {self.capture.name, hidden_beside(self.capture, SUFFIX).name} if same else set()
 
@@ -72,23 +73,44 @@ class SceneWork(WorkFolder):
         return tuple(folder / path.name for path in self.outputs)
 
     def publish(self) -> None:
-        """Move the outputs to their places, the scene last, and remove this folder."""
-        self.write("published", True)
+        """Copy the outputs to their places, each whole or not at all and the scene last, and remove this folder.
+
+        Raises:
+            FileExistsError: an output has appeared since the command began; none is copied.
+            OSError: an output cannot be written. All are kept in this folder.
+        """
+        for path in self.outputs:
+            self._check_free(path)
         for made, path in reversed(list(zip(self.finished, self.outputs, strict=True))):
-            if made.exists():  # else an earlier call, killed here, has moved it
-                shutil.move(made, path) if _other_disk(made, path) else os.replace(made, path)
+            self.write(PUBLISHED, {**(self.read(PUBLISHED) or {}), str(path.absolute()): _stamp(made)})
+            with replacing(path) as partial:
+                shutil.copy2(made, partial)  # with its time of change, by which it is known
         self.discard()
 
+    def _check_free(self, path: Path) -> None:
+        """Refuse an output that exists, unless it is what an earlier call, ended while it published, has copied."""
+        own = (self.read(PUBLISHED) or {}).get(str(path.absolute())) if self.resumes() else None
+        if path.exists() and own != _stamp(path):
+            raise FileExistsError(f"{path}: already exists and is not overwritten. Give another name, or remove it")
 
-def _other_disk(made: Path, path: Path) -> bool:
-    return made.stat().st_dev != path.absolute().parent.stat().st_dev
+
+def _stamp(path: Path) -> list[int]:
+    """Size and time of change of a file."""
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
 
 
-def _listed(source: Path) -> list[list[Any]]:
-    """The files of the input, wherever a capture's photographs lie, with their sizes and times of change."""
-    files = {source} if source.is_file() else {path for path in source.rglob("*") if path.is_file()}
-    if has_cameras(source):
-        capture = read_cameras_of(source)
-        files |= {path for path in (*capture.paths, *(capture.masks or ())) if path is not None}
-    visible = {path.absolute() for path in files if path.name not in SKIPPED and not path.name.startswith(".")}
-    return [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in sorted(visible)]
+def _described(source: Path) -> dict[str, Any]:
+    """The input by paths, sizes and times of change: what `capture` reads of it or, where it has cameras, the files in
+    it and its photographs and masks, wherever these lie."""
+    if not has_cameras(source):
+        return describe_input(source)
+    files = [source] if source.is_file() else [path for path in source.rglob("*") if path.is_file()]
+    shown = {path.absolute() for path in files if not _is_hidden(path.relative_to(source))}
+    capture = read_cameras_of(source)
+    shown |= {path.absolute() for path in (*capture.paths, *(capture.masks or ())) if path is not None}
+    return {"input": str(source.resolve()), "files": [[str(path), *_stamp(path)] for path in sorted(shown)]}
+
+
+def _is_hidden(path: Path) -> bool:
+    return path.name in SKIPPED or any(part.startswith(".") for part in path.parts)

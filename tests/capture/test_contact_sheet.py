@@ -47,3 +47,13 @@ def test_a_duplicate_is_shown_and_what_cannot_be_read_has_an_empty_frame(tmp_pat
     with Image.open(tmp_path / "sheet.jpg") as sheet:
         assert sheet.getpixel((CELL // 2, CELL // 2 + 30))[0] < 50
         assert sheet.getpixel((CELL * 3 // 2, CELL // 2 + 30))[0] > 200
+
+
+def test_thousands_of_photographs_fit_on_a_sheet(tmp_path):
+    """From 2,704 on, JPEG refused the height, so that no capture could be finished."""
+    workspace = Workspace(tmp_path / "scene", {})
+    placed = {f"{number}.jpg": f"{number}.jpg" for number in range(2704)}
+    report = CaptureReport(tmp_path, placed, [], 1, 1, 0.5, 10.0, "exhaustive")
+    write_contact_sheet(report, workspace, tmp_path / "sheet.jpg")
+    with Image.open(tmp_path / "sheet.jpg") as sheet:
+        assert sheet.width > 50 * CELL and sheet.height > 50 * CELL

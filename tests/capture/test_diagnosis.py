@@ -1,6 +1,7 @@
 """Photographs that make no scene, and what is said about them."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -54,6 +55,21 @@ def test_darkness(tmp_path):
 def test_black_pictures_are_dark_rather_than_the_same(tmp_path):
     source = save_pictures(tmp_path / "black", [np.zeros((60, 80, 3), np.uint8)] * 4)
     assert refused(source, tmp_path).startswith("too dark (mean brightness 0 of 255)")
+
+
+def test_more_photographs_wanted_than_there_are(tmp_path):
+    """All cameras were sought first, and then the photographs were blamed."""
+    source = save_pictures(tmp_path / "few", [noise_picture(seed) for seed in range(5)])
+    said = refused(source, tmp_path, replace(OPTIONS, min_placed=100))
+    assert said == "min_placed is 100, of 5 photographs: give 5 or less"
+
+
+@pytest.mark.parametrize("method", ["retrieval", "sequential"])
+def test_pictures_without_any_feature_have_no_words_to_compare(tmp_path, method):
+    """The reason was "need at least one array to concatenate"."""
+    source = save_pictures(tmp_path / "black", [np.zeros((60, 80, 3), np.uint8)] * 4)
+    options = replace(OPTIONS, matching=method)
+    assert refused(source, tmp_path, options).startswith("too dark (mean brightness 0 of 255)")
 
 
 def test_bare_walls(tmp_path):

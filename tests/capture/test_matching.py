@@ -61,7 +61,7 @@ def test_photographs_that_look_alike_are_found_without_a_downloaded_vocabulary(t
     options = CaptureOptions(features=2000, matching="retrieval")
     with pytest.raises(KeyboardInterrupt):
         pipeline.capture(images, tmp_path / "scene", options)
-    settings = {**pipeline.describe_input(images), **options.result_settings()}
+    settings = {**pipeline.describe_input(images), **options.result_settings(film=False)}
     pairs = Workspace(tmp_path / "scene", settings).read("pairs")
     apart = [int(second[5:8]) - int(first[5:8]) for first, second in pairs]
     assert {step for step in apart if step <= 0} == set()

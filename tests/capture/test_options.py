@@ -17,3 +17,10 @@ from sinenerf.capture.options import CaptureOptions
 def test_settings_that_make_no_scene_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         CaptureOptions(**settings)
+
+
+def test_the_number_of_a_films_pictures_is_no_setting_of_photographs():
+    """A finished scene of a folder was refused as one of other settings."""
+    some, more = CaptureOptions(frames=50, threads=1), CaptureOptions(threads=2)
+    assert some.result_settings(film=False) == more.result_settings(film=False)
+    assert some.result_settings(film=True) != more.result_settings(film=True)

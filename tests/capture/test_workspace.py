@@ -9,8 +9,10 @@ import pytest
 from support.kill_loop import stop_when
 
 from sinenerf.capture import pipeline, workspace
+from sinenerf.capture.intake import describe_input
 from sinenerf.capture.options import CaptureOptions
 from sinenerf.capture.pipeline import capture
+from sinenerf.capture.report import CaptureReport
 from sinenerf.capture.workspace import Workspace, one_line_when_full
 
 OPTIONS = CaptureOptions(features=2000)
@@ -29,6 +31,15 @@ def test_too_little_space_is_said_before_anything_is_written(photographs, tmp_pa
     ):
         capture(photographs, tmp_path / "scene", OPTIONS)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photographs"]
+
+
+def test_space_is_asked_for_where_the_work_is_done(tmp_path, monkeypatch):
+    """Of a mounted disk only its own space was asked, but all work goes to the folder beside it."""
+    work = Workspace(tmp_path / "scene", {})
+    free = {work.scene: 10**12, work.folder: 10_000_000}
+    monkeypatch.setattr("sinenerf.common.files.free_space", free.get)
+    with pytest.raises(OSError, match=r"\.scene\.capture: its disk has 10\.00 MB free"):
+        work.check_space(12)
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space"), RuntimeError("SQLite: database or disk is full")])
@@ -66,6 +77,25 @@ def test_a_scene_is_moved_into_an_empty_folder(tmp_path, monkeypatch):
         (work.empty_result() / "capture.json").touch()
         work.publish()
     assert [path.name for path in tmp_path.rglob("*")] == ["scene", "capture.json"]
+
+
+def test_a_scene_moved_in_part_is_moved_wholly_by_the_same_call(photographs, tmp_path, monkeypatch):
+    """It was refused: the folder, with a part of the scene, already existed."""
+    scene, settings = tmp_path / "scene", {**describe_input(photographs), **OPTIONS.result_settings(film=False)}
+    scene.mkdir()
+    work = Workspace(scene, settings)
+    with work.claimed():
+        result = work.empty_result()
+        CaptureReport(scene, {}, [], 1, 1, 0.5, 10.0, "exhaustive", settings=work.settings).write(result)
+        (result / "images").mkdir()
+        monkeypatch.setattr(workspace, "move_folder", lambda *arguments: (result / "images").rename(scene / "images"))
+        monkeypatch.setattr(Workspace, "discard", lambda self: None)
+        work.publish()
+    monkeypatch.undo()
+    assert [path.name for path in scene.iterdir()] == ["images"]
+    report = capture(photographs, scene, OPTIONS)
+    assert report.settings == work.settings and not work.folder.exists()
+    assert sorted(path.name for path in scene.iterdir()) == ["capture.json", "images"]
 
 
 def test_an_empty_folder_that_takes_no_file_is_found_before_any_work(tmp_path, monkeypatch):

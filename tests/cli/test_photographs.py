@@ -42,15 +42,24 @@ def test_the_contact_sheet_of_photographs_without_cameras_is_kept(messy, capture
     from sinenerf.capture import pipeline
     from sinenerf.scenes.photographs_to_scene import SceneOptions, photographs_to_scene
 
-    def capture_again(source, scene, progress):
+    def capture_again(source, scene, options, progress):
+        assert options.size == 2000
         shutil.copytree(captured.scene, scene, dirs_exist_ok=True)
         return replace(captured, scene=scene)
 
     monkeypatch.setattr(pipeline, "capture", capture_again)
-    report = photographs_to_scene(messy.folder, tmp_path / "my.rooms.sine", SceneOptions(steps=3, size=40))
+    report = photographs_to_scene(messy.folder, tmp_path / "my.rooms.sine", SceneOptions(steps=3, size=1000))
     assert report.written == (tmp_path / "my.rooms.sine", tmp_path / "my.rooms_contact_sheet.jpg")
     assert set(tmp_path.iterdir()) == set(report.written)
     assert report.written[1].read_bytes() == (captured.scene / "contact_sheet.jpg").read_bytes()
+
+
+def test_too_few_bytes_are_refused_before_the_cameras_are_sought(messy, tmp_path):
+    from sinenerf.scenes.photographs_to_scene import SceneOptions, photographs_to_scene
+
+    with pytest.raises(ValueError, match="bytes is 300: the smallest network has 4,589 parameters"):
+        photographs_to_scene(messy.folder, tmp_path / "a.sine", SceneOptions(bytes=300))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_film_of_another_length_is_rendered_anew(scene, tmp_path, monkeypatch):

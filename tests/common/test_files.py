@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from sinenerf.common import files
 from sinenerf.common.files import SMALLEST_SPACE, DiskFull, check_folder, check_space, move_folder, replacing
 
 
@@ -152,6 +153,40 @@ def test_the_file_by_which_a_folder_is_known_is_moved_last(tmp_path, monkeypatch
         folder.mkdir()
     for name in ("a", "report.json", "z"):
         (made / name).touch()
-    monkeypatch.setattr(shutil, "move", lambda path, folder: moved.append(path.name) or path.unlink())
+    monkeypatch.setattr(files, "_move_whole", lambda path, place: moved.append(path.name) or path.unlink())
     move_folder(made, target, "report.json")
     assert len(moved) == 3 and moved[-1] == "report.json"
+
+
+@pytest.mark.parametrize("ends", range(1, 7))
+def test_a_move_to_another_disk_goes_on_after_an_interruption(ends, tmp_path, monkeypatch):
+    """What had been copied in part was in the way of the same command."""
+    made, target, calls = tmp_path / "made", tmp_path / "target", []
+    target.mkdir()
+    for name in ("a/1", "a/2", "b/1", "report.json"):
+        (made / name).parent.mkdir(parents=True, exist_ok=True)
+        (made / name).write_text(name)
+    replace, copy2, rmtree = os.replace, shutil.copy2, shutil.rmtree
+
+    def other_disk(path, place):
+        if made in path.parents:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        replace(path, place)
+
+    def ending(act):
+        def act_or_end(path, *arguments, **options):
+            calls.append(path)
+            if len(calls) == ends:
+                raise KeyboardInterrupt
+            return act(path, *arguments, **options)
+
+        return act_or_end
+
+    monkeypatch.setattr(os, "replace", other_disk)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(shutil, "copy2", ending(copy2))
+        patched.setattr(shutil, "rmtree", ending(rmtree))
+        move_folder(made, target, "report.json")
+    move_folder(made, target, "report.json")
+    found = {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()}
+    assert found == {"a/1", "a/2", "b/1", "report.json"} and not made.exists()

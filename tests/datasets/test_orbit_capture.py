@@ -1,6 +1,7 @@
 """Photographs from around the table: their files, their true cameras, exposures, and existing targets."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -136,3 +137,12 @@ def test_existing_targets(orbit, tmp_path):
         generate_orbit(tmp_path, SETTINGS)
     with pytest.raises(ValueError, match="at least 2 views"):
         OrbitSettings(views=1)
+    with pytest.raises(ValueError, match="seed is -1: it must be 0 or more"):
+        OrbitSettings(seed=-1)
+
+
+def test_a_scene_without_one_of_its_photographs_is_not_complete(orbit, tmp_path):
+    scene = shutil.copytree(orbit, tmp_path / "room")
+    (scene / "images" / "view_004.jpg").unlink()
+    with pytest.raises(ValueError, match="missing files"):
+        generate_orbit(scene, SETTINGS)

@@ -175,6 +175,12 @@ def test_useless_sizes_are_refused(tmp_path, size):
         generate_scene(tmp_path / "demo", **size)
 
 
+def test_a_negative_seed_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(ValueError, match="seed is -1: it must be 0 or more"):
+        generate_scene(tmp_path / "demo", seed=-1)
+    assert not list(tmp_path.iterdir())
+
+
 def white(points):
     return np.ones_like(points)
 

@@ -30,7 +30,11 @@ def test_finding_from_the_command_line(tmp_path):
         said = call_sinenerf("find", tmp_path / place, *target)
         assert said.returncode == code and len(said.stdout.splitlines()) == len(lines), (target, said)
         assert all(part in line for part, line in zip(lines, said.stdout.splitlines(), strict=True)), said.stdout
-    for more, reason in (((), "give one target"), (("--bytes", 9, "--iou", 1), "give one target")):
+    for more, reason in (
+        ((), "give one target"),
+        (("--bytes", 9, "--iou", 1), "give one target"),
+        (("--bytes", 9, "--data", tmp_path), "give --plan, too, or neither"),
+    ):
         refused = call_sinenerf("find", tmp_path / "s", *more)
         assert refused.returncode == 1 and reason in refused.stderr and refused.stderr.count("\n") == 1
 

@@ -70,6 +70,7 @@ def test_command(tmp_path):
         ((golden / "dense.sine",), "has no factored layers"),
         (("--ranks", 99, "--widths", 24), "do not fit widths"),
         (("--output", tmp_path / "x.txt"), "pictures are written as"),
+        ((golden / "sine.sine", "--ranks", 99), "are of random matrices"),
     ):
         refused = call_sinenerf("spectrum", *arguments)
         assert refused.returncode == 1 and said in refused.stderr and refused.stderr.count("\n") == 1

@@ -11,7 +11,8 @@ from sinenerf.scenes.scene_work import SceneWork
 @pytest.fixture
 def source(tmp_path):
     (tmp_path / "photographs").mkdir()
-    (tmp_path / "photographs" / "a.jpg").write_bytes(b"a")
+    for name in ("a.jpg", "c.jpg", "d.jpg"):
+        (tmp_path / "photographs" / name).write_bytes(b"a")
     return tmp_path / "photographs"
 
 
@@ -49,6 +50,18 @@ def test_a_later_call_goes_on_only_with_the_same_input_and_settings(source, tmp_
     assert found(1) is None
 
 
+def test_masks_count_wherever_a_capture_finds_them(source, tmp_path):
+    """Masks beside the photographs were noticed by the capture alone, which refused its own earlier scene."""
+    settings = lambda: SceneWork(source, (tmp_path / "a.sine",), {}).settings  # noqa: E731
+    before = settings()
+    (source / ".cache").mkdir()
+    (source / ".cache" / "index").touch()
+    assert settings() == before
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks" / "a.png").touch()
+    assert settings() != before
+
+
 def test_photographs_count_wherever_the_capture_names_them(scene, tmp_path):
     """Of a transforms.json only the file itself counted: a training went on with other photographs."""
     nerfstudio_data(scene, tmp_path)
@@ -76,16 +89,72 @@ def test_cameras_stay_when_only_the_settings_of_the_training_change(source, tmp_
 def test_a_call_killed_while_it_publishes_goes_on(source, tmp_path, monkeypatch):
     outputs = tmp_path / "scene.sine", tmp_path / "scene.mp4"
     work = SceneWork(source, outputs, {})
-    monkeypatch.setattr(SceneWork, "discard", lambda self: None)
-    with work.claimed():
+
+    def end(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, work.claimed(), pytest.raises(KeyboardInterrupt):
         make(work)
+        patched.setattr(SceneWork, "discard", end)
         work.publish()
-    (tmp_path / "scene.sine").rename(work.finished[0])  # only the film was moved
-    monkeypatch.undo()
+    (tmp_path / "scene.sine").unlink()  # only the film was written
     again = SceneWork(source, outputs, {})
     with again.claimed():
         again.publish()
     assert [path.read_text() for path in outputs] == ["scene.sine", "scene.mp4"] and not again.folder.exists()
+
+
+def test_a_file_that_appears_while_others_are_made_is_not_overwritten(source, tmp_path):
+    """Two commands with the same film: the second replaced the first one's."""
+    outputs = tmp_path / "scene.sine", tmp_path / "holiday.mp4"
+    work = SceneWork(source, outputs, {})
+    with work.claimed():
+        make(work)
+        outputs[1].write_text("mine")
+        with pytest.raises(FileExistsError, match=r"holiday\.mp4: already exists and is not overwritten"):
+            work.publish()
+    assert outputs[1].read_text() == "mine" and not outputs[0].exists()
+    outputs[1].unlink()
+    with SceneWork(source, outputs, {}).claimed():
+        work.publish()
+    assert outputs[1].read_text() == "holiday.mp4"
+
+
+def test_an_end_while_publishing_frees_no_other_name(source, tmp_path):
+    """A note that publishing had begun let the next command overwrite any file."""
+    (tmp_path / "gone").mkdir()
+    work = SceneWork(source, (tmp_path / "scene.sine", tmp_path / "gone" / "film.mp4"), {})
+    with work.claimed():
+        make(work)
+        (tmp_path / "gone").rmdir()
+        with pytest.raises(FileNotFoundError, match=r"gone does not exist\. Create it first"):
+            work.publish()
+    for name in ("holiday.mp4", "gone/film.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("mine")
+        with pytest.raises(FileExistsError, match="already exists and is not overwritten"):
+            SceneWork(source, (tmp_path / "scene.sine", tmp_path / name), {})
+
+
+def test_no_half_of_an_output_is_left_at_its_place(source, tmp_path, monkeypatch):
+    """On another disk the film was copied straight to its name."""
+    outputs = tmp_path / "scene.sine", tmp_path / "scene.mp4"
+    work = SceneWork(source, outputs, {})
+
+    def half(made, target):
+        target.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("sinenerf.scenes.scene_work.shutil.copy2", half)
+    with work.claimed():
+        make(work)
+        with pytest.raises(OSError, match=r"scene\.mp4: the disk is full"):
+            work.publish()
+    assert not any(path.exists() for path in outputs)
+    monkeypatch.undo()
+    with SceneWork(source, outputs, {}).claimed():
+        work.publish()
+    assert [path.read_text() for path in outputs] == ["scene.sine", "scene.mp4"]
 
 
 @pytest.mark.parametrize(
