@@ -116,8 +116,11 @@ def _print_comparison(anchor: str, test: str, comparison: "Comparison") -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from sinenerf.rd.curves import FALLING_MEASURES
+
     measure = comparison.measure
-    table = Table(title=f"{test} against {anchor}, {measure}{_direction(measure)}")
+    direction = " (less is better)" if measure in FALLING_MEASURES else ""
+    table = Table(title=f"{test} against {anchor}, {measure}{direction}")
     for name in ("scene", "BD-rate", "BD-quality", "over", "overlap"):
         table.add_column(name, justify="left" if name == "scene" else "right")
     for d in comparison.deltas:
@@ -184,12 +187,6 @@ def _quality(value: float | None, measure: str, sign: str = "") -> str:
     from sinenerf.rd.curves import FALLING_MEASURES
 
     return "-" if value is None else f"{value:{sign}{'.3g' if measure in FALLING_MEASURES else '.4f'}}"
-
-
-def _direction(measure: str) -> str:
-    from sinenerf.rd.curves import FALLING_MEASURES
-
-    return " (less is better)" if measure in FALLING_MEASURES else ""
 
 
 def spectrum(
