@@ -46,6 +46,12 @@ def pytest_configure(config):
         os.environ.update(OMP_NUM_THREADS="1", NUMBA_NUM_THREADS="1")
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests come first, so that both of pytest-xdist's processes end together."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def seed():
     import torch

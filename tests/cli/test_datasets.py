@@ -23,7 +23,7 @@ def test_make_shape_writes_a_file_that_is_watertight_when_read(suffix, tmp_path)
         ("knot.ply", ("--resolution", 15), "resolution is 15: use 16 to 512"),
         ("knot.ply", ("--resolution", 513), "resolution is 513: use 16 to 512"),
         ("knot.doc", (), "cannot write '.doc'"),
-        ("none/knot.ply", (), "none"),
+        ("none/knot.ply", (), "does not exist"),
     ],
 )
 def test_bad_arguments_of_make_shape_are_refused_in_one_line(name, options, message, tmp_path):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import fields
+from functools import partial
 
 import numpy as np
 import pytest
@@ -22,27 +23,28 @@ from sinenerf.occupancy.solid import Placement
 
 
 @pytest.mark.slow
-def test_a_mesh_becomes_a_field_and_a_mesh_again(torus_file, tmp_path):
+def test_a_mesh_becomes_a_field_and_a_mesh_again(torus_file, tmp_path, monkeypatch):
     """The README's three commands, as a user types them."""
     field, glb = tmp_path / "torus.sine", tmp_path / "torus.glb"
     done = run_sinenerf(
-        "fit", torus_file, "--output", field, "--steps", 300, "--width", 48, "--omega", 3, "--spread", 3
+        "fit", torus_file, "--output", field, "--steps", 300, "--width", 48, "--spread", 3, "--pool", 50_000
     )
     assert done.returncode == 0, done.stderr
     assert "watertight" in done.stderr and "ambiguous" in done.stderr and "IoU 0.9" in done.stderr
     grid = ("--resolution", 64, "--largest-component")
-    done = run_sinenerf("mesh", field, "--output", glb, *grid, "--up", "z", "--metres-per-unit", 0.1)
+    done = call_sinenerf("mesh", field, "--output", glb, *grid, "--up", "z", "--metres-per-unit", 0.1)
     assert done.returncode == 0 and "% of the grid" in done.stdout, done.stderr
     surface = trimesh.load(glb, force="mesh")
     assert np.allclose(surface.extents, [0.28, 0.08, 0.28], atol=0.02) and surface.is_watertight
     call_sinenerf("mesh", field, "--output", tmp_path / "torus.ply", *grid)
     assert np.allclose(trimesh.load(tmp_path / "torus.ply").extents, [2.8, 2.8, 0.8], atol=0.15)
-    done = run_sinenerf("eval", field, torus_file, "--points", 20000, "--resolution", 64)
+    done = call_sinenerf("eval", field, torus_file, "--points", 20000, "--resolution", 64)
     assert "IoU, uniform in the cube" in done.stdout and "parameters" in done.stdout
     done = call_sinenerf("info", field)
     assert "trunk.layers.1.U" in done.stdout and f"{field.stat().st_size:,} bytes" in done.stdout, done.stderr
     assert json.loads(call_sinenerf("info", field, "--json").stdout)["bytes"] == field.stat().st_size
     small = tmp_path / "small.sine"
+    monkeypatch.setattr("sinenerf.occupancy.compress.FitConfig", partial(FitConfig, pool=50_000))
     done = call_sinenerf("compress", field, "--output", small, "--bytes", 900, "--steps", 500, "--mesh", torus_file)
     assert done.returncode == 0 and 800 < small.stat().st_size <= 900 < field.stat().st_size, done.stderr
     done = call_sinenerf("eval", small, torus_file, "--points", 20000, "--resolution", 64, "--json")
@@ -57,7 +59,8 @@ def test_killed_and_interrupted_fits_resume(torus_file, tmp_path):
     line = [sys.executable, "-c", "import sinenerf.occupancy.training as t; "
             "t.SAVE_EVERY, t.SCORE_EVERY, t.SCORE_SHARE = 0.5, 0.2, 1; "
             "from sinenerf.cli import main; main()"]  # fmt: skip
-    line += ["fit", str(torus_file), "--output", str(field), "--minutes", "0.15", "--pool", "20000"]
+    line += ["fit", str(torus_file), "--output", str(field), "--minutes", "0.08", "--pool", "20000"]
+    line += ["--width", "24", "--rank", "2"]
     checkpoint = tmp_path / ".torus.sine.checkpoint"
     for signal_sent, code in ((signal.SIGKILL, -9), (signal.SIGINT, 130)):
         before = checkpoint.stat().st_mtime if checkpoint.exists() else 0
@@ -75,8 +78,8 @@ def test_killed_and_interrupted_fits_resume(torus_file, tmp_path):
 @pytest.mark.slow
 def test_bad_input_is_one_line(torus_file, tmp_path):
     """Exit code 1, one line on standard error, and no file written."""
-    field = tmp_path / "torus.sine"
-    assert call_sinenerf("fit", torus_file, "--output", field, "--steps", 2, "--pool", 9000).returncode == 0
+    field, small = tmp_path / "torus.sine", ("--width", 16, "--rank", 2, "--steps", 2, "--pool", 9000)
+    assert call_sinenerf("fit", torus_file, "--output", field, *small).returncode == 0
     (tmp_path / "points.obj").write_text("v 0 0 0\nv 1 0 0\n")
     files = sorted(p.name for p in tmp_path.iterdir())
     for arguments, message in (

@@ -16,11 +16,12 @@ from sinenerf.occupancy.solid import Placement
 @pytest.mark.slow
 def test_a_killed_compression_resumes(tmp_path):
     line = [sys.executable, "-c", "import sinenerf.occupancy.training as t; "
-            "t.SAVE_EVERY, t.SCORE_EVERY, t.SCORE_SHARE = 0.1, 0.1, 1; "
-            "import sinenerf.occupancy.compress as c; c.TEACHER_RESOLUTION = 48; "
+            "t.SAVE_EVERY, t.SCORE_EVERY, t.SCORE_SHARE, t.PIECES_RESOLUTION = 0.1, 0.1, 1, 32; "
+            "import functools, sinenerf.occupancy.compress as c; c.TEACHER_RESOLUTION = 48; "
+            "c.FitConfig = functools.partial(c.FitConfig, pool=20_000); "
             "from sinenerf.cli import main; main()"]  # fmt: skip
     golden, small = str(GOLDEN / "sine.sine"), str(tmp_path / "small.sine")
-    line += ["compress", golden, "--output", small, "--bits", "12", "--minutes", "0.1"]
+    line += ["compress", golden, "--output", small, "--bits", "12", "--minutes", "0.05"]
     kill_and_run_again(line, tmp_path / ".small.sine.checkpoint")
     assert [p.name for p in tmp_path.iterdir()] == ["small.sine"]
     OccupancyField.load(tmp_path / "small.sine")
@@ -29,8 +30,8 @@ def test_a_killed_compression_resumes(tmp_path):
 @pytest.mark.slow
 def test_bad_input_is_one_line(torus_file, tmp_path):
     """Exit code 1, one line on standard error, and no file written."""
-    field = tmp_path / "torus.sine"
-    assert call_sinenerf("fit", torus_file, "--output", field, "--steps", 2, "--pool", 9000).returncode == 0
+    field, small = tmp_path / "torus.sine", ("--width", 16, "--rank", 2, "--steps", 2, "--pool", 9000)
+    assert call_sinenerf("fit", torus_file, "--output", field, *small).returncode == 0
     (tmp_path / "points.obj").write_text("v 0 0 0\nv 1 0 0\n")
     files = sorted(p.name for p in tmp_path.iterdir())
     for arguments, message in (

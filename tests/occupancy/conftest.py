@@ -1,11 +1,3 @@
-"""Shared by the tests of shapes: their fields, trained for a few steps, are noise, whose surface fills the cube."""
+"""Shared by these tests."""
 
-import pytest
-
-
-@pytest.fixture(autouse=True)
-def pieces_on_coarse_cells(monkeypatch):
-    """The number of pieces is sought on 32 cells a side, which takes a tenth of a second in place of three seconds."""
-    from sinenerf.occupancy import training
-
-    monkeypatch.setattr(training, "PIECES_RESOLUTION", 32)
+from support.coarse_pieces import pieces_on_coarse_cells  # noqa: F401  # a fixture that all of them use

@@ -82,8 +82,9 @@ def test_every_layer_sampler_and_loss_trains(layer, extra, torus):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("budget", [{"bytes": 700}, {"bits": 6.0}, {"bits": 9.5}])
-@pytest.mark.parametrize("steps", [3, 300])
+@pytest.mark.parametrize(
+    ("budget", "steps"), [({"bytes": 700}, 3), ({"bytes": 700}, 300), ({"bits": 6.0}, 300), ({"bits": 9.5}, 300)]
+)
 def test_a_budget_holds(budget, steps, torus):
     field = fit_mesh(torus, steps=steps, **{**SMALL, "width": 64}, **budget)
     size = len(field.to_bytes())

@@ -148,8 +148,8 @@ def test_interrupted_compression_resumes(before, run, tmp_path, monkeypatch):
         (("--minutes", -1), "minutes is -1.0: it must be positive"),
         (("--minutes", 1, "--steps", 5), "minutes or steps, not both"),
         (("--bits", 8, "--bytes", 5000), "bits or bytes, not both"),
-        (("--mesh", "shape.ply"), "--mesh"),
-        (("--thickness", "2%"), "--thickness"),
+        (("--mesh", "shape.ply"), "is a run, for which --mesh does nothing"),
+        (("--thickness", "2%"), "is a run, for which --thickness does nothing"),
     ],
 )
 def test_a_budget_is_checked_before_a_run_is_opened(options, message, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from dataclasses import astuple
 from importlib.metadata import PackageNotFoundError
 
 import pytest
@@ -11,8 +12,8 @@ from support.sweep_results import result, save_results
 from sinenerf import __version__
 from sinenerf.common.hardware import measured_on
 from sinenerf.rd.plan import read_plan
-from sinenerf.rd.results import Job, check_comparable, read_results
-from sinenerf.rd.sweep import missing_jobs, run_sweep
+from sinenerf.rd.results import Job, Result, check_comparable, read_results
+from sinenerf.rd.sweep import missing_jobs
 
 
 def test_two_results_that_disagree_are_named(tmp_path):
@@ -78,11 +79,11 @@ def test_key_follows_the_settings(plan, data):
     assert Job(jobs[0].dataset, "else", jobs[0].method, jobs[0].program, turned).key == jobs[0].key
 
 
-@pytest.mark.slow
 def test_damaged_result_is_run_again_and_passed_over(plan, data, tmp_path):
     output = tmp_path / "results"
     read = read_plan(plan, data)
-    assert run_sweep(read, output).done == 5
+    for job in read.jobs:
+        Result(*astuple(job), {"iou": 0.9}, {"total": 900}, 9, 60.0).save(job.path(output))
     paths = [job.path(output) for job in read.jobs]
     paths[0].write_text(paths[0].read_text()[:-20])
     paths[1].write_text(json.dumps({"format": 2}))
@@ -102,9 +103,7 @@ def test_damaged_result_is_run_again_and_passed_over(plan, data, tmp_path):
     assert len(missing_jobs(read, output)) == 4
     refused = call_sinenerf("plot", output, "--quality", "psnr")
     assert refused.returncode == 1 and refused.stderr.count("\n") == 6
-    assert refused.stderr.splitlines()[-1] == "sinenerf: no result has a quality 'psnr': there are " + ", ".join(
-        sorted(name for name, value in results[0].quality.items() if value is not None)
-    )
+    assert refused.stderr.splitlines()[-1] == "sinenerf: no result has a quality 'psnr': there are iou"
 
 
 @pytest.mark.parametrize(

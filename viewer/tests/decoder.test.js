@@ -137,11 +137,11 @@ function sealed(data) {
   return data;
 }
 
-test("20,000 damaged files with a right checksum are refused in words, or are valid", () => {
+test("4,000 damaged files with a right checksum are refused in words, or are valid", () => {
   const draw = random(7);
   const originals = FILES.map(read);
   let refused = 0;
-  for (let trial = 0; trial < 20_000; trial++) {
+  for (let trial = 0; trial < 4_000; trial++) {
     const original = originals[trial % originals.length];
     const cut = draw() < 0.2 ? Math.max(12, Math.floor(draw() * original.length)) : original.length;
     const damaged = original.slice(0, cut);
@@ -153,7 +153,7 @@ test("20,000 damaged files with a right checksum are refused in words, or are va
       refused += 1;
     }
   }
-  assert.ok(refused > 10_000, `${refused} of 20,000 refused`);
+  assert.ok(refused > 2_000, `${refused} of 4,000 refused`);
 });
 
 test("damaged adapters with a right checksum are refused in words, or are valid", async () => {
