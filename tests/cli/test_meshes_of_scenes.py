@@ -33,7 +33,7 @@ def test_a_scene_becomes_a_textured_mesh(tmp_path):
         output = tmp_path / "scene.glb"
         call_sinenerf("mesh", tmp_path / "scene.sine", "--output", output, *options, "--texture", 128, *more)
         (mesh,) = trimesh.load(output, process=False).geometry.values()
-        assert 64 < max(mesh.visual.material.baseColorTexture.size) < 256 and len(mesh.faces) == 300
+        assert 64 < max(mesh.visual.material.baseColorTexture.size) < 256 and 290 < len(mesh.faces) <= 300
         sizes.append(output.stat().st_size)
     assert sizes[1] < sizes[0]
     for name, size, message in (("x.glb", 1, "choose 16 to 8192"), ("x.ply", 64, "only .glb has a texture")):
