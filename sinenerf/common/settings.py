@@ -9,6 +9,7 @@ The class is the only declaration of a setting: its type gives its choices, `che
 `sinenerf.codec.stored_settings` packs and unpacks what is stored, and tyro makes the command line from it.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from numbers import Integral, Real
@@ -77,7 +78,7 @@ def setting(
 
     Args:
         positive: the value must be above 0.
-        at_least: smallest value of a whole number, or of each one in a tuple.
+        at_least: smallest value of a number, or of each one in a tuple.
         stored: place in the file's header; None where no decoder needs the setting.
         chosen_for_size: if the file's size is given and the setting is not, a value is chosen that suits the size.
     """
@@ -132,5 +133,5 @@ def _check_number(name: str, kind: Any, bounds: Mapping[str, Any], value: Any) -
     if bounds.get("positive"):
         check_positive(name, value)
     at_least = bounds.get("at_least")
-    if at_least is not None and value < at_least:
+    if at_least is not None and not at_least <= value < math.inf:
         raise ValueError(f"{name} is {value}: it must be {at_least} or more")

@@ -1,5 +1,6 @@
 """Settings of an occupancy field and of its training."""
 
+import math
 from dataclasses import fields, replace
 
 import pytest
@@ -8,12 +9,12 @@ import torch
 from sinenerf.occupancy.config import FitConfig, OccupancyConfig
 
 CONFIGS = OccupancyConfig, FitConfig
-BOUNDED = [(kind, f) for kind in CONFIGS for f in fields(kind) if f.metadata["positive"] or f.name == "seed"]
+BOUNDED = [(kind, f) for kind in CONFIGS for f in fields(kind) if f.metadata["positive"] or f.name in ("seed", "decay")]
 
 
 @pytest.mark.parametrize(("kind", "field"), BOUNDED, ids=[f.name for _, f in BOUNDED])
 def test_each_bound_refuses_with_the_settings_name(kind, field):
-    smallest = 0 if field.name == "seed" else 1
+    smallest = 1 if field.metadata["positive"] else 0
     replace(kind(), **{field.name: smallest}).check()
     for value in (smallest - 1, -7):
         with pytest.raises(ValueError, match=rf"^{field.name} is {value}: it must be "):
@@ -23,6 +24,12 @@ def test_each_bound_refuses_with_the_settings_name(kind, field):
 def test_all_numbers_are_bounded():
     numbers = {f.name for kind in CONFIGS for f in fields(kind) if f.type in (int, float)}
     assert numbers <= {f.name for _, f in BOUNDED}
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_the_decay_is_finite(value):
+    with pytest.raises(ValueError, match=f"^decay is {value}: it must be 0 or more"):
+        FitConfig(decay=value).check()
 
 
 def test_a_share_of_points_is_at_most_one():
