@@ -28,7 +28,7 @@ from sinenerf.capture.photograph_files import (
 from sinenerf.capture.report import DARK, LeftOut
 from sinenerf.capture.stages import Stages
 from sinenerf.capture.workspace import Workspace
-from sinenerf.common.files import replacing
+from sinenerf.common.files import replacing, stamp
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -94,7 +94,7 @@ def describe_input(source: Path) -> dict[str, Any]:
     else:
         raise CaptureError(f"{source}: is not a film ({' '.join(sorted(FILMS))}) or a folder of photographs")
     base = source if source.is_dir() else source.parent
-    return {"input": str(source.resolve()), "files": [[os.path.relpath(path, base), *_stamp(path)] for path in files]}
+    return {"input": str(source.resolve()), "files": [[os.path.relpath(path, base), *stamp(path)] for path in files]}
 
 
 def take_in(source: Path, options: CaptureOptions, workspace: Workspace, stages: Stages) -> Intake:
@@ -236,9 +236,3 @@ def _too_few(source: Path, count: int) -> str:
     plural = "" if count == 1 else "s"
     what = f"picture{plural} in this film" if source.is_file() else f"photograph{plural} ({kinds}) in this folder"
     return f"{source}: {count} {what}. Take 20 or more of one scene, each from another place; 3 are the least"
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    """Size and time of change of a file."""
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns

@@ -5,7 +5,8 @@ Nothing in a file is executed, and every size in it is checked against the bound
 
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -119,10 +120,8 @@ class Container:
         check_file(path, "Give a .sine file")
         if path.stat().st_size > LARGEST_FILE:
             raise CodecError(f"{path}: is not a .sine file: it is larger than {LARGEST_FILE >> 20} MiB")
-        try:
+        with naming(path):
             return cls.parse(path.read_bytes())
-        except CodecError as error:
-            raise CodecError(f"{path}: {error}") from None
 
     @classmethod
     def parse(cls, data: bytes) -> "Container":
@@ -191,6 +190,15 @@ class Container:
         return counts, table
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put a file's path before the message of a CodecError."""
+    try:
+        yield
+    except CodecError as error:
+        raise CodecError(f"{path}: {error}") from None
+
+
 def read(path: Path, interpret: Callable[[Container], T]) -> T:
     """Open a file and interpret its contents.
 
@@ -199,7 +207,5 @@ def read(path: Path, interpret: Callable[[Container], T]) -> T:
         CodecError: as `Container.open`, or raised by `interpret`; the path is put before its message.
     """
     container = Container.open(path)
-    try:
+    with naming(path):
         return interpret(container)
-    except CodecError as error:
-        raise CodecError(f"{path}: {error}") from None

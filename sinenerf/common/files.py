@@ -88,6 +88,12 @@ def _move_whole(path: Path, place: Path) -> None:
         path.unlink()
 
 
+def stamp(path: Path) -> tuple[int, int]:
+    """Size and time of change of a file, by which a change of it is noticed."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
 @contextmanager
 def naming_a_full_disk(path: Path) -> Iterator[None]:
     """For code that writes a file: an error because the disk is full becomes one that names the file.

@@ -9,8 +9,9 @@ SIGHT_LINES = 2**16
 
 def orient(
     vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]
-) -> tuple[Int[np.ndarray, "f 3"], Int[np.ndarray, " f"]]:
-    """Orient faces consistently with their neighbours and outward. Returns the faces and the patch of each.
+) -> tuple[Int[np.ndarray, "f 3"], Int[np.ndarray, " f"], Bool[np.ndarray, " patches"]]:
+    """Orient faces consistently with their neighbours and outward. Returns the faces, the patch of each, and which of
+    the patches are closed: every edge has an even number of faces.
 
     This is a proposal: `repair` keeps it for the patches where it helps.
 
@@ -27,7 +28,7 @@ def orient(
     count = int(patch.max()) + 1
     minority = np.bincount(patch, ~same_orientation(oriented, faces), count) > 0.5 * np.bincount(patch, minlength=count)
     oriented = np.where(minority[patch][:, None], oriented[:, ::-1], oriented)
-    closed = closed_patches(oriented, patch, count)
+    closed = _closed(oriented, patch, count)
     inward = closed & (_volumes(vertices, oriented, patch, count) < 0)
     if not closed.all():
         inward |= ~closed & _seen_from_behind(vertices, oriented, patch, count)
@@ -41,7 +42,7 @@ def orient(
         enclosed = igl.fast_winding_number(vertices, oriented[inward[patch]], vertices) < -0.5
         inward |= np.bincount(patch, ~enclosed[oriented].all(1), count) == 0
         oriented = np.where(inward[patch][:, None], oriented[:, ::-1], oriented)
-    return oriented, patch
+    return oriented, patch, closed
 
 
 def same_orientation(faces: Int[np.ndarray, "f 3"], others: Int[np.ndarray, "f 3"]) -> Bool[np.ndarray, " f"]:
@@ -49,10 +50,8 @@ def same_orientation(faces: Int[np.ndarray, "f 3"], others: Int[np.ndarray, "f 3
     return np.any([(np.roll(faces, shift, 1) == others).all(1) for shift in range(3)], axis=0)
 
 
-def closed_patches(
-    faces: Int[np.ndarray, "f 3"], patch: Int[np.ndarray, " f"], count: int
-) -> Bool[np.ndarray, " count"]:
-    """Whether every edge of a patch has an even number of faces."""
+def _closed(faces: np.ndarray, patch: np.ndarray, count: int) -> np.ndarray:
+    """(count,) whether every edge of a patch has an even number of faces."""
     edges = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
     _, index, uses = np.unique(edges, axis=0, return_index=True, return_counts=True)
     return np.bincount(patch[index // 3], uses % 2, count) == 0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from sinenerf.occupancy.orientation import closed_patches, orient, same_orientation
+from sinenerf.occupancy.orientation import orient, same_orientation
 
 SAMPLES, FEWEST, MOST = 2**16, 16, 1024
 """Points at which a repair is judged: in all, and bounds of those of one piece."""
@@ -49,11 +49,11 @@ def repair(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]) ->
         counts = _one_side_of_double(vertices, once, counts, copied)
     left = counts != 0
     if left.any():
-        proposed, patch = orient(vertices, np.where(counts[left, None] < 0, once[left, ::-1], once[left]))
+        proposed, patch, closed = orient(vertices, np.where(counts[left, None] < 0, once[left, ::-1], once[left]))
         same = same_orientation(proposed, once[left])
         sign = np.where(same, 1, -1) * abs(counts[left])
         # no point may lie within a thin closed patch to show that it is inside out; the sign of its volume does
-        gain = np.where(closed_patches(once[left], patch, int(patch.max()) + 1), -GAIN, GAIN)
+        gain = np.where(closed, -GAIN, GAIN)
         oriented = keep_helpful(vertices, once[left], counts[left], sign, patch, gain)
         counts[left] = _reverse_worst(vertices, once[left], oriented, patch)
     if copied.any():
@@ -89,7 +89,7 @@ def _one_side_of_double(vertices: np.ndarray, once: np.ndarray, counts: np.ndarr
     double = copied & cancels[component]
     if not double.any():
         return counts
-    outward, _ = orient(vertices, once[double])
+    outward, *_ = orient(vertices, once[double])
     proposed = counts.copy()
     proposed[double] = np.where(same_orientation(outward, once[double]), 1, -1)
     return keep_helpful(vertices, once, counts, proposed, component, -GAIN)

@@ -9,7 +9,7 @@ from typing import Any
 from sinenerf.capture.intake import describe_input
 from sinenerf.capture.workspace import SUFFIX
 from sinenerf.common.console import say
-from sinenerf.common.files import check_folder, replacing
+from sinenerf.common.files import check_folder, replacing, stamp
 from sinenerf.common.work_folder import WorkFolder, hidden_beside
 from sinenerf.photographs.reading import has_cameras, read_cameras_of
 
@@ -82,7 +82,7 @@ class SceneWork(WorkFolder):
         for path in self.outputs:
             self._check_free(path)
         for made, path in reversed(list(zip(self.finished, self.outputs, strict=True))):
-            self.write(PUBLISHED, {**(self.read(PUBLISHED) or {}), str(path.absolute()): _stamp(made)})
+            self.write(PUBLISHED, {**(self.read(PUBLISHED) or {}), str(path.absolute()): stamp(made)})
             with replacing(path) as partial:
                 shutil.copy2(made, partial)  # with its time of change, by which it is known
         self.discard()
@@ -90,14 +90,8 @@ class SceneWork(WorkFolder):
     def _check_free(self, path: Path) -> None:
         """Refuse an output that exists, unless it is what an earlier call, ended while it published, has copied."""
         own = (self.read(PUBLISHED) or {}).get(str(path.absolute())) if self.resumes() else None
-        if path.exists() and own != _stamp(path):
+        if path.exists() and own != list(stamp(path)):
             raise FileExistsError(f"{path}: already exists and is not overwritten. Give another name, or remove it")
-
-
-def _stamp(path: Path) -> list[int]:
-    """Size and time of change of a file."""
-    status = path.stat()
-    return [status.st_size, status.st_mtime_ns]
 
 
 def _described(source: Path) -> dict[str, Any]:
@@ -109,7 +103,7 @@ def _described(source: Path) -> dict[str, Any]:
     shown = {path.absolute() for path in files if not _is_hidden(path.relative_to(source))}
     capture = read_cameras_of(source)
     shown |= {path.absolute() for path in (*capture.paths, *(capture.masks or ())) if path is not None}
-    return {"input": str(source.resolve()), "files": [[str(path), *_stamp(path)] for path in sorted(shown)]}
+    return {"input": str(source.resolve()), "files": [[str(path), *stamp(path)] for path in sorted(shown)]}
 
 
 def _is_hidden(path: Path) -> bool:

@@ -6,8 +6,10 @@ from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Literal
 
-from sinenerf.codec.container import OCCUPANCY, RADIANCE, Container
+from sinenerf.codec.container import OCCUPANCY, RADIANCE, Container, naming
 from sinenerf.codec.entropy import CodecError
+from sinenerf.common.axes import Up
+from sinenerf.common.files import stamp
 from sinenerf.common.mesh_files import FORMATS
 from sinenerf.viewer.capture_mesh import capture_mesh, is_capture
 
@@ -30,7 +32,7 @@ class Asset:
     kind: Literal["shape", "scene", "mesh"]
     """The kind of the field in the file, or a mesh."""
     version: tuple[int, int] | None = None
-    """Time of the last change, in nanoseconds, and bytes of the file whose contents are loaded."""
+    """`stamp` of the file whose contents are loaded."""
     _lock: Any = field(default_factory=RLock, repr=False)
 
     @classmethod
@@ -65,11 +67,9 @@ class Asset:
         """The field in the file, with its weights built; a scene is on the device that renders it fastest."""
         from sinenerf.sine_file import FIELDS
 
-        try:
+        with naming(self.path):
             container = Container.parse(self.data)
             field = FIELDS[container.kind].of_container(container)
-        except CodecError as error:
-            raise CodecError(f"{self.path}: {error}") from None
         return field.on_best_device() if field.kind == "scene" else field
 
     @cached_property
@@ -111,11 +111,10 @@ class Asset:
             FileNotFoundError: the file is gone.
         """
         with self._lock:
-            stat = self.path.stat()
-            if self.version != (stat.st_mtime_ns, stat.st_size):
+            if self.version != (version := stamp(self.path)):
                 for name in ("data", "field", "mesh", "_capture", "placement"):
                     self.__dict__.pop(name, None)
-                self.version = stat.st_mtime_ns, stat.st_size
+                self.version = version
         return self
 
     def load(self) -> "Asset":
@@ -136,7 +135,7 @@ class Asset:
     def size(self) -> int:
         """Bytes of the file that is loaded."""
         assert self.version is not None
-        return self.version[1]
+        return self.version[0]
 
     def caption(self) -> dict[str, str]:
         """The lines of its label: size, and faces or parameters and layer."""
@@ -163,6 +162,12 @@ def kind_of(path: Path) -> Literal["shape", "scene"]:
     if kind not in (OCCUPANCY, RADIANCE):
         raise CodecError(f"{path}: holds neither a shape nor a scene, and cannot be viewed. Leave it out")
     return "shape" if kind == OCCUPANCY else "scene"
+
+
+def refuse_up(path: Path, kind: str, up: Up | None) -> None:
+    """Raise ValueError if an axis was given for a scene, which stands as it was captured."""
+    if up is not None and kind == "scene":
+        raise ValueError(f"{path}: is a scene, for which --up does nothing: leave it out")
 
 
 def identify_assets(paths: list[Path]) -> list[Asset]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sinenerf.common.axes import Up
 from sinenerf.viewer.api import ViewerApi
-from sinenerf.viewer.assets import Asset, identify_assets
+from sinenerf.viewer.assets import Asset, identify_assets, refuse_up
 from sinenerf.viewer.capture_mesh import is_capture
 
 
@@ -42,8 +42,7 @@ def open_api(
     assets = identify_assets(paths)
     if quality is not None:
         raise ValueError(f"{paths[0]}: is no folder of results, of whose plot --quality is the measure: leave it out")
-    if up is not None and assets[0].kind == "scene":
-        raise ValueError(f"{paths[0]}: is a scene, for which --up does nothing: leave it out")
+    refuse_up(paths[0], assets[0].kind, up)
     if mesh is not None and assets[0].kind == "scene":
         raise ValueError(f"{original}: scenes cannot be compared with a mesh. Leave out --original")
     if mesh is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from sinenerf.common.axes import Up
-from sinenerf.viewer.assets import kind_of
+from sinenerf.viewer.assets import kind_of, refuse_up
 
 STATIC = Path(__file__).parent / "static"
 PAGE, ELEMENT = STATIC / "index.html", STATIC / "sine-view.js"
@@ -30,7 +30,7 @@ def link_to(path: Path, page: str | None = None, up: Up | None = None) -> str:
         FileNotFoundError, CodecError: as `kind_of`.
         ValueError: the file is too large for a link, or an axis was given for a scene.
     """
-    _checked_kind(path, up)
+    refuse_up(path, kind_of(path), up)
     size = path.stat().st_size
     if size > LARGEST_IN_LINK:
         raise ValueError(
@@ -49,14 +49,8 @@ def element_for(path: Path, up: Up | None = None) -> str:
         FileNotFoundError, CodecError: as `kind_of`.
         ValueError: an axis was given for a scene.
     """
-    kind = _checked_kind(path, up)
+    kind = kind_of(path)
+    refuse_up(path, kind, up)
     alt = html.escape(f"3D {kind} {path.stem}")
     turned = f' up="{up}"' if up else ""
     return f'<sine-view src="{html.escape(quote(path.name))}"{turned} alt="{alt}"></sine-view>'
-
-
-def _checked_kind(path: Path, up: Up | None) -> str:
-    kind = kind_of(path)
-    if up and kind == "scene":
-        raise ValueError(f"{path}: is a scene, for which --up does nothing: leave it out")
-    return kind

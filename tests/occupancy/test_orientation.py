@@ -81,5 +81,5 @@ def test_a_sheet_stays_as_it_is():
 def test_orientation_of_loose_triangles_is_left_alone():
     mesh = ball()
     soup = trimesh.Trimesh(mesh.triangles.reshape(-1, 3), np.arange(3 * len(mesh.faces)).reshape(-1, 3), process=False)
-    proposed, patch = orient(np.array(soup.vertices), np.array(soup.faces))
+    proposed, patch, _ = orient(np.array(soup.vertices), np.array(soup.faces))
     assert same_orientation(proposed, np.array(soup.faces)).all() and len(np.unique(patch)) == len(soup.faces)
