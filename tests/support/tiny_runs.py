@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import sys
 from copy import deepcopy
 
 import pytest
@@ -86,6 +87,15 @@ def budgeted_training(method, options, scene, folder, steps):
 def contents(folder):
     """Bytes of a run's config.yml and checkpoints, by path."""
     return {path: path.read_bytes() for path in (folder / "config.yml", *folder.rglob("step-*"))}
+
+
+@pytest.fixture(autouse=True)
+def writers_end_with_their_test():
+    """nerfstudio never ends the writers of a run's events: every later run in this process would go on writing into
+    the folders of earlier tests, which may be gone."""
+    yield
+    if writer := sys.modules.get("nerfstudio.utils.writer"):
+        writer.EVENT_WRITERS.clear()
 
 
 @pytest.fixture(scope="session")
