@@ -1,13 +1,12 @@
 """sinenerf scene makes a scene of photographs; after a kill the same command goes on."""
 
 import shutil
-import subprocess
 import sys
 from dataclasses import replace
 
 import imageio
 import pytest
-from support.commands import ENVIRONMENT, call_sinenerf
+from support.commands import call_sinenerf
 from support.kill_loop import kill_and_run_again
 from support.messy_photographs import fingerprint
 
@@ -106,7 +105,6 @@ def test_a_killed_command_goes_on(scene, tmp_path):
 
 
 def test_a_wrong_name_is_refused(scene, tmp_path):
-    command = [sys.executable, "-m", "sinenerf", "scene", str(scene), "--output", str(tmp_path / "a.ply")]
-    refused = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+    refused = call_sinenerf("scene", scene, "--output", tmp_path / "a.ply")
     assert refused.returncode == 1 and refused.stderr.endswith("a.ply: is written as .sine. Give such a name\n")
     assert not list(tmp_path.iterdir())

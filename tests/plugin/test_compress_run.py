@@ -4,13 +4,12 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
-from support.commands import call_sinenerf, run_sinenerf
+from support.commands import call_command, call_sinenerf
 from support.kill_loop import kill_and_run_again
 
 import sinenerf
@@ -31,10 +30,7 @@ sine-data --data {scene} --downscale-factor 1
 def run(scene, tmp_path_factory):
     """A run that was trained with quantisation."""
     output = tmp_path_factory.mktemp("runs")
-    program, *arguments = TRAIN.format(output=output, scene=scene).split()
-    program = str(Path(sys.executable).with_name(program))
-    made = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=300, check=False)
-    assert made.returncode == 0, made.stderr[-3000:]
+    call_command(*TRAIN.format(output=output, scene=scene).split())
     return next(output.rglob("config.yml")).parent
 
 
@@ -63,7 +59,7 @@ def test_the_file_of_a_run_renders_the_same(run, scene, tmp_path):
         torch.testing.assert_close(shown["accumulation"], truth["accumulation"], atol=2e-3, rtol=0)
     assert set(field.coded) == {name for name, _ in field.named_parameters()}
 
-    scored = run_sinenerf("eval", path, scene, "--json", "--picture", tmp_path / "held_out.png")
+    scored = call_sinenerf("eval", path, scene, "--json", "--picture", tmp_path / "held_out.png")
     result = json.loads(scored.stdout)
     assert result["bytes"] == path.stat().st_size and result["views"] == 2, scored.stderr
     wanted = mean_metrics([score.metrics for score in score_held_out(pipeline, model_renderer(pipeline))])

@@ -171,9 +171,9 @@ def test_bad_plan_is_refused_before_anything_runs(plan, data, tmp_path, old, new
         ("seed = 0.5", "seed is 0.5: it must be a whole number"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_a_setting_of_a_wrong_kind(plan, data, tmp_path, setting, said):
-    """In a process of its own: in this one types are checked."""
     plan.write_text(PLAN.replace("batch = 256", setting))
-    run = run_sinenerf("sweep", plan, "--data", data, "--output", tmp_path / "results")
+    run = call_sinenerf("sweep", plan, "--data", data, "--output", tmp_path / "results")
     assert run.returncode == 1 and run.stderr == f"sinenerf: {plan}: method 'sine': {said}\n"
     assert not (tmp_path / "results").exists()

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
+from support.shared_folders import shared_folder
 
 from sinenerf.datasets.orbit_cameras import OrbitSettings
 from sinenerf.datasets.orbit_capture import generate_orbit
@@ -68,20 +69,25 @@ def fingerprint(folder: Path) -> str:
 @pytest.fixture(scope="session")
 def orbit(tmp_path_factory) -> Path:
     """Generated photographs of the room with their truth. Tests do not change it."""
-    return generate_orbit(tmp_path_factory.mktemp("orbits") / "orbit", SETTINGS)
+    folder = shared_folder(tmp_path_factory, "orbits", lambda folder: generate_orbit(folder / "orbit", SETTINGS))
+    return folder / "orbit"
 
 
 @pytest.fixture(scope="session")
 def messy(orbit, tmp_path_factory) -> Messy:
     """Photographs of every format, some of which cannot be used. Tests do not change it."""
-    folder = tmp_path_factory.mktemp("messy") / "my photographs"
-    for view, name in NAMES.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        _keep(orbit / "images" / f"view_{view:03d}.jpg", folder / name)
-    _add_mask(folder / "masks" / "with mask.png")
-    _spoil(orbit, folder)
-    (folder / "notes.txt").write_text("not a photograph")
-    (folder / ".hidden.jpg").write_bytes(b"not one either")
+
+    def make(parent):
+        folder = parent / "my photographs"
+        for view, name in NAMES.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            _keep(orbit / "images" / f"view_{view:03d}.jpg", folder / name)
+        _add_mask(folder / "masks" / "with mask.png")
+        _spoil(orbit, folder)
+        (folder / "notes.txt").write_text("not a photograph")
+        (folder / ".hidden.jpg").write_bytes(b"not one either")
+
+    folder = shared_folder(tmp_path_factory, "messy", make) / "my photographs"
     return Messy(folder, orbit, fingerprint(folder))
 
 
@@ -90,8 +96,12 @@ def captured(messy, tmp_path_factory):
     """The report of `capture` on the messy photographs; its scene is not changed by tests."""
     from sinenerf.capture.options import CaptureOptions
     from sinenerf.capture.pipeline import capture
+    from sinenerf.capture.report import CaptureReport
 
-    return capture(messy.folder, tmp_path_factory.mktemp("captured") / "scene", CaptureOptions(features=3000))
+    def make(folder):
+        capture(messy.folder, folder / "scene", CaptureOptions(features=3000))
+
+    return CaptureReport.read(shared_folder(tmp_path_factory, "captured", make) / "scene")
 
 
 def _keep(source: Path, target: Path) -> None:

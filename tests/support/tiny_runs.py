@@ -1,12 +1,11 @@
 """Training of tiny networks by nerfstudio: as command lines, as trainer objects, and one finished run."""
 
-import fcntl
-import os
 import sys
 from copy import deepcopy
 
 import pytest
 from support.commands import run_command
+from support.shared_folders import shared_folder
 
 TINY = {
     "sine-nerf": dict(width=16, depth=6, coarse_samples=8, fine_samples=8, rank=4),
@@ -100,14 +99,9 @@ def writers_end_with_their_test():
 
 @pytest.fixture(scope="session")
 def trained(scene, tmp_path_factory):
-    """The config.yml of a tiny run of 150 steps. The processes of pytest-xdist share one run: the first trains it."""
+    """The config.yml of a tiny run of 150 steps."""
     pytest.importorskip("nerfstudio", reason="needs nerfstudio")
-    root = tmp_path_factory.getbasetemp()
-    folder = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "trained"
-    with open(f"{folder}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not any(folder.rglob("step-000000149.ckpt")):
-            run_command(*train_command(scene, folder))
+    folder = shared_folder(tmp_path_factory, "trained", lambda folder: run_command(*train_command(scene, folder)))
     return next(folder.rglob("config.yml"))
 
 

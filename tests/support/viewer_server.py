@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import pytest
 import trimesh
 from support.radiance_fields import a_field
+from support.shared_folders import shared_folder
 
 from sinenerf.occupancy.config import FitConfig, OccupancyConfig
 from sinenerf.occupancy.fit import fit
@@ -15,11 +16,14 @@ from sinenerf.occupancy.fit import fit
 @pytest.fixture(scope="session")
 def shape(tmp_path_factory):
     """(field file, mesh file) of a torus."""
-    folder = tmp_path_factory.mktemp("shape")
-    mesh = trimesh.creation.torus(1.0, 0.4, major_sections=48, minor_sections=24)
-    mesh.export(folder / "torus.ply")
-    config = FitConfig(steps=500, batch=4096, pool=200_000, bits=32, seed=1)
-    fit(mesh, OccupancyConfig(width=32, rank=2), config, folder / "torus.sine")
+
+    def make(folder):
+        mesh = trimesh.creation.torus(1.0, 0.4, major_sections=48, minor_sections=24)
+        mesh.export(folder / "torus.ply")
+        config = FitConfig(steps=500, batch=4096, pool=200_000, bits=32, seed=1)
+        fit(mesh, OccupancyConfig(width=32, rank=2), config, folder / "torus.sine")
+
+    folder = shared_folder(tmp_path_factory, "shape", make)
     return folder / "torus.sine", folder / "torus.ply"
 
 

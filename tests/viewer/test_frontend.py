@@ -17,27 +17,32 @@ BUILT = ["sine-view.js", "index.html", "inspector.html", "exported_shapes.html",
 pytestmark = [pytest.mark.slow, needs_node]
 
 
+@pytest.fixture(scope="module")
+def built(npm):
+    """The folder of what is published: pages, modules and their declarations."""
+    done = npm("prepack")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return SOURCES / "dist"
+
+
 def test_types_are_right(npm):
     done = npm("check")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_committed_pages_are_fresh_and_the_decoder_passes_its_tests(npm, tmp_path):
-    done = npm("build", "--", tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_the_committed_pages_are_fresh_and_the_decoder_passes_its_tests(npm, built):
     for name in BUILT:
         committed = PROJECT / "sinenerf" / "viewer" / "static" / name
-        assert committed.read_bytes() == (tmp_path / name).read_bytes(), f"{name} is stale: npm run build in viewer/"
+        assert committed.read_bytes() == (built / name).read_bytes(), f"{name} is stale: npm run build in viewer/"
     done = npm("test")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("which", ["plain", "simd"])
 @pytest.mark.parametrize("path", golden("scenes"), ids=name_of)
-def test_a_scene_is_rendered_as_python_renders_it(npm, path, which, tmp_path):
+@pytest.mark.usefixtures("built")
+def test_a_scene_is_rendered_as_python_renders_it(path, which, tmp_path):
     """Colour, depth, accumulation and normals of each pixel of the home view, to rounding."""
-    if which == "simd" and not (SOURCES / "kernel" / "radiance.wasm").is_file():
-        npm("build", "--", tmp_path)
     line = ["node", "tests/render_scene.js", path, tmp_path / "picture", which]
     subprocess.run(line, cwd=SOURCES, check=True, capture_output=True, timeout=120)
     field = RadianceField.load(path)
@@ -50,10 +55,10 @@ def test_a_scene_is_rendered_as_python_renders_it(npm, path, which, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def package(npm, tmp_path_factory):
+def package(built, tmp_path_factory):
     """What `npm pack` makes, unpacked where Node.js finds it."""
     folder = tmp_path_factory.mktemp("package")
-    pack = ["npm", "pack", "--silent", "--pack-destination", folder]
+    pack = ["npm", "pack", "--silent", "--ignore-scripts", "--pack-destination", folder]
     done = subprocess.run(pack, cwd=SOURCES, capture_output=True, text=True, timeout=300, check=True)
     unpacked = folder / "node_modules" / "sine-view"
     unpacked.mkdir(parents=True)

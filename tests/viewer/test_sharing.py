@@ -28,6 +28,15 @@ def page(browser):
     assert all(url.startswith(("file:", "blob:", "data:")) for url in requests)
 
 
+@pytest.fixture
+def coarse(page):
+    """The same page, which finds surfaces on a grid of 64 cells a side, for tests that look at no mesh."""
+    page.add_init_script(
+        "new MutationObserver(() => document.getElementById('view')?.setAttribute('quality', '64'))"
+        ".observe(document, { childList: true, subtree: true });"
+    )
+
+
 @pytest.mark.slow
 @needs_chromium
 def test_a_link_shows_the_shape_that_python_finds(page, shape):
@@ -128,6 +137,7 @@ def choose(page, path):
 
 @pytest.mark.slow
 @needs_chromium
+@pytest.mark.usefixtures("coarse")
 def test_what_a_link_says_of_its_shape_is_copied_with_it_and_ends_with_it(page, shape):
     """The next file lay on its side, in its GLB, too; and whoever got the link saw another shape."""
     page.goto(f"{link_to(shape[0], up='z')}&level=0.4")
@@ -167,6 +177,7 @@ def test_a_file_named_by_the_address_that_arrives_late_does_not_replace_the_one_
 
 @pytest.mark.slow
 @needs_chromium
+@pytest.mark.usefixtures("coarse")
 def test_of_two_files_dropped_at_once_the_last_is_shown(page):
     page.add_init_script(
         """const { arrayBuffer } = Blob.prototype; Blob.prototype.arrayBuffer = async function () {
@@ -200,6 +211,7 @@ def test_without_a_clipboard_the_address_holds_the_file(browser, shape):
 
 @pytest.mark.slow
 @needs_chromium
+@pytest.mark.usefixtures("coarse")
 @pytest.mark.parametrize(
     ("change", "message"),
     [

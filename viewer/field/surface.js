@@ -14,7 +14,7 @@ import { edgeTable, triTable } from "three/addons/objects/MarchingCubes.js";
 export class SurfaceError extends Error {}
 
 const COARSE = 32; // cells a side of the first search
-const SMALLEST = 1e-6; // so that no vertex lies on another
+const SMALLEST = 1e-3; // distance from the level, in logits, so that no vertex lies on another in float32
 const MOST_CELLS = 96; // near the surface, for each cell of one face of the cube: beyond, a field is noise
 /** Corners in the order of the tables: around the lower face, then around the upper. */
 const CORNERS = [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 1], [1, 0, 1], [1, 1, 1], [0, 1, 1]];
