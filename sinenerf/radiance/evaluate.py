@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sinenerf.common.checks import check_positive
 from sinenerf.common.console import say
-from sinenerf.common.files import check_folder, replacing
+from sinenerf.common.files import check_output, replacing
 from sinenerf.common.progress import track
 from sinenerf.photographs.pictures import load_mask, load_picture
 from sinenerf.photographs.posed_photographs import FISHEYE, PosedPhotographs
@@ -22,7 +22,7 @@ from sinenerf.radiance.field import RadianceField
 from sinenerf.radiance.image_metrics import Image, image_metrics, psnr
 from sinenerf.radiance.lens_distortion import LensDistortion
 
-PICTURES = {".png", ".jpg", ".jpeg"}
+PICTURES = (".png", ".jpg", ".jpeg")
 """Extensions of the file that shows photographs beside renderings."""
 BACKGROUNDS = {"white": 1.0, "black": 0.0}
 """Brightness behind a photograph's transparent pixels, by the background of the scene."""
@@ -127,9 +127,7 @@ def evaluate(
             extension is unknown.
     """
     if picture is not None:
-        check_folder(picture)
-        if picture.suffix.lower() not in PICTURES:
-            raise ValueError(f"{picture}: pictures are written as {', '.join(sorted(PICTURES))}")
+        check_output(picture, *PICTURES)
     assert field.capture is not None
     if not 0 < scale <= 1:
         raise ValueError(f"scale is {scale}: it must be above 0 and at most 1")

@@ -163,7 +163,7 @@ def test_cameras_of_other_layouts_are_those_of_nerfstudio(layout, scene, tmp_pat
 def test_bad_input(field, frames, tmp_path):
     with pytest.raises(FileNotFoundError, match="the folder"):
         evaluate(field, 1, frames, picture=tmp_path / "no" / "x.png")
-    with pytest.raises(ValueError, match="pictures are written as"):
+    with pytest.raises(ValueError, match=r"cannot write '.mp4'. Use one of .png, .jpg, .jpeg"):
         evaluate(field, 1, frames, picture=tmp_path / "x.mp4")
     with pytest.raises(ValueError, match="give --all or --hold-every, not both"):
         evaluate(field, 1, frames, all_views=True, hold_every=4)
