@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from sinenerf.common.console import say
+
 if TYPE_CHECKING:
     from sinenerf.codec.file_info import FileInfo
     from sinenerf.occupancy.evaluate import Evaluation as ShapeEvaluation
@@ -131,7 +133,9 @@ def evaluate(
             raise ValueError(
                 f"{file}: holds a scene, and {truth} is a mesh. Give the folder of the scene's photographs"
             )
-        result = evaluate_scene(field.on_best_device(), size, truth, hold_every, all, scale, picture)
+        result = evaluate_scene(field.on_best_device(), size, truth, hold_every, all, scale, picture, progress=True)
+        for note in result.notes:
+            say(note)
         rows = _scene_rows
     else:
         from sinenerf.common.checks import check_seed
