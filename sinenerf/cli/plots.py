@@ -47,12 +47,15 @@ def plot(
         results: folder of a sweep's results, of one dataset.
         output: folder for the pictures; by default the results' own.
         quality: the measure to draw: iou, chamfer_l1, ...; psnr, ssim, ...
-        html: also write one self-contained page, where pointing at a point shows its settings and its picture.
+        html: also write one self-contained page (.html), where pointing at a point shows its settings and its picture.
     """
+    from sinenerf.common.files import check_output
     from sinenerf.rd.curves import choose_measure, split_by_dataset
     from sinenerf.rd.plot import AXES, save_plots
     from sinenerf.rd.plot_page import save_page
 
+    if html is not None:
+        check_output(html, ".html", ".htm")
     parts = split_by_dataset(read_comparable(results), quality)
     if html is not None and len(parts) > 1:
         raise ValueError(f"{results} holds several datasets, and a page shows one: give the folder of one")
