@@ -15,7 +15,7 @@ import trimesh
 import tyro
 
 from sinenerf.common.decimation import decimated
-from sinenerf.common.mesh_files import draco
+from sinenerf.common.mesh_compression import draco
 from sinenerf.rd.programs.decimated_mesh import decimated_by_quadrics
 from sinenerf.rd.programs.occupancy import load_truth
 

@@ -17,7 +17,7 @@ import trimesh
 import tyro
 
 from sinenerf.common.decimation import decimated
-from sinenerf.common.mesh_files import draco, undraco
+from sinenerf.common.mesh_compression import draco, undraco
 from sinenerf.occupancy.evaluate import Truth
 from sinenerf.occupancy.mesh_input import read_mesh
 from sinenerf.occupancy.solid import Placement, Solid

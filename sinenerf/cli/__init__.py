@@ -21,6 +21,7 @@ from sinenerf.cli import (
     plots,
     point_clouds,
     sine_files,
+    spectra,
     sweeps,
     viewing,
 )
@@ -41,7 +42,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "plot": plots.plot,
     "bd": plots.bd,
     "find": sweeps.find,
-    "spectrum": plots.spectrum,
+    "spectrum": spectra.spectrum,
     "view": viewing.view,
     "snapshot": viewing.snapshot,
     "make-shape": datasets.make_shape,

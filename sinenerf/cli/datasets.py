@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from sinenerf.cli.meshes import given
+
 
 def make_shape(output: Annotated[Path, tyro.conf.Positional], /, resolution: int = 72) -> None:
     """Generate a watertight mesh to try sinenerf fit with: a carved trefoil knot.
@@ -42,8 +44,7 @@ def make_scene(
     from sinenerf.datasets.orbit_capture import OrbitSettings, generate_orbit
     from sinenerf.datasets.synthetic_capture import generate_scene
 
-    given = {"views": views, "width": width, "height": height, "seed": seed}
-    settings = {name: value for name, value in given.items() if value is not None}
+    settings = given(views=views, width=width, height=height, seed=seed)
     print(generate_scene(target, **settings) if kind == "facing" else generate_orbit(target, OrbitSettings(**settings)))
 
 

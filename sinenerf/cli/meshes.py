@@ -14,6 +14,10 @@ from sinenerf.occupancy.config import FitConfig, OccupancyConfig
 if TYPE_CHECKING:
     import trimesh
 
+    from sinenerf.common.glb import Compression
+    from sinenerf.occupancy.field import OccupancyField
+    from sinenerf.radiance.field import RadianceField
+
 
 def _options(config: type) -> type:
     """A settings dataclass for the command line: None, or auto, where a setting that is chosen for the size is left
@@ -71,10 +75,10 @@ def mesh(
     level: float | None = None,
     largest_component: bool = False,
     up: Up | None = None,
-    metres_per_unit: float = 1.0,
+    metres_per_unit: float | None = None,
     min_faces: int | None = None,
     box: tuple[float, float, float, float, float, float] | None = None,
-    frame: Literal["scene", "capture"] = "scene",
+    frame: Literal["scene", "capture"] | None = None,
     seen_only: bool = True,
     faces: int | None = None,
     compress: Literal["draco", "meshopt"] | None = None,
@@ -95,19 +99,19 @@ def mesh(
         largest_component: keep only the connected piece with the most faces.
         up: for a shape as .glb, which readers turn so that y is up: the axis that points up in the fitted mesh, by
             default that of the file. --up=-y needs the equals sign.
-        metres_per_unit: for a shape as .glb, which is in metres: the length of the fitted mesh's unit.
+        metres_per_unit: for a shape as .glb, which is in metres: the length of the fitted mesh's unit (1 by default).
         min_faces: for a scene or run: drop connected pieces with fewer faces (100 by default).
         box: for a scene or run: keep only what lies inside x0 y0 z0 x1 y1 z1, in nerfstudio's scene coordinates.
-        frame: for a scene or run: coordinates of the mesh: nerfstudio's scene, or the capture's own poses.
+        frame: for a scene or run: coordinates of the mesh: nerfstudio's scene (by default) or the capture's own poses.
         seen_only: for a run: drop surfaces that no training view sees.
         faces: reduce the mesh to this number of faces, where they cost the least of its form.
         compress: for .glb: Draco makes the smallest file, meshopt the one that opens fastest; readers need a decoder.
         texture: for a scene or run as .glb: a texture of about this many texels a side, in place of a colour a vertex.
     """
-    from sinenerf.common.decimation import check_faces, decimated
+    from sinenerf.common.decimation import check_faces
     from sinenerf.common.files import check_output
-    from sinenerf.common.mesh_files import FORMATS, check_compression, check_units, save_mesh
-    from sinenerf.radiance.texture import check_texture, textured
+    from sinenerf.common.mesh_files import FORMATS, check_compression
+    from sinenerf.radiance.texture import check_texture
     from sinenerf.sine_file import load
 
     check_output(output, *FORMATS)
@@ -118,58 +122,73 @@ def mesh(
         raise ValueError("give --largest-component or --min-faces, not both")
     if texture is not None and output.suffix.lower() != ".glb":
         raise ValueError(f"{output}: only .glb has a texture. Leave --texture out, or write .glb")
-    own = {
-        "shape": {"up": up is not None, "metres-per-unit": metres_per_unit != 1.0},
-        "scene": {
-            "min-faces": min_faces is not None,
-            "box": box is not None,
-            "frame": frame != "scene",
-            "texture": texture is not None,
-        },
-        "run": {"no-seen-only": not seen_only},
-    }
+    of_shapes = given(up=up, metres_per_unit=metres_per_unit)
+    of_scenes = given(min_faces=min_faces, box=box, frame=frame, texture=texture)
+    of_runs = given(no_seen_only=not seen_only or None)
+    search = given(resolution=resolution, level=level, largest_component=largest_component or None)
     if is_run(source):
         from sinenerf.plugin.export_mesh import field_and_views
         from sinenerf.radiance.surface import check_box
 
-        refuse_options(source, "run", own["shape"])
+        refuse_options(source, "run", of_shapes)
         check_box(box)
         scene, views, visible = field_and_views(source)
+        search |= {"views": views, "visible": visible if seen_only else None}
+        _write_scene(scene, output, faces, compress, **search, **of_scenes)
+        return
+    field = load(source)
+    if field.kind == "shape":
+        refuse_options(source, "shape", of_scenes | of_runs)
+        _write_shape(field, output, faces, compress, **search, **of_shapes)
     else:
-        field = load(source)
-        if field.kind == "shape":
-            from sinenerf.occupancy.surface import extract_surface
+        refuse_options(source, "scene", of_shapes | of_runs)
+        _write_scene(field.on_best_device(), output, faces, compress, **search, **of_scenes)
 
-            refuse_options(source, "shape", own["scene"] | own["run"])
-            up = up or (field.placement.up if output.suffix.lower() == ".glb" else "y")
-            check_units(output, up, metres_per_unit)
-            cells = 512 if resolution is None else resolution
-            at = 0.5 if level is None else level
-            extracted = extract_surface(field.logits, field.placement, cells, at, largest_component)
-            shape = extracted.mesh if faces is None else decimated(extracted.mesh, faces)
-            save_mesh(shape, output, up, metres_per_unit, compress)
-            percent = 100 * extracted.evaluations / (cells + 1) ** 3  # above 100 where a small grid is refined
-            share = f"{percent:.0f}" if percent >= 9.5 else f"{percent:.2g}"
-            points = f"{extracted.evaluations:,} points, {share} % of the grid"
-            _print_mesh(shape, output, f"; the field was evaluated at {points}")
-            return
-        refuse_options(source, "scene", own["shape"] | own["run"])
-        scene, views, visible = field.on_best_device(), [], None
-    samples = 256 if resolution is None else resolution
-    surface = scene.mesh(
-        samples,
-        level,
-        largest_component,
-        100 if min_faces is None else min_faces,
-        box,
-        visible if seen_only else None,
-        progress=True,
-        views=views,
-    )
+
+def _write_shape(
+    field: "OccupancyField",
+    output: Path,
+    faces: int | None,
+    compress: "Compression | None",
+    up: Up | None = None,
+    metres_per_unit: float = 1.0,
+    resolution: int = 512,
+    **search: Any,
+) -> None:
+    from sinenerf.common.decimation import decimated
+    from sinenerf.common.mesh_files import check_units, save_mesh
+    from sinenerf.occupancy.surface import extract_surface
+
+    up = up or (field.placement.up if output.suffix.lower() == ".glb" else "y")
+    check_units(output, up, metres_per_unit)
+    extracted = extract_surface(field.logits, field.placement, resolution, **search)
+    surface = extracted.mesh if faces is None else decimated(extracted.mesh, faces)
+    save_mesh(surface, output, up, metres_per_unit, compress)
+    percent = 100 * extracted.evaluations / (resolution + 1) ** 3  # above 100 where a small grid is refined
+    share = f"{percent:.0f}" if percent >= 9.5 else f"{percent:.2g}"
+    points = f"{extracted.evaluations:,} points, {share} % of the grid"
+    _print_mesh(surface, output, f"; the field was evaluated at {points}")
+
+
+def _write_scene(
+    scene: "RadianceField",
+    output: Path,
+    faces: int | None,
+    compress: "Compression | None",
+    texture: int | None = None,
+    frame: str = "scene",
+    resolution: int = 256,
+    **search: Any,
+) -> None:
+    from sinenerf.common.decimation import decimated
+    from sinenerf.common.mesh_files import save_mesh
+    from sinenerf.radiance.texture import textured
+
+    surface = scene.mesh(resolution, progress=True, **search)
     if faces is not None:
         surface = decimated(surface, faces)
     if texture is not None:
-        surface = textured(scene, surface, texture, 2 / samples)
+        surface = textured(scene, surface, texture, 2 / resolution)
     if frame == "capture":
         assert scene.capture is not None
         surface.apply_transform(scene.capture.from_scene())
@@ -183,10 +202,15 @@ def is_run(source: Path) -> bool:
     return source.is_dir() or source.suffix == ".yml"
 
 
-def refuse_options(source: Path, kind: str, given: dict[str, bool]) -> None:
-    """Raise ValueError if one of the options that do nothing for a shape, a scene or a run was given."""
-    for option in (name for name, is_given in given.items() if is_given):
-        raise ValueError(f"{source}: is a {kind}, for which --{option} does nothing: leave it out")
+def given(**options: Any) -> dict[str, Any]:
+    """The options that were given. The others are None, and the library's defaults hold for them."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def refuse_options(source: Path, kind: str, options: dict[str, Any]) -> None:
+    """Raise ValueError if an option was given that does nothing for a shape, a scene or a run."""
+    for name in options:
+        raise ValueError(f"{source}: is a {kind}, for which --{name.replace('_', '-')} does nothing: leave it out")
 
 
 def _print_mesh(surface: "trimesh.Trimesh", output: Path, more: str = "") -> None:

@@ -82,5 +82,5 @@ def render(
     field = load(scene)
     if field.kind != "scene":
         raise ValueError(f"{scene}: holds a shape, not a radiance field. Use sinenerf mesh or sinenerf view")
-    written = render_views(field, output, cameras, 48 if frames is None else frames, scale, what)
+    written = render_views(field, output, cameras, 48 if frames is None else frames, scale, what, progress=True)
     print(f"{output}: {len(written)} files" if output.is_dir() else f"{output}: {output.stat().st_size:,} bytes")

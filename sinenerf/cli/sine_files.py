@@ -1,17 +1,23 @@
 """Commands for any .sine file."""
 
+import json as json_format
 import math
 import sys
-from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from sinenerf.cli.meshes import given, is_run, refuse_options
+from sinenerf.common.console import say
+
 if TYPE_CHECKING:
     from sinenerf.codec.file_info import FileInfo
     from sinenerf.occupancy.evaluate import Evaluation as ShapeEvaluation
+    from sinenerf.occupancy.field import OccupancyField
     from sinenerf.radiance.evaluate import Evaluation as SceneEvaluation
+    from sinenerf.radiance.field import RadianceField
 
 MESHES = {".ply", ".obj", ".stl", ".glb", ".gltf", ".off"}
 """Extensions that show that a file holds a mesh."""
@@ -62,10 +68,8 @@ def compress(
         steps: number of training steps instead.
         seed: seed of the training points.
     """
-    from sinenerf.cli.meshes import is_run, refuse_options
-
     if is_run(source):
-        refuse_options(source, "run", {"mesh": mesh is not None, "thickness": thickness is not None})
+        refuse_options(source, "run", given(mesh=mesh, thickness=thickness))
         from sinenerf.plugin.compress_run import compress_run
 
         field = compress_run(source, output, bits, bytes, minutes, steps, seed)
@@ -84,12 +88,12 @@ def evaluate(
     truth: Annotated[Path, tyro.conf.Positional],
     /,
     json: bool = False,
-    points: int = 1_000_000,
-    resolution: int = 256,
-    seed: int = 0,
+    points: int | None = None,
+    resolution: int | None = None,
+    seed: int | None = None,
     all: bool = False,
     hold_every: int | None = None,
-    scale: float = 1.0,
+    scale: float | None = None,
     picture: Path | None = None,
     thickness: str | None = None,
 ) -> None:
@@ -103,56 +107,64 @@ def evaluate(
         truth: a shape's mesh, in the same coordinates; a scene's capture, of any kind that training takes: an LLFF
             folder, a transforms.json or its folder, a COLMAP model.
         json: print JSON instead of a table.
-        points: for a shape: uniform points of the cube for the IoU.
-        resolution: for a shape: resolution of the field's mesh for the surface metrics.
-        seed: for a shape: seed of all points.
+        points: for a shape: uniform points of the cube for the IoU (1,000,000 by default).
+        resolution: for a shape: resolution of the field's mesh for the surface metrics (256 by default).
+        seed: for a shape: seed of all points (0 by default).
         all: for a scene: score all views, those trained on too. By default the views are scored that were held out of
             the training, as its file remembers.
         hold_every: for a scene: score every N-th view, starting with the first, whatever its file says.
-        scale: for a scene: score pictures of this share of their width and height, which takes less time.
+        scale: for a scene: score smaller pictures, of this share of width and height, in less time (1 by default).
         thickness: for a shape fitted with --thickness: the same thickness.
         picture: for a scene: write truth and rendering side by side to this file, a row for each view (.png, .jpg).
     """
-    from sinenerf.cli.meshes import refuse_options
     from sinenerf.sine_file import load
 
-    of_shapes = {"points": points != 1_000_000, "resolution": resolution != 256, "seed": seed != 0}
-    of_shapes["thickness"] = thickness is not None
-    of_scenes = {"all": all, "hold-every": hold_every is not None, "scale": scale != 1.0}
-    of_scenes["picture"] = picture is not None
-    field, size = load(file), file.stat().st_size
-    result: Any
-    rows: Callable[[Any], dict[str, str]]
+    of_shapes = given(points=points, resolution=resolution, seed=seed, thickness=thickness)
+    of_scenes = given(all=all or None, hold_every=hold_every, scale=scale, picture=picture)
+    field = load(file)
+    result: SceneEvaluation | ShapeEvaluation
     if field.kind == "scene":
-        from sinenerf.radiance.evaluate import evaluate as evaluate_scene
-
         refuse_options(file, "scene", of_shapes)
-        if truth.suffix.lower() in MESHES:
-            raise ValueError(
-                f"{file}: holds a scene, and {truth} is a mesh. Give the folder of the scene's photographs"
-            )
-        result = evaluate_scene(field.on_best_device(), size, truth, hold_every, all, scale, picture)
-        rows = _scene_rows
+        result = _score_scene(file, field, truth, **of_scenes)
+        rows = _scene_rows(result)
     else:
-        from sinenerf.common.checks import check_seed
-        from sinenerf.occupancy.evaluate import check_placement
-        from sinenerf.occupancy.evaluate import evaluate as evaluate_shape
-        from sinenerf.occupancy.mesh_input import read_mesh
-        from sinenerf.occupancy.shell import thickness_of
-
         refuse_options(file, "shape", of_scenes)
-        check_seed(seed)
-        if truth.is_dir() or truth.suffix in (".json", ".npy"):
-            raise ValueError(f"{file}: holds a shape, and {truth} is no mesh. Give the mesh that it was fitted to")
-        mesh, _ = read_mesh(truth, sheet=thickness is not None)
-        check_placement(mesh, field.placement, truth)
-        thick = None if thickness is None else thickness_of(thickness, mesh)
-        result = evaluate_shape(field, size, mesh, points, resolution, seed, thick)
-        rows = _shape_rows
+        result = _score_shape(file, field, truth, **of_shapes)
+        rows = _shape_rows(result)
     if json:
         _print_json(result)
     else:
-        _print_rows(f"{file} against {truth}", rows(result))
+        _print_rows(f"{file} against {truth}", rows)
+
+
+def _score_scene(file: Path, field: "RadianceField", truth: Path, all: bool = False, **more: Any) -> "SceneEvaluation":
+    from sinenerf.radiance.evaluate import evaluate
+
+    if truth.suffix.lower() in MESHES:
+        raise ValueError(f"{file}: holds a scene, and {truth} is a mesh. Give the folder of the scene's photographs")
+    result = evaluate(field.on_best_device(), file.stat().st_size, truth, all_views=all, progress=True, **more)
+    for note in result.notes:
+        say(note)
+    return result
+
+
+def _score_shape(
+    file: Path, field: "OccupancyField", truth: Path, thickness: str | None = None, **more: Any
+) -> "ShapeEvaluation":
+    from sinenerf.common.checks import check_seed
+    from sinenerf.occupancy.evaluate import check_placement, evaluate
+    from sinenerf.occupancy.mesh_input import read_mesh
+    from sinenerf.occupancy.shell import thickness_of
+
+    if "seed" in more:
+        check_seed(more["seed"])
+    if truth.is_dir() or truth.suffix in (".json", ".npy"):
+        raise ValueError(f"{file}: holds a shape, and {truth} is no mesh. Give the mesh that it was fitted to")
+    mesh, _ = read_mesh(truth, sheet=thickness is not None)
+    check_placement(mesh, field.placement, truth)
+    if thickness is not None:
+        more["thickness"] = thickness_of(thickness, mesh)
+    return evaluate(field, file.stat().st_size, mesh, **more)
 
 
 def _scene_rows(result: "SceneEvaluation") -> dict[str, str]:
@@ -201,10 +213,7 @@ def _print_rows(title: str, rows: dict[str, str]) -> None:
 
 def _print_json(result: Any) -> None:
     """Print a dataclass as JSON."""
-    import json
-    from dataclasses import asdict
-
-    print(json.dumps(asdict(result), indent=2))
+    print(json_format.dumps(asdict(result), indent=2))
 
 
 def _print_info(path: Path, info: "FileInfo") -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from sinenerf.cli.meshes import given, refuse_options
 from sinenerf.common.axes import Up
 from sinenerf.common.console import say
 
@@ -25,8 +26,8 @@ def view(
     embed: bool = False,
     page: str | None = None,
     quality: str | None = None,
-    host: str = "127.0.0.1",
-    port: int = 7008,
+    host: str | None = None,
+    port: int | None = None,
     browser: bool = True,
 ) -> None:
     """View shapes, scenes or results on a browser page, or write the page as one file.
@@ -41,14 +42,14 @@ def view(
         embed: print the HTML lines that show the .sine files on a page of yours, instead of serving one.
         page: where the page of --link is hosted (static/index.html of sinenerf.viewer); by default its file here.
         quality: measure that the plot of results shows: iou, chamfer_l1, ...; psnr, ssim, ...
-        host: address to listen at. Any other than 127.0.0.1 lets other machines in, without a password.
-        port: port to listen at; 0 takes any free one.
+        host: address to listen at: 127.0.0.1 by default. Any other lets other machines in, without a password.
+        port: port to listen at (7008 by default); 0 takes any free one.
         browser: open the page in this machine's browser.
     """
     if page is not None and not link:
         raise ValueError("--page is the address of links: give --link, too, or leave it out")
     is_served = not (link or embed or export)
-    if not is_served and (host, port, browser) != ("127.0.0.1", 7008, True):
+    if not is_served and (given(host=host, port=port) or not browser):
         raise ValueError("--link, --embed and --export serve no page: leave out --host, --port and --no-browser")
     if link or embed:
         if original or export or quality:
@@ -66,7 +67,7 @@ def view(
         return
     for problem in api.results.problems if api.results is not None else ():
         say(f"skipped: {problem}")
-    _serve(api, host, port, browser)
+    _serve(api, browser, **given(host=host, port=port))
 
 
 def snapshot(
@@ -76,12 +77,12 @@ def snapshot(
     turntable: Path | None = None,
     original: Path | None = None,
     up: Up | None = None,
-    resolution: int = 256,
-    level: float = 0.5,
+    resolution: int | None = None,
+    level: float | None = None,
     width: int = 480,
     height: int = 400,
-    turn: float = 17.0,
-    tilt: float = 11.0,
+    turn: float | None = None,
+    tilt: float | None = None,
     frames: int | None = None,
     labels: bool = True,
 ) -> None:
@@ -93,29 +94,29 @@ def snapshot(
         turntable: film to write: .mp4 or .gif; scenes move along a path around the cameras of their capture.
         original: mesh that the shapes were fitted to, shown last.
         up: axis of the shapes that points up, by default that of each file; --up=-y needs the equals sign.
-        resolution: for .sine files of shapes: cells a side of their meshes.
-        level: for .sine files of shapes: occupancy of their surface, between 0 and 1.
+        resolution: for .sine files of shapes: cells a side of their meshes (256 by default).
+        level: for .sine files of shapes: occupancy of their surface, between 0 and 1 (0.5 by default).
         width: of each file's picture, in pixels.
         height: of each file's picture, in pixels.
-        turn: for shapes: angle of the camera around the vertical axis, in degrees from the front.
-        tilt: for shapes: angle of the camera above the horizon, in degrees.
-        frames: number of pictures in the turntable, 24 a second; 72 if not given.
+        turn: for shapes: angle of the camera around the vertical axis, in degrees from the front (17 by default).
+        tilt: for shapes: angle of the camera above the horizon, in degrees (11 by default).
+        frames: number of pictures in the turntable, 24 a second (72 by default).
         labels: write name, bytes, parameters and rank below each picture.
     """
-    from sinenerf.cli.meshes import refuse_options
     from sinenerf.common.mesh_renderer import Framing
     from sinenerf.viewer.launch import open_api
     from sinenerf.viewer.snapshot import snapshot as write_snapshot
 
     if frames is not None and turntable is None:
         raise ValueError("--frames is the length of the --turntable: give that, too, or leave it out")
-    api, framing = open_api(paths, original, up), Framing(width, height, turn, tilt, labels)
-    of_fields = {"resolution": resolution != 256, "level": level != 0.5}
+    api = open_api(paths, original, up)
+    of_fields, of_shapes = given(resolution=resolution, level=level), given(turn=turn, tilt=tilt)
     if any(asset.kind == "scene" for asset in api.assets):
-        refuse_options(paths[0], "scene", of_fields | {"turn": turn != 17.0, "tilt": tilt != 11.0})
+        refuse_options(paths[0], "scene", of_fields | of_shapes)
     elif api.assets and all(asset.kind == "mesh" for asset in api.assets):
         refuse_options(paths[0], "mesh", of_fields)
-    for path in write_snapshot(api, output, turntable, framing, resolution, level, 72 if frames is None else frames):
+    framing = Framing(width, height, labels=labels, **of_shapes)
+    for path in write_snapshot(api, output, turntable, framing, **of_fields, **given(frames=frames)):
         print(f"{path}: {path.stat().st_size:,} bytes")
 
 
@@ -132,7 +133,7 @@ def _print_sharing(paths: list[Path], link: bool, embed: bool, page: str | None,
         )
 
 
-def _serve(api: "ViewerApi", host: str, port: int, browser: bool) -> None:
+def _serve(api: "ViewerApi", browser: bool, host: str = "127.0.0.1", port: int = 7008) -> None:
     """Serve the page until Ctrl-C. The address is printed at once, while files are still being read."""
     import webbrowser
     from threading import Event

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from sinenerf.common.axes import Up, upright_quaternion
-from sinenerf.common.glb_compression import draco_mesh, in_cache_order, meshopt_indices, meshopt_vertices
+from sinenerf.common.mesh_compression import draco_mesh, in_cache_order, meshopt_indices, meshopt_vertices
 
 Compression = Literal["draco", "meshopt"]
 FLOAT, BYTE, UBYTE, USHORT, UINT = 5126, 5120, 5121, 5123, 5125

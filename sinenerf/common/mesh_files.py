@@ -1,4 +1,4 @@
-"""Writing meshes so that other programs show them as this one does, and Draco compression."""
+"""Writing meshes so that other programs show them as this one does."""
 
 import io
 import math
@@ -120,23 +120,3 @@ def _linear(colours: np.ndarray) -> np.ndarray:
     rgb = srgb[:, :3]
     rgb = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     return np.rint(255 * np.column_stack([rgb, srgb[:, 3]])).astype(np.uint8)
-
-
-def draco(mesh: "trimesh.Trimesh", bits: int) -> bytes:
-    """The smallest Draco file of a mesh, with positions of `bits` bits."""
-    import DracoPy
-
-    # level 7 is often smaller below 2,000 faces, 10 above
-    levels = (
-        DracoPy.encode(mesh.vertices, mesh.faces, quantization_bits=bits, compression_level=level) for level in (7, 10)
-    )
-    return min(levels, key=len)
-
-
-def undraco(data: bytes) -> "trimesh.Trimesh":
-    """The mesh in a Draco file."""
-    import DracoPy
-    import trimesh
-
-    decoded = DracoPy.decode(data)
-    return trimesh.Trimesh(decoded.points, decoded.faces, process=False)

@@ -11,18 +11,17 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from sinenerf.common.checks import check_positive
-from sinenerf.common.console import say
-from sinenerf.common.files import check_folder, replacing
+from sinenerf.common.files import check_output, replacing
 from sinenerf.common.progress import track
 from sinenerf.photographs.pictures import load_mask, load_picture
 from sinenerf.photographs.posed_photographs import FISHEYE, PosedPhotographs
 from sinenerf.photographs.reading import read_photographs
 from sinenerf.radiance.cameras import Camera, Capture
 from sinenerf.radiance.field import RadianceField
-from sinenerf.radiance.image_metrics import Image, image_metrics, psnr
+from sinenerf.radiance.image_metrics import Image, perceptual_metrics, psnr, vgg_weights
 from sinenerf.radiance.lens_distortion import LensDistortion
 
-PICTURES = {".png", ".jpg", ".jpeg"}
+PICTURES = (".png", ".jpg", ".jpeg")
 """Extensions of the file that shows photographs beside renderings."""
 BACKGROUNDS = {"white": 1.0, "black": 0.0}
 """Brightness behind a photograph's transparent pixels, by the background of the scene."""
@@ -75,9 +74,9 @@ def masked_metrics(image: Image, truth: Image, counts: Mask | None, whole: bool)
         whole: no pixels were left out between those given; otherwise there are no SSIM and LPIPS.
     """
     shown = image if counts is None else torch.where(counts, image, truth)
-    metrics = image_metrics(shown, truth) if whole else {}
     kept = slice(None) if counts is None else counts[..., 0]
-    return {**metrics, "psnr": float(psnr(image[kept], truth[kept]))}
+    metrics = {"psnr": float(psnr(image[kept], truth[kept]))}
+    return metrics | perceptual_metrics(shown, truth) if whole else metrics
 
 
 def mean_metrics(metrics: Sequence[dict[str, float]]) -> dict[str, float]:
@@ -100,6 +99,8 @@ class Evaluation:
     bytes: int
     """Size of the file."""
     parameters: int
+    notes: list[str]
+    """What a reader of the scores should know, in a line each: which views they are of, and what is left out."""
 
 
 def evaluate(
@@ -110,6 +111,7 @@ def evaluate(
     all_views: bool = False,
     scale: float = 1.0,
     picture: Path | None = None,
+    progress: bool = False,
 ) -> Evaluation:
     """Compare the file of a scene with photographs of its capture, by default with those held out of its training.
 
@@ -120,6 +122,7 @@ def evaluate(
         all_views: score all views, those trained on too.
         scale: score pictures of this share of the width and height that the field was trained on.
         picture: file that photograph and rendering are written to side by side, a row for each view: .png, .jpg.
+        progress: show a bar with the time left.
 
     Raises:
         FileNotFoundError: no folder for the picture.
@@ -127,21 +130,17 @@ def evaluate(
             extension is unknown.
     """
     if picture is not None:
-        check_folder(picture)
-        if picture.suffix.lower() not in PICTURES:
-            raise ValueError(f"{picture}: pictures are written as {', '.join(sorted(PICTURES))}")
+        check_output(picture, *PICTURES)
     assert field.capture is not None
     if not 0 < scale <= 1:
         raise ValueError(f"scale is {scale}: it must be above 0 and at most 1")
     photographs = read_photographs(capture, widest=field.capture.home.width)
-    for note in photographs.notes:
-        say(note)
-    chosen = scored_views(field, photographs, hold_every, all_views)
+    chosen, notes = scored_views(field, photographs, hold_every, all_views)
     cameras = cameras_of(photographs, field.capture)
     views = (_with_photograph(photographs, index, cameras[index], scale, field.config.background) for index in chosen)
     metrics, rows = [], []
     scores = score(views, lambda view, _: field.render(view)["rgb"])
-    for one in track(scores, "Scoring", len(chosen)):
+    for one in track(scores, "Scoring", len(chosen), show=progress):
         metrics.append(one.metrics)
         if picture is not None:
             row = torch.cat([one.photograph, one.rendering], dim=1)
@@ -149,14 +148,25 @@ def evaluate(
     if picture is not None:
         _write(rows, picture)
     mean = mean_metrics(metrics)
-    names = [photographs.names[index] for index in chosen]
-    return Evaluation(mean["psnr"], mean["ssim"], mean.get("lpips"), len(metrics), names, size, field.parameters_count)
+    if "lpips" not in mean:
+        weights = vgg_weights()
+        notes.append(f"LPIPS is left out: for it, put {weights.name} (download.pytorch.org) into {weights.parent}")
+    return Evaluation(
+        psnr=mean["psnr"],
+        ssim=mean["ssim"],
+        lpips=mean.get("lpips"),
+        views=len(metrics),
+        names=[photographs.names[index] for index in chosen],
+        bytes=size,
+        parameters=field.parameters_count,
+        notes=[*photographs.notes, *notes],
+    )
 
 
 def scored_views(
     field: RadianceField, photographs: PosedPhotographs, hold_every: int | None, all_views: bool
-) -> list[int]:
-    """Indices of the views that `evaluate` scores.
+) -> tuple[list[int], list[str]]:
+    """Indices of the views that `evaluate` scores, and what a reader of the scores should know of the choice.
 
     Raises:
         ValueError: it is not known which views were held out, or none was; or both arguments are given.
@@ -165,10 +175,10 @@ def scored_views(
     if all_views and hold_every is not None:
         raise ValueError("give --all or --hold-every, not both")
     if all_views:
-        return list(range(count))
+        return list(range(count)), []
     if hold_every is not None:
         check_positive("--hold-every", hold_every)
-        return list(range(0, count, hold_every))
+        return list(range(0, count, hold_every)), []
     split = None if field.capture is None else field.capture.split
     advice = "Score all views with --all, or every N-th one with --hold-every N"
     if split is None:
@@ -180,10 +190,11 @@ def scored_views(
         raise ValueError(f"{source}: {error}. {advice}") from None
     if not chosen:
         raise ValueError(f"{source}: no view was held out of the training. {advice}")
-    say(f"scoring {len(chosen)} of {count} views, those held out: {split}")
+    notes = [f"scored {len(chosen)} of {count} views, those held out: {split}"]
     if not split.names_are(names[index] for index in chosen):
-        say(f"{source}: these are not the names of the views held out of the training: scores may be of training views")
-    return chosen
+        reason = "these are not the names of the views held out of the training"
+        notes.append(f"{source}: {reason}: scores may be of training views")
+    return chosen, notes
 
 
 def cameras_of(photographs: PosedPhotographs, capture: Capture) -> list[Camera]:

@@ -8,11 +8,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sinenerf.common.console import say
-
-VGG_WEIGHTS = "vgg16-397923af.pth"
-"""Name of torchvision's file in the `checkpoints` folder of `torch.hub.get_dir()`."""
-
 Image = Float[Tensor, "height width 3"]
 
 
@@ -21,29 +16,30 @@ def psnr(prediction: Float[Tensor, "*any"], truth: Float[Tensor, "*any"]) -> Flo
     return -10 * torch.log10(torch.mean((prediction - truth) ** 2).clamp(min=1e-10))
 
 
-def image_metrics(prediction: Image, truth: Image) -> dict[str, float]:
-    """PSNR in dB, SSIM (Wang et al. 2004, 11x11 Gaussian window) and, where possible, LPIPS of images in [0, 1]."""
+def perceptual_metrics(prediction: Image, truth: Image) -> dict[str, float]:
+    """SSIM (Wang et al. 2004, 11x11 Gaussian window) and, where possible, LPIPS of images in [0, 1]."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torchmetrics warns of names that it moves within itself
         from torchmetrics.functional.image import structural_similarity_index_measure
 
     prediction, truth = (x.float().moveaxis(-1, 0)[None].clamp(0, 1) for x in (prediction, truth))
-    metrics = {
-        "psnr": float(psnr(prediction, truth)),
-        "ssim": float(torch.as_tensor(structural_similarity_index_measure(prediction, truth, data_range=1.0))),
-    }
+    ssim = structural_similarity_index_measure(prediction, truth, data_range=1.0)
+    metrics = {"ssim": float(torch.as_tensor(ssim))}
     lpips = lpips_vgg(prediction.device)
     if lpips is not None:
         metrics["lpips"] = float(lpips(prediction, truth))
     return metrics
 
 
+def vgg_weights() -> Path:
+    """Where torchvision keeps VGG's weights, which LPIPS needs, whether or not they are there."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / "vgg16-397923af.pth"
+
+
 @cache
 def lpips_vgg(device: torch.device):
     """The LPIPS network, or None if VGG's weights are not on disk. It is no part of the model."""
-    weights = Path(torch.hub.get_dir()) / "checkpoints" / VGG_WEIGHTS
-    if not weights.is_file():
-        say(f"LPIPS is left out: for it, put {VGG_WEIGHTS} (download.pytorch.org) into {weights.parent}")
+    if not vgg_weights().is_file():
         return None
     from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 

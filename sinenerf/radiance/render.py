@@ -30,6 +30,7 @@ def render_views(
     scale: float,
     what: Output = "rgb",
     fps: int = 24,
+    progress: bool = False,
 ) -> list[Path]:
     """Render a radiance field from given cameras, or along a path around its home view.
 
@@ -39,6 +40,7 @@ def render_views(
         cameras: transforms.json or poses_bounds.npy of the capture; None for the path.
         frames: pictures on the path.
         scale: size of the pictures as a multiple of the photographs' size.
+        progress: show a bar with the time left.
 
     Returns:
         the files written.
@@ -53,15 +55,16 @@ def render_views(
     views = field.capture.spiral(frames) if cameras is None else read_cameras(cameras, field.capture)
     views = [view.resized(scale) for view in views]
     field = field.on_best_device()
+    shown = track(views, "Rendering", show=progress)
     if output.suffix.lower() in FILMS:
         check_folder(output)
         with compiled_rendering(field):
-            write_film(output, (picture(field, view, what) for view in track(views, "Rendering")), fps)
+            write_film(output, (picture(field, view, what) for view in shown), fps)
         return [output]
     if output.is_file():
         raise FileExistsError(f"{output}: is a file. Films are written as {' or '.join(FILMS)}, pictures to a folder")
     output.mkdir(parents=True, exist_ok=True)
-    return [_picture(field, view, output / f"{view.name}.png", what) for view in track(views, "Rendering")]
+    return [_picture(field, view, output / f"{view.name}.png", what) for view in shown]
 
 
 @contextmanager

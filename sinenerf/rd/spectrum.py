@@ -178,4 +178,4 @@ def _plot_spectra(panel: "Axes", weights: dict[str, Tensor], title: str) -> None
 
 def _save(drawn, output: Path) -> None:
     with replacing(output) as partial:
-        drawn.savefig(partial, dpi=150, format=output.suffix.lstrip(".") or "png")
+        drawn.savefig(partial, dpi=150)

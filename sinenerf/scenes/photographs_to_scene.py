@@ -176,7 +176,8 @@ def _finish(
     assert field.capture is not None
     made = iter(others)
     if film is not None and not ((target := next(made)).exists() and work.read("frames") == options.frames):
-        render_views(field, target, None, options.frames, min(1.0, FILM_WIDTH / field.capture.home.width))
+        scale = min(1.0, FILM_WIDTH / field.capture.home.width)
+        render_views(field, target, None, options.frames, scale, progress=training.show)
         work.write("frames", options.frames)
     if page is not None and not (target := next(made)).exists():
         _write_page(scene, target)

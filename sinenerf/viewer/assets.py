@@ -81,7 +81,7 @@ class Asset:
 
         if self.path.suffix.lower() != ".drc":
             return read_mesh(self.path)[0]
-        from sinenerf.common.mesh_files import undraco
+        from sinenerf.common.mesh_compression import undraco
 
         try:
             decoded = undraco(self.path.read_bytes())

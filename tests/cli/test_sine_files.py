@@ -54,6 +54,20 @@ def test_bad_input_is_one_line(torus_file, tmp_path):
         assert sorted(p.name for p in tmp_path.iterdir()) == files
 
 
+@pytest.mark.parametrize(
+    ("file", "option"),
+    [
+        ("scenes/paper.sine", ("--points", 1_000_000)),
+        ("scenes/paper.sine", ("--resolution", 256)),
+        ("scenes/paper.sine", ("--seed", 0)),
+        ("sine.sine", ("--scale", 1)),
+    ],
+)
+def test_an_option_of_the_other_kind_is_refused_with_its_default_value_too(file, option, tmp_path):
+    done = call_sinenerf("eval", GOLDEN / file, tmp_path, *option)
+    assert done.returncode == 1 and f"for which {option[0]} does nothing: leave it out" in done.stderr
+
+
 @pytest.mark.parametrize("scale", [1000.0, 1e-3])
 def test_a_mesh_in_another_unit_is_refused(scale, torus, tmp_path):
     OccupancyField(OccupancyConfig(width=16, rank=2), Placement.of(torus)).save(tmp_path / "torus.sine")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from sinenerf.common.mesh_files import FORMATS, draco, save_mesh, undraco
+from sinenerf.common.mesh_files import FORMATS, save_mesh
 
 
 def ball():
@@ -76,10 +76,3 @@ def test_glb_shows_the_colours_as_they_are(tmp_path):
     (loaded,) = trimesh.load(tmp_path / "ball.glb", process=False).geometry.values()
     assert (loaded.visual.vertex_attributes["color"] == [128, 0, 255, 255]).all()
     assert b"KHR_materials_unlit" in (tmp_path / "ball.glb").read_bytes()
-
-
-def test_draco_keeps_the_shape():
-    ball = trimesh.creation.icosphere(subdivisions=4)
-    small, fine = draco(trimesh.creation.icosphere(subdivisions=2), 8), draco(ball, 12)
-    assert len(small) < len(fine) < 9000
-    assert abs(undraco(fine).volume / ball.volume - 1) < 0.01

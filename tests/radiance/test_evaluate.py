@@ -100,7 +100,7 @@ def test_masked_pixels_do_not_count(field, frames, tmp_path):
     assert first.names == ["00001.png"] and first.psnr == pytest.approx(-10 * np.log10((error**2).mean()), abs=0.2)
 
 
-def test_held_out_views_are_those_that_the_file_remembers(field, capture, capsys):
+def test_held_out_views_are_those_that_the_file_remembers(field, capture):
     names = sorted(path for path in (capture / "images").iterdir())
     for held_out in ([0, 8], [0, 3, 6], [1, 2, 4]):
         trained = [name for index, name in enumerate(names) if index not in held_out]
@@ -113,16 +113,17 @@ def test_held_out_views_are_those_that_the_file_remembers(field, capture, capsys
             continue
         result = evaluate(field, 1, capture, scale=0.7)
         assert result.names == [f"images/{names[index].name}" for index in held_out]
-        said = capsys.readouterr().err
-        assert f"scoring {len(held_out)} of 9 views, those held out: {split}" in said and "not the names" not in said
+        assert f"scored {len(held_out)} of 9 views, those held out: {split}" in result.notes
+        assert not any("not the names" in note for note in result.notes)
     assert evaluate(field, 1, capture / "poses_bounds.npy", hold_every=4, scale=0.7).views == 3
     assert evaluate(field, 1, capture, all_views=True, scale=0.7).views == 9
 
 
-def test_views_of_other_names_are_scored_with_a_warning(field, capture, capsys):
+def test_views_of_other_names_are_scored_with_a_warning(field, capture):
     field.capture = replace(field.capture, split=Split("every", 8, 1))
-    assert evaluate(field, 1, capture, scale=0.7).views == 2
-    assert "not the names of the views held out of the training" in capsys.readouterr().err
+    result = evaluate(field, 1, capture, scale=0.7)
+    assert result.views == 2
+    assert any("not the names of the views held out of the training" in note for note in result.notes)
 
 
 def test_without_held_out_views_the_choice_is_the_users(field, capture):
@@ -163,7 +164,7 @@ def test_cameras_of_other_layouts_are_those_of_nerfstudio(layout, scene, tmp_pat
 def test_bad_input(field, frames, tmp_path):
     with pytest.raises(FileNotFoundError, match="the folder"):
         evaluate(field, 1, frames, picture=tmp_path / "no" / "x.png")
-    with pytest.raises(ValueError, match="pictures are written as"):
+    with pytest.raises(ValueError, match=r"cannot write '.mp4'. Use one of .png, .jpg, .jpeg"):
         evaluate(field, 1, frames, picture=tmp_path / "x.mp4")
     with pytest.raises(ValueError, match="give --all or --hold-every, not both"):
         evaluate(field, 1, frames, all_views=True, hold_every=4)
@@ -207,12 +208,25 @@ def test_rendering_needs_no_float64(field):
             RadianceField(field.config, warp).render_rays(origins, directions, normals=True)
 
 
-def test_command(field, frames, tmp_path, capsys):
+def test_command(field, frames, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("sinenerf.radiance.image_metrics.lpips_vgg", lambda device: None)
     field.save(tmp_path / "scene.sine")
     command(tmp_path / "scene.sine", frames, all=True)
-    assert "dB over 3 views: 00000.png, 00001.png, 00002.png" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert "dB over 3 views: 00000.png, 00001.png, 00002.png" in printed.out
+    assert "sinenerf: LPIPS is left out: for it, put vgg16-397923af.pth" in printed.err
     command(tmp_path / "scene.sine", frames, all=True, json=True)
     assert json.loads(capsys.readouterr().out)["parameters"] == field.parameters_count
+
+
+def test_the_library_prints_only_if_asked_to(field, frames, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # a terminal
+    for progress in (False, True):
+        evaluate(field, 1, frames, all_views=True, progress=progress)
+        render_views(field, tmp_path / "views", None, 1, 1.0, progress=progress)
+        said = capsys.readouterr()
+        assert said.out == "" and ("Scoring" in said.err, "Rendering" in said.err) == (progress, progress)
+        assert progress or not said.err
 
 
 def test_a_scene_is_not_compared_with_a_mesh_nor_a_shape_with_photographs(field, scene, tmp_path):

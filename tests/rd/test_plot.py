@@ -28,6 +28,19 @@ def test_two_datasets_in_one_folder(tmp_path):
     assert delta.returncode == 0 and "box" in delta.stdout, delta.stderr
 
 
+def test_a_page_is_refused_before_anything_is_drawn(tmp_path):
+    """Under any name it was written, over a picture, too, and a missing folder was noticed after the plots."""
+    save_results(tmp_path, *(result(size) for size in (1000, 2000)))
+    before = sorted(tmp_path.rglob("*"))
+    for page, message in (
+        (tmp_path / "plot.png", "cannot write '.png'"),
+        (tmp_path / "no/page.html", "does not exist"),
+    ):
+        refused = call_sinenerf("plot", tmp_path, "--html", page)
+        assert refused.returncode == 1 and message in refused.stderr and refused.stderr.count("\n") == 1
+        assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_what_took_no_time_is_not_drawn_against_time():
     quick = [result(size, 0.9, seconds=0.0) for size in (1000, 2000)]
     assert curve_points(quick, "box", "sine", "iou", "seconds") == []

@@ -1,13 +1,10 @@
 """The spectrum: the theorem's claim on random matrices, and the command."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from support.commands import call_sinenerf
+from support.commands import call_sinenerf, run_sinenerf
+from support.golden_files import GOLDEN
 
 from sinenerf.rd.spectrum import (
     SPREADS,
@@ -19,6 +16,7 @@ from sinenerf.rd.spectrum import (
     random_weight,
     stable_ranks,
 )
+from sinenerf.sine_file import load
 from sinenerf.theory import singular_values, stable_rank_of
 
 
@@ -55,22 +53,33 @@ def test_a_rule_says_what_was_measured():
 
 @pytest.mark.slow
 def test_command(tmp_path):
-    def sinenerf(*arguments):
-        command = [sys.executable, "-m", "sinenerf", "spectrum", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-
-    made = sinenerf("--output", tmp_path / "a.png", "--widths", 24, 32, "--ranks", 1, 2)
+    made = run_sinenerf("spectrum", "--output", tmp_path / "a.png", "--widths", 24, 32, "--ranks", 1, 2)
     assert made.returncode == 0 and (tmp_path / "a.png").stat().st_size > 5000, made.stderr
     assert "width 24, k = 1, the paper's init, omega 400: rank 2" in made.stdout
     assert "rule: spread = " in made.stdout and "its error: " in made.stdout
-    golden = Path(__file__).parents[1] / "golden"
-    field = sinenerf(golden / "sine.sine", "--output", tmp_path / "b.svg")
-    assert field.returncode == 0 and "stable rank" in field.stdout and (tmp_path / "b.svg").is_file(), field.stderr
-    for arguments, said in (
-        ((golden / "dense.sine",), "has no factored layers"),
+
+
+@pytest.mark.parametrize("name", ["a.svg", "a.PNG"])
+def test_trained_layers_are_drawn_under_their_names_in_the_file(name, tmp_path):
+    drawn = call_sinenerf("spectrum", GOLDEN / "sine.sine", "--output", tmp_path / name)
+    assert drawn.returncode == 0 and (tmp_path / name).stat().st_size > 5000, drawn.stderr
+    factored = [name for name, layer in load(GOLDEN / "sine.sine").linear_layers().items() if hasattr(layer, "rank")]
+    assert [line.split(":")[0] for line in drawn.stdout.splitlines()] == [*factored, str(tmp_path / name)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((GOLDEN / "dense.sine",), "has no factored layers"),
+        ((GOLDEN / "sine.sine", "--ranks", 99), "are of random matrices"),
         (("--ranks", 99, "--widths", 24), "do not fit widths"),
-        (("--output", tmp_path / "x.txt"), "pictures are written as"),
-        ((golden / "sine.sine", "--ranks", 99), "are of random matrices"),
-    ):
-        refused = call_sinenerf("spectrum", *arguments)
-        assert refused.returncode == 1 and said in refused.stderr and refused.stderr.count("\n") == 1
+        (("--output", "x.txt"), "x.txt: cannot write '.txt'. Use one of .png, .svg, .pdf"),
+        (("--output", "no/x.png"), "no/x.png: the folder no does not exist"),
+    ],
+)
+def test_bad_input_is_refused_before_any_work(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sinenerf.rd.spectrum.stable_ranks", lambda *sizes: pytest.fail("measuring began"))
+    refused = call_sinenerf("spectrum", *arguments)
+    assert refused.returncode == 1 and message in refused.stderr and refused.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())

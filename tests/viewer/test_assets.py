@@ -3,7 +3,7 @@
 import pytest
 import trimesh
 
-from sinenerf.common.mesh_files import draco
+from sinenerf.common.mesh_compression import draco
 from sinenerf.viewer.assets import Asset, display_frame, identify_assets
 
 

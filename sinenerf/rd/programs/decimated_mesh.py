@@ -9,7 +9,7 @@ import numpy as np
 
 from sinenerf.common.decimation import FEWEST
 from sinenerf.common.files import replacing
-from sinenerf.common.mesh_files import draco, undraco
+from sinenerf.common.mesh_compression import draco, undraco
 from sinenerf.rd.programs.meshopt import meshopt, unmeshopt
 from sinenerf.rd.programs.occupancy import load_truth, measure, save_picture, split_evaluation
 from sinenerf.rd.results import Measurement, Settings
