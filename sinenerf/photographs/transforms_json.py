@@ -8,7 +8,7 @@ import numpy as np
 
 from sinenerf.photographs import camera_numbers as numbers
 from sinenerf.photographs.camera_checks import check_cameras
-from sinenerf.photographs.file_paths import FileFinder, check_placed, find_masks, without_missing
+from sinenerf.photographs.file_paths import FileFinder, check_placed, find_masks, name_below, without_missing
 from sinenerf.photographs.pictures import size_on_disk
 from sinenerf.photographs.posed_photographs import CaptureError, PosedPhotographs
 
@@ -41,7 +41,7 @@ def read_transforms(path: Path, strict: bool = False) -> PosedPhotographs:
     photographs = replace(
         photographs,
         paths=named,
-        names=tuple(_relative(p, path.parent) for p in named),
+        names=tuple(name_below(path.parent, p) for p in named),
         masks=_masks([frames[where] for where in places], places, finder),
         named_held_out=_held_out(content, wanted, places, held_out, path),
         points=_points(content, path),
@@ -58,11 +58,6 @@ def _file_path(keys: dict[str, Any], where: str) -> str:
     if not isinstance(name, str) or not name.strip():
         raise CaptureError(f"{where}: has no file_path, so it has no photograph. Add it, or remove the frame")
     return name
-
-
-def _relative(path: Path, root: Path) -> str:
-    resolved, base = path.resolve(), root.resolve()
-    return resolved.relative_to(base).as_posix() if base in resolved.parents else path.as_posix()
 
 
 def _cameras(
