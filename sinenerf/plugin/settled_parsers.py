@@ -81,14 +81,17 @@ def settled(parser: DataParserConfig, data: Path) -> Iterator[tuple[DataParserCo
         settle = partial(adopted, views=views, folder=data / parser.images_path)
         yield SettledParserConfig(parser=inner, settle=settle), views
     elif isinstance(parser, BlenderDataParserConfig):
-        yield replace(parser, data=data), read_photographs(_existing(data / "transforms_train.json"))
+        train, _ = (_existing(data / f"transforms_{split}.json") for split in ("train", "test"))
+        yield replace(parser, data=data), read_photographs(train)
     else:
         yield replace(parser, data=data), None
 
 
 def _existing(path: Path) -> Path:
     if not path.is_file():
-        raise CaptureError(f"{path}: no such file. Give its folder, or leave the parser's name out: it is found then")
+        raise CaptureError(
+            f"{path}: no such file. Give its folder, or leave the parser's name out: sine-data then reads what is there"
+        )
     return path
 
 

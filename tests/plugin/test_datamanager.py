@@ -233,6 +233,8 @@ def test_a_training_of_blender_data_holds_out_what_is_scored_later(scene, tmp_pa
     config.pipeline.datamanager.dataparser = BlenderDataParserConfig()
     dataset = set_up(config).pipeline.datamanager.eval_dataset
     assert [path.name for path in dataset.image_filenames] == ["image006.png", "image007.png", "image008.png"]
+    (tmp_path / "transforms_test.json").unlink()
+    assert_refused(config, f"{tmp_path}/transforms_test.json: no such file", "leave the parser's name out")
 
 
 def test_held_out_photographs_may_have_several_sizes(scene, tmp_path):
