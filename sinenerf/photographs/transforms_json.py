@@ -70,11 +70,8 @@ def _cameras(
         lenses.append(_lens(keys, where, picture))
         distortion.append(numbers.distortion_of(keys, where))
         models.add(numbers.camera_model(keys, where, "Undistort the photographs"))
-    pose = np.stack(poses)
-    undo = numbers.undo_applied(content, path)
-    pose = np.concatenate([undo[:3, :3] @ pose[:, :, :3], undo[:3, :3] @ pose[:, :, 3:] + undo[:3, 3:]], axis=2)
-    pose[:, :, 3] /= numbers.applied_scale(content, path)
-    return PosedPhotographs.of_cameras("transforms", path, path.parent, places, pose, lenses, distortion, models)
+    placed = numbers.to_capture(np.stack(poses), content, path)
+    return PosedPhotographs.of_cameras("transforms", path, path.parent, places, placed, lenses, distortion, models)
 
 
 def _lens(keys: dict[str, Any], where: str, picture: Path | None) -> tuple[float, ...]:

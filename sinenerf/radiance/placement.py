@@ -10,12 +10,10 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from sinenerf.radiance.poses import average_pose, degrees_off, homogeneous, meeting_point, unit
+from sinenerf.radiance.poses import Poses, average_pose, degrees_off, meeting_point, transform_poses, unit
 from sinenerf.radiance.warps import NDC, Box, Contraction, Warp
 
 WarpKind = Literal["auto", "ndc", "box", "contraction"]
-Poses = Float[np.ndarray, "n 3 4"]
-"""Camera to world, in OpenGL axes: x right, y up, z backwards."""
 Points3 = Float[np.ndarray, "m 3"]
 Tangents = Float[np.ndarray, "n 2"]
 """Tangents of half the horizontal and half the vertical field of view."""
@@ -44,9 +42,7 @@ class Placement:
 
     def moved(self, poses: Poses) -> Poses:
         """Poses of the capture in the scene's coordinates."""
-        moved = (homogeneous(self.motion) @ homogeneous(poses))[:, :3]
-        moved[:, :, 3] *= self.scale
-        return moved
+        return transform_poses(poses, self.motion, self.scale)
 
 
 def place(
