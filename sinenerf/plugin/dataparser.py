@@ -20,7 +20,7 @@ from sinenerf.common.checks import check_positive
 from sinenerf.photographs.posed_photographs import FISHEYE, PosedPhotographs, hold_out
 from sinenerf.photographs.reading import read_photographs
 from sinenerf.plugin.edge import exit_on
-from sinenerf.radiance.placement import Placement, WarpKind, place
+from sinenerf.radiance.placement import Placement, WarpKind, corner_angles, place
 from sinenerf.radiance.warps import NDC, Contraction
 
 
@@ -75,7 +75,7 @@ class SineDataParser(DataParser):
                 views.bounds,
                 self.config.warp,
                 views.transparent,
-                corners=views.corners,
+                corners=corner_angles(views),
             )
         except ValueError as error:
             raise ValueError(f"{views.source}: {error}") from None
