@@ -106,7 +106,7 @@ class SineDataManager(VanillaDataManager[Photographs]):
                 self.config, self.dataparser_config = config, config.dataparser
                 config.data = config.dataparser.data = Path(data)
                 for part in (self.train_dataset, self.eval_dataset):
-                    check_cameras(part.cameras, part.image_filenames)
+                    check_parsed_cameras(part.cameras, part.image_filenames)
             except CaptureError:
                 raise
             except PARSER_ERRORS as error:
@@ -134,7 +134,7 @@ class SineDataManager(VanillaDataManager[Photographs]):
         super().setup_eval()
 
 
-def check_cameras(cameras: Cameras, paths: list[Path]) -> None:
+def check_parsed_cameras(cameras: Cameras, paths: list[Path]) -> None:
     """Check that all cameras are finite, whatever parser they come from.
 
     Raises:

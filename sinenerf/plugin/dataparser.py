@@ -103,7 +103,7 @@ class SineDataParser(DataParser):
         views = self.photographs.chosen(train if split == "train" else test)
         return DataparserOutputs(
             image_filenames=list(views.paths),
-            cameras=cameras_of(views, placement.moved(views.camera_to_world)),
+            cameras=nerfstudio_cameras(views, placement.moved(views.camera_to_world)),
             scene_box=SceneBox(torch.tensor(placement.extent, dtype=torch.float32)),
             mask_filenames=None if views.masks is None else list(views.masks),  # type: ignore[arg-type]
             metadata={**_warp_metadata(placement), "reason": placement.reason, "transparent": views.transparent},
@@ -112,7 +112,7 @@ class SineDataParser(DataParser):
         )
 
 
-def cameras_of(views: PosedPhotographs, poses: np.ndarray) -> Cameras:
+def nerfstudio_cameras(views: PosedPhotographs, poses: np.ndarray) -> Cameras:
     """nerfstudio's cameras of some views.
 
     Args:

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 from nerfstudio.data.dataparsers.base_dataparser import DataParser, DataParserConfig, DataparserOutputs
 
-from sinenerf.photographs.camera_numbers import read_frames
+from sinenerf.photographs.camera_numbers import read_frames, undo_applied
 from sinenerf.photographs.colmap_model import find_model, read_colmap
 from sinenerf.photographs.file_paths import find_masks
 from sinenerf.photographs.posed_photographs import CaptureError, PosedPhotographs, hold_out
 from sinenerf.photographs.reading import read_photographs, with_pictures
-from sinenerf.plugin.dataparser import cameras_of
+from sinenerf.plugin.dataparser import nerfstudio_cameras
 
 KEPT = ("applied_scale", "orientation_override", "fisheye_crop_radius")
 """Keys of a transforms.json that nerfstudio reads, besides the cameras."""
@@ -120,8 +120,6 @@ def _complete(views: PosedPhotographs, path: Path) -> dict[str, Any]:
 
 def _applied(content: dict[str, Any], path: Path) -> np.ndarray:
     """From the capture's coordinates to the file's (4, 4)."""
-    from sinenerf.photographs.camera_numbers import undo_applied
-
     return np.linalg.inv(undo_applied(content, path))
 
 
@@ -163,7 +161,7 @@ def adopted(outputs: DataparserOutputs, views: PosedPhotographs, folder: Path) -
     return replace(
         outputs,
         image_filenames=list(chosen.paths),
-        cameras=cameras_of(chosen, poses),
+        cameras=nerfstudio_cameras(chosen, poses),
         mask_filenames=masks,  # type: ignore[arg-type]
         metadata={**outputs.metadata, "transparent": views.transparent},
     )

@@ -16,6 +16,7 @@ from sinenerf.photographs.posed_photographs import VIEWS, PosedPhotographs
 from sinenerf.photographs.poses_bounds import TABLE
 from sinenerf.plugin.budgeted_training import TimedTraining
 from sinenerf.plugin.nerfstudio_methods import build, configure
+from sinenerf.plugin.runs import field_of
 from sinenerf.plugin.scoring import file_renderer, score_held_out
 from sinenerf.radiance.architecture import build_networks
 from sinenerf.radiance.config import RadianceNetworks
@@ -169,8 +170,6 @@ class RadianceProgram:
         return scene_files(scene, settings["downscale"])
 
     def run(self, scene: Path, settings: Settings, artefact: Path) -> Measurement | None:
-        from sinenerf.plugin.runs import field_of
-
         folder = working_folder(artefact)
         parser = parser_settings(settings["downscale"])
         config = configure(settings["preset"], scene, folder, _nerfstudio_options(settings), parser)
