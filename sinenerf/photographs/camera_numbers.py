@@ -144,6 +144,17 @@ def undo_applied(content: dict[str, Any], path: Path) -> Float[np.ndarray, "4 4"
     return np.linalg.inv(np.vstack([applied, [0.0, 0.0, 0.0, 1.0]]))
 
 
+def to_capture(poses: Float[np.ndarray, "n 3 4"], content: dict[str, Any], path: Path) -> Float[np.ndarray, "n 3 4"]:
+    """Poses of a transforms.json in the capture's coordinates.
+
+    Raises:
+        CaptureError: as `undo_applied` and `applied_scale`.
+    """
+    undo = undo_applied(content, path)
+    rotation, position = undo[:3, :3] @ poses[:, :, :3], undo[:3, :3] @ poses[:, :, 3:] + undo[:3, 3:]
+    return np.concatenate([rotation, position / applied_scale(content, path)], axis=2)
+
+
 def applied_scale(content: dict[str, Any], path: Path) -> float:
     """The factor by which ns-process-data multiplied positions, 1 by default."""
     return number(content, "applied_scale", 1.0, 1e-8, 1e8, str(path))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sinenerf.photographs.camera_checks import check_cameras
-from sinenerf.photographs.file_paths import FileFinder, check_placed, find_masks, without_missing
+from sinenerf.photographs.file_paths import FileFinder, check_placed, find_masks, name_below, without_missing
 from sinenerf.photographs.posed_photographs import FISHEYE, PINHOLE, CaptureError, PosedPhotographs
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def read_colmap(path: Path, strict: bool = False, image_path: Path | None = None
     photographs = replace(
         photographs,
         paths=paths,
-        names=tuple(_named(p, root) for p in paths),
+        names=tuple(name_below(root, p) for p in paths),
         model_names=tuple(image.name for image in images),
         points=points if len(points) else None,
         named_held_out=_held_out(root, [image.name for image in images]),
@@ -126,10 +126,6 @@ def _root(folder: Path, path: Path) -> Path:
     """The capture's folder: the nearest one, from that of the model up to three above, that has photographs."""
     candidates = [path, *folder.parents[:3]] if path != folder else [folder, *folder.parents[:3]]
     return next((p for p in candidates if (p / "images").is_dir() or (p / "input").is_dir()), path)
-
-
-def _named(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if root in path.parents else path.as_posix()
 
 
 def _held_out(root: Path, names: list[str]) -> tuple[int, ...] | None:

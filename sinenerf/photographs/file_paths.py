@@ -1,6 +1,7 @@
 """Finding photographs by the paths that a capture names, which may come from another machine, and those missing."""
 
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path, PureWindowsPath
 
@@ -61,6 +62,17 @@ class FileFinder:
         return self.root.resolve() in (folder.resolve(), *folder.resolve().parents)
 
 
+def name_below(root: Path, path: Path) -> str:
+    """A photograph's name relative to the capture's folder, with slashes; its absolute path if it lies elsewhere.
+
+    A link keeps its own place: images/a.jpg is below the folder although `images` is a link to another disk.
+    """
+    for inner, base in ((path.absolute(), root.absolute()), (path.resolve(), root.resolve())):
+        if base in inner.parents and ".." not in inner.relative_to(base).parts:
+            return inner.relative_to(base).as_posix()
+    return path.absolute().as_posix()
+
+
 def without_missing(
     photographs: PosedPhotographs, present: list[bool], strict: bool, wanted: list[str]
 ) -> PosedPhotographs:
@@ -111,6 +123,8 @@ def check_placed(photographs: PosedPhotographs) -> PosedPhotographs:
 def find_masks(photographs: PosedPhotographs, folder: Path | None = None) -> PosedPhotographs:
     """The same with masks of a folder: masks/a.png (nerfstudio) or masks/a.jpg.png (COLMAP) for images/a.jpg.
 
+    The mask of images/a.jpg may also be masks/images/a.png, and has to be if another folder has an a.jpg, too.
+
     Args:
         folder: in place of masks that are known, or of `masks` beside the photographs.
 
@@ -121,11 +135,14 @@ def find_masks(photographs: PosedPhotographs, folder: Path | None = None) -> Pos
     if given is None and (photographs.masks is not None or not folder.is_dir()):
         return photographs
     finder, masks = FileFinder(folder), []
+    inner = {name: name.split("/", 1)[-1] for name in photographs.names}
+    photographs_at = Counter(inner.values())  # of cam0/0.jpg and cam1/0.jpg neither has the mask 0.png
     for name in photographs.names:
-        inner = name.split("/", 1)[-1]
         whole = not Path(name).is_absolute()  # the tail of images/a/b.jpg is that of images/b.jpg, too
-        stem = inner.rpartition(".")[0]
-        masks.append(finder.find(f"{inner}.png", whole=whole) or finder.find(f"{stem}.png", whole=whole))
+        own, short = name.lstrip("/"), inner[name]
+        places = (own, short) if photographs_at[short] == 1 else (own,)
+        wanted = (f"{end}.png" for place in places for end in (place, place.rpartition(".")[0]))
+        masks.append(next((mask for file in wanted if (mask := finder.find(file, whole=whole))), None))
     if given is not None and not any(masks):
         raise CaptureError(
             f"{folder}: has no masks of these photographs. {photographs.names[0]} would have "

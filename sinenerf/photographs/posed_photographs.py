@@ -104,19 +104,9 @@ class PosedPhotographs:
     @property
     def tangents(self) -> Float[np.ndarray, "n 2"]:
         """Tangents of half the horizontal and vertical field of view; for a fisheye of `WIDEST` at most."""
-        half = self._half_sizes
+        # in focal lengths: tangents for a pinhole, angles in radians for a fisheye
+        half = np.stack([self.width / (2 * self.fx), self.height / (2 * self.fy)], axis=1)
         return np.tan(np.minimum(half, np.radians(WIDEST))) if self.model == FISHEYE else half
-
-    @property
-    def corners(self) -> Float[np.ndarray, " n"]:
-        """Degrees between each viewing axis and what is seen in its picture's corners."""
-        radius = np.hypot(*self._half_sizes.T)
-        return np.degrees(radius if self.model == FISHEYE else np.arctan(radius))
-
-    @property
-    def _half_sizes(self) -> Float[np.ndarray, "n 2"]:
-        """Half the width and height in focal lengths: tangents for a pinhole, angles in radians for a fisheye."""
-        return np.stack([self.width / (2 * self.fx), self.height / (2 * self.fy)], axis=1)
 
     def chosen(self, indices: np.ndarray) -> "PosedPhotographs":
         """Some of the views, in the given order."""

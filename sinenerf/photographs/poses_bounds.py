@@ -12,6 +12,7 @@ import numpy as np
 
 from sinenerf.common.picture_files import plain_name
 from sinenerf.photographs.camera_checks import check_cameras
+from sinenerf.photographs.colmap_model import find_model, registered_names
 from sinenerf.photographs.file_paths import find_masks
 from sinenerf.photographs.pictures import decode, list_pictures
 from sinenerf.photographs.posed_photographs import CaptureError, PosedPhotographs, listed
@@ -117,8 +118,6 @@ def _matched(folder: Path, rows: int, root: Path) -> tuple[list[Path], list[str]
 
 def _registered(root: Path) -> list[str]:
     """Names of the photographs with a pose in the COLMAP model beside the table, if there is a readable one."""
-    from sinenerf.photographs.colmap_model import find_model, registered_names
-
     model = find_model(root)
     return [] if model is None else registered_names(model)
 

@@ -86,7 +86,7 @@ def _exists(photographs: PosedPhotographs, factor: int) -> bool:
 def _target(photographs: PosedPhotographs, view: int, factor: int) -> Path:
     """images_N/a.jpg for images/a.jpg, below the capture's folder, if it exists, else images_N/a.png."""
     first, _, rest = photographs.names[view].rpartition("/")[0].partition("/")
-    if photographs.kind == "llff" or first in ("", "..") or Path(photographs.names[view]).is_absolute():
+    if photographs.kind == "llff" or not first or Path(photographs.names[view]).is_absolute():
         first, rest = "images", ""
     named = photographs.root / f"{first}_{factor}" / rest / Path(photographs.names[view]).name
     return named if named.is_file() else named.with_suffix(".png")

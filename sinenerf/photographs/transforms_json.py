@@ -8,7 +8,7 @@ import numpy as np
 
 from sinenerf.photographs import camera_numbers as numbers
 from sinenerf.photographs.camera_checks import check_cameras
-from sinenerf.photographs.file_paths import FileFinder, check_placed, find_masks, without_missing
+from sinenerf.photographs.file_paths import FileFinder, check_placed, find_masks, name_below, without_missing
 from sinenerf.photographs.pictures import size_on_disk
 from sinenerf.photographs.posed_photographs import CaptureError, PosedPhotographs
 
@@ -41,7 +41,7 @@ def read_transforms(path: Path, strict: bool = False) -> PosedPhotographs:
     photographs = replace(
         photographs,
         paths=named,
-        names=tuple(_relative(p, path.parent) for p in named),
+        names=tuple(name_below(path.parent, p) for p in named),
         masks=_masks([frames[where] for where in places], places, finder),
         named_held_out=_held_out(content, wanted, places, held_out, path),
         points=_points(content, path),
@@ -60,11 +60,6 @@ def _file_path(keys: dict[str, Any], where: str) -> str:
     return name
 
 
-def _relative(path: Path, root: Path) -> str:
-    resolved, base = path.resolve(), root.resolve()
-    return resolved.relative_to(base).as_posix() if base in resolved.parents else path.as_posix()
-
-
 def _cameras(
     content: dict[str, Any], frames: list[dict[str, Any]], places: list[str], found: list[Path | None], path: Path
 ) -> PosedPhotographs:
@@ -75,11 +70,8 @@ def _cameras(
         lenses.append(_lens(keys, where, picture))
         distortion.append(numbers.distortion_of(keys, where))
         models.add(numbers.camera_model(keys, where, "Undistort the photographs"))
-    pose = np.stack(poses)
-    undo = numbers.undo_applied(content, path)
-    pose = np.concatenate([undo[:3, :3] @ pose[:, :, :3], undo[:3, :3] @ pose[:, :, 3:] + undo[:3, 3:]], axis=2)
-    pose[:, :, 3] /= numbers.applied_scale(content, path)
-    return PosedPhotographs.of_cameras("transforms", path, path.parent, places, pose, lenses, distortion, models)
+    placed = numbers.to_capture(np.stack(poses), content, path)
+    return PosedPhotographs.of_cameras("transforms", path, path.parent, places, placed, lenses, distortion, models)
 
 
 def _lens(keys: dict[str, Any], where: str, picture: Path | None) -> tuple[float, ...]:

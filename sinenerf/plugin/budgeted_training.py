@@ -36,7 +36,11 @@ class BudgetedTraining(ABC):
     fingerprint: str | None = None
     """Hash of input and settings; a checkpoint with another fingerprint is ignored."""
     seed: int = 0
+    """Of the random numbers, together with the step from which training goes on."""
+    show: bool = False
+    """Print on standard error from which step the training resumes; subclasses show their progress, too."""
     step: int = 0
+    """Steps made so far."""
     seconds: float = 0.0
     """Time spent in training steps alone, without the compilation of their kernels."""
 
@@ -75,6 +79,8 @@ class BudgetedTraining(ABC):
             return False
         self.step, self.seconds = state["step"], state["seconds"]
         self._load_state(state)
+        if self.show:
+            say(f"resuming from step {self.step}")
         return True
 
     def _save(self, path: Path) -> None:

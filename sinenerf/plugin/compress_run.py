@@ -88,6 +88,7 @@ def compress_run(
         checkpoint=checkpoint.path_for(output),
         fingerprint=fingerprint,
         seed=seed,
+        show=True,
         keeps_existing=output.exists(),
     )
     complete = tuning.run()
@@ -149,12 +150,6 @@ class FineTuning(BudgetedTraining):
             ended = super().run()
         self.pipeline.eval()
         return ended
-
-    def resume(self) -> bool:
-        resumed = super().resume()
-        if resumed:
-            say(f"resuming from step {self.step}")
-        return resumed
 
     def _train_step(self) -> None:
         done = self.done_fraction

@@ -27,6 +27,8 @@ from sinenerf.plugin.settled_parsers import settled
 
 PARSER_ERRORS = (OSError, AssertionError, LookupError, TypeError, ValueError, RuntimeError, ArithmeticError)
 """What nerfstudio's parsers, which check little of what they read, raise for invalid captures."""
+ROUNDS = 50
+"""Draws after which the white pixels of a nearly black mask are listed."""
 
 
 class Photographs(InputDataset):
@@ -73,6 +75,7 @@ class PixelsThatCount(PixelSampler):
     """Draws pixels where masks are white, from photographs of one size or several.
 
     nerfstudio's own rejection fails for a single mask, and without rejection it lists all white pixels in each step.
+    Here they are listed only where masks are nearly black.
     """
 
     def rejection_sample_mask(
@@ -86,11 +89,14 @@ class PixelsThatCount(PixelSampler):
         """
         size = torch.tensor([num_images, image_height, image_width], device=mask.device)
         drawn = size.new_empty(0, 3)
-        while len(drawn) < num_samples:
+        for _ in range(ROUNDS):
             more = (torch.rand(num_samples, 3, device=mask.device) * size).long()
             photograph, row, column = more.unbind(1)
             drawn = torch.cat([drawn, more[mask[photograph, row, column, 0]]])
-        return drawn[:num_samples].to(device)
+            if len(drawn) >= num_samples:
+                return drawn[:num_samples].to(device)
+        white = mask[..., 0].nonzero()
+        return white[torch.randint(len(white), (num_samples,), device=mask.device)].to(device)
 
 
 class SineDataManager(VanillaDataManager[Photographs]):
@@ -106,7 +112,7 @@ class SineDataManager(VanillaDataManager[Photographs]):
                 self.config, self.dataparser_config = config, config.dataparser
                 config.data = config.dataparser.data = Path(data)
                 for part in (self.train_dataset, self.eval_dataset):
-                    check_cameras(part.cameras, part.image_filenames)
+                    check_parsed_cameras(part.cameras, part.image_filenames)
             except CaptureError:
                 raise
             except PARSER_ERRORS as error:
@@ -134,7 +140,7 @@ class SineDataManager(VanillaDataManager[Photographs]):
         super().setup_eval()
 
 
-def check_cameras(cameras: Cameras, paths: list[Path]) -> None:
+def check_parsed_cameras(cameras: Cameras, paths: list[Path]) -> None:
     """Check that all cameras are finite, whatever parser they come from.
 
     Raises:

@@ -20,7 +20,7 @@ from sinenerf.common.checks import check_positive
 from sinenerf.photographs.posed_photographs import FISHEYE, PosedPhotographs, hold_out
 from sinenerf.photographs.reading import read_photographs
 from sinenerf.plugin.edge import exit_on
-from sinenerf.radiance.placement import Placement, WarpKind, place
+from sinenerf.radiance.placement import Placement, WarpKind, corner_angles, place
 from sinenerf.radiance.warps import NDC, Contraction
 
 
@@ -75,7 +75,7 @@ class SineDataParser(DataParser):
                 views.bounds,
                 self.config.warp,
                 views.transparent,
-                corners=views.corners,
+                corners=corner_angles(views),
             )
         except ValueError as error:
             raise ValueError(f"{views.source}: {error}") from None
@@ -103,7 +103,7 @@ class SineDataParser(DataParser):
         views = self.photographs.chosen(train if split == "train" else test)
         return DataparserOutputs(
             image_filenames=list(views.paths),
-            cameras=cameras_of(views, placement.moved(views.camera_to_world)),
+            cameras=nerfstudio_cameras(views, placement.moved(views.camera_to_world)),
             scene_box=SceneBox(torch.tensor(placement.extent, dtype=torch.float32)),
             mask_filenames=None if views.masks is None else list(views.masks),  # type: ignore[arg-type]
             metadata={**_warp_metadata(placement), "reason": placement.reason, "transparent": views.transparent},
@@ -112,7 +112,7 @@ class SineDataParser(DataParser):
         )
 
 
-def cameras_of(views: PosedPhotographs, poses: np.ndarray) -> Cameras:
+def nerfstudio_cameras(views: PosedPhotographs, poses: np.ndarray) -> Cameras:
     """nerfstudio's cameras of some views.
 
     Args:

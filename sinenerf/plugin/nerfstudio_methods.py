@@ -28,6 +28,7 @@ def configure(method: str, scene: Path, output: Path, options: dict[str, Any], p
         from nerfstudio.configs.method_configs import all_methods
         from nerfstudio.data.datamanagers.base_datamanager import VanillaDataManagerConfig
 
+        from sinenerf.plugin.datamanager import SineDataManager
         from sinenerf.plugin.dataparser import SineDataParserConfig
 
     if method not in all_methods:
@@ -35,8 +36,12 @@ def configure(method: str, scene: Path, output: Path, options: dict[str, Any], p
     config = deepcopy(all_methods[method])
     rays = config.pipeline.datamanager.train_num_rays_per_batch
     # one data manager for all methods: nerfacto's own starts too many processes for two cores
-    manager = VanillaDataManagerConfig(data=scene, dataparser=SineDataParserConfig(data=scene, **parser))
-    manager.train_num_rays_per_batch = rays
+    manager = VanillaDataManagerConfig(
+        _target=SineDataManager,
+        data=scene,
+        dataparser=SineDataParserConfig(data=scene, **parser),
+        train_num_rays_per_batch=rays,
+    )
     config.pipeline.datamanager, config.data = manager, scene
     config.machine.device_type = best_device()
     manager.images_on_gpu = config.machine.device_type == "cuda"

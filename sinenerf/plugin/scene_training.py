@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sinenerf.common.console import say
 from sinenerf.common.progress import TaskProgress
 from sinenerf.plugin.budgeted_training import TimedTraining
 from sinenerf.plugin.nerfstudio_methods import place_output
@@ -15,8 +14,6 @@ from sinenerf.plugin.nerfstudio_methods import place_output
 class SceneTraining(TimedTraining):
     """Training of a scene within a budget; a checkpoint is left at its end, too, so that what follows can resume."""
 
-    show: bool = False
-    """Print progress on standard error."""
     progress: TaskProgress = field(init=False)
 
     def run(self) -> bool:
@@ -25,12 +22,6 @@ class SceneTraining(TimedTraining):
         if ended and self.checkpoint is not None:
             self._save(self.checkpoint)
         return ended
-
-    def resume(self) -> bool:
-        resumed = super().resume()
-        if resumed and self.show:
-            say(f"resuming from step {self.step}")
-        return resumed
 
     def _report(self, before: float) -> None:
         super()._report(before)

@@ -9,6 +9,7 @@ from torch import Tensor
 from sinenerf.plugin.edge import silence
 from sinenerf.radiance.cameras import Camera
 from sinenerf.radiance.evaluate import Mask, Score, score
+from sinenerf.radiance.field import RadianceField
 from sinenerf.radiance.image_metrics import Image
 from sinenerf.radiance.lens_distortion import LensDistortion
 
@@ -47,8 +48,6 @@ def model_renderer(pipeline: Any) -> Renderer:
 
 def file_renderer(path: Path) -> Renderer:
     """Renders the scene in a .sine file."""
-    from sinenerf.radiance.field import RadianceField
-
     field = RadianceField.load(path).on_best_device()
 
     def render(camera: Any, stride: int) -> Tensor:

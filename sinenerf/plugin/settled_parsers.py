@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 from nerfstudio.data.dataparsers.base_dataparser import DataParser, DataParserConfig, DataparserOutputs
 
-from sinenerf.photographs.camera_numbers import read_frames
+from sinenerf.photographs.camera_numbers import read_frames, undo_applied
 from sinenerf.photographs.colmap_model import find_model, read_colmap
 from sinenerf.photographs.file_paths import find_masks
 from sinenerf.photographs.posed_photographs import CaptureError, PosedPhotographs, hold_out
 from sinenerf.photographs.reading import read_photographs, with_pictures
-from sinenerf.plugin.dataparser import cameras_of
+from sinenerf.plugin.dataparser import nerfstudio_cameras
 
 KEPT = ("applied_scale", "orientation_override", "fisheye_crop_radius")
 """Keys of a transforms.json that nerfstudio reads, besides the cameras."""
@@ -81,14 +81,17 @@ def settled(parser: DataParserConfig, data: Path) -> Iterator[tuple[DataParserCo
         settle = partial(adopted, views=views, folder=data / parser.images_path)
         yield SettledParserConfig(parser=inner, settle=settle), views
     elif isinstance(parser, BlenderDataParserConfig):
-        yield replace(parser, data=data), read_photographs(_existing(data / "transforms_train.json"))
+        train, _ = (_existing(data / f"transforms_{split}.json") for split in ("train", "test"))
+        yield replace(parser, data=data), read_photographs(train)
     else:
         yield replace(parser, data=data), None
 
 
 def _existing(path: Path) -> Path:
     if not path.is_file():
-        raise CaptureError(f"{path}: no such file. Give its folder, or leave the parser's name out: it is found then")
+        raise CaptureError(
+            f"{path}: no such file. Give its folder, or leave the parser's name out: sine-data then reads what is there"
+        )
     return path
 
 
@@ -117,8 +120,6 @@ def _complete(views: PosedPhotographs, path: Path) -> dict[str, Any]:
 
 def _applied(content: dict[str, Any], path: Path) -> np.ndarray:
     """From the capture's coordinates to the file's (4, 4)."""
-    from sinenerf.photographs.camera_numbers import undo_applied
-
     return np.linalg.inv(undo_applied(content, path))
 
 
@@ -160,7 +161,7 @@ def adopted(outputs: DataparserOutputs, views: PosedPhotographs, folder: Path) -
     return replace(
         outputs,
         image_filenames=list(chosen.paths),
-        cameras=cameras_of(chosen, poses),
+        cameras=nerfstudio_cameras(chosen, poses),
         mask_filenames=masks,  # type: ignore[arg-type]
         metadata={**outputs.metadata, "transparent": views.transparent},
     )

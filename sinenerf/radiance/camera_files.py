@@ -12,7 +12,6 @@ from sinenerf.photographs.posed_photographs import FISHEYE
 from sinenerf.photographs.poses_bounds import from_table, read_table
 from sinenerf.radiance.cameras import Camera, Capture, Pose
 from sinenerf.radiance.lens_distortion import LensDistortion
-from sinenerf.radiance.poses import homogeneous
 
 LARGEST_SIDE = 2**14
 """Of an image to render, in pixels."""
@@ -53,9 +52,7 @@ def _read_llff(path: Path, capture: Capture) -> list[Camera]:
 def _read_transforms(path: Path, capture: Capture) -> list[Camera]:
     content, frames = numbers.read_frames(path)
     poses = np.stack([numbers.invertible_of(keys, "transform_matrix", where) for where, keys in frames.items()])
-    poses = (numbers.undo_applied(content, path) @ homogeneous(poses))[:, :3]
-    poses[:, :, 3] /= numbers.applied_scale(content, path)
-    poses = capture.to_scene(poses)
+    poses = capture.to_scene(numbers.to_capture(poses, content, path))
     names, finder = _image_names(list(frames.values())), FileFinder(path.parent)
     return [
         _camera(pose, keys, _size(keys, capture.home, finder), capture.home, name, where)

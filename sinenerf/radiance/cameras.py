@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sinenerf.radiance.lens_distortion import UNDISTORTED, LensDistortion
-from sinenerf.radiance.poses import homogeneous, meeting_point, unit
+from sinenerf.radiance.poses import homogeneous, meeting_point, transform_poses, unit
 from sinenerf.radiance.split import Split
 
 Pose = Float[np.ndarray, "3 4"]
@@ -94,10 +94,7 @@ class Capture:
 
     def to_scene(self, poses: Float[np.ndarray, "n 3 4"]) -> Float[np.ndarray, "n 3 4"]:
         """Convert poses from the capture's coordinates to the scene's."""
-        rotation, shift = self.motion[:, :3], self.motion[:, 3:]
-        moved = np.concatenate([rotation @ poses[:, :, :3], rotation @ poses[:, :, 3:] + shift], axis=2)
-        moved[:, :, 3] *= self.scale
-        return moved
+        return transform_poses(poses, self.motion, self.scale)
 
     def from_scene(self) -> Float[np.ndarray, "4 4"]:
         """The affine map from scene coordinates to the capture's, inverse of x_scene = scale * (motion @ [x, 1])."""

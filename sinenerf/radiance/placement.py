@@ -10,12 +10,12 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from sinenerf.radiance.poses import average_pose, degrees_off, homogeneous, meeting_point, unit
+from sinenerf.photographs.posed_photographs import FISHEYE, PosedPhotographs
+from sinenerf.radiance.lens_distortion import LensDistortion
+from sinenerf.radiance.poses import Poses, average_pose, degrees_off, meeting_point, transform_poses, unit
 from sinenerf.radiance.warps import NDC, Box, Contraction, Warp
 
 WarpKind = Literal["auto", "ndc", "box", "contraction"]
-Poses = Float[np.ndarray, "n 3 4"]
-"""Camera to world, in OpenGL axes: x right, y up, z backwards."""
 Points3 = Float[np.ndarray, "m 3"]
 Tangents = Float[np.ndarray, "n 2"]
 """Tangents of half the horizontal and half the vertical field of view."""
@@ -44,9 +44,7 @@ class Placement:
 
     def moved(self, poses: Poses) -> Poses:
         """Poses of the capture in the scene's coordinates."""
-        moved = (homogeneous(self.motion) @ homogeneous(poses))[:, :3]
-        moved[:, :, 3] *= self.scale
-        return moved
+        return transform_poses(poses, self.motion, self.scale)
 
 
 def place(
@@ -69,7 +67,7 @@ def place(
             else; auto chooses.
         transparent: the photographs' background is transparent.
         up: direction in the capture's coordinates; by default the cameras' mean.
-        corners: degrees between each viewing axis and the picture's corners; by default those of pinholes.
+        corners: as `corner_angles`; by default those of pinholes whose axes meet the pictures' middles.
 
     Raises:
         ValueError: ndc was asked for, but a view sees what NDC cannot represent, or no depth is known.
@@ -111,6 +109,18 @@ def _choose(
     if forward.max() > 0.5 * depths[:, 0].min():
         return "contraction", "some cameras stand far before the others"
     return "ndc", f"all views look within {max(off.max(), 1):.0f} degrees of their mean"
+
+
+def corner_angles(views: PosedPhotographs) -> Float[np.ndarray, " n"]:
+    """Degrees between each viewing axis and what is seen in the farthest corner of its picture, through its lens."""
+    angles = []
+    for view in range(len(views)):
+        bent = () if views.distortion is None else views.distortion[view].tolist()
+        x = (np.array([0, 0, 1, 1]) * views.width[view] - views.cx[view]) / views.fx[view]
+        y = (np.array([0, 1, 0, 1]) * views.height[view] - views.cy[view]) / views.fy[view]
+        seen = LensDistortion(*bent, fisheye=views.model == FISHEYE).directions(x, y)
+        angles.append(np.arctan2(np.hypot(seen[:, 0], seen[:, 1]), -seen[:, 2]).max())
+    return np.degrees(angles)
 
 
 def seen_depths(poses: Poses, tangents: Tangents, points: Points3) -> Float[np.ndarray, "n 2"]:

@@ -31,6 +31,17 @@ def meeting_point(camera_to_world: Poses) -> Float[np.ndarray, "3"]:
     return np.linalg.lstsq(across.sum(0), (across @ position[:, :, None]).sum(0)[:, 0], rcond=None)[0]
 
 
+def transform_poses(poses: Poses, motion: Float[np.ndarray, "3 4"], scale: float) -> Poses:
+    """Poses in other coordinates, x_other = scale * (motion @ [x, 1]).
+
+    Args:
+        motion: rigid.
+    """
+    poses = (homogeneous(motion) @ homogeneous(poses))[:, :3]
+    poses[:, :, 3] *= scale
+    return poses
+
+
 def unit(vector: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3"]:
     """The unit vector in the direction of a vector."""
     return vector / np.linalg.norm(vector)

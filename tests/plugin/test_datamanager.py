@@ -1,6 +1,7 @@
 """Data that nerfstudio's own parsers read (Blender, nerfstudio, COLMAP), in a scene box instead of NDC."""
 
 import json
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from support.tiny_runs import TINY_OPTIONS, set_up, tiny_config
 pytest.importorskip("nerfstudio", reason="needs nerfstudio")
 from nerfstudio.data.pixel_samplers import PixelSamplerConfig
 
-from sinenerf.plugin.datamanager import PixelsThatCount
+from sinenerf.plugin.datamanager import ROUNDS, PixelsThatCount
 from sinenerf.plugin.dataparser import SineDataParserConfig
 
 pytestmark = pytest.mark.slow
@@ -219,6 +220,16 @@ def test_pixels_are_drawn_evenly_where_masks_are_white_and_the_seed_fixes_them(p
     assert drawn.min() > 3 and drawn.max() < 60  # about 21 each
 
 
+def test_a_single_white_pixel_is_drawn_at_once():
+    """It took a round for each pixel of the photograph, in every step."""
+    mask = torch.zeros(1, 1000, 1000, 1, dtype=torch.bool)
+    mask[0, 7, 9] = True
+    sampler = PixelSamplerConfig(_target=PixelsThatCount).setup(num_rays_per_batch=64)
+    with patch("torch.rand", side_effect=[torch.rand(64, 3) for _ in range(ROUNDS)]):  # and not once more
+        drawn = sampler.sample_method(64, 1, 1000, 1000, mask, mask.device)
+    assert drawn.tolist() == [[0, 7, 9]] * 64
+
+
 def test_a_training_of_blender_data_holds_out_what_is_scored_later(scene, tmp_path):
     """It held out transforms_val.json: its scene.sine then warned of transforms_test.json, and its compressed run of
     neither."""
@@ -233,6 +244,8 @@ def test_a_training_of_blender_data_holds_out_what_is_scored_later(scene, tmp_pa
     config.pipeline.datamanager.dataparser = BlenderDataParserConfig()
     dataset = set_up(config).pipeline.datamanager.eval_dataset
     assert [path.name for path in dataset.image_filenames] == ["image006.png", "image007.png", "image008.png"]
+    (tmp_path / "transforms_test.json").unlink()
+    assert_refused(config, f"{tmp_path}/transforms_test.json: no such file", "leave the parser's name out")
 
 
 def test_held_out_photographs_may_have_several_sizes(scene, tmp_path):

@@ -4,8 +4,11 @@ import os
 import random
 import warnings
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
+from support.capture_changes import make
 
 pytest.importorskip("nerfstudio", reason="needs nerfstudio")
 from sinenerf.plugin.nerfstudio_methods import build, configure, largest_model
@@ -24,6 +27,18 @@ def test_an_invalid_scene_raises(tmp_path):
     config = configure("nerfacto", tmp_path / "nowhere", tmp_path, SMALL, {})
     with pytest.raises(ValueError, match=r"^[^:]*nowhere: no such folder"):
         build(config)
+
+
+def test_methods_train_where_masks_are_white(scene, tmp_path):
+    """nerfstudio's own data manager wants a mask of each photograph, in the size of those that are trained on."""
+    make("llff", scene, tmp_path / "scene")
+    (tmp_path / "scene/masks").mkdir()
+    white = np.uint8(255 * (np.arange(48) < 24))[None].repeat(36, 0)
+    Image.fromarray(white).save(tmp_path / "scene/masks/image001.png")
+    config = configure("nerfacto", tmp_path / "scene", tmp_path, SMALL, {"downscale_factor": 2})
+    _, batch = build(config).pipeline.datamanager.next_train(0)
+    masked = batch["indices"][batch["indices"][:, 0] == 0]
+    assert len(masked) > 100 and (masked[:, 2] < 12).all()
 
 
 def test_the_seed_fixes_the_order_of_the_photographs(scene, tmp_path):

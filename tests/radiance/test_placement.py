@@ -9,11 +9,11 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from sinenerf.codec.container import RADIANCE, Container
-from sinenerf.photographs.posed_photographs import FISHEYE, PosedPhotographs
+from sinenerf.photographs.posed_photographs import FISHEYE, PINHOLE, PosedPhotographs
 from sinenerf.radiance.cameras import Camera, capture_of, look_at
 from sinenerf.radiance.config import RadianceConfig
 from sinenerf.radiance.header import header_of, read_header
-from sinenerf.radiance.placement import place, seen_depths
+from sinenerf.radiance.placement import corner_angles, place, seen_depths
 from sinenerf.radiance.warps import NDC, Box, Contraction
 
 UP = np.array([0.0, 1.0, 0.0])
@@ -108,16 +108,31 @@ def test_fisheyes_that_see_90_degrees_or_more_off_their_axes_are_not_seen_throug
     """The half width of their pictures in focal lengths is an angle, and was taken for a tangent."""
     points = cloud(0.5, np.array([0.0, 0, -5]))
     lens = (np.full(12, value) for value in (100.0, 100.0, 157.0, 120.0, 314.0, 240.0))
-    fisheyes = PosedPhotographs(Path(), Path(), "transforms", (), (), row(), *lens, model=FISHEYE)
-    assert fisheyes.corners == pytest.approx(np.degrees(np.hypot(1.57, 1.2)))
+    fisheyes = PosedPhotographs(Path(), Path(), "transforms", (), ("",) * 12, row(), *lens, model=FISHEYE)
+    assert corner_angles(fisheyes) == pytest.approx(np.degrees(np.hypot(1.57, 1.2)))
     assert fisheyes.tangents == pytest.approx(np.tan(np.radians(60)))
-    placed = place(row(), fisheyes.tangents, points, corners=fisheyes.corners)
+    placed = place(row(), fisheyes.tangents, points, corners=corner_angles(fisheyes))
     assert isinstance(placed.warp, Contraction) and "see up to 1" in placed.reason
     with pytest.raises(ValueError, match="NDC cannot represent it"):
-        place(row(), fisheyes.tangents, points, kind="ndc", corners=fisheyes.corners)
+        place(row(), fisheyes.tangents, points, kind="ndc", corners=corner_angles(fisheyes))
     narrow = replace(fisheyes, fx=fisheyes.fx * 3, fy=fisheyes.fy * 3)
-    placed = place(row(), narrow.tangents, points, corners=narrow.corners)
+    placed = place(row(), narrow.tangents, points, corners=corner_angles(narrow))
     assert (placed.warp.tan_x, placed.warp.tan_y) == pytest.approx((np.tan(1.57 / 3), np.tan(0.4)))
+
+
+def test_corners_are_seen_through_the_lens():
+    """As of a centred picture without distortion these fisheyes see 85 degrees off their axes, and NDC was chosen."""
+    angle, k1 = 1.6, -0.03
+    radius = 100 * angle * (1 + k1 * angle**2)
+    lens = [np.full(12, size) for size in (100.0, 100.0, 0.8 * radius, 0.6 * radius, 1.6 * radius, 1.2 * radius)]
+    views = PosedPhotographs(Path(), Path(), "transforms", (), ("",) * 12, row(), *lens, model=FISHEYE)
+    views = replace(views, distortion=np.tile([k1, 0, 0, 0, 0, 0.0], (12, 1)))
+    assert corner_angles(views) == pytest.approx(np.degrees(angle))
+    points = cloud(0.5, np.array([0.0, 0, -5]))
+    placed = place(row(), views.tangents, points, corners=corner_angles(views))
+    assert isinstance(placed.warp, Contraction) and "see up to 92" in placed.reason
+    beside = replace(views, distortion=None, model=PINHOLE, cx=np.zeros(12), cy=np.zeros(12))
+    assert corner_angles(beside) == pytest.approx(np.degrees(np.arctan(2 * radius / 100)))
 
 
 def test_up_can_be_given():

@@ -14,7 +14,7 @@ from sinenerf.photographs.reading import read_cameras_of
 from sinenerf.plugin.nerfstudio_methods import configure, largest_model
 from sinenerf.plugin.scoring import model_renderer, score_held_out
 from sinenerf.radiance.evaluate import mean_metrics
-from sinenerf.radiance.placement import place
+from sinenerf.radiance.placement import corner_angles, place
 from sinenerf.rd.programs.radiance import check_budget, parser_settings, save_picture, scene_files, train_within
 from sinenerf.rd.results import Measurement, Settings, working_folder
 
@@ -95,7 +95,8 @@ class NerfstudioProgram:
 def scene_planes(scene: Path) -> dict[str, float]:
     """Near and far planes around the scene's depths, for vanilla-nerf: its own, 2 and 6, suit Blender's objects."""
     views = read_cameras_of(scene)
-    placement = place(views.camera_to_world, views.tangents, views.points, views.bounds, "ndc", corners=views.corners)
+    corners = corner_angles(views)
+    placement = place(views.camera_to_world, views.tangents, views.points, views.bounds, "ndc", corners=corners)
     return {"near_plane": 1.0, "far_plane": -1.1 * float(placement.extent[0, 2])}
 
 

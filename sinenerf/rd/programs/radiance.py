@@ -1,6 +1,7 @@
 """Program for photographs: our presets with any layer, scored by their file; and what all programs for them share."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ from sinenerf.common.checks import check_choice, check_whole, file_size
 from sinenerf.common.files import replacing
 from sinenerf.common.settings import Clock, OptimizerKind, Precision
 from sinenerf.photographs.pictures import PICTURE_SUFFIXES, list_pictures
+from sinenerf.photographs.posed_photographs import VIEWS, PosedPhotographs
 from sinenerf.photographs.poses_bounds import TABLE
 from sinenerf.plugin.budgeted_training import TimedTraining
 from sinenerf.plugin.nerfstudio_methods import build, configure
+from sinenerf.plugin.runs import field_of
 from sinenerf.plugin.scoring import file_renderer, score_held_out
 from sinenerf.radiance.architecture import build_networks
 from sinenerf.radiance.config import RadianceNetworks
@@ -49,20 +52,39 @@ READ_SUFFIXES = {".json", ".npy", ".ply", ".bin", ".txt"} | PICTURE_SUFFIXES
 
 
 def scene_files(scene: Path, downscale: int | None) -> list[Path]:
-    """The files of a capture that training may read. Of an LLFF folder without masks these are the poses and images_N,
-    or all images that it is made from."""
-    if not (scene / TABLE).is_file() or (scene / "masks").is_dir():
-        return sorted(path for path in scene.rglob("*") if path.suffix.lower() in READ_SUFFIXES and path.is_file())
-    wanted = scene / f"images_{downscale or DEFAULT_DOWNSCALE}"
-    folders = [wanted] if list_pictures(wanted) else sorted(scene.glob("images*"))
-    return [scene / TABLE, *(path for folder in folders for path in list_pictures(folder))]
+    """The files of a capture that training may read. Of an LLFF folder without masks the poses and images_N suffice."""
+    smaller = list_pictures(scene / f"images_{downscale or DEFAULT_DOWNSCALE}")
+    if smaller and (scene / TABLE).is_file() and not (scene / "masks").is_dir():
+        return [scene / TABLE, *smaller]
+    return [path for path in _files_below(scene) if path.suffix.lower() in READ_SUFFIXES]
 
 
-def fingerprint(paths: list[Path]) -> str:
-    """Hash of the names and bytes of what a training reads: while it agrees, the training can resume."""
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+def _files_below(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
+    """The files in a folder and its subfolders, also behind links, but not the hidden ones.
+
+    Args:
+        above: the folders on the way here, which a link may lead back to.
+    """
+    here = folder.resolve()
+    if here in above or not folder.is_dir():
+        return
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            yield from _files_below(path, (*above, here))
+        elif path.is_file():
+            yield path
+
+
+def fingerprint(views: PosedPhotographs) -> str:
+    """Hash of what a training reads, cameras, photographs and masks: while it agrees, the training can resume."""
+    digest = hashlib.sha256(repr((views.model, views.named_held_out)).encode())
+    for name in (*VIEWS, "points"):
+        numbers = getattr(views, name)
+        digest.update(name.encode() + (b"" if numbers is None else numbers.tobytes()))
+    for path in (*views.paths, *(views.masks or ())):
+        digest.update(b"none" if path is None else path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
 
@@ -89,14 +111,14 @@ def train_within(config: Any, settings: Settings, folder: Path, look_stride: int
         ValueError: the scene cannot be trained on.
         RuntimeError: the loss is not finite.
     """
-    minutes = settings["minutes"]
+    minutes, trainer = settings["minutes"], build(config, settings["seed"])
     training = TimedTraining(
-        build(config, settings["seed"]),
+        trainer=trainer,
         max_seconds=None if minutes is None else 60.0 * minutes,
         max_steps=settings["steps"],
         clock=settings.get("clock", "wall"),
         checkpoint=folder / "checkpoint.pt",
-        fingerprint=fingerprint(scene_files(config.data, settings["downscale"])),
+        fingerprint=fingerprint(trainer.pipeline.datamanager.dataparser.photographs),
         look_stride=look_stride,
         seed=settings["seed"],
     )
@@ -148,8 +170,6 @@ class RadianceProgram:
         return scene_files(scene, settings["downscale"])
 
     def run(self, scene: Path, settings: Settings, artefact: Path) -> Measurement | None:
-        from sinenerf.plugin.runs import field_of
-
         folder = working_folder(artefact)
         parser = parser_settings(settings["downscale"])
         config = configure(settings["preset"], scene, folder, _nerfstudio_options(settings), parser)

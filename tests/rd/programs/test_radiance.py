@@ -6,12 +6,15 @@ import sys
 
 import pytest
 import torch
+from PIL import Image
+from support.capture_changes import edit_table, picture, resave
 from support.commands import call_sinenerf, run_sinenerf
 from support.kill_loop import stop_when
 from support.sweep_results import with_methods
 
 import sinenerf
 from sinenerf.datasets.synthetic_capture import generate_scene
+from sinenerf.photographs.reading import read_photographs
 from sinenerf.plugin.budgeted_training import TimedTraining
 from sinenerf.plugin.dataparser import SineDataParserConfig
 from sinenerf.rd.plan import read_plan
@@ -202,32 +205,40 @@ def test_a_job_on_other_photographs_starts_anew(scene, tmp_path, monkeypatch):
     assert steps == list(range(12))
 
 
-def test_poses_and_photographs_have_one_fingerprint(tmp_path):
-    for name, data in {"poses_bounds.npy": b"1", "a.png": b"2", "b.png": b"3"}.items():
-        (tmp_path / name).write_bytes(data)
-    paths = sorted(tmp_path.iterdir())
-    before = fingerprint(paths)
-    assert before == fingerprint(paths) != fingerprint(paths[1:])
-    (tmp_path / "poses_bounds.npy").write_bytes(b"4")
-    assert before != fingerprint(paths)
-    (tmp_path / "poses_bounds.npy").write_bytes(b"1")
-    paths[0] = paths[0].rename(tmp_path / "c.png")
-    assert before != fingerprint(paths)
+def test_a_fingerprint_is_of_what_is_trained_on_and_of_nothing_else(scene, tmp_path):
+    """Any picture or text in the folder was part of it, and photographs and masks behind a link were not."""
+    shutil.copytree(scene / "images", tmp_path / "disk")
+    capture = tmp_path / "capture"
+    capture.mkdir()
+    shutil.copy(scene / "poses_bounds.npy", capture)
+    (capture / "images").symlink_to(tmp_path / "disk")
+    found = [fingerprint(read_photographs(capture))]
+    shutil.copytree(scene / "images", capture / "renders")
+    (capture / "notes.txt").write_text("no photograph")
+    assert fingerprint(read_photographs(capture)) == found[0]
+    resave(picture(capture), lambda image: image.rotate(180))
+    found.append(fingerprint(read_photographs(capture)))
+    edit_table(capture, lambda table: table * ([1] * 15 + [2, 2]))  # the depths
+    found.append(fingerprint(read_photographs(capture)))
+    (capture / "masks").mkdir()
+    for shade in (200, 255):
+        Image.new("L", (48, 36), shade).save(capture / "masks/image004.png")
+        found.append(fingerprint(read_photographs(capture)))
+    assert len(set(found)) == 5
 
 
 def test_files_that_a_worker_needs(scene, tmp_path):
     program = PROGRAMS["nerf"]
+    shutil.copytree(scene / "images", tmp_path / "images")
+    shutil.copy(scene / "poses_bounds.npy", tmp_path)
+    read = [*sorted((tmp_path / "images").iterdir()), tmp_path / "poses_bounds.npy"]
+    (tmp_path / "images.zip").write_bytes(b"")  # no folder
+    (tmp_path / "images" / "notes.md").write_text("no photograph")
     for downscale in (None, 1):
-        files = program.files(scene, {"downscale": downscale})
-        assert scene / "poses_bounds.npy" in files and len(files) == 1 + len(list((scene / "images").iterdir()))
-    copy = shutil.copytree(scene, tmp_path / "scene")
-    (copy / "images.zip").write_bytes(b"")  # no folder
-    (copy / "images" / "notes.txt").write_text("no photograph")
-    assert [path.relative_to(copy) for path in program.files(copy, {"downscale": None})] == [
-        path.relative_to(scene) for path in files
-    ]
-    shutil.copytree(copy / "images", copy / "images_8")
-    assert {path.parent.name for path in program.files(copy, {"downscale": None})[1:]} == {"images_8"}
+        assert program.files(tmp_path, {"downscale": downscale}) == read
+    shutil.copytree(tmp_path / "images", tmp_path / "images_8")
+    smaller = [tmp_path / "images_8" / path.name for path in read[:-1]]
+    assert program.files(tmp_path, {"downscale": None}) == [tmp_path / "poses_bounds.npy", *smaller]
 
 
 def test_cameras_and_masks_of_captures_of_every_kind_are_among_the_files(tmp_path):
@@ -239,6 +250,19 @@ def test_cameras_and_masks_of_captures_of_every_kind_are_among_the_files(tmp_pat
     assert [path.relative_to(tmp_path).as_posix() for path in scene_files(tmp_path, None)] == read
     (tmp_path / "poses_bounds.npy").write_bytes(b"1")
     assert {tmp_path / "poses_bounds.npy", tmp_path / "masks/a.png"} <= set(scene_files(tmp_path, None))
+
+
+def test_files_behind_links_are_sent(tmp_path):
+    """Workers got no photographs of such a capture. Links that lead back are not followed for ever."""
+    for folder in ("disk/left", "capture"):
+        (tmp_path / folder).mkdir(parents=True)
+    for name in ("capture/transforms.json", "disk/left/a.png", "disk/.b.png"):
+        (tmp_path / name).touch()
+    (tmp_path / "capture/images").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk/back").symlink_to(tmp_path / "capture")
+    found = [path.relative_to(tmp_path / "capture").as_posix() for path in scene_files(tmp_path / "capture", None)]
+    assert found == ["images/left/a.png", "transforms.json"]
+    assert scene_files(tmp_path / "capture/transforms.json", None) == []
 
 
 def test_photographs_are_trained_on_at_an_eighth_unless_a_plan_says_otherwise(tmp_path):
