@@ -83,8 +83,8 @@ def _make(source: Path, scene: Path, options: CaptureOptions, workspace: Workspa
     place(mapping.largest)
     folder = write_scene(mapping.largest, intake.photographs, workspace, stages)
     report = _report(scene, intake, mapping, graph, method, workspace)
-    report.write(folder)
     write_contact_sheet(report, workspace, folder / CONTACT_SHEET)
+    report.write(folder)  # last: by it a complete scene is known
     workspace.publish()
     return report
 
