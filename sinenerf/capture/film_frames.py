@@ -1,5 +1,6 @@
 """The sharpest picture of each stretch of a film, by ffmpeg (imageio-ffmpeg brings its own)."""
 
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -95,7 +96,7 @@ def _pictures(film: Path, filters: str, kind: str) -> Iterator[np.ndarray]:
     """The pictures that ffmpeg makes of a film, as arrays (height, width) from pgm or (height, width, 3) from ppm.
 
     Raises:
-        CaptureError: it makes none, with its own reason.
+        CaptureError: it makes none, with its own first reason.
     """
     import imageio_ffmpeg
 
@@ -120,7 +121,11 @@ def _pictures(film: Path, filters: str, kind: str) -> Iterator[np.ndarray]:
             process.kill()
         errors.seek(0)
         if not made and (said := errors.read().decode(errors="replace").strip()):
-            raise CaptureError(f"{film}: ffmpeg makes no pictures of this film: {said.splitlines()[-1]}")
+            cause = re.sub(r"^(\[[^]]*\] )*", "", said.splitlines()[0])  # without the names of ffmpeg's own parts
+            raise CaptureError(
+                f"{film}: ffmpeg makes no pictures of this film ({cause}). Convert it to .mp4, or give its pictures "
+                "as a folder"
+            )
 
 
 def _path_for_ffmpeg(film: Path) -> str:

@@ -22,8 +22,8 @@ from sinenerf.capture.photograph_files import (
     camera_name,
     find_photographs,
     focal_in_pixels,
+    free_name,
     open_upright,
-    plain_name,
 )
 from sinenerf.capture.report import DARK, LeftOut
 from sinenerf.capture.stages import Stages
@@ -137,7 +137,7 @@ def _from_folder(source: Path, options: CaptureOptions, workspace: Workspace, st
                     left_out.append(LeftOut(name, error.reason, str(error)))
                     continue
                 suffix = ".png" if path.suffix.lower() == ".png" else ".jpg"
-                _keep(workspace, picture, mask, plain_name(name, taken, suffix), name)
+                _keep(workspace, picture, mask, free_name(name, taken, suffix), name)
             advance(number + 1)
     return left_out
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sinenerf.capture.options import CaptureOptions
 from sinenerf.capture.stages import Stages
 from sinenerf.capture.workspace import Workspace
+from sinenerf.common.reconstruction import placed_names
 
 if TYPE_CHECKING:
     import pycolmap
@@ -39,8 +40,7 @@ class Mapping:
 
     def placed(self, model: int = 0) -> set[str]:
         """Names of a model's photographs."""
-        reconstruction = self.models[model]
-        return {reconstruction.images[image_id].name for image_id in reconstruction.reg_image_ids()}
+        return set(placed_names(self.models[model]))
 
 
 def map_scene(count: int, options: CaptureOptions, workspace: Workspace, stages: Stages) -> Mapping:

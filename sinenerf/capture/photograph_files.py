@@ -128,7 +128,7 @@ def camera_name(picture: "Image.Image") -> str:
     return " ".join([*(str(value).strip("\0 ") for value in values if value), f"{picture.width}x{picture.height}"])
 
 
-def plain_name(source: str, taken: set[str], suffix: str) -> str:
+def free_name(source: str, taken: set[str], suffix: str) -> str:
     """A name of ASCII letters, digits, dot, dash and underscore, which every program reads, that is not taken yet."""
     stem = re.sub(r"\.[^./]+$", "", source).replace("/", "-")
     decomposed = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()

@@ -14,7 +14,8 @@ from sinenerf.capture.report import CONTACT_SHEET, CaptureReport
 from sinenerf.capture.scene_folder import write_scene
 from sinenerf.capture.stages import Stages, quiet_colmap
 from sinenerf.capture.workspace import Workspace, check_apart, finished, one_line_when_full, publishing
-from sinenerf.capture.world_frame import angles_from_mean, camera_to_world, place
+from sinenerf.capture.world_frame import angles_from_mean, turn_upright
+from sinenerf.common.reconstruction import opengl_poses, placed_images
 
 
 def capture(source: Path, scene: Path, options: CaptureOptions | None = None, progress: bool = False) -> CaptureReport:
@@ -80,11 +81,11 @@ def _make(source: Path, scene: Path, options: CaptureOptions, workspace: Workspa
     mapping = map_scene(len(intake.photographs), options, workspace, stages)
     graph = MatchGraph(workspace)
     check_scene(source, intake, mapping, graph, options.min_placed)
-    place(mapping.largest)
+    turn_upright(mapping.largest)
     folder = write_scene(mapping.largest, intake.photographs, workspace, stages)
     report = _report(scene, intake, mapping, graph, method, workspace)
-    report.write(folder)
     write_contact_sheet(report, workspace, folder / CONTACT_SHEET)
+    report.write(folder)  # last: by it a complete scene is known
     workspace.publish()
     return report
 
@@ -102,10 +103,10 @@ def _report(
         scene=scene,
         placed={photograph.name: photograph.source for photograph in intake.photographs if photograph.name in names},
         left_out=[*intake.left_out, *explain_left_out(intake, mapping, graph)],
-        cameras=len({model.images[image_id].camera_id for image_id in model.reg_image_ids()}),
+        cameras=len({image.camera_id for image in placed_images(model)}),
         points=model.num_points3D(),
         reprojection_error=model.compute_mean_reprojection_error(),
-        facing=float(angles_from_mean(camera_to_world(model)).max()),
+        facing=float(angles_from_mean(opengl_poses(model)).max()),
         matching=method,
         seconds=workspace.seconds(),
         settings=workspace.settings,

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from sinenerf.common.files import replacing
+
 REPORT = "capture.json"
 """Name of the report in the scene's folder."""
 CONTACT_SHEET = "contact_sheet.jpg"
@@ -83,11 +85,12 @@ class CaptureReport:
         return lines
 
     def write(self, folder: Path) -> None:
-        """Write capture.json to a folder."""
+        """Write capture.json to a folder, whole or not at all."""
         content = asdict(self)
         del content["scene"]  # a scene can be moved
         text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-        (folder / REPORT).write_text(text, encoding="utf-8", errors="backslashreplace")
+        with replacing(folder / REPORT) as partial:
+            partial.write_text(text, encoding="utf-8", errors="backslashreplace")
 
     @classmethod
     def read(cls, scene: Path) -> "CaptureReport":

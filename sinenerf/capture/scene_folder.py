@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
 
 from sinenerf.capture.intake import Photograph
 from sinenerf.capture.stages import Stages
 from sinenerf.capture.workspace import Workspace
+from sinenerf.common.reconstruction import opengl_pose, placed_images, sparse_points
 
 if TYPE_CHECKING:
     import pycolmap
@@ -37,13 +37,12 @@ def write_scene(
         the folder with the files.
     """
     by_name = {photograph.name: photograph for photograph in photographs}
-    folder = workspace.empty_result()
+    images, folder = placed_images(model), workspace.empty_result()
     (folder / "images").mkdir()
-    masked = any(by_name[model.images[image_id].name].masked for image_id in model.reg_image_ids())
+    masked = any(by_name[image.name].masked for image in images)
     if masked:
         (folder / "masks").mkdir()
     straight = {camera_id: _undistorted(camera) for camera_id, camera in model.cameras.items()}
-    images = sorted((model.images[i] for i in model.reg_image_ids()), key=lambda image: image.name)
     with stages.stage("undistorting", len(images), "photographs") as advance:
         for number, image in enumerate(images):
             _write_photograph(image, by_name[image.name], workspace, folder, masked)
@@ -120,7 +119,7 @@ def _write_colmap(model: "pycolmap.Reconstruction", folder: Path) -> None:
 def _write_cloud(model: "pycolmap.Reconstruction", path: Path) -> None:
     import trimesh
 
-    points = np.array([point.xyz for point in model.points3D.values()], np.float32)
+    points = sparse_points(model).astype(np.float32)
     colours = np.array([point.color for point in model.points3D.values()], np.uint8)
     path.write_bytes(trimesh.PointCloud(points, colours).export(file_type="ply"))
 
@@ -134,19 +133,14 @@ def _write_transforms(
         frame = {"file_path": f"images/{image.name}", **mask, "w": camera.width, "h": camera.height}
         frame |= {"fl_x": camera.focal_length_x, "fl_y": camera.focal_length_y}
         frame |= {"cx": camera.principal_point_x, "cy": camera.principal_point_y}
-        frame |= {"transform_matrix": _opengl(image).tolist(), "colmap_im_id": image.image_id}
+        matrix = np.vstack([opengl_pose(image), [0.0, 0.0, 0.0, 1.0]])
+        frame |= {"transform_matrix": matrix.tolist(), "colmap_im_id": image.image_id}
         frames.append(frame | {"source": by_name[image.name].source})
     # without applied_transform nerfstudio would take the axes to be its own tool's
     identity = np.eye(4)[:3].tolist()
     content = {"camera_model": "PINHOLE", "applied_transform": identity, "ply_file_path": CLOUD, "frames": frames}
     text = json.dumps(content, indent=1, ensure_ascii=False)
     (folder / "transforms.json").write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
-
-
-def _opengl(image: "pycolmap.Image") -> Float[np.ndarray, "4 4"]:
-    """The camera-to-world matrix with x right, y up, z backwards."""
-    matrix = image.cam_from_world().inverse().matrix() * np.array([1.0, -1.0, -1.0, 1.0])
-    return np.vstack([matrix, [0.0, 0.0, 0.0, 1.0]])
 
 
 def _mask_name(name: str) -> str:

@@ -14,8 +14,8 @@ from sinenerf.common.work_folder import WorkFolder
 
 SUFFIX = "capture"
 """Of the hidden folder's name."""
-PUBLISHING = "publishing"
-"""Name of the note that the scene is complete and being moved."""
+RESULT = "scene"
+"""Name of the folder in it where the scene's files are made, the report last."""
 BYTES_EACH = 5_000_000
 """Disk space that a photograph takes while a scene is made: its copies, features and matches."""
 
@@ -37,7 +37,7 @@ class Workspace(WorkFolder):
         super().__init__(scene, SUFFIX, settings)
         self.images, self.masks = self.folder / "images", self.folder / "masks"
         self.database, self.model = self.folder / "database.db", self.folder / "model"
-        self.result = self.folder / "scene"
+        self.result = self.folder / RESULT
 
     @contextmanager
     def claimed(self) -> Iterator[bool]:
@@ -73,35 +73,36 @@ class Workspace(WorkFolder):
 
     def publish(self) -> None:
         """Move the complete scene to its place and remove this folder."""
-        self.write(PUBLISHING, True)
         move_folder(self.result, self.scene, REPORT)
         self.discard()
 
 
 def publishing(work: WorkFolder) -> bool:
-    """Whether a run with these settings has ended while it moved the complete scene to its place."""
-    return work.resumes() and work.read(PUBLISHING) is not None
+    """Whether a run with these settings has ended before it had moved all of the complete scene to its place."""
+    return work.resumes() and (work.folder / RESULT / REPORT).is_file()
 
 
 def finished(scene: Path, settings: dict[str, Any]) -> CaptureReport | None:
     """The report of a scene that the same input and settings have made before; None if there is no scene,
-    or a part of one that was being moved.
+    or a part of one that was being moved. What is left of the hidden folder beside a complete scene is removed.
 
     Raises:
         CaptureError: the folder has other content.
     """
     if not (scene.exists() or scene.is_symlink()) or (scene.is_dir() and not any(scene.iterdir())):
         return None
-    if publishing(WorkFolder(scene, SUFFIX, settings)):
-        return None
+    work = WorkFolder(scene, SUFFIX, settings)
     if (scene / REPORT).is_file():
         report = CaptureReport.read(scene)
         if report.settings == settings:
+            work.discard()  # the run that made the scene may have been ended while it did so
             return report
         raise CaptureError(
             f"{scene}: is a scene of other photographs or settings, and is not overwritten. Give another --output, or "
             "remove it"
         )
+    if publishing(work):
+        return None
     raise CaptureError(f"{scene}: already exists and is not overwritten. Give another --output")
 
 

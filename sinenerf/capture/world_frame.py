@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
+from sinenerf.common.reconstruction import opengl_poses, sparse_points
+
 if TYPE_CHECKING:
     import pycolmap
 
@@ -14,25 +16,17 @@ LEVEL_WEIGHT = 0.05
 """Weight of the mean up axis against that of the horizontal axes, which decide where they can."""
 
 
-def place(model: "pycolmap.Reconstruction") -> None:
+def turn_upright(model: "pycolmap.Reconstruction") -> None:
     """Turn, move and scale a model in place."""
     import pycolmap
 
-    poses = camera_to_world(model)
-    points = np.array([point.xyz for point in model.points3D.values()])
+    poses, points = opengl_poses(model), sparse_points(model)
     up = up_direction(poses)
     turn = rotation_to_z(up, poses)
     centre = np.median(points @ turn.T, axis=0) @ turn
     distance = float(np.linalg.norm(poses[:, :, 3] - centre, axis=1).mean())
     scale = 1.0 / max(distance, 1e-9)
     model.transform(pycolmap.Sim3d(scale, pycolmap.Rotation3d(turn), -scale * turn @ centre))
-
-
-def camera_to_world(model: "pycolmap.Reconstruction") -> Float[np.ndarray, "views 3 4"]:
-    """Poses of the placed photographs in the order of their names, of OpenGL cameras (x right, y up, z backwards)."""
-    images = sorted((model.images[i] for i in model.reg_image_ids()), key=lambda image: image.name)
-    matrices = np.array([image.cam_from_world().inverse().matrix() for image in images])
-    return matrices * np.array([1.0, -1.0, -1.0, 1.0])
 
 
 def up_direction(poses: Float[np.ndarray, "views 3 4"]) -> Float[np.ndarray, " 3"]:

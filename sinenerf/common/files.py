@@ -53,7 +53,8 @@ def move_folder(folder: Path, target: Path, last: str) -> None:
     current folder, a link or a mounted disk cannot be replaced. After an interruption the same call goes on.
 
     Args:
-        last: name of the file by which a complete folder is known.
+        last: name of the file by which a complete folder is known. The target has it last, and `folder` has it until
+            the target is complete.
 
     Raises:
         OSError: the target cannot be written.
@@ -62,30 +63,28 @@ def move_folder(folder: Path, target: Path, last: str) -> None:
         os.replace(folder, target)
         return
     for path in sorted(folder.iterdir(), key=lambda path: path.name == last):
-        _move_whole(path, target / path.name)
-    folder.rmdir()
+        _rename_or_copy(path, target / path.name)
+    (folder / last).unlink(missing_ok=True)  # first: what a kill leaves of the rest is not taken for complete
+    shutil.rmtree(folder)
 
 
-def _move_whole(path: Path, place: Path) -> None:
-    """Move a file or a folder, to another disk, too, so that it is at its place whole or not at all."""
+def _rename_or_copy(path: Path, place: Path) -> None:
+    """Put a file or a folder at its place, whole or not at all. Where that is on another disk the original stays."""
     try:
         os.replace(path, place)
         return
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-    if not place.exists():  # else an earlier call, ended before it removed the original, has copied it
-        partial = place.with_name(f".partial-{place.name}")
-        shutil.rmtree(partial, ignore_errors=True)
-        if path.is_dir():
-            shutil.copytree(path, partial)
-        else:
-            shutil.copy2(path, partial)
-        os.replace(partial, place)
+    if place.exists():  # an earlier call has copied it
+        return
+    partial = place.with_name(f".partial-{place.name}")
+    shutil.rmtree(partial, ignore_errors=True)
     if path.is_dir():
-        shutil.rmtree(path)
+        shutil.copytree(path, partial)
     else:
-        path.unlink()
+        shutil.copy2(path, partial)
+    os.replace(partial, place)
 
 
 def stamp(path: Path) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,8 @@ class WorkFolder:
 
     def discard(self) -> None:
         """Remove the folder and everything in it."""
+        with suppress(OSError):  # first: what a kill leaves of the rest is of no settings, and never used
+            (self.folder / f"{SETTINGS}.json").unlink()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def stays(self, other_settings: Any) -> set[str]:

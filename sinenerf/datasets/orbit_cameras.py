@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from sinenerf.common.checks import check_seed
+from sinenerf.datasets.ray_tracer import to_srgb
 from sinenerf.datasets.room import CENTRE
 
 FOCAL = 0.75
@@ -89,8 +90,7 @@ def develop(
     light: Float[np.ndarray, "height width 3"], gain: Float[np.ndarray, " 3"], seed: int
 ) -> UInt8[np.ndarray, "height width 3"]:
     """The photograph of linear light: multiplied by its gains, clipped, in sRGB, with the sensor's noise."""
-    exposed = np.clip(light * gain, 0, 1)
-    encoded = np.where(exposed <= 0.0031308, 12.92 * exposed, 1.055 * exposed ** (1 / 2.4) - 0.055)
+    encoded = to_srgb(np.clip(light * gain, 0, 1))
     noisy = 255 * encoded + np.random.default_rng(seed).normal(0, 1, encoded.shape)
     return np.round(np.clip(noisy, 0, 255)).astype(np.uint8)
 

@@ -1,7 +1,6 @@
 """Generates photographs of a room from all around its table, with the true cameras: an unbounded capture."""
 
 import json
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,8 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Bool, Float
 
-from sinenerf.common.files import move_folder, replacing
+from sinenerf.common.files import replacing
 from sinenerf.common.progress import track
+from sinenerf.common.work_folder import WorkFolder
+from sinenerf.datasets.generated_folder import generate
 from sinenerf.datasets.orbit_cameras import DISTORTION, FOCAL, OrbitSettings, develop, gains, lens_rays, orbit_poses
 from sinenerf.datasets.ray_tracer import LIGHT, first_hits, trace
 from sinenerf.datasets.room import foreground, room
@@ -37,23 +38,19 @@ def generate_orbit(target: Path, settings: OrbitSettings | None = None) -> Path:
 
     Raises:
         ValueError: the target exists with other content.
+        BlockingIOError: another process makes the same scene.
         OSError: the folder cannot be written.
     """
-    settings, target = settings or OrbitSettings(), Path(target)
-    if _exists(target, settings):
-        return target
-    partial = target.absolute().with_name(f".{target.absolute().name}.partial")
-    if _settings_in(partial) != _description(settings):
-        shutil.rmtree(partial, ignore_errors=True)
-        for folder in ("images", "objects"):
-            (partial / folder).mkdir(parents=True)
-        (partial / "scene.json").write_text(json.dumps(_description(settings), indent=2) + "\n")
-    poses, gain = orbit_poses(settings), gains(settings)
-    points = _write_photographs(partial, settings, poses, gain)
-    _write_points(partial / "points.ply", points)
-    _write_cameras(partial / "transforms.json", settings, poses, gain)
-    move_folder(partial, target, "scene.json")
-    return target
+    settings = settings or OrbitSettings()
+
+    def write(work: WorkFolder, scene: Path) -> None:
+        poses, gain = orbit_poses(settings), gains(settings)
+        points = _write_photographs(scene, settings, poses, gain)
+        _write_points(scene / "points.ply", points)
+        _write_cameras(scene / "transforms.json", settings, poses, gain)
+
+    files = ["transforms.json", *(f"images/{_name(view)}.jpg" for view in range(settings.views))]
+    return generate(Path(target), {"generator": GENERATOR, **asdict(settings)}, files, write)
 
 
 def render_light(settings: OrbitSettings, pose: Float[np.ndarray, "3 4"]) -> Float[np.ndarray, "height width 3"]:
@@ -87,6 +84,8 @@ def _write_photographs(folder: Path, settings: OrbitSettings, poses: np.ndarray,
     """Write the photographs that are not there yet. Returns points with colours (N, 6)."""
     from PIL import Image
 
+    for name in ("images", "objects"):
+        (folder / name).mkdir(exist_ok=True)
     points = []
     for view in track(range(settings.views), "Rendering views"):
         path = folder / "images" / f"{_name(view)}.jpg"
@@ -138,29 +137,3 @@ def _exif() -> "Image.Exif":
 
 def _name(view: int) -> str:
     return f"view_{view:03d}"
-
-
-def _description(settings: OrbitSettings) -> dict:
-    return {"generator": GENERATOR, **asdict(settings)}
-
-
-def _settings_in(folder: Path) -> dict | None:
-    try:
-        found = json.loads((folder / "scene.json").read_text())
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _exists(target: Path, settings: OrbitSettings) -> bool:
-    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
-        return False
-    found = _settings_in(target)
-    if found is None or found.get("generator") != GENERATOR:
-        raise ValueError(f"{target}: already exists with other content and is not overwritten. Choose another folder")
-    files = [target / "transforms.json", *(target / "images" / f"{_name(n)}.jpg" for n in range(settings.views))]
-    if found != _description(settings) or not all(file.is_file() for file in files):
-        raise ValueError(
-            f"{target}: already holds a scene with other settings or missing files. Remove it, or choose another folder"
-        )
-    return True

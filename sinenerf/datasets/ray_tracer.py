@@ -152,6 +152,11 @@ def _openness(others: Scene, points: np.ndarray, normals: np.ndarray) -> np.ndar
     return share
 
 
+def to_srgb(light: np.ndarray) -> np.ndarray:
+    """Linear colours of 0..1, of any shape, as the sRGB values of a picture, 0..1."""
+    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+
+
 def column(values: np.ndarray | Sequence[float]) -> np.ndarray:
     """(3, 1), to broadcast against (3, N)."""
     return np.asarray(values, np.float32)[:, None]

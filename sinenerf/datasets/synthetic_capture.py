@@ -1,15 +1,14 @@
 """Generates a forward-facing capture in LLFF layout, so that scenes can be tried without a download."""
 
-import json
-import shutil
 from pathlib import Path
 
 import numpy as np
 
 from sinenerf.common.checks import check_seed
-from sinenerf.common.files import move_folder
 from sinenerf.common.progress import track
-from sinenerf.datasets.ray_tracer import LIGHT, Scene, trace
+from sinenerf.common.work_folder import WorkFolder
+from sinenerf.datasets.generated_folder import generate
+from sinenerf.datasets.ray_tracer import LIGHT, Scene, to_srgb, trace
 from sinenerf.datasets.still_life import FOCUS, still_life
 
 FIELD_OF_VIEW = 58.0
@@ -23,29 +22,25 @@ SAMPLES = 3
 def generate_scene(target: Path, views: int = 20, width: int = 252, height: int = 189, seed: int = 0) -> Path:
     """Render the demo scene to `target`: `images/image000.png`..., `poses_bounds.npy` (views, 17) and `scene.json`.
 
-    The same arguments give the same scene. An existing scene with the same settings is left as it is.
+    The same arguments give the same scene. An existing scene with the same settings is left as it is. After a kill the
+    same call goes on with the views that are missing.
 
     Raises:
         ValueError: fewer than 2 views, a side under 16 pixels or a negative seed; the target is a file, a folder with
             other content, or a scene with other settings.
+        BlockingIOError: another process makes the same scene.
+        OSError: the folder cannot be written.
     """
     if views < 2 or min(width, height) < 16:
         raise ValueError(f"{views} views of {width}x{height} pixels: give at least 2 views of at least 16x16 pixels")
     check_seed(seed)
-    target = Path(target)
     settings = {"generator": "sinenerf still life 1", "views": views, "width": width, "height": height, "seed": seed}
-    if _exists(target, settings):
-        return target
-    partial = target.absolute().with_name(f".{target.absolute().name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        (partial / "images").mkdir(parents=True)
-        _write_views(partial, camera_poses(views, seed), width, height)
-        (partial / "scene.json").write_text(json.dumps(settings, indent=2) + "\n")
-        move_folder(partial, target, "scene.json")
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return target
+    files = ["poses_bounds.npy", *map(_picture, range(views))]
+
+    def write(work: WorkFolder, scene: Path) -> None:
+        _write_views(work, scene, camera_poses(views, seed), width, height)
+
+    return generate(Path(target), settings, files, write)
 
 
 def camera_poses(views: int, seed: int) -> np.ndarray:
@@ -87,8 +82,7 @@ def render_view(scene: Scene, pose: np.ndarray, width: int, height: int) -> tupl
         colour, depth = trace(scene, origins, pixel_directions(pose, width, height, offset), lamp)
         total += colour
         depths.append(depth)
-    mean = np.clip(total / SAMPLES**2, 0, 1)
-    encoded = np.where(mean <= 0.0031308, 12.92 * mean, 1.055 * mean ** (1 / 2.4) - 0.055)
+    encoded = to_srgb(np.clip(total / SAMPLES**2, 0, 1))
     return encoded.T.reshape(height, width, 3), np.stack(depths, axis=1).reshape(height, width, -1)
 
 
@@ -108,33 +102,24 @@ def focal_length(width: int) -> float:
     return width / 2 / np.tan(np.radians(FIELD_OF_VIEW / 2))
 
 
-def _write_views(folder: Path, poses: np.ndarray, width: int, height: int) -> None:
+def _write_views(work: WorkFolder, folder: Path, poses: np.ndarray, width: int, height: int) -> None:
+    """Write the pictures that are not there yet, and poses_bounds.npy; the work folder notes the bounds of each."""
     from PIL import Image
 
-    rows = []
-    for number, pose in enumerate(track(poses, "Rendering views")):
-        image, depth = render_view(still_life(), pose, width, height)
-        Image.fromarray(np.round(image * 255).astype(np.uint8)).save(folder / "images" / f"image{number:03d}.png")
-        matrix = np.column_stack([pose, [height, width, focal_length(width)]])
-        rows.append([*matrix.ravel(), 0.95 * depth.min(), 1.05 * depth.max()])
+    (folder / "images").mkdir(exist_ok=True)
+    bounds: list[list[float]] = work.read("bounds") or []
+    for view in track(range(len(bounds), len(poses)), "Rendering views"):
+        image, depth = render_view(still_life(), poses[view], width, height)
+        Image.fromarray(np.round(image * 255).astype(np.uint8)).save(folder / _picture(view))
+        bounds.append([float(0.95 * depth.min()), float(1.05 * depth.max())])
+        work.write("bounds", bounds)
+    lens = [height, width, focal_length(width)]
+    rows = [[*np.column_stack([pose, lens]).ravel(), *ends] for pose, ends in zip(poses, bounds, strict=True)]
     np.save(folder / "poses_bounds.npy", np.array(rows))
 
 
-def _exists(target: Path, settings: dict) -> bool:
-    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
-        return False
-    try:
-        found = json.loads((target / "scene.json").read_text())
-    except (OSError, ValueError):
-        found = None
-    if not isinstance(found, dict) or found.get("generator") != settings["generator"]:
-        raise ValueError(f"{target}: already exists with other content and is not overwritten. Choose another folder")
-    files = [target / "poses_bounds.npy", *(target / "images" / f"image{n:03d}.png" for n in range(settings["views"]))]
-    if found != settings or not all(file.is_file() for file in files):
-        raise ValueError(
-            f"{target}: already holds a scene with other settings or missing files. Remove it, or choose another folder"
-        )
-    return True
+def _picture(view: int) -> str:
+    return f"images/image{view:03d}.png"
 
 
 def _viewing_axes(backwards: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from sinenerf.common.files import check_space
+from sinenerf.common.work_folder import hidden_beside
 
 
 class ArchiveError(ValueError):
@@ -25,7 +26,7 @@ def unpack(archive: Path, folder: Path, is_complete: Callable[[Path], bool]) -> 
         DiskFull: it is too large for the free disk space.
         OSError: the folder cannot be written.
     """
-    partial = folder.with_name(f".{folder.name}.partial")
+    partial = hidden_beside(folder, "partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         _extract(archive, partial)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sinenerf.common.reconstruction import opengl_pose, placed_images, placed_names, sparse_points
 from sinenerf.photographs.camera_checks import check_cameras
 from sinenerf.photographs.file_paths import FileFinder, check_placed, find_masks, name_below, without_missing
 from sinenerf.photographs.posed_photographs import FISHEYE, PINHOLE, CaptureError, PosedPhotographs
@@ -52,7 +53,7 @@ def read_colmap(path: Path, strict: bool = False, image_path: Path | None = None
     if folder is None:
         raise CaptureError(f"{path}: has no COLMAP model (cameras and images, as .bin or .txt)")
     model = _open(folder)
-    images = sorted((model.images[i] for i in model.reg_image_ids()), key=lambda image: image.name)
+    images = placed_images(model)
     if not images:
         raise CaptureError(f"{folder}: no photograph has a pose in this model. Estimate the poses again")
     root = _root(folder, path) if image_path is None else image_path.parent
@@ -62,7 +63,7 @@ def read_colmap(path: Path, strict: bool = False, image_path: Path | None = None
     finder = FileFinder(root)
     found = [finder.find(image.name, folders) for image in images]
     paths = tuple(p or root / folders[0] / image.name for p, image in zip(found, images, strict=True))
-    points = np.array([point.xyz for point in model.points3D.values()], dtype=np.float64).reshape(-1, 3)
+    names, points = [image.name for image in images], sparse_points(model)
     points = points[np.isfinite(points).all(1)]
     photographs = _cameras(model, images, folder, root)
     photographs = replace(
@@ -71,11 +72,10 @@ def read_colmap(path: Path, strict: bool = False, image_path: Path | None = None
         names=tuple(name_below(root, p) for p in paths),
         model_names=tuple(image.name for image in images),
         points=points if len(points) else None,
-        named_held_out=_held_out(root, [image.name for image in images]),
+        named_held_out=_held_out(root, names),
     )
-    check_cameras(photographs, [f"{folder}: {image.name}" for image in images])
-    wanted = [image.name for image in images]
-    photographs = without_missing(photographs, [p is not None for p in found], strict, wanted)
+    check_cameras(photographs, [f"{folder}: {name}" for name in names])
+    photographs = without_missing(photographs, [p is not None for p in found], strict, names)
     return find_masks(check_placed(photographs))
 
 
@@ -85,7 +85,7 @@ def registered_names(folder: Path) -> list[str]:
         model = _open(folder)
     except CaptureError:
         return []
-    return [model.images[i].name for i in model.reg_image_ids()]
+    return placed_names(model)
 
 
 def _open(folder: Path) -> "pycolmap.Reconstruction":
@@ -144,8 +144,7 @@ def _cameras(
     for image in images:
         camera = model.cameras[image.camera_id]
         keys = _parameters(camera, f"{folder}: camera {image.camera_id}")
-        pose = image.cam_from_world().inverse().matrix()
-        poses.append(pose * np.array([1.0, -1.0, -1.0, 1.0]))  # COLMAP's axes are right, down, forwards
+        poses.append(opengl_pose(image))
         focal_x, focal_y = keys.get("fx", keys.get("f", np.nan)), keys.get("fy", keys.get("f", np.nan))
         lenses.append((focal_x, focal_y, keys["cx"], keys["cy"], float(camera.width), float(camera.height)))
         distortion.append([keys.get(name, 0.0) for name in ("k1", "k2", "k3", "k4", "p1", "p2")])

@@ -5,8 +5,11 @@ learns more in the same time than a sine of the same shape, and a thin dense one
 """
 
 from dataclasses import replace
-from math import prod
-from typing import Any
+from math import ceil, prod
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sinenerf.radiance.config import RadianceConfig
 
 BITS = 6.0
 """Bits per parameter to which a scene is rounded where no size is given: fewer cost quality, more only bytes."""
@@ -34,8 +37,20 @@ def network_for(layer: str, bytes: int | None) -> dict[str, Any]:
 
 def parameters_of(settings: dict[str, Any]) -> int:
     """Parameters of sine-nerf-small's networks with these settings."""
-    from sinenerf.plugin.methods import sine_nerf_small
     from sinenerf.radiance.architecture import tensors_of
 
-    model = replace(sine_nerf_small.config.pipeline.model, **settings)
-    return sum(prod(shape) for shape in tensors_of(model.architecture(endless=True)).values())
+    return sum(prod(shape) for shape in tensors_of(architecture_of(settings)).values())
+
+
+def fewest_bytes(settings: dict[str, Any]) -> int:
+    """Size of the smallest file for which these networks can be trained: a bit for each parameter."""
+    from sinenerf.radiance.header import overhead
+
+    return ceil(overhead(architecture_of(settings)) + parameters_of(settings) / 8)
+
+
+def architecture_of(settings: dict[str, Any]) -> "RadianceConfig":
+    """sine-nerf-small's field with these settings, in an unbounded scene."""
+    from sinenerf.plugin.methods import sine_nerf_small
+
+    return replace(sine_nerf_small.config.pipeline.model, **settings).architecture(endless=True)

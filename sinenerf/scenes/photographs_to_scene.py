@@ -1,7 +1,7 @@
 """From photographs to a scene by one call: each step is a function of the library that can be called by itself."""
 
 import shutil
-from math import ceil, prod
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from sinenerf.capture.options import CaptureOptions
 from sinenerf.capture.report import CONTACT_SHEET
 from sinenerf.common.console import say
 from sinenerf.photographs.reading import has_cameras
-from sinenerf.plugin.layer_choice import BITS, network_for, parameters_of
+from sinenerf.plugin.layer_choice import BITS, fewest_bytes, network_for, parameters_of
 from sinenerf.plugin.scene_training import SceneTraining, scene_config
 from sinenerf.plugin.training_corrections import pose_change
 from sinenerf.radiance.architecture import tensors_of
@@ -85,14 +85,14 @@ def _check_names(output: Path, film: Path | None, page: Path | None) -> None:
 
 
 def _check_bytes(options: SceneOptions) -> None:
-    """Refuse a size that the smallest network exceeds at a bit for each parameter, before the cameras are sought."""
+    """Refuse a size that the training would refuse, before the cameras are sought."""
     if options.bytes is None:
         return
-    count = parameters_of(network_for(options.layer, options.bytes))
-    if 8 * options.bytes < count:
-        least = ceil(BITS / 8 * count)
+    network = network_for(options.layer, options.bytes)
+    if options.bytes < (least := fewest_bytes(network)):
         raise ValueError(
-            f"bytes is {options.bytes}: the smallest network has {count:,} parameters. Give {least:,} or more"
+            f"bytes is {options.bytes}: the smallest network, of {parameters_of(network):,} parameters, takes "
+            f"{least:,} at least. Give that many or more"
         )
 
 
@@ -110,7 +110,6 @@ def _posed(source: Path, work: SceneWork, options: SceneOptions, progress: bool)
 
 
 def _training(posed: Path, work: SceneWork, options: SceneOptions, progress: bool) -> SceneTraining:
-    from sinenerf.common.checks import training_budget
     from sinenerf.plugin.nerfstudio_methods import build
 
     network = network_for(options.layer, options.bytes)
@@ -121,7 +120,7 @@ def _training(posed: Path, work: SceneWork, options: SceneOptions, progress: boo
     config = scene_config(posed, work.folder, model, parser)
     trainer = build(config, options.seed)
     _describe(trainer.pipeline, network, progress)
-    seconds, steps = training_budget(options.minutes, options.steps, default_minutes=10.0)
+    seconds, steps = options.budget()
     checkpoint = work.folder / "checkpoint.pt"
     return SceneTraining(
         trainer=trainer,

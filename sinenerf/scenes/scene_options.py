@@ -48,8 +48,16 @@ class SceneOptions:
         if self.hold_every < 2:
             raise ValueError("hold_every is 1: give 2 or more, since 1 leaves no view to train on")
         check_seed(self.seed)
-        training_budget(self.minutes, self.steps, default_minutes=10.0)
+        self.budget()
         file_size(1, None, self.bytes)
+
+    def budget(self) -> tuple[float, int]:
+        """(seconds, steps) of the training, which ends when the first is reached.
+
+        Raises:
+            ValueError: both are given, or one is not positive.
+        """
+        return training_budget(self.minutes, self.steps, default_minutes=10.0)
 
     @property
     def capture_size(self) -> int:

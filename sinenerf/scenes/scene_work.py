@@ -1,5 +1,6 @@
 """The hidden folder beside an output where the steps of `sinenerf scene` keep their results until all are complete."""
 
+import filecmp
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +16,8 @@ from sinenerf.photographs.reading import has_cameras, read_cameras_of
 
 SKIPPED = {"Thumbs.db", ".DS_Store"}
 """Files that systems write by themselves."""
-PUBLISHED = "published"
-"""Name in the folder of the note of outputs that are at their places, or about to be."""
+FINISHED = "finished"
+"""Name of the folder in it where the outputs are made."""
 
 
 class SceneWork(WorkFolder):
@@ -56,7 +57,7 @@ class SceneWork(WorkFolder):
     def stays(self, other_settings: Any) -> set[str]:
         """The capture of the same photographs in the same size, whatever the settings of the training."""
         same = isinstance(other_settings, dict) and all(
-            other_settings.get(name) == self.settings.get(name) for name in ("input", "files", "capture_size")
+            other_settings.get(name) == self.settings[name] for name in ("input", "files", "capture_size")
         )
         return {self.capture.name, hidden_beside(self.capture, SUFFIX).name} if same else set()
 
@@ -68,7 +69,7 @@ class SceneWork(WorkFolder):
     @property
     def finished(self) -> tuple[Path, ...]:
         """Where the outputs are made, with their own names."""
-        folder = self.folder / "finished"
+        folder = self.folder / FINISHED
         folder.mkdir(exist_ok=True)
         return tuple(folder / path.name for path in self.outputs)
 
@@ -82,15 +83,15 @@ class SceneWork(WorkFolder):
         for path in self.outputs:
             self._check_free(path)
         for made, path in reversed(list(zip(self.finished, self.outputs, strict=True))):
-            self.write(PUBLISHED, {**(self.read(PUBLISHED) or {}), str(path.absolute()): stamp(made)})
             with replacing(path) as partial:
-                shutil.copy2(made, partial)  # with its time of change, by which it is known
+                shutil.copyfile(made, partial)
         self.discard()
 
     def _check_free(self, path: Path) -> None:
         """Refuse an output that exists, unless it is what an earlier call, ended while it published, has copied."""
-        own = (self.read(PUBLISHED) or {}).get(str(path.absolute())) if self.resumes() else None
-        if path.exists() and own != list(stamp(path)):
+        made = self.folder / FINISHED / path.name
+        copied = path.is_file() and made.is_file() and self.resumes() and filecmp.cmp(made, path, shallow=False)
+        if path.exists() and not copied:
             raise FileExistsError(f"{path}: already exists and is not overwritten. Give another name, or remove it")
 
 

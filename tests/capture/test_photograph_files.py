@@ -9,9 +9,9 @@ from sinenerf.capture.photograph_files import (
     camera_name,
     find_photographs,
     focal_in_pixels,
+    free_name,
     natural_key,
     open_upright,
-    plain_name,
 )
 
 
@@ -99,11 +99,11 @@ def test_backslashes_and_zeros_at_the_end_of_a_cameras_name_are_kept(tmp_path):
 def test_names_are_plain_and_different():
     taken: set[str] = set()
     sources = ["a b/größe 1.JPG", "a b/grosse 1.jpg", "A b/GROSSE 1.png", "写真.jpg", "絵.jpg"]
-    names = [plain_name(source, taken, ".jpg") for source in sources]
+    names = [free_name(source, taken, ".jpg") for source in sources]
     assert names == ["a_b-groe_1.jpg", "a_b-grosse_1.jpg", "A_b-GROSSE_1_2.jpg", "photograph.jpg", "photograph_2.jpg"]
 
 
 def test_names_of_deep_folders_are_short_enough_for_a_file():
     taken: set[str] = set()
-    names = [plain_name(f"{'a' * 120}/{'b' * 120}/{number}.jpg", taken, ".jpg") for number in range(3)]
+    names = [free_name(f"{'a' * 120}/{'b' * 120}/{number}.jpg", taken, ".jpg") for number in range(3)]
     assert names[2].endswith("bb-2.jpg") and max(map(len, names)) <= 160

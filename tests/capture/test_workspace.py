@@ -79,23 +79,54 @@ def test_a_scene_is_moved_into_an_empty_folder(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.rglob("*")] == ["scene", "capture.json"]
 
 
-def test_a_scene_moved_in_part_is_moved_wholly_by_the_same_call(photographs, tmp_path, monkeypatch):
-    """It was refused: the folder, with a part of the scene, already existed."""
-    scene, settings = tmp_path / "scene", {**describe_input(photographs), **OPTIONS.result_settings(film=False)}
-    scene.mkdir()
-    work = Workspace(scene, settings)
+@pytest.fixture
+def complete(photographs, tmp_path):
+    """The work folder of a scene that is about to be published."""
+    settings = {**describe_input(photographs), **OPTIONS.result_settings(film=False)}
+    work = Workspace(tmp_path / "scene", settings)
     with work.claimed():
-        result = work.empty_result()
-        CaptureReport(scene, {}, [], 1, 1, 0.5, 10.0, "exhaustive", settings=work.settings).write(result)
-        (result / "images").mkdir()
-        monkeypatch.setattr(workspace, "move_folder", lambda *arguments: (result / "images").rename(scene / "images"))
-        monkeypatch.setattr(Workspace, "discard", lambda self: None)
-        work.publish()
-    monkeypatch.undo()
-    assert [path.name for path in scene.iterdir()] == ["images"]
-    report = capture(photographs, scene, OPTIONS)
-    assert report.settings == work.settings and not work.folder.exists()
-    assert sorted(path.name for path in scene.iterdir()) == ["capture.json", "images"]
+        work.write("intake", [])
+        (work.empty_result() / "images").mkdir()
+        report = CaptureReport(work.scene, {}, [], 1, 1, 0.5, 10.0, "exhaustive", settings=work.settings)
+        report.write(work.result)
+    return work
+
+
+def check_the_same_call_completes(work, photographs):
+    assert capture(photographs, work.scene, OPTIONS).settings == work.settings
+    assert sorted(path.name for path in work.scene.iterdir()) == ["capture.json", "images"]
+    assert not work.folder.exists()
+
+
+def test_a_scene_moved_in_part_is_moved_wholly_by_the_same_call(complete, photographs, monkeypatch):
+    """It was refused: the folder, with a part of the scene, already existed."""
+    complete.scene.mkdir()
+
+    def move_in_part(folder, target, last):
+        (folder / "images").rename(target / "images")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(workspace, "move_folder", move_in_part)
+        complete.publish()
+    assert [path.name for path in complete.scene.iterdir()] == ["images"]
+    check_the_same_call_completes(complete, photographs)
+
+
+@pytest.mark.parametrize("place", ["absent", "empty"])
+def test_a_scene_is_complete_though_its_work_folder_was_not_removed(place, complete, photographs, monkeypatch):
+    """The same call ended for ever in "No such file or directory", of the folder that had been moved."""
+    if place == "empty":
+        complete.scene.mkdir()
+
+    def end(work):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Workspace, "discard", end)
+        complete.publish()
+    assert complete.folder.exists()
+    check_the_same_call_completes(complete, photographs)
 
 
 def test_an_empty_folder_that_takes_no_file_is_found_before_any_work(tmp_path, monkeypatch):

@@ -153,40 +153,88 @@ def test_the_file_by_which_a_folder_is_known_is_moved_last(tmp_path, monkeypatch
         folder.mkdir()
     for name in ("a", "report.json", "z"):
         (made / name).touch()
-    monkeypatch.setattr(files, "_move_whole", lambda path, place: moved.append(path.name) or path.unlink())
+    monkeypatch.setattr(files, "_rename_or_copy", lambda path, place: moved.append(path.name))
     move_folder(made, target, "report.json")
     assert len(moved) == 3 and moved[-1] == "report.json"
 
 
-@pytest.mark.parametrize("ends", range(1, 7))
-def test_a_move_to_another_disk_goes_on_after_an_interruption(ends, tmp_path, monkeypatch):
-    """What had been copied in part was in the way of the same command."""
-    made, target, calls = tmp_path / "made", tmp_path / "target", []
+@pytest.fixture
+def other_disk(tmp_path, monkeypatch):
+    """A complete folder, and an empty one on what looks like another disk."""
+    made, target, replace = tmp_path / "made", tmp_path / "target", os.replace
     target.mkdir()
     for name in ("a/1", "a/2", "b/1", "report.json"):
         (made / name).parent.mkdir(parents=True, exist_ok=True)
         (made / name).write_text(name)
-    replace, copy2, rmtree = os.replace, shutil.copy2, shutil.rmtree
 
-    def other_disk(path, place):
+    def rename(path, place):
         if made in path.parents:
             raise OSError(errno.EXDEV, "Invalid cross-device link")
         replace(path, place)
 
-    def ending(act):
-        def act_or_end(path, *arguments, **options):
-            calls.append(path)
-            if len(calls) == ends:
-                raise KeyboardInterrupt
-            return act(path, *arguments, **options)
+    monkeypatch.setattr(os, "replace", rename)
+    return made, target
 
-        return act_or_end
 
-    monkeypatch.setattr(os, "replace", other_disk)
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(shutil, "copy2", ending(copy2))
-        patched.setattr(shutil, "rmtree", ending(rmtree))
+def move_until(ends, made, target, monkeypatch):
+    """A move that is ended in the middle of copying, or of removing, what has the name `ends`."""
+    copytree, copy2, rmtree = shutil.copytree, shutil.copy2, shutil.rmtree
+
+    def copy_folder(path, place):
+        copytree(path, place, ignore=lambda folder, names: names[1:] if path.name == ends else [])
+        end_at(path)
+
+    def copy_file(path, place):
+        copy2(path, place)
+        if path.name == ends:
+            place.write_text("half")
+        end_at(path)
+
+    def remove(path, **options):
+        if path.name == ends:
+            (path / "a" / "1").unlink()
+            end_at(path)
+        rmtree(path, **options)
+
+    def end_at(path):
+        if path.name == ends:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(shutil, "copytree", copy_folder)
+        patch.setattr(shutil, "copy2", copy_file)
+        patch.setattr(shutil, "rmtree", remove)
         move_folder(made, target, "report.json")
+
+
+def check_moved(made, target):
+    """All is in the target, whole, and nothing else."""
+    found = {path.relative_to(target).as_posix(): path.read_text() for path in target.rglob("*") if path.is_file()}
+    assert found == {name: name for name in ("a/1", "a/2", "b/1", "report.json")} and not made.exists()
+
+
+@pytest.mark.parametrize("ends", ["a", "b", "report.json", "made"])
+def test_a_move_to_another_disk_goes_on_after_an_interruption(ends, other_disk, monkeypatch):
+    """What had been copied in part was in the way of the same command."""
+    made, target = other_disk
+    move_until(ends, made, target, monkeypatch)
+    assert not (target / ends).exists()
     move_folder(made, target, "report.json")
-    found = {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()}
-    assert found == {"a/1", "a/2", "b/1", "report.json"} and not made.exists()
+    check_moved(made, target)
+
+
+@pytest.mark.parametrize("ends", ["b", "report.json"])
+def test_what_is_cleared_away_of_half_a_folder_is_moved_again(ends, other_disk, monkeypatch):
+    """Each original was removed when it had been copied, so that the folder was completed without it."""
+    made, target = other_disk
+    move_until(ends, made, target, monkeypatch)
+    shutil.rmtree(target)
+    target.mkdir()
+    move_folder(made, target, "report.json")
+    check_moved(made, target)
+
+
+def test_a_folder_that_is_being_removed_is_not_taken_for_complete(other_disk, monkeypatch):
+    made, target = other_disk
+    move_until("made", made, target, monkeypatch)
+    assert (target / "report.json").is_file() and not (made / "report.json").exists()

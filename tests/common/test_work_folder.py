@@ -1,5 +1,6 @@
 """The hidden folder of a long command: what it keeps, and that two commands never work in it at once."""
 
+import shutil
 import subprocess
 import sys
 
@@ -32,6 +33,21 @@ def test_results_of_other_settings_are_discarded(tmp_path):
     with WorkFolder(tmp_path / "scene", "work", {"seed": (1, 2)}).claimed() as others:
         assert others and not (tmp_path / ".scene.work" / "part").exists()
         assert WorkFolder(tmp_path / "scene", "work", {"seed": [1, 2]}).resumes()
+
+
+def test_what_a_kill_leaves_of_a_discarded_folder_is_not_used(tmp_path, monkeypatch):
+    """The next run went on with what had not been removed yet."""
+
+    def end(folder, **options):
+        raise KeyboardInterrupt
+
+    work = WorkFolder(tmp_path / "scene", "work", {})
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt), work.claimed():
+        work.write("sizes", [1])
+        patch.setattr(shutil, "rmtree", end)
+        work.discard()
+    with work.claimed() as others:
+        assert others and work.read("sizes") is None
 
 
 def test_a_folder_without_results_is_removed(tmp_path):

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sinenerf.datasets import synthetic_capture
 from sinenerf.datasets.ray_tracer import Box, Sphere, trace
 from sinenerf.datasets.still_life import FOCUS, still_life
-from sinenerf.datasets.synthetic_capture import camera_poses, generate_scene, pixel_directions
+from sinenerf.datasets.synthetic_capture import camera_poses, generate_scene, pixel_directions, render_view
 
 VIEWS, WIDTH, HEIGHT = 4, 84, 63
 
@@ -119,6 +120,25 @@ def test_deterministic(scene, table, tmp_path):
     np.testing.assert_array_equal(np.load(again / "poses_bounds.npy"), table)
     np.testing.assert_array_equal(load_image(again, 3), load_image(scene, 3))
     assert not np.array_equal(camera_poses(VIEWS, seed=1), camera_poses(VIEWS, seed=0))
+
+
+def test_a_second_call_goes_on_where_a_kill_ended_the_first(scene, tmp_path, monkeypatch):
+    rendered = []
+
+    def killed_in_the_third(*view):
+        rendered.append(view)
+        if len(rendered) == 3:
+            raise KeyboardInterrupt
+        return render_view(*view)
+
+    monkeypatch.setattr(synthetic_capture, "render_view", killed_in_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        generate_scene(tmp_path / "demo", views=VIEWS, width=WIDTH, height=HEIGHT)
+    assert not (tmp_path / "demo").exists()
+    generate_scene(tmp_path / "demo", views=VIEWS, width=WIDTH, height=HEIGHT)
+    assert len(rendered) == VIEWS + 1 and [path.name for path in tmp_path.iterdir()] == ["demo"]
+    for path in scene.rglob("*.*"):
+        assert (tmp_path / "demo" / path.relative_to(scene)).read_bytes() == path.read_bytes()
 
 
 def test_an_existing_scene_is_left_as_it_is(scene):
