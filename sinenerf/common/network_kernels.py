@@ -158,14 +158,13 @@ def _loss(logits, labels, weight, squared):
     total, slope = np.float32(0), np.zeros(len(logits), np.float32)
     for p in range(len(labels)):
         x, y = logits[p], labels[p]
+        small = math.exp(-abs(x))  # of -|x|: fast mathematics may assume that nothing is infinite
+        occupancy = (np.float32(1) if x > 0 else small) / (np.float32(1) + small)
         if squared:
-            small = math.exp(-abs(x))  # of -|x|: an infinite exponential would make the error inf / inf once reordered
-            occupancy = (np.float32(1) if x > 0 else small) / (np.float32(1) + small)
             error = occupancy - y
             total += error * error
             slope[p] = weight * 2 * error * occupancy * (1 - occupancy)
         else:
-            occupancy = np.float32(1) / (np.float32(1) + math.exp(-x))
-            total += max(x, np.float32(0)) - x * y + math.log1p(math.exp(-abs(x)))
+            total += max(x, np.float32(0)) - x * y + math.log1p(small)
             slope[p] = weight * (occupancy - y)
     return total, slope

@@ -13,6 +13,9 @@ from sinenerf.occupancy.surface import extract_surface, find_surface
 
 PLACEMENT = Placement((0.0, 0.0, 0.0), 1.0)
 BALLS = [((-0.5, 0.0, 0.0), 0.3), ((0.5, 0.1, 0.0), 0.2)]
+BALL, GHOST = ((-0.5, 0.0, 0.0), 0.3), ((0.7, 0.0, 0.0), 0.12)
+AROUND = [((x, y, 0.0), 0.06) for x, y in [(-0.9, 0), (-0.1, 0), (-0.5, 0.4), (-0.5, -0.4)]]
+NINE = [((x, y, 0.0), 0.2) for x in (-0.5, 0.0, 0.5) for y in (-0.5, 0.0, 0.5)]
 SPECKS = [((0.8, 0.8, 0.8), 0.05), ((-0.8, 0.7, -0.8), 0.06), ((0.0, -0.9, 0.0), 0.05)]
 
 
@@ -81,6 +84,8 @@ def test_the_largest_component_is_alone():
         (BALLS, BALLS + SPECKS, 2),
         (BALLS, BALLS, 0),
         (BALLS + SPECKS[:1], BALLS + SPECKS[:1], 0),  # the smallest belongs to the shape
+        ([BALL, *AROUND], [BALL, GHOST, *AROUND], 0),  # the ghost is too large to be left out, even alone
+        (NINE, NINE + SPECKS[::2], 7),  # of nine balls, none of which is left out
     ],
 )
 def test_what_is_not_of_the_shape_is_left_out(true, seen, count):
