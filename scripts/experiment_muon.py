@@ -18,11 +18,11 @@ from torch import Tensor, nn
 
 from sinenerf.common.console import interruptible
 from sinenerf.common.optimization import make_optimizer
+from sinenerf.common.progress import TaskProgress
 from sinenerf.factored import FactoredLinear, factored_layers
 from sinenerf.occupancy.evaluate import Truth
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.mesh_input import read_mesh
-from sinenerf.occupancy.progress_bar import ProgressBar
 from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import Placement, Solid
 from sinenerf.occupancy.training import Training
@@ -131,7 +131,7 @@ def main(options: Options) -> None:
                 torch.manual_seed(seed)
                 field = OccupancyField(architecture, solid.placement)
                 settings = replace(config, bytes=None, bits=32, steps=options.steps)
-                training = Training(field, solid, settings, ProgressBar(False))
+                training = Training(field, solid, settings, TaskProgress("Fitting", False))
                 training.optimizer = ProductSteps(field, way, config.learning_rate, scale)  # type: ignore[assignment]
                 start = time.process_time()
                 with interruptible() as stop:

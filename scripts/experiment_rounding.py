@@ -17,10 +17,10 @@ import tyro
 from torch import Tensor
 
 from sinenerf.common.console import Stop
+from sinenerf.common.progress import TaskProgress
 from sinenerf.common.settings import LayerKind
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.mesh_input import read_mesh
-from sinenerf.occupancy.progress_bar import ProgressBar
 from sinenerf.occupancy.sampling import SurfaceSampler
 from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import Placement, Solid
@@ -75,7 +75,7 @@ def main(options: Options) -> None:
             torch.manual_seed(options.seed)
             field = OccupancyField(architecture, solid.placement)
             free = replace(config, bytes=None, bits=32, steps=options.steps)
-            training = Training(field, solid, free, ProgressBar(False))
+            training = Training(field, solid, free, TaskProgress("Fitting", False))
             for _ in training.run(Stop()):
                 pass
             trained = {name: value.clone() for name, value in field.state_dict().items()}

@@ -16,13 +16,13 @@ from sinenerf.common.axes import UpChoice
 from sinenerf.common.checks import check_choice
 from sinenerf.common.files import check_not_an_input, check_output
 from sinenerf.common.hardware import best_device
+from sinenerf.common.progress import TaskProgress
 from sinenerf.occupancy.config import FitConfig, OccupancyConfig
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.header import check_writable, overhead
 from sinenerf.occupancy.mesh_input import MeshReport, prepare_mesh, read_mesh
 from sinenerf.occupancy.mirror import Mirror
 from sinenerf.occupancy.mirror_trial import folding_pays
-from sinenerf.occupancy.progress_bar import ProgressBar
 from sinenerf.occupancy.shell import Shell, thickness_of
 from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import LARGEST_AMBIGUOUS_FRACTION, Placement, Solid
@@ -139,7 +139,7 @@ def fit(
     placement = Placement.of(mesh) if solid is None else solid.placement
     field = _initial_field(placement, architecture, config, start)  # refuses impossible settings before any work
     solid = Solid(mesh, field.placement) if solid is None else solid
-    bar = ProgressBar(progress)
+    bar = TaskProgress("Fitting", progress)
     _describe(solid, report, bar, strict)
     if guess is not None:
         bar.say(str(guess))
@@ -169,7 +169,7 @@ def fit(
     return field
 
 
-def _folded(solid: Solid, field: OccupancyField, config: FitConfig, bar: ProgressBar) -> Placement:
+def _folded(solid: Solid, field: OccupancyField, config: FitConfig, bar: TaskProgress) -> Placement:
     """The solid's placement with a plane of symmetry, if the field is to have one."""
     seconds, steps = config.budget()
     if config.mirror == "auto" and (steps < SEARCHED_STEPS or seconds < SEARCHED_SECONDS):
@@ -185,7 +185,7 @@ def _folded(solid: Solid, field: OccupancyField, config: FitConfig, bar: Progres
     return replace(solid.placement, mirror=mirror)
 
 
-def _describe(solid: Solid, report: MeshReport | None, bar: ProgressBar, strict: bool) -> None:
+def _describe(solid: Solid, report: MeshReport | None, bar: TaskProgress, strict: bool) -> None:
     """Show the report on a mesh, and warn where it is not a solid.
 
     Raises:
