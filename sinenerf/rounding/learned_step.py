@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sinenerf.codec.entropy import LARGEST
-from sinenerf.codec.tensors import nearest_step
+from sinenerf.codec.tensors import GAUSSIAN_WIDTH, nearest_step
 
 
 class LearnedStep(nn.Module):
@@ -27,8 +27,7 @@ class LearnedStep(nn.Module):
         """Round from now on, at first to about this many bits per parameter."""
         values = values.detach()
         spread = float(values.square().mean().sqrt()) or 1.0
-        # a Gaussian with a standard deviation of t steps takes log2(t sqrt(2 pi e)) bits
-        in_steps = 2 ** min(bits, 32) / math.sqrt(2 * math.pi * math.e)  # more would overflow, and no file holds them
+        in_steps = 2 ** min(bits, 32) / GAUSSIAN_WIDTH  # more would overflow, and no file holds them
         in_steps = min(in_steps, LARGEST / 4 * spread / (float(values.abs().max()) or 1.0))  # lets the values grow
         self.log_step.fill_(math.log(spread / in_steps))
         self.log_a.fill_(math.log(0.5 / in_steps))
