@@ -21,6 +21,7 @@ import torch.nn.functional as F
 import tyro
 from torch import Tensor, nn
 
+from sinenerf.common.optimization import BASIS_STEPS, BETAS, SHAMPOO_BETA
 from sinenerf.common.settings import LayerKind, OptimizerKind
 from sinenerf.factored import FactoredLinear, linear_layers
 from sinenerf.occupancy.architecture import build_network
@@ -30,10 +31,6 @@ from sinenerf.occupancy.mesh_input import read_mesh
 from sinenerf.occupancy.sampling import SurfaceSampler
 from sinenerf.occupancy.sizing import BITS_PER_PARAMETER
 from sinenerf.occupancy.solid import Placement
-
-BETAS, AVERAGES, EVERY = (0.9, 0.99), 0.95, 10
-"""As in `sinenerf.common.optimization`: decays of Adam's averages and of SOAP's, steps between two changes of bases."""
-
 
 NEAR, DISTANCE = 0.9, 0.0025
 """Training points, as in `sinenerf.occupancy.sizing` for large files."""
@@ -121,7 +118,8 @@ class BatchedSoap:
             if not state:
                 state["mean"], state["square"] = torch.zeros_like(G), torch.zeros_like(G)
                 if matrix:
-                    state["rows"], state["columns"] = 0.05 * G @ G.mT, 0.05 * G.mT @ G
+                    new = (1 - SHAMPOO_BETA) * G
+                    state["rows"], state["columns"] = new @ G.mT, new.mT @ G
                     state["left"], state["right"] = (torch.linalg.eigh(state[n])[1] for n in ("rows", "columns"))
                 if self.rotate:
                     continue
@@ -131,9 +129,9 @@ class BatchedSoap:
             if matrix:
                 mean = state["left"].mT @ state["mean"] @ state["right"]
                 change = state["left"] @ (mean / (state["square"].sqrt() + 1e-8)) @ state["right"].mT
-                state["rows"].lerp_(G @ G.mT, 1 - AVERAGES)
-                state["columns"].lerp_(G.mT @ G, 1 - AVERAGES)
-                if self.step_count % EVERY == 0:
+                state["rows"].lerp_(G @ G.mT, 1 - SHAMPOO_BETA)
+                state["columns"].lerp_(G.mT @ G, 1 - SHAMPOO_BETA)
+                if self.step_count % BASIS_STEPS == 0:
                     self._improve(state)
             else:
                 change = state["mean"] / (state["square"].sqrt() + 1e-8)

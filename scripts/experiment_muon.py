@@ -121,7 +121,7 @@ class Options:
 def main(options: Options) -> None:
     mesh = read_mesh(options.mesh)[0]
     solid = Solid(mesh, Placement.of(mesh))
-    truth = Truth(mesh, solid.placement, 1_000_000, 5)
+    truth = Truth(mesh, solid.placement, seed=5)
     ways: list[tuple[Way, float]] = [("soap", 1.0)]
     ways += [(way, scale) for way in ("factors", "product") for scale in options.scales]  # type: ignore[misc]
     for layer in options.layers:

@@ -218,7 +218,7 @@ def training_of(field: OccupancyField, solid: Solid, config: FitConfig, options:
 def main(options: Options) -> None:
     mesh = read_mesh(options.mesh)[0]
     solid = Solid(mesh, Placement.of(mesh))
-    truth = Truth(mesh, solid.placement, 1_000_000, 5)
+    truth = Truth(mesh, solid.placement, seed=5)
     for name, (pair, times) in VARIANTS.items():
         if options.only and name not in options.only:
             continue

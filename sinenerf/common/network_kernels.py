@@ -9,14 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, prange
 
-from sinenerf.common.matrix_kernels import COLUMNS, COMPILED, add_outer, multiply_add
+from sinenerf.common.matrix_kernels import COLUMNS, COMPILED, KEEPS_NAN, add_outer, multiply_add
 
 NEGLIGIBLE = np.float32(-36)
 """log2 of activations that are replaced by 0. Where neurons are far from their peaks, products of such activations and
 their slopes leave the range of normal floats, with which an Intel processor takes up to twenty times as long."""
-
-KEEPS_NAN = COMPILED | {"fastmath": {"reassoc", "contract", "arcp", "nsz"}}
-"""`COMPILED` without the licence to assume that no value is NaN: the loss of a network that has one has to show it."""
 
 
 class Matrices(NamedTuple):
