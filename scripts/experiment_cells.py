@@ -39,6 +39,7 @@ NEAR, DISTANCE = 0.9, 0.0025
 @dataclass
 class Options:
     mesh: Annotated[Path, tyro.conf.Positional]
+    """Mesh to fit."""
     layer: LayerKind = "sine"
     """Kind of the hidden layers."""
     shared: bool = True
@@ -50,18 +51,23 @@ class Options:
     bytes: int = 56_000
     """Size of all networks: the rank is the largest that fits; a dense network's width, if it is smaller."""
     spread: float = 0.5
+    """Standard deviation, in radians, of a sine's phase at the start."""
     bandwidth: float = 5.0
     """b of the Gaussian activations, in a cell's coordinates."""
     optimizer: OptimizerKind = "soap"
+    """soap is Adam in the eigenbasis of the gradients."""
     learning_rate: float = 5e-3
+    """Peak learning rate."""
     seconds: float = 60.0
     """Processor time of a training."""
     batch: int = 8192
     """Points a step, in all cells together."""
     pool: int = 1_500_000
+    """Labelled points."""
     points: int = 400_000
     """Points for the IoU; a fifth as many lie near the surface."""
     seed: int = 0
+    """Seed of points and networks."""
 
 
 class CellNetworks(nn.Module):

@@ -106,14 +106,17 @@ def inverse_square(factor: Tensor) -> Tensor:
 @dataclass
 class Options:
     mesh: Annotated[Path, tyro.conf.Positional]
+    """Mesh to fit."""
     bytes: int = 3000
     """Bytes of a file."""
     layers: tuple[Literal["sine", "low-rank"], ...] = ("sine",)
+    """Kinds of the hidden layers."""
     steps: int = 6000
     """Steps of a training."""
     scales: tuple[float, ...] = (1.0, 3.0, 10.0)
     """Learning rates of the factors relative to SOAP's, which is the one of `sinenerf fit`."""
     seeds: tuple[int, ...] = (0,)
+    """Seeds of the networks."""
     pool: int = 500_000
     """Labelled points."""
 

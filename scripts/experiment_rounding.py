@@ -34,7 +34,9 @@ HELD_OUT = 100_000
 @dataclass
 class Options:
     mesh: Annotated[Path, tyro.conf.Positional]
+    """Mesh to fit."""
     layer: tuple[LayerKind, ...] = ("sine", "dense")
+    """Kinds of the hidden layers."""
     bytes: tuple[int, ...] = (1000, 3000)
     """Bytes for which the network is chosen."""
     shares: tuple[float, ...] = (0.85, 0.9, 0.95, 1.0, 1.05)
@@ -44,6 +46,7 @@ class Options:
     pool: int = 500_000
     """Labelled points."""
     seed: int = 0
+    """Seed of points and networks."""
 
 
 def given_order(root: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:

@@ -156,6 +156,7 @@ VARIANTS: dict[str, tuple[Pair, float]] = {
 @dataclass
 class Options:
     mesh: Annotated[Path, tyro.conf.Positional]
+    """Mesh to fit."""
     bytes: int = 3000
     """Bytes of a file; a parameter takes 6.5 bits."""
     steps: int = 6000

@@ -55,7 +55,7 @@ def fit_mesh(
     Args:
         mesh: a mesh; a scene, whose geometries are merged; or the path of a PLY, OBJ, STL, GLB or OFF file.
         output: the file to write, as in `fit`.
-        progress: show a description of the mesh and a progress bar.
+        progress: show a description of the mesh, and how far the fit is: by a bar, or by lines without a terminal.
         thickness: fit a shell around an open sheet: its thickness in the mesh's unit, or '2%' of its longest side.
         strict: refuse a mesh that is not a solid, of which more than a tenth of the points near the surface are
             ambiguous, instead of warning.
@@ -113,7 +113,7 @@ def fit(
 
     Args:
         output: the file to write. A checkpoint is kept beside it during training; the same call resumes from it.
-        progress: show the report and a bar with the remaining time and the IoU on held-out points.
+        progress: show the report, and how far the fit is, with the remaining time and the IoU on held-out points.
         history: extended by {step, seconds, loss, iou} of each evaluation on the held-out points, including those
             before an interruption.
         start: a field whose parameters and placement training starts from.
