@@ -18,11 +18,11 @@ from pytorch_optimizer import SOAP
 
 from sinenerf.common import hardware
 from sinenerf.common.optimization import BETAS, SHAMPOO_BETA
+from sinenerf.common.progress import TaskProgress
 from sinenerf.datasets.knot import knot_mesh
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.loss import AutogradLoss
 from sinenerf.occupancy.mesh_input import prepare_mesh
-from sinenerf.occupancy.progress_bar import ProgressBar
 from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import Placement, Solid
 from sinenerf.occupancy.training import Training
@@ -55,7 +55,7 @@ def compare(solid: Solid, layer: str, size: int, rounds: int) -> dict[str, float
     """Median milliseconds of a step, of both, and seconds of rounding."""
     architecture, config = split_settings({"layer": layer, "bytes": size, "steps": 10**6, "pool": 200_000})
     trainings = {
-        name: Training(OccupancyField(architecture, solid.placement), solid, config, ProgressBar(False))
+        name: Training(OccupancyField(architecture, solid.placement), solid, config, TaskProgress("Fitting", False))
         for name in ("compiled", "autograd")
     }
     peer = trainings["autograd"]

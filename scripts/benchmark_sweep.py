@@ -55,7 +55,7 @@ def overhead(options: Options) -> dict[str, float]:
     spent = {"once_a_scene": 0.0, "evaluation": 0.0, "picture": 0.0}
     occupancy_program.load_truth = timed(occupancy_program.load_truth, spent, "once_a_scene")
     training.make_sampler = timed(training.make_sampler, spent, "once_a_scene")
-    occupancy_program.save_picture = timed(occupancy_program.save_picture, spent, "picture")
+    occupancy_program.save_mesh_picture = timed(occupancy_program.save_mesh_picture, spent, "picture")
     occupancy_program.surface_of = timed(occupancy_program.surface_of, spent, "evaluation")
     Truth.evaluate_field = timed(Truth.evaluate_field, spent, "evaluation")
     with TemporaryDirectory() as folder:

@@ -21,6 +21,7 @@ import torch.nn.functional as F
 import tyro
 from torch import Tensor, nn
 
+from sinenerf.common.optimization import BASIS_STEPS, BETAS, SHAMPOO_BETA
 from sinenerf.common.settings import LayerKind, OptimizerKind
 from sinenerf.factored import FactoredLinear, linear_layers
 from sinenerf.occupancy.architecture import build_network
@@ -31,10 +32,6 @@ from sinenerf.occupancy.sampling import SurfaceSampler
 from sinenerf.occupancy.sizing import BITS_PER_PARAMETER
 from sinenerf.occupancy.solid import Placement
 
-BETAS, AVERAGES, EVERY = (0.9, 0.99), 0.95, 10
-"""As in `sinenerf.common.optimization`: decays of Adam's averages and of SOAP's, steps between two changes of bases."""
-
-
 NEAR, DISTANCE = 0.9, 0.0025
 """Training points, as in `sinenerf.occupancy.sizing` for large files."""
 
@@ -42,6 +39,7 @@ NEAR, DISTANCE = 0.9, 0.0025
 @dataclass
 class Options:
     mesh: Annotated[Path, tyro.conf.Positional]
+    """Mesh to fit."""
     layer: LayerKind = "sine"
     """Kind of the hidden layers."""
     shared: bool = True
@@ -53,18 +51,23 @@ class Options:
     bytes: int = 56_000
     """Size of all networks: the rank is the largest that fits; a dense network's width, if it is smaller."""
     spread: float = 0.5
+    """Standard deviation, in radians, of a sine's phase at the start."""
     bandwidth: float = 5.0
     """b of the Gaussian activations, in a cell's coordinates."""
     optimizer: OptimizerKind = "soap"
+    """soap is Adam in the eigenbasis of the gradients."""
     learning_rate: float = 5e-3
+    """Peak learning rate."""
     seconds: float = 60.0
     """Processor time of a training."""
     batch: int = 8192
     """Points a step, in all cells together."""
     pool: int = 1_500_000
+    """Labelled points."""
     points: int = 400_000
     """Points for the IoU; a fifth as many lie near the surface."""
     seed: int = 0
+    """Seed of points and networks."""
 
 
 class CellNetworks(nn.Module):
@@ -121,7 +124,8 @@ class BatchedSoap:
             if not state:
                 state["mean"], state["square"] = torch.zeros_like(G), torch.zeros_like(G)
                 if matrix:
-                    state["rows"], state["columns"] = 0.05 * G @ G.mT, 0.05 * G.mT @ G
+                    new = (1 - SHAMPOO_BETA) * G
+                    state["rows"], state["columns"] = new @ G.mT, new.mT @ G
                     state["left"], state["right"] = (torch.linalg.eigh(state[n])[1] for n in ("rows", "columns"))
                 if self.rotate:
                     continue
@@ -131,9 +135,9 @@ class BatchedSoap:
             if matrix:
                 mean = state["left"].mT @ state["mean"] @ state["right"]
                 change = state["left"] @ (mean / (state["square"].sqrt() + 1e-8)) @ state["right"].mT
-                state["rows"].lerp_(G @ G.mT, 1 - AVERAGES)
-                state["columns"].lerp_(G.mT @ G, 1 - AVERAGES)
-                if self.step_count % EVERY == 0:
+                state["rows"].lerp_(G @ G.mT, 1 - SHAMPOO_BETA)
+                state["columns"].lerp_(G.mT @ G, 1 - SHAMPOO_BETA)
+                if self.step_count % BASIS_STEPS == 0:
                     self._improve(state)
             else:
                 change = state["mean"] / (state["square"].sqrt() + 1e-8)

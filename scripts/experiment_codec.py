@@ -38,6 +38,7 @@ class Options:
     survivors: tuple[int, ...] = (1, 32, 128)
     """Beginnings that the search keeps; 1 is the nearest plane algorithm."""
     seed: int = 0
+    """Seed of the points, and of the errors of the parameters."""
 
 
 def known_scales(q: np.ndarray, axis: int) -> float:

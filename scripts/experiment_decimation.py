@@ -17,7 +17,7 @@ import tyro
 from sinenerf.common.decimation import decimated
 from sinenerf.common.mesh_compression import draco
 from sinenerf.rd.programs.decimated_mesh import decimated_by_quadrics
-from sinenerf.rd.programs.occupancy import load_truth
+from sinenerf.rd.programs.shapes import load_truth
 
 Decimation = Callable[[trimesh.Trimesh, int], trimesh.Trimesh]
 

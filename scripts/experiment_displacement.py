@@ -31,6 +31,7 @@ CONTEXTS = (0.0, 0.5, 1.0, 2.0, 4.0)
 @dataclass
 class Options:
     mesh: Annotated[Path, tyro.conf.Positional]
+    """Mesh to compress."""
     faces: tuple[int, ...] = (4000, 8000, 16000, 24000)
     """Faces of the coarse mesh."""
     bits: int = 10

@@ -42,6 +42,7 @@ SURFACE_SAMPLES = 4_000_000
 @dataclass
 class Options:
     mesh: Annotated[Path, tyro.conf.Positional]
+    """Mesh to fit."""
     sides: tuple[int, ...] = (16, 32, 64, 128)
     """Cells along a side of the cube at each level, powers of two."""
     features: int = 4
@@ -57,7 +58,9 @@ class Options:
     seconds: float = 60.0
     """Processor time of a training."""
     batch: int = 8192
+    """Points a step."""
     learning_rate: float = 5e-3
+    """Peak learning rate."""
     pool: int = 2_000_000
     """Labelled points, of which those outside of the cells with surface are dropped."""
     points: int = 400_000
@@ -65,6 +68,7 @@ class Options:
     resolution: int = 256
     """Cells along a side of marching cubes; 0: without the distances between the surfaces."""
     seed: int = 0
+    """Seed of points and network."""
 
 
 class Cells:

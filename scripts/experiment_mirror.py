@@ -84,7 +84,7 @@ def compare(name: str, mesh: trimesh.Trimesh, options: Options) -> None:
     """Fit a mesh whole and as one half, for each size, and print a row."""
     solid = Solid(mesh, Placement.of(mesh))
     mirror, difference = find_mirror(solid)
-    truth = Truth(mesh, solid.placement, 1_000_000, 5)
+    truth = Truth(mesh, solid.placement, seed=5)
     points, inside = SurfaceSampler(solid, options.seed + 1, HELD_OUT).batch(0, HELD_OUT)
     cost = folding_cost(solid, mirror, points.double().numpy())
     for size in options.sizes:

@@ -18,11 +18,11 @@ from torch import Tensor, nn
 
 from sinenerf.common.console import interruptible
 from sinenerf.common.optimization import make_optimizer
+from sinenerf.common.progress import TaskProgress
 from sinenerf.factored import FactoredLinear, factored_layers
 from sinenerf.occupancy.evaluate import Truth
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.mesh_input import read_mesh
-from sinenerf.occupancy.progress_bar import ProgressBar
 from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import Placement, Solid
 from sinenerf.occupancy.training import Training
@@ -106,14 +106,17 @@ def inverse_square(factor: Tensor) -> Tensor:
 @dataclass
 class Options:
     mesh: Annotated[Path, tyro.conf.Positional]
+    """Mesh to fit."""
     bytes: int = 3000
     """Bytes of a file."""
     layers: tuple[Literal["sine", "low-rank"], ...] = ("sine",)
+    """Kinds of the hidden layers."""
     steps: int = 6000
     """Steps of a training."""
     scales: tuple[float, ...] = (1.0, 3.0, 10.0)
     """Learning rates of the factors relative to SOAP's, which is the one of `sinenerf fit`."""
     seeds: tuple[int, ...] = (0,)
+    """Seeds of the networks."""
     pool: int = 500_000
     """Labelled points."""
 
@@ -121,7 +124,7 @@ class Options:
 def main(options: Options) -> None:
     mesh = read_mesh(options.mesh)[0]
     solid = Solid(mesh, Placement.of(mesh))
-    truth = Truth(mesh, solid.placement, 1_000_000, 5)
+    truth = Truth(mesh, solid.placement, seed=5)
     ways: list[tuple[Way, float]] = [("soap", 1.0)]
     ways += [(way, scale) for way in ("factors", "product") for scale in options.scales]  # type: ignore[misc]
     for layer in options.layers:
@@ -131,7 +134,7 @@ def main(options: Options) -> None:
                 torch.manual_seed(seed)
                 field = OccupancyField(architecture, solid.placement)
                 settings = replace(config, bytes=None, bits=32, steps=options.steps)
-                training = Training(field, solid, settings, ProgressBar(False))
+                training = Training(field, solid, settings, TaskProgress("Fitting", False))
                 training.optimizer = ProductSteps(field, way, config.learning_rate, scale)  # type: ignore[assignment]
                 start = time.process_time()
                 with interruptible() as stop:

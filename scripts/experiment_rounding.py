@@ -17,10 +17,10 @@ import tyro
 from torch import Tensor
 
 from sinenerf.common.console import Stop
+from sinenerf.common.progress import TaskProgress
 from sinenerf.common.settings import LayerKind
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.mesh_input import read_mesh
-from sinenerf.occupancy.progress_bar import ProgressBar
 from sinenerf.occupancy.sampling import SurfaceSampler
 from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import Placement, Solid
@@ -34,7 +34,9 @@ HELD_OUT = 100_000
 @dataclass
 class Options:
     mesh: Annotated[Path, tyro.conf.Positional]
+    """Mesh to fit."""
     layer: tuple[LayerKind, ...] = ("sine", "dense")
+    """Kinds of the hidden layers."""
     bytes: tuple[int, ...] = (1000, 3000)
     """Bytes for which the network is chosen."""
     shares: tuple[float, ...] = (0.85, 0.9, 0.95, 1.0, 1.05)
@@ -44,6 +46,7 @@ class Options:
     pool: int = 500_000
     """Labelled points."""
     seed: int = 0
+    """Seed of points and networks."""
 
 
 def given_order(root: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
@@ -75,7 +78,7 @@ def main(options: Options) -> None:
             torch.manual_seed(options.seed)
             field = OccupancyField(architecture, solid.placement)
             free = replace(config, bytes=None, bits=32, steps=options.steps)
-            training = Training(field, solid, free, ProgressBar(False))
+            training = Training(field, solid, free, TaskProgress("Fitting", False))
             for _ in training.run(Stop()):
                 pass
             trained = {name: value.clone() for name, value in field.state_dict().items()}

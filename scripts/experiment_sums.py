@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from sinenerf.activations import hidden_gain
 from sinenerf.common.console import Stop
+from sinenerf.common.progress import TaskProgress
 from sinenerf.factored import FactoredLinear, factored_layers
 from sinenerf.layers import LayerSpec, LowRankLinear, SineLowRankLinear, make_linear
 from sinenerf.networks import count_parameters
@@ -27,7 +28,6 @@ from sinenerf.occupancy.config import FitConfig, OccupancyConfig
 from sinenerf.occupancy.evaluate import Truth
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.mesh_input import read_mesh
-from sinenerf.occupancy.progress_bar import ProgressBar
 from sinenerf.occupancy.sizing import BITS_PER_PARAMETER, split_settings
 from sinenerf.occupancy.solid import Placement, Solid
 from sinenerf.occupancy.training import Training
@@ -156,6 +156,7 @@ VARIANTS: dict[str, tuple[Pair, float]] = {
 @dataclass
 class Options:
     mesh: Annotated[Path, tyro.conf.Positional]
+    """Mesh to fit."""
     bytes: int = 3000
     """Bytes of a file; a parameter takes 6.5 bits."""
     steps: int = 6000
@@ -212,13 +213,13 @@ def training_of(field: OccupancyField, solid: Solid, config: FitConfig, options:
     elif fixed:
         config = replace(config, bytes=options.bytes + sum(layer.in_features for layer in fixed) // 8)
     kind = FixedTraining if fixed else Training
-    return kind(field, solid, replace(config, steps=options.steps), ProgressBar(False))
+    return kind(field, solid, replace(config, steps=options.steps), TaskProgress("Fitting", False))
 
 
 def main(options: Options) -> None:
     mesh = read_mesh(options.mesh)[0]
     solid = Solid(mesh, Placement.of(mesh))
-    truth = Truth(mesh, solid.placement, 1_000_000, 5)
+    truth = Truth(mesh, solid.placement, seed=5)
     for name, (pair, times) in VARIANTS.items():
         if options.only and name not in options.only:
             continue

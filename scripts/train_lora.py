@@ -167,7 +167,7 @@ def train(options: Training) -> None:
     )
     options.output.mkdir(parents=True, exist_ok=True)
     checkpoint = options.output / "checkpoint.pt"
-    settings = {name: str(value) for name, value in asdict(options).items()}
+    settings = _settings(options)
     step, start = _resume(checkpoint, settings, model, optimizer, schedule), time.perf_counter()
     while step < steps:
         epoch, place = divmod(step, per_epoch)
@@ -189,6 +189,11 @@ def train(options: Training) -> None:
     size = save_adapter(model, options.output / "adapter.sine") if fits else None
     checkpoint.unlink(missing_ok=True)
     print(f"{options.output}: " + ("the adapter" if size is None else f"adapter.sine has {size:,} bytes"))
+
+
+def _settings(options: Training | Evaluation) -> dict[str, str]:
+    """What must agree for work to be resumed: not the folders of a run, which may be moved (`run_plan`)."""
+    return {name: str(value) for name, value in asdict(options).items() if name not in ("output", "adapter")}
 
 
 def _resume(checkpoint: Path, settings: dict[str, str], model: Any, optimizer: Any, schedule: Any) -> int:
@@ -216,7 +221,7 @@ def evaluate(options: Evaluation) -> dict[str, float]:
         ValueError: the output is of an evaluation with other settings or of another adapter.
     """
     questions = read_questions(options.data, options.tasks, options.limit)
-    settings = {name: str(value) for name, value in asdict(options).items()}
+    settings = _settings(options)
     if options.adapter is not None:
         files = sorted(options.adapter.glob("adapter_model.*"))
         settings["trained"] = sha256(b"".join(path.read_bytes() for path in files)).hexdigest()

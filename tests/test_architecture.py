@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1] / "sinenerf"
@@ -185,6 +186,25 @@ def test_modules_are_neither_slivers_nor_too_long():
     long = {name for name, size in sizes.items() if size > 250}
     short = {name for name, size in sizes.items() if size < 40 and Path(name).stem not in ("__init__", "__main__")}
     assert not long | short
+
+
+def test_fields_of_options_and_settings_say_what_they_are():
+    """`--help` is made from the strings below them; PEFT's configurations have theirs in the field."""
+    sources = [*modules().values(), *(ROOT.parent / "scripts").rglob("*.py")]
+    found = [node for path in sources for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    classes = [node for node in found if isinstance(node, ast.ClassDef) and node.name.endswith(("Options", "Config"))]
+    assert len(classes) > 20
+    assert not [f"{node.name}.{name}" for node in classes if node.decorator_list for name in _undescribed(node)]
+
+
+def _undescribed(dataclass: ast.ClassDef) -> list[str]:
+    """The public fields of a dataclass that have no string below them, and no help."""
+    fields = {}
+    for node, after in pairwise([*dataclass.body, ast.Pass()]):
+        if isinstance(node, ast.AnnAssign):
+            described = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+            fields[ast.unparse(node.target)] = described or "help" in ast.unparse(node)
+    return [name for name, described in fields.items() if not described and not name.startswith("_")]
 
 
 def test_test_files_are_named_after_the_modules_that_they_test():

@@ -1,6 +1,5 @@
 """Saving a PEFT adapter, LoRA or sine-LoRA, as a .sine file: its values are quantised and entropy-coded."""
 
-import math
 from copy import copy
 from dataclasses import fields
 from pathlib import Path
@@ -14,7 +13,7 @@ from torch import Tensor
 from sinenerf.codec.adapter_header import FIELDS, AdapterHeader, ranks
 from sinenerf.codec.container import ADAPTER, Container, pack
 from sinenerf.codec.entropy import LARGEST
-from sinenerf.codec.tensors import LARGEST_STEP, QuantisedTensor, StoredTensor, nearest_step
+from sinenerf.codec.tensors import GAUSSIAN_WIDTH, LARGEST_STEP, QuantisedTensor, StoredTensor, nearest_step
 from sinenerf.common.files import replacing
 
 IGNORED = (
@@ -117,7 +116,7 @@ def _quantise(name: str, values: np.ndarray, bits: float) -> StoredTensor:
     if values.ndim == 1 or "lora_magnitude_vector" in name:  # a convolution's magnitudes have sides of 1
         bits = VECTOR_BITS
     deviation, largest = float(np.sqrt(np.mean(values.astype(np.float64) ** 2))), float(np.abs(values).max())
-    step = max(deviation * math.sqrt(2 * math.pi * math.e) / 2**bits, largest / (LARGEST - 64))
+    step = max(deviation * GAUSSIAN_WIDTH / 2**bits, largest / (LARGEST - 64))
     if step > LARGEST_STEP:
         raise ValueError(
             f"{name}: holds values up to {largest:.3g}, too large to be rounded. Keep float32 with bits=32"

@@ -210,7 +210,7 @@ def _nothing(scene: str, results: "list[Result]", target: "Target", advice: str)
     name, value = target
     reached = 0 if name == "bytes" else len(reaching(results, value, name))
     if reached:  # else one of them would have been found
-        return f"{scene}: the size of the files is not known of the {reached} results that meet {name} {value:g}"
+        return f"{scene}: of the results that meet {name} {value:g}, {reached} in all, no file's size is known"
     return f"{scene}: nothing meets {name} {value:g}: {advice}"
 
 

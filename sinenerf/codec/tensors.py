@@ -1,5 +1,6 @@
 """The tensors of a .sine file, quantised or in float32, and how they relate to a module's parameters."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -8,6 +9,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+GAUSSIAN_WIDTH = math.sqrt(2 * math.pi * math.e)
+"""Numbers with a Gaussian distribution, whose standard deviation is t steps, take log2(t GAUSSIAN_WIDTH) bits each: a
+uniform distribution of this width has the differential entropy of the Gaussian of standard deviation 1."""
 SMALLEST_STEP, LARGEST_STEP = 2.0**-44, 2.0**19
 """Steps are bfloat16 numbers from the first to the second."""
 

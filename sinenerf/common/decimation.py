@@ -23,10 +23,11 @@ def check_faces(faces: int | None) -> None:
 
 
 def decimated(mesh: "trimesh.Trimesh", faces: int) -> "trimesh.Trimesh":
-    """A mesh of at most about `faces` faces, each vertex in the colour of the nearest one of the original.
+    """A mesh of at most `faces` faces where so many edges can collapse, each vertex in the colour of the nearest one of
+    the original.
 
     The original is returned where it has no more. Edges collapse where the planes of the faces around them are left
-    least; where no edge can collapse any more, more faces stay.
+    least.
 
     Raises:
         ValueError: `faces` is below 4.

@@ -22,7 +22,9 @@ from threadpoolctl import ThreadpoolController
 config.THREADING_LAYER_PRIORITY = ["omp", "workqueue", "tbb"]
 
 COMPILED: dict[str, Any] = {"fastmath": True, "nogil": True, "error_model": "numpy", "cache": True}
-"""Options of numba's `njit` for all kernels."""
+"""Options of numba's `njit` for kernels."""
+KEEPS_NAN: dict[str, Any] = COMPILED | {"fastmath": {"contract", "reassoc", "nsz", "arcp"}}
+"""`COMPILED` without the licence to assume that no value is NaN: it must reach the loss, so that training stops."""
 COLUMNS = 192
 """Number of columns that a tile's width divides, whatever the processor."""
 ROWS = 4

@@ -3,10 +3,14 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from jaxtyping import Integer, Shaped, UInt8, UInt32
 
 if TYPE_CHECKING:
     import trimesh
 
+Attributes = dict[str, Shaped[np.ndarray, "n _"]]
+"""POSITION, NORMAL (3 values) and TEXCOORD_0 (2 values) are float32, COLOR_0 (4 values) is uint8."""
+Faces = Integer[np.ndarray, "m 3"]
 POSITION_BITS, NORMAL_BITS, UV_BITS = 14, 8, 14
 """Of Draco's quantisation: a position is at most a 2^15th of the mesh's longest side off."""
 
@@ -17,18 +21,13 @@ class DracoMesh(NamedTuple):
     data: bytes
     numbers: dict[str, int]
     """The stream's own number of each attribute."""
-    decoded: dict[str, np.ndarray]
+    decoded: Attributes
     """Attributes as they are decoded: Draco chooses the order of the vertices, and merges equal ones."""
     faces: int
 
 
-def draco_mesh(attributes: dict[str, np.ndarray], faces: np.ndarray) -> DracoMesh:
-    """Compress a mesh for glTF.
-
-    Args:
-        attributes: POSITION (n, 3), and any of NORMAL (n, 3), TEXCOORD_0 (n, 2), all float32, and COLOR_0 (n, 4) uint8.
-        faces: (m, 3).
-    """
+def draco_mesh(attributes: Attributes, faces: Faces) -> DracoMesh:
+    """Compress a mesh for glTF. Of its attributes, POSITION must be there."""
     import DracoPy
 
     normals, uv = (attributes.get(name) for name in ("NORMAL", "TEXCOORD_0"))
@@ -74,12 +73,20 @@ def undraco(data: bytes) -> "trimesh.Trimesh":
     return trimesh.Trimesh(decoded.points, decoded.faces, process=False)
 
 
-def in_cache_order(faces: np.ndarray, vertices: int) -> tuple[np.ndarray, np.ndarray]:
-    """(faces (m, 3) that refer to each vertex soon after its neighbours, the old index of each new vertex)."""
+def in_cache_order(
+    faces: Faces, vertices: int, strips: bool = False
+) -> tuple[UInt32[np.ndarray, "m 3"], UInt32[np.ndarray, " used"]]:
+    """(faces that refer to each vertex soon after its neighbours, old index of each vertex in the order of first use).
+
+    Args:
+        vertices: their number.
+        strips: where it can, a face shares an edge with the one before, which the codec of indices makes less of.
+    """
     import meshoptimizer
 
     indices, ordered = np.ascontiguousarray(faces, np.uint32).ravel(), np.empty(faces.size, np.uint32)
-    meshoptimizer.optimize_vertex_cache(ordered, indices, faces.size, vertices)
+    order = meshoptimizer.optimize_vertex_cache_strip if strips else meshoptimizer.optimize_vertex_cache
+    order(ordered, indices, faces.size, vertices)
     used, first = np.unique(ordered, return_index=True)
     old = used[np.argsort(first)]
     new = np.empty(vertices, np.uint32)
@@ -87,16 +94,16 @@ def in_cache_order(faces: np.ndarray, vertices: int) -> tuple[np.ndarray, np.nda
     return new[ordered].reshape(-1, 3), old
 
 
-def meshopt_vertices(rows: np.ndarray) -> bytes:
-    """An attribute (n, stride) of bytes, its stride a multiple of 4, in version 0 of the codec, which glTF takes."""
+def meshopt_vertices(rows: UInt8[np.ndarray, "n stride"]) -> bytes:
+    """An attribute as bytes, its stride a multiple of 4, in version 0 of the codec, which glTF takes."""
     import meshoptimizer
 
     meshoptimizer.encode_vertex_version(0)
     return bytes(meshoptimizer.encode_vertex_buffer(rows, len(rows), rows.shape[1]))
 
 
-def meshopt_indices(faces: np.ndarray, vertices: int) -> bytes:
-    """Triangles (m, 3), in version 1 of the codec, which glTF takes."""
+def meshopt_indices(faces: UInt32[np.ndarray, "m 3"], vertices: int) -> bytes:
+    """Triangles in version 1 of the codec, which glTF takes."""
     import meshoptimizer
 
     meshoptimizer.encode_index_version(1)

@@ -9,14 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, prange
 
-from sinenerf.common.matrix_kernels import COLUMNS, COMPILED, add_outer, multiply_add
+from sinenerf.common.matrix_kernels import COLUMNS, COMPILED, KEEPS_NAN, add_outer, multiply_add
 
 NEGLIGIBLE = np.float32(-36)
 """log2 of activations that are replaced by 0. Where neurons are far from their peaks, products of such activations and
 their slopes leave the range of normal floats, with which an Intel processor takes up to twenty times as long."""
-
-KEEPS_NAN = COMPILED | {"fastmath": {"reassoc", "contract", "arcp", "nsz"}}
-"""`COMPILED` without the licence to assume that no value is NaN: the loss of a network that has one has to show it."""
 
 
 class Matrices(NamedTuple):
@@ -158,14 +155,13 @@ def _loss(logits, labels, weight, squared):
     total, slope = np.float32(0), np.zeros(len(logits), np.float32)
     for p in range(len(labels)):
         x, y = logits[p], labels[p]
+        small = math.exp(-abs(x))  # of -|x|: fast mathematics may assume that nothing is infinite
+        occupancy = (np.float32(1) if x > 0 else small) / (np.float32(1) + small)
         if squared:
-            small = math.exp(-abs(x))  # of -|x|: an infinite exponential would make the error inf / inf once reordered
-            occupancy = (np.float32(1) if x > 0 else small) / (np.float32(1) + small)
             error = occupancy - y
             total += error * error
             slope[p] = weight * 2 * error * occupancy * (1 - occupancy)
         else:
-            occupancy = np.float32(1) / (np.float32(1) + math.exp(-x))
-            total += max(x, np.float32(0)) - x * y + math.log1p(math.exp(-abs(x)))
+            total += max(x, np.float32(0)) - x * y + math.log1p(small)
             slope[p] = weight * (occupancy - y)
     return total, slope

@@ -5,16 +5,13 @@ the gradients, a row of words (see `word_kernels`) for each point: its encoded p
 Blocks are whole rays.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit, prange
 
-from sinenerf.common.matrix_kernels import COMPILED
+from sinenerf.common.matrix_kernels import COMPILED, KEEPS_NAN
 from sinenerf.common.word_kernels import COLUMNS, multiply_words, pair_rows, round_block
-
-KEEPS_NAN: dict[str, Any] = {**COMPILED, "fastmath": {"contract", "reassoc", "nsz", "arcp"}}
-"""Options of kernels through which NaN must pass, so that training stops."""
 
 
 class Shape(NamedTuple):

@@ -134,4 +134,4 @@ def _check_number(name: str, kind: Any, bounds: Mapping[str, Any], value: Any) -
         check_positive(name, value)
     at_least = bounds.get("at_least")
     if at_least is not None and not at_least <= value < math.inf:
-        raise ValueError(f"{name} is {value}: it must be {at_least} or more")
+        raise ValueError(f"{name} is {value}: it must be {at_least} or more{'' if kind is int else ', and finite'}")

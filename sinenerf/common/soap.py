@@ -37,7 +37,7 @@ class Soap(torch.optim.Optimizer):
         lr: float,
         betas: tuple[float, float],
         shampoo_beta: float,
-        frequency: int = 10,
+        frequency: int,
     ) -> None:
         defaults = {"lr": lr, "betas": betas, "shampoo_beta": shampoo_beta, "frequency": frequency}
         super().__init__(parameters, defaults)

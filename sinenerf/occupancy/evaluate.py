@@ -28,6 +28,8 @@ from sinenerf.occupancy.surface_grid import LevelError
 if TYPE_CHECKING:
     import trimesh
 
+POINTS, RESOLUTION = 1_000_000, 256
+"""Uniform points of the cube for the IoU, and cells per side of the surface for the other measures."""
 NEAR = 0.02
 """Standard deviation per axis, in cube units, of the offset of points near the surface."""
 SURFACE_POINTS = 100_000
@@ -135,7 +137,7 @@ class Truth:
         self,
         mesh: "trimesh.Trimesh",
         placement: Placement,
-        points: int = 1_000_000,
+        points: int = POINTS,
         seed: int = 0,
         thickness: float | None = None,
     ) -> None:
@@ -180,7 +182,7 @@ class Truth:
         )
 
 
-def surface_of(field: OccupancyField, resolution: int = 256) -> "trimesh.Trimesh | None":
+def surface_of(field: OccupancyField, resolution: int = RESOLUTION) -> "trimesh.Trimesh | None":
     """The field's surface for the surface measures; None if the field has none, or is noise."""
     try:
         return field.mesh(resolution)
@@ -192,8 +194,8 @@ def evaluate(
     field: OccupancyField,
     size: int,
     truth: "trimesh.Trimesh",
-    points: int = 1_000_000,
-    resolution: int = 256,
+    points: int = POINTS,
+    resolution: int = RESOLUTION,
     seed: int = 0,
     thickness: float | None = None,
 ) -> Evaluation:

@@ -16,13 +16,13 @@ from sinenerf.common.axes import UpChoice
 from sinenerf.common.checks import check_choice
 from sinenerf.common.files import check_not_an_input, check_output
 from sinenerf.common.hardware import best_device
+from sinenerf.common.progress import TaskProgress
 from sinenerf.occupancy.config import FitConfig, OccupancyConfig
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.header import check_writable, overhead
 from sinenerf.occupancy.mesh_input import MeshReport, prepare_mesh, read_mesh
 from sinenerf.occupancy.mirror import Mirror
 from sinenerf.occupancy.mirror_trial import folding_pays
-from sinenerf.occupancy.progress_bar import ProgressBar
 from sinenerf.occupancy.shell import Shell, thickness_of
 from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import LARGEST_AMBIGUOUS_FRACTION, Placement, Solid
@@ -55,7 +55,7 @@ def fit_mesh(
     Args:
         mesh: a mesh; a scene, whose geometries are merged; or the path of a PLY, OBJ, STL, GLB or OFF file.
         output: the file to write, as in `fit`.
-        progress: show a description of the mesh and a progress bar.
+        progress: show a description of the mesh, and how far the fit is: by a bar, or by lines without a terminal.
         thickness: fit a shell around an open sheet: its thickness in the mesh's unit, or '2%' of its longest side.
         strict: refuse a mesh that is not a solid, of which more than a tenth of the points near the surface are
             ambiguous, instead of warning.
@@ -113,7 +113,7 @@ def fit(
 
     Args:
         output: the file to write. A checkpoint is kept beside it during training; the same call resumes from it.
-        progress: show the report and a bar with the remaining time and the IoU on held-out points.
+        progress: show the report, and how far the fit is, with the remaining time and the IoU on held-out points.
         history: extended by {step, seconds, loss, iou} of each evaluation on the held-out points, including those
             before an interruption.
         start: a field whose parameters and placement training starts from.
@@ -139,7 +139,7 @@ def fit(
     placement = Placement.of(mesh) if solid is None else solid.placement
     field = _initial_field(placement, architecture, config, start)  # refuses impossible settings before any work
     solid = Solid(mesh, field.placement) if solid is None else solid
-    bar = ProgressBar(progress)
+    bar = TaskProgress("Fitting", progress)
     _describe(solid, report, bar, strict)
     if guess is not None:
         bar.say(str(guess))
@@ -169,7 +169,7 @@ def fit(
     return field
 
 
-def _folded(solid: Solid, field: OccupancyField, config: FitConfig, bar: ProgressBar) -> Placement:
+def _folded(solid: Solid, field: OccupancyField, config: FitConfig, bar: TaskProgress) -> Placement:
     """The solid's placement with a plane of symmetry, if the field is to have one."""
     seconds, steps = config.budget()
     if config.mirror == "auto" and (steps < SEARCHED_STEPS or seconds < SEARCHED_SECONDS):
@@ -185,7 +185,7 @@ def _folded(solid: Solid, field: OccupancyField, config: FitConfig, bar: Progres
     return replace(solid.placement, mirror=mirror)
 
 
-def _describe(solid: Solid, report: MeshReport | None, bar: ProgressBar, strict: bool) -> None:
+def _describe(solid: Solid, report: MeshReport | None, bar: TaskProgress, strict: bool) -> None:
     """Show the report on a mesh, and warn where it is not a solid.
 
     Raises:

@@ -27,6 +27,7 @@ MIRROR = 1 << 3
 PIECES = 5
 """The first of the bits of the extras byte, up to the last, for the number of pieces."""
 MOST_PIECES = 0b111
+"""Pieces that a file can ask for."""
 SCALE = struct.Struct("<H")
 LONGEST_CENTRE = 7
 """Bytes of the longest number in the centre: 2^42 scales from the origin."""

@@ -42,16 +42,17 @@ def load_meshes(path: Path) -> list["trimesh.Trimesh"]:
     import trimesh
 
     data = path.read_bytes()
-    kind = "ply" if data[:4] in (b"ply\n", b"ply\r") else "glb" if data[:4] == b"glTF" else path.suffix.lower()[1:]
+    text = data.removeprefix(codecs.BOM_UTF8)
+    kind = "ply" if text[:4] in (b"ply\n", b"ply\r") else "glb" if data[:4] == b"glTF" else path.suffix.lower()[1:]
     if kind == "ply":
-        return _read_ply(data)
+        return _read_ply(text)
     if kind == "off":
-        return [_read_off(data.decode("utf-8-sig", "replace"))]
+        return [_read_off(text.decode("utf-8", "replace"))]
     if kind in ("stl", "glb"):
-        whole = _whole_stl(data) if kind == "stl" else _whole_glb(data)
+        whole = _whole_stl(text if _is_text(text) else data) if kind == "stl" else _whole_glb(data)
         return meshes_of(trimesh.load_scene(io.BytesIO(whole), file_type=kind, process=False))
     if kind == "obj":
-        plain = io.BytesIO(_plain_obj(data))
+        plain = io.BytesIO(_plain_obj(text))
         return meshes_of(trimesh.load_scene(plain, file_type="obj", process=False, skip_materials=True))
     return meshes_of(trimesh.load_scene(path, process=False))
 
@@ -66,7 +67,7 @@ def meshes_of(scene: "trimesh.Scene") -> list["trimesh.Trimesh"]:
 
 def _whole_stl(data: bytes) -> bytes:
     """The bytes of an STL file as trimesh reads them: with the count of its triangles, and nothing after them."""
-    if data.lstrip()[:5].lower() == b"solid" and _is_text(data):
+    if _is_text(data):
         text = data.lower()
         if text.count(b"endfacet") < len(re.findall(rb"(?<!d)facet\s+normal", text)) or b"endsolid" not in text:
             done = text.count(b"endfacet")
@@ -84,14 +85,16 @@ def _whole_stl(data: bytes) -> bytes:
 
 
 def _is_text(data: bytes) -> bool:
-    """Whether an STL file that starts with 'solid' is text; some binary ones start like this, too."""
+    """Whether an STL file is text; some binary ones start with 'solid', too."""
+    if data.lstrip()[:5].lower() != b"solid":
+        return False
     return b"\0" not in data[:STL_HEADER] and (b"facet" in data[:1024].lower() or b"endsolid" in data[:1024].lower())
 
 
 def _plain_obj(data: bytes) -> bytes:
-    """The text of an OBJ file without a byte order mark, with spaces for tabs, and with indices from the start of the
-    file for those that count back from the last vertex so far: trimesh counts them from the last vertex of the file."""
-    data = data.removeprefix(codecs.BOM_UTF8).replace(b"\t", b" ")
+    """The text of an OBJ file with spaces for tabs, and with indices from the start of the file for those that count
+    back from the last vertex so far: trimesh counts them from the last vertex of the file."""
+    data = data.replace(b"\t", b" ")
     if not re.search(rb"^ *f.*[ ]-\d", data, re.MULTILINE):
         return data
     lines, vertices = [], 0

@@ -20,10 +20,10 @@ import torch.nn.functional as F
 from scipy.special import xlogy
 
 from sinenerf.common.console import Stop
+from sinenerf.common.progress import TaskProgress
 from sinenerf.occupancy.config import FitConfig
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.mirror import Mirror
-from sinenerf.occupancy.progress_bar import ProgressBar
 from sinenerf.occupancy.sampling import SurfaceSampler, soft_labels
 from sinenerf.occupancy.solid import Solid
 from sinenerf.occupancy.training import Training
@@ -39,7 +39,7 @@ AFFORDED = 1 / 3
 
 
 def folding_pays(
-    field: OccupancyField, solid: Solid, config: FitConfig, mirror: Mirror, size: int, bar: ProgressBar
+    field: OccupancyField, solid: Solid, config: FitConfig, mirror: Mirror, size: int, bar: TaskProgress
 ) -> bool:
     """Whether a field of `size` bytes, here untrained, describes a solid better if it is folded.
 
@@ -51,7 +51,7 @@ def folding_pays(
     cost = folding_cost(solid, mirror, points.double().numpy())
     trial = copy.deepcopy(field)
     short = replace(config, steps=STEPS, minutes=None, bits=32, bytes=None, sampler="surface", loss="cross-entropy")
-    training = Training(trial, solid, short, ProgressBar(bar.shown))  # a bar of its own, which never starts
+    training = Training(trial, solid, short, TaskProgress("Trial", bar.show))  # which never starts
     for _ in training.run(Stop()):
         pass
     with torch.no_grad():

@@ -2,18 +2,17 @@
 
 A field of a kilobyte has dozens of specks, far from the solid. They hardly count in a volume, but dominate the distance
 between two surfaces. After a fit, the number of largest pieces is sought with which the surface lies nearest to the
-mesh; the file keeps it, and whoever extracts the surface leaves out the others.
+mesh; the file keeps it, and whoever extracts the surface leaves out the others that are small.
 """
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
+from sinenerf.occupancy.header import MOST_PIECES
 from sinenerf.occupancy.solid import Solid
 
 Vertices = Float[np.ndarray, "v 3"]
 Faces = Int[np.ndarray, "f 3"]
-MOST = 7
-"""Pieces that a file can ask for."""
 SAMPLES = 20_000
 """Points of the mesh for the distance."""
 SPECK = 0.1
@@ -40,23 +39,36 @@ def largest_pieces(
     vertices: Vertices, faces: Faces, count: int
 ) -> tuple[Float[np.ndarray, "kept 3"], Int[np.ndarray, "of_kept 3"]]:
     """The vertices and faces of the `count` pieces with the most faces."""
-    kept = faces[pieces_of(faces, len(vertices))[0] < count]
-    used, index = np.unique(kept, return_inverse=True)
-    return vertices[used], index.reshape(-1, 3)
+    return _kept(vertices, faces, pieces_of(faces, len(vertices))[0] < count)
 
 
 def without_specks(
     vertices: Vertices, faces: Faces, count: int
 ) -> tuple[Float[np.ndarray, "kept 3"], Int[np.ndarray, "of_kept 3"]]:
     """The same of a surface that a file asks to have `count` pieces: with all that are no specks, if these are more."""
-    sizes = np.bincount(pieces_of(faces, len(vertices))[0])
-    return largest_pieces(vertices, faces, max(count, int((sizes >= SPECK * sizes[0]).sum())))
+    piece, _ = pieces_of(faces, len(vertices))
+    return _kept(vertices, faces, piece < max(count, _no_specks(piece)))
+
+
+def _kept(
+    vertices: Vertices, faces: Faces, which: Bool[np.ndarray, " f"]
+) -> tuple[Float[np.ndarray, "kept 3"], Int[np.ndarray, "of_kept 3"]]:
+    """Some of the faces, and their vertices."""
+    used, index = np.unique(faces[which], return_inverse=True)
+    return vertices[used], index.reshape(-1, 3)
+
+
+def _no_specks(piece: Int[np.ndarray, " f"]) -> int:
+    """The number of pieces that are no specks, from the piece of each face: no reader leaves these out."""
+    sizes = np.bincount(piece)
+    return int((sizes >= SPECK * sizes[0]).sum())
 
 
 def best_count(vertices: Vertices, faces: Faces, solid: Solid) -> int:
     """Of how many of its largest pieces a surface in the cube should consist, to be nearest to the solid's; 0 for all.
 
-    If the surface and the mesh are one piece each, that is 1: finer cells would show specks that these cells miss.
+    If the surface and the mesh are one piece each, that is 1: finer cells would show specks that these cells miss. Only
+    surfaces that `without_specks` gives are compared.
 
     The distance is the mean of that from points of the solid's surface to the centres of the pieces' faces and of that
     from these centres to the solid's surface: Chamfer-L1, but for the size of the faces.
@@ -69,10 +81,13 @@ def best_count(vertices: Vertices, faces: Faces, solid: Solid) -> int:
     centres = vertices[faces].mean(1)
     away = solid.distance(centres)
     points = solid.near_surface(SAMPLES, 0.0, np.random.default_rng(0))
-    nearest, distances = np.full(len(points), np.inf), []
-    for last in range(min(MOST, count - 1)):
-        nearest = np.minimum(nearest, cKDTree(centres[piece == last]).query(points)[0])
-        distances.append((nearest.mean() + away[piece <= last].mean()) / 2)
-    of_all = (cKDTree(centres).query(points)[0].mean() + away.mean()) / 2
-    best = int(np.argmin(distances))
-    return best + 1 if of_all - distances[best] > GAIN * away.mean() else 0
+
+    def distance(kept: int) -> float:
+        nearest, _ = cKDTree(centres[piece < kept]).query(points)
+        return (nearest.mean() + away[piece < kept].mean()) / 2
+
+    fewest = _no_specks(piece)
+    counts = [*range(fewest, min(max(fewest, MOST_PIECES), count) + 1), count]
+    distances = {kept: distance(kept) for kept in counts}
+    best = min(distances, key=distances.__getitem__)
+    return min(best, MOST_PIECES) if distances[count] - distances[best] > GAIN * away.mean() else 0

@@ -15,13 +15,11 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from sinenerf.common.axes import Up
-from sinenerf.occupancy.mirror import Mirror
+from sinenerf.occupancy.mirror import Mirror, Points
 
 if TYPE_CHECKING:
     import igl
     import trimesh
-
-Points = Float[np.ndarray, "n 3"]
 
 HALF_EXTENT = 0.95
 """Half of the shape's longest side in the cube [-1, 1]^3. The margin lets every surface close."""

@@ -8,7 +8,8 @@ whole grid.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,18 +27,8 @@ MIN_OFFSET = 1e-3
 
 
 @dataclass(frozen=True)
-class Extraction:
-    """A mesh and the number of evaluations that it took."""
-
-    mesh: "trimesh.Trimesh"
-    """In the coordinates of the mesh that the field was fitted to."""
-    evaluations: int
-    """Points at which the field was evaluated."""
-
-
-@dataclass(frozen=True)
 class Surface:
-    """A mesh as bare arrays, for a viewer's first picture, which should not wait for the import of trimesh."""
+    """The surface of a field."""
 
     vertices: Float[np.ndarray, "v 3"]
     """In the coordinates of the mesh that the field was fitted to."""
@@ -45,16 +36,24 @@ class Surface:
     evaluations: int
     """Points at which the field was evaluated."""
 
+    @cached_property
+    def mesh(self) -> "trimesh.Trimesh":
+        """The same, as a mesh."""
+        import trimesh
+
+        return trimesh.Trimesh(self.vertices, self.faces, process=False)
+
 
 def extract_surface(
     logits: Logits, placement: Placement, resolution: int = 512, level: float = 0.5, largest_component: bool = False
-) -> Extraction:
-    """The closed surface at a level of the occupancy. Solid parts that reach the cube's wall are capped there.
+) -> Surface:
+    """The closed surface at a level of the occupancy, without specks if the placement counts its pieces. Solid parts
+    that reach the cube's wall are capped there.
 
     Args:
         logits: logits of the occupancy, such as `OccupancyField.logits`; fast if the field caches its weights, as those
             from `load` and `fit` do.
-        placement: placement of the cube, in the coordinates of the mesh to return.
+        placement: placement of the cube, in the coordinates of the surface to return.
         resolution: cells per side of the cube.
         level: occupancy between 0 and 1.
         largest_component: keep only the connected piece with the most faces, whatever the placement says of pieces.
@@ -63,22 +62,6 @@ def extract_surface(
         LevelError: (a ValueError) the field does not reach the level, is nowhere below it, is NaN or noise; or the
             level is not between 0 and 1.
         ValueError: the resolution is less than 2.
-    """
-    import trimesh
-
-    placement = replace(placement, pieces=0) if largest_component else placement
-    surface = find_surface(logits, placement, resolution, level)
-    vertices, faces = surface.vertices, surface.faces
-    if largest_component:
-        vertices, faces = largest_pieces(vertices, faces, 1)
-    return Extraction(trimesh.Trimesh(vertices, faces, process=False), surface.evaluations)
-
-
-def find_surface(logits: Logits, placement: Placement, resolution: int, level: float = 0.5) -> Surface:
-    """The surface of `extract_surface` as bare arrays: without specks, if the placement counts its pieces.
-
-    Raises:
-        LevelError, ValueError: as `extract_surface`.
     """
     import igl
 
@@ -94,6 +77,8 @@ def find_surface(logits: Logits, placement: Placement, resolution: int, level: f
     # libigl takes values below the level as inside
     surface, faces, _ = igl.marching_cubes(-values.astype(np.float64), vertices, index.reshape(-1, 8), 0.0)
     faces = faces.astype(np.int64)
-    if placement.pieces:
+    if largest_component:
+        surface, faces = largest_pieces(surface, faces, 1)
+    elif placement.pieces:
         surface, faces = without_specks(surface, faces, placement.pieces)
     return Surface(placement.from_cube(surface), faces, grid.evaluations)

@@ -14,6 +14,7 @@ from sinenerf.codec.tensors import load_tensors
 from sinenerf.common import checkpoint
 from sinenerf.common.console import Stop, interruptible
 from sinenerf.common.optimization import make_optimizer
+from sinenerf.common.progress import TaskProgress
 from sinenerf.common.training_clock import training_time
 from sinenerf.factored import keep_weights, linear_layers
 from sinenerf.occupancy.config import FitConfig
@@ -22,11 +23,10 @@ from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.header import header_of
 from sinenerf.occupancy.loss import FusedLoss, make_loss
 from sinenerf.occupancy.pieces import best_count
-from sinenerf.occupancy.progress_bar import ProgressBar
 from sinenerf.occupancy.sampling import HELD_OUT, SurfaceSampler, held_out, make_sampler
 from sinenerf.occupancy.schedule import Plateau, Schedule
 from sinenerf.occupancy.solid import Solid
-from sinenerf.occupancy.surface import find_surface
+from sinenerf.occupancy.surface import extract_surface
 from sinenerf.occupancy.surface_grid import LevelError
 from sinenerf.rounding.by_curvature import CurvatureRounding
 from sinenerf.rounding.curvature import Deviation
@@ -43,7 +43,7 @@ most SCORE_SHARE of the time. Those of a network of 100,000 bytes take 0.5 to 1 
 class Training:
     """State of a fit: network, optimiser, step and elapsed seconds."""
 
-    def __init__(self, field: OccupancyField, solid: Solid, config: FitConfig, bar: ProgressBar) -> None:
+    def __init__(self, field: OccupancyField, solid: Solid, config: FitConfig, bar: TaskProgress) -> None:
         self.field, self.solid, self.config, self.bar = field, solid, config, bar
         self.device = next(field.parameters()).device
         self.step, self.seconds, self.saved_at, self.iou = 0, 0.0, 0.0, 0.0
@@ -52,7 +52,7 @@ class Training:
         self.history: list[dict[str, float]] = []
         self.fingerprint = ""
         self.output_existed = False  # before this training began
-        self.sampler = make_sampler(config, solid, bar.shown)
+        self.sampler = make_sampler(config, solid, bar.show)
         self.gradients = make_loss(field.network, config.loss, config.precision)
         compiled = isinstance(self.gradients, FusedLoss)
         self.optimizer = make_optimizer(config.optimizer, field.parameters(), config.learning_rate, compiled)
@@ -62,13 +62,11 @@ class Training:
         self.schedule = Schedule(config, self._plateau(solid) if config.open_ended else None)
 
     def _plateau(self, solid: Solid) -> Plateau:
-        if self.config.sampler == "surface":
-            config = self.config
-            watched = SurfaceSampler(solid, config.seed + 1, WATCHED, config.near, config.distance).batch(0, WATCHED)
-        else:
-            uniform, inside = self.held_out
-            watched = torch.from_numpy(uniform).float(), torch.from_numpy(inside).float()[:, None]
-        points, labels = watched
+        config, (uniform, inside) = self.config, self.held_out
+        points, labels = torch.from_numpy(uniform).float(), torch.from_numpy(inside).float()[:, None]
+        if config.sampler == "surface":
+            sampler = SurfaceSampler(solid, config.seed + 1, WATCHED, config.near, config.distance)
+            points, labels = sampler.batch(0, WATCHED)
         return Plateau(self.field.network, (self.field.fold(points), labels), self.config.loss)
 
     @property
@@ -129,8 +127,10 @@ class Training:
                 due = self.seconds + max(SCORE_EVERY, (training_time(self.config.clock) - now) / SCORE_SHARE)
                 yield
                 before = training_time(self.config.clock)
-            left = self.schedule.time_left(self.step, self.seconds)
-            self.bar.update(self.done_fraction, left, self.step, self.iou)
+            self._show(self.done_fraction, self.schedule.time_left(self.step, self.seconds))
+
+    def _show(self, done: float, left: str) -> None:
+        self.bar.update(done, f"step {self.step:,}" + (f", IoU {self.iou:.4f}" if self.iou else ""), left)
 
     def _train_step(self) -> float | Tensor:
         rate = self.learning_rate()
@@ -195,7 +195,7 @@ class Training:
     def _round(self, rounding: CurvatureRounding) -> None:
         begin = training_time(self.config.clock)
         for done in rounding.run():
-            self.bar.update(done, "rounding", self.step, self.iou)
+            self._show(done, "rounding")
         self.rounding_seconds = training_time(self.config.clock) - begin
         self.field.coded = load_tensors(self.field.network, rounding.tensors())
 
@@ -203,7 +203,7 @@ class Training:
         """Of how many of its largest pieces the field's surface should consist."""
         whole = replace(self.field.placement, pieces=0)
         try:
-            surface = find_surface(self.field.logits, whole, PIECES_RESOLUTION)
+            surface = extract_surface(self.field.logits, whole, PIECES_RESOLUTION)
         except LevelError:
             self.bar.warn("the field has no surface: give it more --minutes or --bytes, or fit a shell: --thickness")
             return 0

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sinenerf.codec.container import SUFFIX
 from sinenerf.common import checkpoint
@@ -15,6 +13,7 @@ from sinenerf.common.checks import file_size, training_budget
 from sinenerf.common.console import say
 from sinenerf.common.files import check_output
 from sinenerf.common.optimization import warm_cosine
+from sinenerf.common.progress import TaskProgress
 from sinenerf.plugin.budgeted_training import BudgetedTraining
 from sinenerf.plugin.edge import seed_generators
 from sinenerf.plugin.runs import field_of, open_run
@@ -140,9 +139,7 @@ class FineTuning(BudgetedTraining):
     def __post_init__(self) -> None:
         self.quantiser: LearnedStepRounding = self.pipeline.model.quantiser
         self.optimizer = torch.optim.Adam(self.quantiser.parameter_groups(), lr=LEARNING_RATE, eps=1e-8)
-        columns = (TextColumn("Rounding"), BarColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-        self.progress = Progress(*columns, console=Console(stderr=True))
-        self.bar = self.progress.add_task("", total=1.0)
+        self.progress = TaskProgress("Rounding", show=True)
 
     def run(self) -> bool:
         self.pipeline.train()
@@ -164,7 +161,7 @@ class FineTuning(BudgetedTraining):
 
     def _report(self, before: float) -> None:
         size = (self.quantiser.last_rate - self.quantiser.order_saving) / 8
-        self.progress.update(self.bar, completed=self.done_fraction, description=f"{size:,.0f} bytes of parameters")
+        self.progress.update(self.done_fraction, f"{size:,.0f} bytes of parameters")
 
     def _state(self) -> dict[str, Any]:
         return {

@@ -17,7 +17,7 @@ class SceneTraining(TimedTraining):
     progress: TaskProgress = field(init=False)
 
     def run(self) -> bool:
-        with TaskProgress("training", self.show) as self.progress:
+        with TaskProgress("Training", self.show, transient=True) as self.progress:
             ended = super().run()
         if ended and self.checkpoint is not None:
             self._save(self.checkpoint)

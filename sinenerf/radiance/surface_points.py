@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from rich.console import Console
-from rich.progress import Progress
 from torch import Tensor
 
+from sinenerf.common.progress import track
 from sinenerf.radiance.cameras import Camera, Capture
 from sinenerf.radiance.field import RadianceField
 from sinenerf.radiance.lens_distortion import UNDISTORTED
@@ -85,19 +84,18 @@ def sample_surface(
     assert field.capture is not None
     views = views or sampling_views(field.capture, isinstance(field.warp, NDC))
     views = [replace(view, distortion=UNDISTORTED) for view in views]
-    with Progress(console=Console(stderr=True), disable=not progress, transient=True) as bar:
-        pilot = [view.resized(PILOT / max(view.width, view.height)) for view in views]
-        few = len(_sampled(field, pilot, bar).positions)
-        if few == 0:
-            raise ValueError("the views see nothing but the background: there is no surface to sample")
-        factor = math.sqrt(count / few)
-        return _sampled(field, [view.resized(factor) for view in pilot], bar)
+    pilot = [view.resized(PILOT / max(view.width, view.height)) for view in views]
+    few = len(_sampled(field, pilot, progress).positions)
+    if few == 0:
+        raise ValueError("the views see nothing but the background: there is no surface to sample")
+    factor = math.sqrt(count / few)
+    return _sampled(field, [view.resized(factor) for view in pilot], progress)
 
 
-def _sampled(field: RadianceField, views: list[Camera], bar: Progress) -> SurfacePoints:
+def _sampled(field: RadianceField, views: list[Camera], progress: bool) -> SurfacePoints:
     none = np.zeros((0, 3))
     points = SurfacePoints(none, none, none, none, np.zeros(0))
-    for view in bar.track(views, description="Sampling the surface"):
+    for view in track(views, "Sampling the surface", show=progress):
         outputs = {name: values.flatten(0, 1) for name, values in field.render(view, normals=True).items()}
         origins, directions = view.rays()
         positions = origins + directions * outputs["depth"]

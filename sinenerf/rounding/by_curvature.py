@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from sinenerf.codec.entropy import LARGEST
 from sinenerf.codec.neuron_symmetry import sort_neurons
-from sinenerf.codec.tensors import QuantisedTensor, nearest_step
+from sinenerf.codec.tensors import GAUSSIAN_WIDTH, QuantisedTensor, nearest_step
 from sinenerf.rounding.base import FileLength, Rounding
 from sinenerf.rounding.lattice_search import cholesky, closest_point, curvature_root, sorted_root
 
@@ -107,10 +107,9 @@ class CurvatureRounding(Rounding):
             logs += _log_steps(curvature_root(self.curvature(start, stop)[0]), sizes)
         self.log_steps = torch.tensor(logs, dtype=torch.float64)
         spread = self._values().square().mean().sqrt().log()
-        # a Gaussian with a standard deviation of t steps takes log2(t sqrt(2 pi e)) bits: a first guess, which the real
-        # length then corrects
-        gaussian = 0.5 * math.log(2 * math.pi * math.e)
-        self.log_steps += spread - self.log_steps.mean() + gaussian - math.log(2) * 8 * self.size / self.count
+        # a first guess, as for Gaussian parameters, which the real length then corrects
+        bits = 8 * self.size / self.count
+        self.log_steps += spread - self.log_steps.mean() + math.log(GAUSSIAN_WIDTH) - math.log(2) * bits
         self._fit_steps(turns=8)
 
     def tensors(self) -> dict[str, QuantisedTensor]:

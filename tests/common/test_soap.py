@@ -51,7 +51,7 @@ def test_improved_bases_turn_towards_the_eigenvectors():
 
 def test_a_loaded_state_continues():
     straight, resumed = parameters(), parameters()
-    first, second = Soap(straight, 1e-2, **SETTINGS), Soap(resumed, 1e-2, **SETTINGS)
+    first, second = (Soap(values, 1e-2, frequency=10, **SETTINGS) for values in (straight, resumed))
     torch.manual_seed(1)
     descend(first, straight, 15)
     for a, b in zip(resumed, straight, strict=True):

@@ -28,7 +28,7 @@ def test_all_numbers_are_bounded():
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_the_decay_is_finite(value):
-    with pytest.raises(ValueError, match=f"^decay is {value}: it must be 0 or more"):
+    with pytest.raises(ValueError, match=f"^decay is {value}: it must be 0 or more, and finite$"):
         FitConfig(decay=value).check()
 
 

@@ -189,12 +189,13 @@ def test_what_cannot_be_fitted_is_refused_in_a_line(tmp_path, unchecked):
         fit_mesh(tmp_path / "nothing.ply", **{**QUICK, "steps": 0})
 
 
-def test_progress_is_shown_if_wanted(torus, capsys):
+def test_progress_is_shown_if_wanted(torus, capsys, monkeypatch):
+    monkeypatch.setattr("sinenerf.common.progress.EVERY", 0.0)  # a line for each step
     fit_mesh(torus, **QUICK)
     assert capsys.readouterr().err == ""
     fit_mesh(torus, progress=True, **QUICK)
     said = capsys.readouterr().err
-    assert "watertight" in said and "Fitting" in said and "IoU" in said
+    assert "watertight" in said and "sinenerf: fitting, step 1: " in said and "IoU" in said
 
 
 def test_fitting_leaves_the_callers_generator(torus):

@@ -5,11 +5,11 @@ import pytest
 import torch
 import trimesh
 
+from sinenerf.common.progress import TaskProgress
 from sinenerf.occupancy import sampling
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.mirror import Mirror
 from sinenerf.occupancy.mirror_trial import folding_cost, folding_pays
-from sinenerf.occupancy.progress_bar import ProgressBar
 from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import Placement, Solid
 from sinenerf.occupancy.training import Training
@@ -54,7 +54,7 @@ def test_the_trial_labels_the_points_of_the_training_itself(monkeypatch):
     monkeypatch.setattr(sampling.SurfaceSampler, "__init__", counted)
     monkeypatch.setattr("sinenerf.occupancy.mirror_trial.STEPS", 1)
     architecture, config = split_settings({"bytes": 1000, "pool": 9_000, "steps": 1})
-    solid, bar = a_torus(), ProgressBar(True)
+    solid, bar = a_torus(), TaskProgress("Fitting", True)
     field = OccupancyField(architecture, solid.placement)
     state = torch.get_rng_state()
     folding_pays(field, solid, config, PLANE, 1000, bar)
@@ -72,6 +72,6 @@ def test_it_pays_only_if_the_wart_is_small():
         torch.manual_seed(0)
         field = OccupancyField(architecture, solid.placement)
         before = {name: value.clone() for name, value in field.state_dict().items()}
-        paying.append(folding_pays(field, solid, config, PLANE, 1000, ProgressBar(False)))
+        paying.append(folding_pays(field, solid, config, PLANE, 1000, TaskProgress("Fitting", False)))
         assert all(torch.equal(value, before[name]) for name, value in field.state_dict().items())
     assert paying == [True, False]

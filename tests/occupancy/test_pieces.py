@@ -9,10 +9,13 @@ import trimesh
 
 from sinenerf.occupancy.pieces import best_count, largest_pieces, pieces_of
 from sinenerf.occupancy.solid import Placement, Solid
-from sinenerf.occupancy.surface import extract_surface, find_surface
+from sinenerf.occupancy.surface import extract_surface
 
 PLACEMENT = Placement((0.0, 0.0, 0.0), 1.0)
 BALLS = [((-0.5, 0.0, 0.0), 0.3), ((0.5, 0.1, 0.0), 0.2)]
+BALL, GHOST = ((-0.5, 0.0, 0.0), 0.3), ((0.7, 0.0, 0.0), 0.12)
+AROUND = [((x, y, 0.0), 0.06) for x, y in [(-0.9, 0), (-0.1, 0), (-0.5, 0.4), (-0.5, -0.4)]]
+NINE = [((x, y, 0.0), 0.2) for x in (-0.5, 0.0, 0.5) for y in (-0.5, 0.0, 0.5)]
 SPECKS = [((0.8, 0.8, 0.8), 0.05), ((-0.8, 0.7, -0.8), 0.06), ((0.0, -0.9, 0.0), 0.05)]
 
 
@@ -27,7 +30,7 @@ def balls(*parts):
 
 
 def surface(*parts):
-    found = find_surface(balls(*parts), PLACEMENT, 64)
+    found = extract_surface(balls(*parts), PLACEMENT, 64)
     return found.vertices, found.faces
 
 
@@ -62,7 +65,7 @@ def test_what_coarse_cells_tear_off_is_no_speck(cells):
         rod = 0.015 - torch.maximum(torch.hypot(points[:, 1] - 0.02, points[:, 2] - 0.01), abs(points[:, 0]) - 0.5)
         return torch.maximum(balls(*BALLS, SPECKS[0])(points), 50 * rod)
 
-    found = find_surface(logits, replace(PLACEMENT, pieces=1), cells)
+    found = extract_surface(logits, replace(PLACEMENT, pieces=1), cells)
     sides = found.vertices[:, 0] < -0.25, found.vertices[:, 0] > 0.35
     assert all(side.any() for side in sides) and found.vertices[:, 2].max() < 0.5
 
@@ -81,6 +84,8 @@ def test_the_largest_component_is_alone():
         (BALLS, BALLS + SPECKS, 2),
         (BALLS, BALLS, 0),
         (BALLS + SPECKS[:1], BALLS + SPECKS[:1], 0),  # the smallest belongs to the shape
+        ([BALL, *AROUND], [BALL, GHOST, *AROUND], 0),  # the ghost is too large to be left out, even alone
+        (NINE, NINE + SPECKS[::2], 7),  # of nine balls, none of which is left out
     ],
 )
 def test_what_is_not_of_the_shape_is_left_out(true, seen, count):
@@ -88,5 +93,5 @@ def test_what_is_not_of_the_shape_is_left_out(true, seen, count):
 
 
 def test_a_surface_that_is_asked_for_has_that_many_pieces():
-    found = find_surface(balls(*BALLS, *SPECKS), replace(PLACEMENT, pieces=2), 64)
+    found = extract_surface(balls(*BALLS, *SPECKS), replace(PLACEMENT, pieces=2), 64)
     assert pieces_of(found.faces, len(found.vertices))[1] == 2

@@ -11,13 +11,13 @@ import torch
 import trimesh
 
 from sinenerf.common import training_clock
+from sinenerf.common.progress import TaskProgress
 from sinenerf.occupancy.config import FitConfig, OccupancyConfig
 from sinenerf.occupancy.evaluate import iou, occupied
 from sinenerf.occupancy.field import OccupancyField
 from sinenerf.occupancy.fit import fit
 from sinenerf.occupancy.loss import make_loss
 from sinenerf.occupancy.mirror import Mirror
-from sinenerf.occupancy.progress_bar import ProgressBar
 from sinenerf.occupancy.sampling import SurfaceSampler
 from sinenerf.occupancy.sizing import split_settings
 from sinenerf.occupancy.solid import Placement, Solid
@@ -82,7 +82,7 @@ def test_the_matrices_of_hidden_layers_decay(layer, optimizer, decay, decaying, 
     settings = {"steps": 9, "layer": layer, "optimizer": optimizer, "decay": decay, "bits": 32}
     architecture, config = split_settings({**settings, **SMALL})
     solid = Solid(torus, Placement.of(torus))
-    training = Training(OccupancyField(architecture, solid.placement), solid, config, ProgressBar(False))
+    training = Training(OccupancyField(architecture, solid.placement), solid, config, TaskProgress("Fitting", False))
     monkeypatch.setattr(training.optimizer, "step", lambda: None)
     network, rate = training.field.network, training.learning_rate()
     before = {name: values.detach().clone() for name, values in network.named_parameters()}
@@ -228,7 +228,7 @@ def test_history_and_iou_are_those_of_the_whole_training_and_of_its_file(torus, 
 def test_a_thin_shape_that_is_missed_has_no_perfect_score(monkeypatch):
     rod, history = trimesh.creation.cylinder(radius=0.002, height=1), []
     monkeypatch.setattr("sinenerf.occupancy.training.occupied", lambda _, points: np.zeros(len(points), bool))
-    monkeypatch.setattr("sinenerf.occupancy.training.find_surface", lambda *_: (_ for _ in ()).throw(LevelError))
+    monkeypatch.setattr("sinenerf.occupancy.training.extract_surface", lambda *_: (_ for _ in ()).throw(LevelError))
     with pytest.warns(UserWarning, match="the field has no surface"):
         fit(rod, *split_settings({"steps": 1, "bits": 32, **SMALL}), history=history)
     assert history[-1]["iou"] == 0

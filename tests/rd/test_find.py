@@ -155,7 +155,7 @@ def test_results_of_an_unknown_size_are_not_called_bad(tmp_path):
     save_results(tmp_path, result(1, 0.9, bytes={"total": None}), result(2, 0.95, bytes={"total": None}))
     found = call_sinenerf("find", tmp_path, "--iou", 0.92)
     assert found.returncode == 1
-    assert found.stdout == "box: the size of the files is not known of the 1 results that meet iou 0.92\n"
+    assert found.stdout == "box: of the results that meet iou 0.92, 1 in all, no file's size is known\n"
 
 
 def test_find_does_not_run_what_it_could_not_compare(plan, data, tmp_path):

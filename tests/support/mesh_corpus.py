@@ -2,6 +2,7 @@
 warning, or refused by one line with the words that name the fault."""
 
 import struct
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -187,7 +188,13 @@ CASES = {
         ),
         UNIT,
     ),
-    "an OBJ with a byte order mark": Case(".obj", lambda: b"\xef\xbb\xbf" + obj_text(cube()), UNIT, "8 vertices"),
+    "an OBJ with a byte order mark": Case(".obj", lambda: BOM_UTF8 + obj_text(cube()), UNIT, "8 vertices"),
+    "an OFF with a byte order mark": Case(
+        ".off", lambda: BOM_UTF8 + off_text(*prism(6)), report="20 faces; watertight"
+    ),
+    "a text STL with a byte order mark": Case(".stl", lambda: BOM_UTF8 + text_of(ball(), "stl_ascii").encode(), BALL),
+    "a text PLY with a byte order mark": Case(".ply", lambda: BOM_UTF8 + text_of(ball(), "ply"), BALL),
+    "a binary STL whose header starts with one": Case(".stl", lambda: BOM_UTF8 + binary_stl(ball())[3:], BALL),
     # after reports in public trackers
     "indices that count back between parts": Case(  # mikedh/trimesh#2364
         ".obj", lambda: obj_text(box(*LEFT), box(*FAR), relative=True), boxes(LEFT, FAR), "24 faces; watertight"

@@ -11,7 +11,7 @@ from sinenerf.common.decimation import FEWEST
 from sinenerf.common.files import replacing
 from sinenerf.common.mesh_compression import draco, undraco
 from sinenerf.rd.programs.meshopt import meshopt, unmeshopt
-from sinenerf.rd.programs.occupancy import load_truth, measure, save_picture, split_evaluation
+from sinenerf.rd.programs.shapes import load_truth, measure, save_mesh_picture, split_evaluation
 from sinenerf.rd.results import Measurement, Settings
 
 if TYPE_CHECKING:
@@ -119,5 +119,5 @@ class DecimatedMeshProgram:
         begin = time.process_time()
         decoded = self.codec.decode(artefact.with_suffix(self.codec.suffix).read_bytes())
         decode_seconds = time.process_time() - begin
-        save_picture(decoded, truth, artefact)
+        save_mesh_picture(decoded, truth, artefact)
         return measure(truth.evaluate_mesh(decoded, len(data)), {"total": len(data)}, seconds, decode_seconds, [])

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sinenerf.common.mesh_compression import in_cache_order
+
 if TYPE_CHECKING:
     import trimesh
 
@@ -28,13 +30,13 @@ def meshopt(mesh: "trimesh.Trimesh", bits: int) -> bytes:
 
     low, step = mesh.bounds[0], max(float(mesh.extents.max()), 1e-30) / (2**bits - 1)
     positions, triangles = _welded(np.rint((mesh.vertices - low) / step).astype(np.uint16), mesh.faces)
-    triangles, old = _in_strip_order(triangles, len(positions))
+    triangles, old = in_cache_order(triangles, len(positions), strips=True)
     vertices = np.zeros((len(old), STRIDE // 2), np.uint16)
     vertices[:, :3] = positions[old]
     meshoptimizer.encode_vertex_version(1)
     meshoptimizer.encode_index_version(1)
-    indices = bytes(meshoptimizer.encode_index_buffer(triangles, len(triangles), len(vertices)))
-    head = HEADER.pack(len(triangles) // 3, len(indices), *low, step)
+    indices = bytes(meshoptimizer.encode_index_buffer(triangles.ravel(), triangles.size, len(vertices)))
+    head = HEADER.pack(len(triangles), len(indices), *low, step)
     return _compressed(head + indices + bytes(meshoptimizer.encode_vertex_buffer(vertices, len(vertices), STRIDE)))
 
 
@@ -58,20 +60,6 @@ def _welded(positions: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.nd
     corners = index.reshape(-1)[faces]
     whole = (corners != np.roll(corners, 1, axis=1)).all(1)
     return distinct, corners[whole]
-
-
-def _in_strip_order(faces: np.ndarray, vertices: int) -> tuple[np.ndarray, np.ndarray]:
-    """(indices (3 m,) of triangles of which each shares an edge with the one before, where there is such a triangle,
-    the old index of each vertex in the order of first use)."""
-    import meshoptimizer
-
-    indices, ordered = np.ascontiguousarray(faces, np.uint32).ravel(), np.empty(faces.size, np.uint32)
-    meshoptimizer.optimize_vertex_cache_strip(ordered, indices, faces.size, vertices)
-    used, first = np.unique(ordered, return_index=True)
-    old = used[np.argsort(first)]
-    new = np.empty(vertices, np.uint32)
-    new[old] = np.arange(len(old))
-    return new[ordered], old
 
 
 def _compressed(content: bytes) -> bytes:

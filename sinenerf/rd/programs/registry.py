@@ -7,8 +7,9 @@ from typing import Protocol
 
 from sinenerf.rd.programs.decimated_mesh import DecimatedMeshProgram, Draco, Meshopt
 from sinenerf.rd.programs.nerfstudio import NerfstudioProgram
-from sinenerf.rd.programs.occupancy import OccupancyProgram, find_mesh
+from sinenerf.rd.programs.occupancy import OccupancyProgram
 from sinenerf.rd.programs.radiance import RadianceProgram
+from sinenerf.rd.programs.shapes import find_mesh
 from sinenerf.rd.results import Measurement, Settings
 
 

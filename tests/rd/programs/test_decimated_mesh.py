@@ -4,7 +4,7 @@ import pytest
 import trimesh
 
 from sinenerf.rd.programs.decimated_mesh import DecimatedMeshProgram, Draco, Meshopt, decimated_by_quadrics
-from sinenerf.rd.programs.occupancy import EVALUATION
+from sinenerf.rd.programs.shapes import EVALUATION
 
 
 @pytest.fixture(params=[Draco, Meshopt])
