@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from torch import nn
 
 from sinenerf.codec import adapter_header
-from sinenerf.codec.container import ADAPTER, OCCUPANCY, RADIANCE, Container, read
+from sinenerf.codec.container import ADAPTER, OCCUPANCY, RADIANCE, Container, naming, read
 from sinenerf.codec.entropy import CodecError
 from sinenerf.codec.file_info import FileInfo, file_info
 from sinenerf.factored import FactoredLinear
@@ -50,7 +50,7 @@ class Field(Protocol):
         """What the field's file holds, and what its bytes are spent on."""
 
 
-FIELDS: dict[int, type[OccupancyField] | type[RadianceField]] = {OCCUPANCY: OccupancyField, RADIANCE: RadianceField}
+_FIELDS: dict[int, type[OccupancyField] | type[RadianceField]] = {OCCUPANCY: OccupancyField, RADIANCE: RadianceField}
 """The class of a field, by the kind number in its file."""
 
 
@@ -61,14 +61,23 @@ def load(path: str | Path) -> OccupancyField | RadianceField:
         FileNotFoundError: no such file.
         CodecError: a ValueError: not a .sine file, damaged, of a newer version, or one without a field.
     """
+    return field_in(Container.open(Path(path)), Path(path))
 
-    def decode(container: Container) -> OccupancyField | RadianceField:
+
+def field_in(container: Container, path: Path) -> OccupancyField | RadianceField:
+    """The field in an opened file, as `load` gives it.
+
+    Args:
+        path: the file, for messages.
+
+    Raises:
+        CodecError: damaged, or without a field.
+    """
+    with naming(path):
         if container.kind == ADAPTER:
             call = f"sinenerf.adapters.load_adapter(model, {str(path)!r})"
             raise CodecError(f"holds an adapter, which needs its model: {call}")
         return _field_class(container).of_container(container)
-
-    return read(Path(path), decode)
 
 
 def describe(path: Path) -> FileInfo:
@@ -88,6 +97,6 @@ def describe(path: Path) -> FileInfo:
 
 
 def _field_class(container: Container) -> type[OccupancyField] | type[RadianceField]:
-    if container.kind not in FIELDS:
+    if container.kind not in _FIELDS:
         raise CodecError("holds neither a field nor an adapter")
-    return FIELDS[container.kind]
+    return _FIELDS[container.kind]

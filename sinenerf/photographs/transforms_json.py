@@ -67,15 +67,19 @@ def _cameras(
     poses, lenses, distortion, models = [], [], [], set[str]()
     for keys, where, picture in zip(frames, places, found, strict=True):
         poses.append(numbers.matrix_of(keys, "transform_matrix", where))
-        lenses.append(_lens(keys, where, picture))
+        lenses.append(lens_of(keys, where, picture))
         distortion.append(numbers.distortion_of(keys, where))
         models.add(numbers.camera_model(keys, where, "Undistort the photographs"))
     placed = numbers.to_capture(np.stack(poses), content, path)
     return PosedPhotographs.of_cameras("transforms", path, path.parent, places, placed, lenses, distortion, models)
 
 
-def _lens(keys: dict[str, Any], where: str, picture: Path | None) -> tuple[float, ...]:
-    """fx, fy, cx, cy, width, height in pixels: of the photograph on the disk where the file gives no size."""
+def lens_of(keys: dict[str, Any], where: str, picture: Path | None) -> tuple[float, ...]:
+    """fx, fy, cx, cy, width, height in pixels: of the photograph on the disk where the file gives no size.
+
+    Raises:
+        CaptureError: the focal length is not known, or a number is out of bounds.
+    """
     found = (1, 1) if picture is None or ("w" in keys and "h" in keys) else size_on_disk(picture)
     width, height = numbers.size_of(keys, found, where)
     fx, fy = numbers.focal_length(keys, "x", width, where), numbers.focal_length(keys, "y", height, where)

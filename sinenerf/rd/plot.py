@@ -4,7 +4,7 @@ import csv
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Axis = Literal["bytes", "parameters", "seconds"]
-AXES: tuple[Axis, ...] = ("bytes", "parameters", "seconds")
+AXES: tuple[Axis, ...] = get_args(Axis)
 Marks = dict[str, list[Result]]
 """The results of the marks of each group in the SVG, in order, by the group's id."""
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#000000", "#CC79A7", "#E69F00", "#56B4E9", "#999999")

@@ -64,12 +64,18 @@ class Asset:
 
     @cached_property
     def field(self) -> "OccupancyField | RadianceField":
-        """The field in the file, with its weights built; a scene is on the device that renders it fastest."""
-        from sinenerf.sine_file import FIELDS
+        """The field in the file, with its weights built; a scene is on the device that renders it fastest.
+
+        Raises:
+            ValueError: the file is damaged, or has been written anew with something else in it.
+        """
+        from sinenerf.sine_file import field_in
 
         with naming(self.path):
             container = Container.parse(self.data)
-            field = FIELDS[container.kind].of_container(container)
+        field = field_in(container, self.path)
+        if field.kind != self.kind:
+            raise ValueError(f"{self.path}: holds a {field.kind} now, no {self.kind}. Start sinenerf view again")
         return field.on_best_device() if field.kind == "scene" else field
 
     @cached_property

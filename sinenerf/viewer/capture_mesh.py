@@ -3,12 +3,15 @@
 The base of a pyramid is the photograph, its tip the place of the camera.
 """
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Int
+
+from sinenerf.photographs import camera_numbers as numbers
+from sinenerf.photographs.file_paths import FileFinder
+from sinenerf.photographs.transforms_json import lens_of
 
 if TYPE_CHECKING:
     import trimesh
@@ -39,7 +42,7 @@ def capture_mesh(folder: Path) -> tuple["trimesh.Trimesh", int, int]:
         (mesh, number of cameras, number of points).
 
     Raises:
-        ValueError: transforms.json or the points cannot be read.
+        ValueError: transforms.json or the points cannot be read. Points that are not there are left out.
     """
     import trimesh
 
@@ -64,32 +67,34 @@ def capture_mesh(folder: Path) -> tuple["trimesh.Trimesh", int, int]:
 
 def _read(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Poses (N, 3, 4), tangents of half the fields of view (N, 2), points (M, 3) and their 8-bit colours (M, 3)."""
+    content, frames = numbers.read_frames(folder / CAMERAS)
+    finder = FileFinder(folder)
+    poses = np.stack([numbers.matrix_of(keys, "transform_matrix", where) for where, keys in frames.items()])
+    tangents = np.array([_tangents(keys, where, finder) for where, keys in frames.items()])
+    return poses, tangents, *_cloud(finder, content.get("ply_file_path"))
+
+
+def _tangents(keys: dict[str, Any], where: str, finder: FileFinder) -> tuple[float, float]:
+    name = keys.get("file_path")
+    picture = finder.find(name) if isinstance(name, str) else None
+    fx, fy, _, _, width, height = lens_of(keys, where, picture)
+    return width / fx / 2, height / fy / 2
+
+
+def _cloud(finder: FileFinder, name: object) -> tuple[np.ndarray, np.ndarray]:
+    """Points and their colours; none where the file is not there, without which a capture can be trained, too."""
     import trimesh
 
-    path = folder / CAMERAS
+    path = finder.find(name) if isinstance(name, str) else None
+    if path is None:
+        return np.zeros((0, 3)), np.zeros((0, 3), np.uint8)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        frames = [{**content, **frame} for frame in content["frames"]]
-        poses = np.array([frame["transform_matrix"] for frame in frames], float)[:, :3]
-        half = np.array(
-            [[frame["w"] / frame["fl_x"], frame["h"] / frame.get("fl_y", frame["fl_x"])] for frame in frames]
-        )
-        if poses.shape[1:] != (3, 4) or not np.isfinite(poses).all():
-            raise ValueError
-    except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError):
-        raise ValueError(
-            f"{path}: is not a list of cameras in nerfstudio's format. sinenerf capture writes one"
-        ) from None
-    points, colours = np.zeros((0, 3)), np.zeros((0, 3), np.uint8)
-    if cloud_name := content.get("ply_file_path"):
-        try:
-            cloud = trimesh.load(folder / cloud_name)
-            points = np.asarray(cloud.vertices, float).reshape(-1, 3)
-            colours = np.asarray(cloud.colors, np.uint8)[:, :3]
-        except Exception as error:  # whatever the reader raises
-            raise ValueError(f"{folder / cloud_name}: cannot be read as points ({error})") from None
-        colours = colours if len(colours) == len(points) else np.full((len(points), 3), 120, np.uint8)
-    return poses, half / 2, points, colours
+        cloud = trimesh.load(path)
+        points = np.asarray(cloud.vertices, float).reshape(-1, 3)
+        colours = np.asarray(cloud.colors, np.uint8)[:, :3]
+    except Exception as error:  # whatever the reader raises
+        raise ValueError(f"{path}: cannot be read as points ({error})") from None
+    return points, colours if len(colours) == len(points) else np.full((len(points), 3), 120, np.uint8)
 
 
 def _sample(points: np.ndarray, colours: np.ndarray, middle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

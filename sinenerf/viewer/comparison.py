@@ -10,8 +10,6 @@ from jaxtyping import Float
 from sinenerf.viewer.assets import Asset
 
 if TYPE_CHECKING:
-    import trimesh
-
     from sinenerf.occupancy.evaluate import Evaluation, Truth
     from sinenerf.occupancy.field import OccupancyField
     from sinenerf.occupancy.solid import Placement, Solid
@@ -69,8 +67,10 @@ class Comparison:
     def _evaluate(self, asset: Asset) -> "Evaluation":
         if asset.kind == "mesh":
             return self._truth(self._original().placement).evaluate_mesh(asset.mesh, asset.size)
+        from sinenerf.occupancy.evaluate import surface_of
+
         field: OccupancyField = asset.field  # type: ignore[assignment]
-        return self._truth(asset.placement).evaluate_field(field, asset.size, _surface(field))
+        return self._truth(asset.placement).evaluate_field(field, asset.size, surface_of(field, RESOLUTION))
 
     def _truth(self, placement: "Placement") -> "Truth":
         """The original in a cube; fields of one mesh share theirs."""
@@ -93,12 +93,3 @@ class Comparison:
         if self.original is None:
             raise ValueError("no original to compare with: give one with --original MESH")
         return self.original.load()
-
-
-def _surface(field: "OccupancyField") -> "trimesh.Trimesh | None":
-    from sinenerf.occupancy.surface import LevelError
-
-    try:
-        return field.mesh(RESOLUTION)
-    except LevelError:
-        return None

@@ -1,7 +1,10 @@
 """Files to view: what they are, and the frames they are displayed in."""
 
+import shutil
+
 import pytest
 import trimesh
+from support.golden_files import GOLDEN
 
 from sinenerf.common.mesh_compression import draco
 from sinenerf.viewer.assets import Asset, display_frame, identify_assets
@@ -27,6 +30,19 @@ def test_a_draco_mesh_is_viewed(shape, tmp_path):
     path.write_bytes(b"no draco at all")
     with pytest.raises(ValueError, match="cannot be read as a Draco mesh"):
         Asset.identify(path).load()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("adapters/rounded.sine", "holds an adapter, which needs its model"), ("scenes/split.sine", "holds a scene now")],
+)
+def test_a_shape_that_is_replaced_by_something_else_is_named(name, message, tmp_path):
+    path = tmp_path / "view.sine"
+    shutil.copy(GOLDEN / "sine.sine", path)
+    asset = Asset.identify(path).load()
+    shutil.copy(GOLDEN / name, path)
+    with pytest.raises(ValueError, match=f"view.sine: {message}"):
+        asset.refresh().load()
 
 
 def test_an_empty_list_is_refused():

@@ -1,6 +1,8 @@
 """sinenerf view of a capture: its cameras where transforms.json puts them, its points in their colours."""
 
 import json
+import math
+import shutil
 
 import numpy as np
 import pytest
@@ -41,8 +43,40 @@ def test_the_page_gets_the_mesh_with_its_colours(orbit):
     assert (colours == np.asarray(mesh.visual.vertex_colors)[:, :3]).all() and colours.std() > 20
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"frames": [{}]}', '{"frames": []}'])
-def test_a_damaged_list_of_cameras_is_named(tmp_path, content):
+def field_of_view(content):
+    content["camera_angle_x"] = 2 * math.atan(content["w"] / content["fl_x"] / 2)
+    return ("fl_x", "fl_y", "cx", "cy", "w", "h")
+
+
+@pytest.mark.parametrize("removed", [lambda content: (), field_of_view, lambda content: ("fl_y", "w", "h")])
+def test_what_can_be_trained_can_be_viewed(orbit, tmp_path, removed):
+    """With a byte order mark, the field of view in place of pixels, and the photographs' own size."""
+    folder = tmp_path / "capture"
+    shutil.copytree(orbit, folder)
+    content = json.loads((folder / "transforms.json").read_text())
+    for name in removed(content):
+        del content[name]
+    (folder / "transforms.json").write_text(json.dumps(content), encoding="utf-8-sig")
+    np.testing.assert_allclose(capture_mesh(folder)[0].vertices, capture_mesh(orbit)[0].vertices, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["none.ply", 5])
+def test_points_that_are_not_there_are_left_out(orbit, tmp_path, name):
+    content = json.loads((orbit / "transforms.json").read_text())
+    (tmp_path / "transforms.json").write_text(json.dumps(content | {"ply_file_path": name}))
+    assert capture_mesh(tmp_path)[1:] == (12, 0)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "not a valid transforms.json"),
+        ("[]", "not a valid transforms.json"),
+        ('{"frames": []}', "has no frames"),
+        ('{"frames": [{}]}', "frame 0: transform_matrix is missing"),
+    ],
+)
+def test_a_damaged_list_of_cameras_is_named(tmp_path, content, message):
     (tmp_path / "transforms.json").write_text(content)
-    with pytest.raises(ValueError, match=r"transforms\.json: is not a list of cameras"):
+    with pytest.raises(ValueError, match=rf"transforms\.json: {message}"):
         capture_mesh(tmp_path)

@@ -146,6 +146,19 @@ def test_a_camera_that_is_no_three_numbers_leaves_the_view_as_it_is(browser, tmp
             np.testing.assert_allclose(shown(camera), placed, atol=0.02)
 
 
+def test_a_camera_that_is_no_three_numbers_leaves_the_view_of_a_scene_as_it_is(browser, tmp_path):
+    line = f'<sine-view src="{SCENE.name}" camera="20, 10, 1" {sized(96, 72)}></sine-view>'
+    with page_of(browser, line, tmp_path, [SCENE]) as page:
+        page.wait_for_function(f"{NAMES}.includes('load')")
+        placed, pictures = pixels(page), page.evaluate("window.seen.length")
+        page.evaluate(f"{VIEW}.setAttribute('camera', '30deg 20deg 1')")
+        page.wait_for_timeout(500)
+        assert page.evaluate("window.seen.length") == pictures
+        page.evaluate(f"{VIEW}.removeAttribute('camera')")  # home
+        page.wait_for_function(f"window.seen.length > {pictures} && window.seen.at(-1)[1].width === 96")
+        assert np.abs(pixels(page) - placed).max() > 0.02
+
+
 def test_an_element_without_controls_promises_no_keys(browser, tmp_path):
     line = f'<sine-view src="{SHAPE.name}" quality="64" controls="none" {sized(96, 72)}></sine-view>'
     with page_of(browser, line, tmp_path, [SHAPE]) as page:

@@ -113,6 +113,16 @@ def test_an_element_whose_file_changes_out_of_the_document_shows_the_new_one(bro
         assert page.evaluate(FACES) != faces
 
 
+def test_label_and_background_are_there_before_the_file_in_any_order_of_the_attributes(browser, tmp_path):
+    dress = f'alt="A dragon" background="rgb(34, 34, 34)" {sized(90, 90)}'
+    lines = f'<sine-view {dress} src="none.sine"></sine-view><sine-view src="none.sine" {dress}></sine-view>'
+    with page_of(browser, lines, tmp_path) as page:
+        page.wait_for_function(f"{NAMES}.length === 2")
+        said = "({ canvas }) => [canvas.getAttribute('aria-label'), canvas.style.background]"
+        shown = page.evaluate(f"[...document.querySelectorAll('sine-view')].map({said})")
+        assert shown == 2 * [["A dragon", "rgb(34, 34, 34)"]]
+
+
 @pytest.mark.parametrize("handler", [SimpleHTTPRequestHandler, AnyOrigin], ids=["without CORS", "with CORS"])
 def test_a_file_of_another_server_needs_its_permission(browser, shape, tmp_path, handler):
     shutil.copy(shape[0], tmp_path)

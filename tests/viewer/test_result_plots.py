@@ -2,11 +2,12 @@
 
 import json
 import shutil
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import pytest
 import trimesh
 from support.commands import call_sinenerf
+from support.sweep_results import result, save_results
 from support.viewer_server import respond
 
 from sinenerf.rd.results import Job, Result
@@ -33,6 +34,17 @@ def test_a_shape_opens_after_a_scene(result_keys, tmp_path):
     assert (room["kind"], torus["kind"]) == ("scene", "shape")
     assert respond(api, "/file", asset=torus["id"])[:5] == b"SINE\x01"
     assert api.reference.kind == "shape"
+
+
+def test_a_mark_of_several_seeds_has_the_mean_in_its_note_and_opens_the_first(shape, tmp_path):
+    seeds = [replace(result(iou=iou), settings={"seed": seed}) for seed, iou in enumerate((0.8, 0.9))]
+    save_results(tmp_path, *seeds)
+    first = seeds[0].job.path(tmp_path).with_suffix(".sine")
+    shutil.copy(shape[0], first)
+    api = open_api([tmp_path])
+    (note,) = json.loads(respond(api, "/plot"))["notes"].values()
+    assert note["rows"]["iou"] == pytest.approx(0.85) and note["settings"]["seed"] == [0, 1]
+    assert json.loads(respond(api, "/open", key=note["key"]))["name"] == first.name
 
 
 def test_a_file_that_is_not_a_result_is_skipped_with_a_message(result_keys, tmp_path):

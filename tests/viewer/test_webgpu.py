@@ -96,6 +96,21 @@ def test_a_software_adapter_is_used_only_where_it_is_asked_for(webgpu_browser, t
         assert page.evaluate("window.asked") == 0
 
 
+def test_a_scene_out_of_sight_is_not_rendered(webgpu_browser, tmp_path):
+    html = f"{lines_of(SCENE, 48, 36, 'webgpu')}<p {sized(10, 4000)}></p>"
+    with page_of(webgpu_browser, html, tmp_path, [SCENE], WATCH) as page:
+        page.set_default_timeout(PATIENCE)
+        page.wait_for_function(f"{RENDERER} === 'webgpu'")
+        page.evaluate("scrollTo(0, 4000)")
+        page.wait_for_timeout(500)
+        page.evaluate("delete window.camera")
+        page.evaluate(f"{VIEW}.setAttribute('output', 'depth')")
+        page.wait_for_timeout(500)
+        assert page.evaluate("window.camera === undefined")
+        page.evaluate("scrollTo(0, 0)")
+        page.wait_for_function("window.camera")
+
+
 def test_a_lost_device_leaves_the_scene_to_webassembly(webgpu_browser, tmp_path):
     line = f'<sine-view src="{SCENE.name}" renderer="webgpu" {sized(96, 72)}></sine-view>'
     with page_of(webgpu_browser, line, tmp_path, [SCENE], WATCH) as page:

@@ -54,8 +54,6 @@ export class GpuRenderer {
   }
 
   /**
-   * Render a picture, once somebody can see it.
-   *
    * @param {Camera} camera
    * @param {(rows: SeenRows) => void} paint
    * @returns {Promise<void>} settled too where the picture is abandoned, or the device lost
@@ -64,11 +62,7 @@ export class GpuRenderer {
     this.#finish();
     const number = (this.#picture += 1);
     this.#paint = paint;
-    const ask = () => {
-      if (number === this.#picture) this.worker.postMessage({ picture: { camera, number } });
-    };
-    if (document.hidden) document.addEventListener("visibilitychange", ask, { once: true });
-    else ask();
+    this.worker.postMessage({ picture: { camera, number } });
     return new Promise((resolve) => (this.#finish = resolve));
   }
 

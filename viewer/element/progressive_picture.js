@@ -82,6 +82,7 @@ export class ProgressivePicture {
   async #run() {
     this.#isRunning = true;
     for (let version = -1; version !== this.#version; ) {
+      await this.pool.seen();
       version = this.#version;
       this.pool.sharesTurns = true;
       let side = await this.#glance();
@@ -90,7 +91,7 @@ export class ProgressivePicture {
       this.pool.sharesTurns = false;
       this.#isRefining = true;
       if (this.#isBaked) side = this.rest / FINER; // the picture on the canvas is good enough to go on from
-      while (version === this.#version && side < this.rest) {
+      while (side < this.rest && (await this.#isUpToDate(version))) {
         side = FINER * side < this.rest ? 4 * side : this.rest;
         await this.#render(side, false);
       }
@@ -98,6 +99,12 @@ export class ProgressivePicture {
       this.#bake();
     }
     this.#isRunning = false;
+  }
+
+  /** Whether the camera is still where it was, once somebody can see the scene. @param {number} version */
+  async #isUpToDate(version) {
+    await this.pool.seen();
+    return version === this.#version;
   }
 
   get #isBaked() {

@@ -18,6 +18,8 @@ const BAKED_RAYS = 4096;
 export class RenderPool {
   /** Turns that wait: of the picture at hand, and of baking. @type {{ picture: Turn[], baking: Turn[] }} */
   #waiting = { picture: [], baking: [] };
+  /** What goes on once somebody can see the scene. @type {(() => void)[]} */
+  #unseen = [];
   /** The turn that each worker is busy with. @type {(Turn | undefined)[]} */
   #busy = [];
   #wasBaking = false;
@@ -134,10 +136,20 @@ export class RenderPool {
     this.#start();
   }
 
-  /** Give each idle worker a turn, unless nobody can see its outcome. */
+  /** Resolves as soon as somebody can see the scene. @returns {Promise<void>} */
+  seen() {
+    return new Promise((resolve) => {
+      this.#unseen.push(resolve);
+      this.#start();
+    });
+  }
+
+  /** Go on, and give each idle worker a turn, unless nobody can see its outcome. */
   #start() {
+    if (document.hidden || this.#isPaused) return;
+    for (const resolve of this.#unseen.splice(0)) resolve();
     this.workers?.forEach((worker, index) => {
-      if (this.#busy[index] || document.hidden || this.#isPaused) return;
+      if (this.#busy[index]) return;
       const { picture, baking } = this.#waiting;
       const isBaking = baking.length > 0 && (!picture.length || (this.sharesTurns && !this.#wasBaking));
       const turn = (isBaking ? baking : picture).shift();

@@ -69,7 +69,10 @@ export class SceneView {
     this.picture.moves = this.controls.enabled || element.hasAttribute("auto-rotate");
     if (!this.#capture) return;
     const [place, isPlaying] = [element.getAttribute("camera") ?? "", element.hasAttribute("auto-rotate")];
-    if (place !== this.#asked.place) this.#place(place);
+    if (place !== this.#asked.place) {
+      const orbit = orbitOf(place);
+      if (orbit || !place || this.#asked.place === undefined) this.#place(orbit); // else the camera stays
+    }
     if (isPlaying !== this.#asked.isPlaying) {
       const isAdded = this.#asked.isPlaying !== undefined; // to a scene on display: someone asks for the motion
       this.#isPlaying = isPlaying && (isAdded || !matchMedia("(prefers-reduced-motion)").matches);
@@ -86,10 +89,9 @@ export class SceneView {
     return Math.min(MOST_PIXELS, Math.round(quality >= 1 ? quality : Math.min(side, DEFAULT_PIXELS)) || 1);
   }
 
-  /** Around the home view: degrees around, degrees above, and the distance as a multiple of home's. @param {string} place */
-  #place(place) {
+  /** @param {import("./camera_attribute.js").Orbit} [orbit] around the home view, with the distance as a multiple of home's */
+  #place(orbit) {
     const capture = /** @type {Capture} */ (this.#capture);
-    const orbit = orbitOf(place);
     const target = new Vector3(...focusOf(capture));
     const right = new Vector3(...[0, 3, 6].map((row) => capture.rotation[row]));
     const arm = new Vector3(...capture.position).sub(target);

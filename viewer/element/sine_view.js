@@ -187,6 +187,7 @@ export class SineView extends HTMLElement {
     canvas.addEventListener("keydown", (event) => this.#view && orbitByKey(event, this.#view.controls));
     this.canvas.replaceWith(canvas);
     this.canvas = canvas;
+    this.#dress();
   }
 
   /** @param {{ isLast: boolean } & Record<string, any>} progress */

@@ -55,14 +55,15 @@ def test_parts_make_the_whole(monkeypatch):
     np.testing.assert_array_equal(surface_nets.in_parts(lambda a, b: a + b, rows, 2 * rows), 3 * rows)
 
 
-def test_the_pieces_with_the_most_faces_are_kept():
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_pieces_with_the_most_faces_are_kept(count):
     centres, radii = np.array([[-0.5, 0, 0], [0.5, 0, 0], [0, 0.8, 0]]), np.array([0.4, 0.3, 0.1])
 
     def balls(points):
         return (radii - np.linalg.norm(points[:, None] - centres, axis=2)).max(1)
 
     whole = surface_nets.surface_nets(surface_nets.sampled(balls, -np.ones(3), np.ones(3), 32))
-    vertices, quads = surface_nets.without_specks(*whole, 2)
+    vertices, quads = surface_nets.without_specks(*whole, count)
     places = vertices * 2 / 32 - 1
     assert len(np.unique(quads)) == len(vertices) and len(quads) < len(whole[1])
     assert np.abs(np.linalg.norm(places[:, None] - centres[:2], axis=2) - radii[:2]).min(1).max() < 0.01
