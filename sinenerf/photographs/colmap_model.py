@@ -70,7 +70,7 @@ def read_colmap(path: Path, strict: bool = False, image_path: Path | None = None
         photographs,
         paths=paths,
         names=tuple(name_below(root, p) for p in paths),
-        model_names=tuple(image.name for image in images),
+        model_names=tuple(names),
         points=points if len(points) else None,
         named_held_out=_held_out(root, names),
     )
