@@ -51,12 +51,13 @@ MIRRORS_NO_MODULE = {
     "cli/test_meshes_of_scenes.py",  # sinenerf/cli/meshes.py, with a scene or a run
     "plugin/test_nerfstudio_commands.py",  # ns-train, ns-eval, ns-render, ns-export and ns-viewer, end to end
     "scripts/test_help.py",  # every program in scripts/
-    "viewer/test_baking.py",
+    "viewer/test_baking.py",  # what a moving camera shows of a scene
     "viewer/test_element.py",  # <sine-view>, in a browser
     "viewer/test_element_loading.py",  # how <sine-view> gets its file, or fails to
     "viewer/test_gestures.py",  # touch and keys on <sine-view>
     "viewer/test_graphics_contexts.py",  # <sine-view> where a browser has few of them
     "viewer/test_frontend.py",  # the JavaScript of viewer/, by its own tests
+    "viewer/test_link_page.py",  # the JavaScript of viewer/page, in a browser
     "viewer/test_page.py",  # the JavaScript of viewer/inspector, in a browser
     "viewer/test_webgpu.py",  # scenes in <sine-view> by WebGPU
 }

@@ -9,7 +9,8 @@ import { VALUES, nearnessRange, paintPixels } from "./outputs.js";
 
 const FIRST = 96; // pixels of the longer side of the first picture
 const SMALLEST = 48;
-const FINER = 6; // times the side, from one picture to the next
+const STEP = 4; // times the side, from one picture to the next
+const LAST_STEP = 6; // at most, to the picture at rest: no small step is left over
 const SECONDS = 0.15; // that a picture of the field itself may take while the camera moves
 const FAST_SECONDS = 0.03; // that a baked one, or one by a GPU, may take: some of a frame is left for the page
 const FINE = 0.5; // of the side at rest: where a GPU gives a moving picture as much, nothing need be baked
@@ -90,9 +91,9 @@ export class ProgressivePicture {
       if ((this.#isBaked || this.pool.hasGpu) && !(await this.#rests(version))) continue;
       this.pool.sharesTurns = false;
       this.#isRefining = true;
-      if (this.#isBaked) side = this.rest / FINER; // the picture on the canvas is good enough to go on from
+      if (this.#isBaked) side = this.rest / LAST_STEP; // the picture on the canvas is good enough to go on from
       while (side < this.rest && (await this.#isUpToDate(version))) {
-        side = FINER * side < this.rest ? 4 * side : this.rest;
+        side = LAST_STEP * side < this.rest ? STEP * side : this.rest;
         await this.#render(side, false);
       }
       this.#isRefining = false;

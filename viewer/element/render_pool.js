@@ -2,6 +2,7 @@
 
 import workerSource from "worker:./scene_worker.js";
 
+import { chunksFromTheMiddle } from "../field/camera.js";
 import { GpuRenderer } from "./gpu_renderer.js";
 import { startWorker } from "./workers.js";
 
@@ -98,10 +99,8 @@ export class RenderPool {
     }
     const { width, height } = camera.lens;
     const rows = Math.max(1, Math.floor((how.isBaked ? BAKED_RAYS : RAYS) / width));
-    const starts = Array.from({ length: Math.ceil(height / rows) }, (_, i) => i * rows);
-    starts.sort((a, b) => Math.abs(a + rows / 2 - height / 2) - Math.abs(b + rows / 2 - height / 2));
-    await Promise.all(starts.map(async (start) => {
-      const seen = await this.#ask("picture", { rows: { camera, start, stop: Math.min(height, start + rows), ...how } });
+    await Promise.all(chunksFromTheMiddle(height, rows).map(async (chunk) => {
+      const seen = await this.#ask("picture", { rows: { camera, ...chunk, ...how } });
       if (seen && picture === this.#picture) paint(seen);
     }));
     return picture === this.#picture;

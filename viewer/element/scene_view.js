@@ -3,16 +3,16 @@
 import { PerspectiveCamera, Vector3 } from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 
-import { focusOf, positionOnPath, upOf } from "../field/camera.js";
+import { focusOf, upOf } from "../field/camera.js";
 import { orbitOf } from "./camera_attribute.js";
 import { OUTPUTS } from "./outputs.js";
 import { ProgressivePicture } from "./progressive_picture.js";
 import { RenderPool } from "./render_pool.js";
+import { CameraPath, cameraOf } from "./scene_camera.js";
 
 /** @typedef {import("../decoder/radiance.js").Capture} Capture */
 /** @typedef {import("./outputs.js").Output} Output */
 
-const PATH_SECONDS = 20; // of once around
 const MOST_PIXELS = 1024; // of the longer side
 const DEFAULT_PIXELS = 640; // at most, unless asked for: some seconds on two cores
 const DEGREE = Math.PI / 180;
@@ -30,9 +30,10 @@ export class SceneView {
   /** What the attributes said last: the camera stays where a person has put it. @type {{ place?: string, isPlaying?: boolean }} */
   #asked = {};
   #isLoaded = false;
-  #angle = 0;
-  /** @type {number | undefined} */
-  #frame;
+  #path = new CameraPath((position) => {
+    this.camera.position.fromArray(position);
+    this.controls.update();
+  });
 
   /**
    * @param {HTMLCanvasElement} canvas
@@ -76,7 +77,7 @@ export class SceneView {
     if (isPlaying !== this.#asked.isPlaying) {
       const isAdded = this.#asked.isPlaying !== undefined; // to a scene on display: someone asks for the motion
       this.#isPlaying = isPlaying && (isAdded || !matchMedia("(prefers-reduced-motion)").matches);
-      if (this.#isPlaying) this.#play();
+      this.#play();
     }
     this.#asked = { place, isPlaying };
     this.redraw();
@@ -122,34 +123,22 @@ export class SceneView {
     return controls;
   }
 
-  /** Follow the path around the home view, until a person takes the camera. */
+  /** Follow the path around the home view, until a person takes the camera or nobody can see it. */
   #play() {
-    let last = performance.now();
-    const step = (/** @type {number} */ now) => {
-      if (!this.#isPlaying || this.#isPaused || !this.#capture) return;
-      this.#angle += (Math.min(0.1, (now - last) / 1000) / PATH_SECONDS) * 2 * Math.PI; // a hidden tab has no frames
-      last = now;
-      this.camera.position.set(.../** @type {[number, number, number]} */ (positionOnPath(this.#capture, this.#angle)));
-      this.controls.update();
-      this.#frame = requestAnimationFrame(step);
-    };
-    if (this.#frame !== undefined) cancelAnimationFrame(this.#frame);
-    this.#frame = requestAnimationFrame(step);
+    if (this.#isPlaying && !this.#isPaused && this.#capture) this.#path.play(this.#capture);
+    else this.#path.stop();
   }
 
   /** Move, render and bake nothing while nobody can see it. @param {boolean} isPaused */
   pause(isPaused) {
     this.#isPaused = isPaused;
     this.pool.pause(isPaused);
-    if (this.#isPlaying) this.#play();
+    this.#play();
   }
 
   redraw() {
     if (!this.#capture || !this.canvas.clientWidth) return;
-    this.camera.updateMatrixWorld();
-    const m = this.camera.matrixWorld.elements; // columns first
-    const rotation = [m[0], m[4], m[8], m[1], m[5], m[9], m[2], m[6], m[10]];
-    this.picture.show({ rotation, position: this.camera.position.toArray(), lens: this.#capture.lens });
+    this.picture.show(cameraOf(this.camera, this.#capture.lens));
   }
 
   resize() {
@@ -158,7 +147,7 @@ export class SceneView {
   }
 
   dispose() {
-    this.#isPlaying = false;
+    this.#path.stop();
     this.controls.dispose();
     this.picture.dispose();
     this.pool.close();

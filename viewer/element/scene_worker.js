@@ -8,6 +8,7 @@ import { plainEngine, simdEngine } from "../field/layer_engine.js";
 import { RayMarcher } from "../field/ray_marcher.js";
 import { GpuPictures } from "../gpu/gpu_pictures.js";
 import kernel from "../kernel/radiance.wasm";
+import { complaintOf } from "./messages.js";
 
 /** @typedef {import("../field/camera.js").Camera} Camera */
 /** @typedef {{ camera: Camera, start: number, stop: number, withNormals: boolean, isBaked: boolean }} Rows of a picture */
@@ -105,7 +106,6 @@ async function answer({ file, rows, mark, voxels, volume, gpu: settings, picture
 addEventListener("message", ({ data }) => {
   answer(data).catch((error) => {
     if (gpu) return postMessage({ isGpuOpen: false, reason: String(error) }); // its device was lost
-    const message = error instanceof RangeError ? "needs more memory than the browser gives" : String(error);
-    postMessage({ error: error instanceof SineFileError ? error.message : message });
+    postMessage({ error: complaintOf(error, SineFileError) });
   });
 });

@@ -8,6 +8,7 @@ import { simdEvaluator } from "../field/simd_evaluator.js";
 import { SurfaceError, SurfaceGrid } from "../field/surface.js";
 import { vertexNormals } from "../field/vertex_normals.js";
 import kernel from "../kernel/occupancy.wasm";
+import { complaintOf } from "./messages.js";
 
 const COARSEST = 64; // cells a side of the first mesh
 
@@ -41,8 +42,6 @@ addEventListener("message", async ({ data }) => {
     if (data.data) await begin(data);
     finer();
   } catch (error) {
-    const isExpected = error instanceof SineFileError || error instanceof SurfaceError;
-    const message = error instanceof RangeError ? "needs more memory than the browser gives" : String(error);
-    postMessage({ error: isExpected ? error.message : message });
+    postMessage({ error: complaintOf(error, SineFileError, SurfaceError) });
   }
 });

@@ -12,6 +12,7 @@
  */
 
 import { RADIANCE } from "../decoder/container.js";
+import { messageOf } from "./messages.js";
 import { orbitByKey } from "./orbit_keys.js";
 import { SceneView } from "./scene_view.js";
 import { ShapeView } from "./shape_view.js";
@@ -216,8 +217,5 @@ export class SineView extends HTMLElement {
     this.dispatchEvent(new CustomEvent("error", { detail: { message } }));
   }
 }
-
-/** @param {unknown} error */
-const messageOf = (error) => (error instanceof Error ? error.message : String(error));
 
 customElements.define("sine-view", SineView);

@@ -8,10 +8,17 @@ import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 
 import { turnUp } from "./up_axis.js";
 
-const CLAY = "#d8cbb4";
-const FIELD_OF_VIEW = 34; // degrees, of the shorter side
+export const CLAY = "#d8cbb4";
+export const FIELD_OF_VIEW = 34; // degrees, of the shorter side
 const DISTANCE = 4.4; // of the camera from the middle of the cube
 const TURN_SECONDS = 20; // of one revolution of `auto-rotate`
+
+/** Give a camera a picture's aspect, width by height, and the field of view along the shorter side. @param {PerspectiveCamera} camera @param {number} aspect */
+export function fit(camera, aspect) {
+  const half = Math.tan((FIELD_OF_VIEW * Math.PI) / 360) / Math.min(1, aspect);
+  Object.assign(camera, { aspect, fov: (2 * Math.atan(half) * 180) / Math.PI });
+  camera.updateProjectionMatrix();
+}
 
 export class Stage {
   #listening = new AbortController();
@@ -116,10 +123,7 @@ export class Stage {
     if (!width || !height) return;
     this.renderer.setPixelRatio(Math.min(2, devicePixelRatio));
     this.renderer.setSize(width, height, false);
-    this.camera.aspect = width / height;
-    const half = Math.tan((FIELD_OF_VIEW * Math.PI) / 360) / Math.min(1, this.camera.aspect);
-    this.camera.fov = (2 * Math.atan(half) * 180) / Math.PI;
-    this.camera.updateProjectionMatrix();
+    fit(this.camera, width / height);
     this.redraw();
   }
 

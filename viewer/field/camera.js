@@ -28,6 +28,18 @@ export function directionOf({ rotation: r, lens }, x, y) {
 }
 
 /**
+ * Chunks of a picture's rows, those in the middle first.
+ *
+ * @param {number} height of the picture
+ * @param {number} rows of a chunk, at most
+ */
+export function chunksFromTheMiddle(height, rows) {
+  const starts = Array.from({ length: Math.ceil(height / rows) }, (_, i) => i * rows);
+  starts.sort((a, b) => Math.abs(a + rows / 2 - height / 2) - Math.abs(b + rows / 2 - height / 2));
+  return starts.map((start) => ({ start, stop: Math.min(height, start + rows) }));
+}
+
+/**
  * The same camera with another number of pixels, so that its shape stays filled.
  *
  * @param {Lens} lens

@@ -1,6 +1,6 @@
 /** Pictures of one scene by WebGPU, in a worker: rows by rows, for no longer at a time than a page can wait for its GPU. */
 
-import { directionOf, homeCamera, resized } from "../field/camera.js";
+import { chunksFromTheMiddle, directionOf, homeCamera, resized } from "../field/camera.js";
 import { checked, findAdapter, openDevice } from "./device.js";
 import { GpuMarcher } from "./gpu_marcher.js";
 
@@ -55,14 +55,12 @@ export class GpuPictures {
   async render(camera, isWanted, send) {
     const { width, height } = camera.lens;
     const rows = Math.max(1, Math.floor(this.#rays / width));
-    const starts = Array.from({ length: Math.ceil(height / rows) }, (_, i) => i * rows);
-    starts.sort((a, b) => Math.abs(a + rows / 2 - height / 2) - Math.abs(b + rows / 2 - height / 2));
     /** @type {Promise<void>[]} */
     const pending = [];
-    for (const start of starts) {
+    for (const { start, stop } of chunksFromTheMiddle(height, rows)) {
       if (pending.length >= AHEAD) await pending.shift();
       if (!isWanted()) break;
-      pending.push(this.#chunk(camera, start, Math.min(height, start + rows)).then(send));
+      pending.push(this.#chunk(camera, start, stop).then(send));
     }
     await Promise.all(pending);
   }

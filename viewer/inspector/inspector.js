@@ -1,6 +1,7 @@
 /** Assembles the page from the pages for the kinds of fields that it can show. */
 
-import { LIVE, messageOf, requestJson, watchJobs } from "./requests.js";
+import { messageOf } from "../element/messages.js";
+import { LIVE, requestJson, watchJobs } from "./requests.js";
 import { Stage, element } from "./stage.js";
 
 /** @typedef {import("./requests.js").Asset} Asset */

@@ -1,6 +1,7 @@
 /** The tab "Network layers": matrices, singular values and bytes of each layer. */
 
-import { messageOf, requestJson } from "./requests.js";
+import { messageOf } from "../element/messages.js";
+import { requestJson } from "./requests.js";
 import { element } from "./stage.js";
 
 /** @typedef {{ data: string, rows: number, columns: number, largest: number }} Picture of a matrix */

@@ -1,6 +1,7 @@
 /** A folder of results: pointing at a mark, or its focus, shows its settings; a click or Enter opens its field. */
 
-import { messageOf, requestJson } from "./requests.js";
+import { messageOf } from "../element/messages.js";
+import { requestJson } from "./requests.js";
 import { element } from "./stage.js";
 
 /** @typedef {import("./requests.js").Asset} Asset */

@@ -6,9 +6,6 @@ const embedded = /** @type {any} */ (globalThis).EMBEDDED_RESPONSES ?? null;
 export const LIVE = embedded === null;
 let pending = 0;
 
-/** @param {unknown} error */
-export const messageOf = (error) => (error instanceof Error ? error.message : String(error));
-
 /** An error with the server's reason. */
 export class RequestError extends Error {}
 

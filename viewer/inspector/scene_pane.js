@@ -1,11 +1,13 @@
 /** One scene: its pictures, rendered on this page, coarse while the camera moves and finer at rest. */
 
 import { decode } from "../decoder/index.js";
+import { messageOf } from "../element/messages.js";
 import { ProgressivePicture } from "../element/progressive_picture.js";
 import { RenderPool } from "../element/render_pool.js";
+import { cameraOf } from "../element/scene_camera.js";
 import { upOf } from "../field/camera.js";
 import { captionOf } from "./caption.js";
-import { messageOf, request } from "./requests.js";
+import { request } from "./requests.js";
 import { Label, element } from "./stage.js";
 
 export class ScenePane {
@@ -49,12 +51,8 @@ export class ScenePane {
   /** The camera, or what is to be shown, has changed. */
   moved() {
     if (!this.picture || !this.capture || !this.canvas.clientWidth) return;
-    const { camera } = this.page.stage;
-    camera.updateMatrixWorld(); // three.js only does so when it draws
-    const m = camera.matrixWorld.elements; // columns first
-    const rotation = [m[0], m[4], m[8], m[1], m[5], m[9], m[2], m[6], m[10]];
     Object.assign(this.picture, { output: this.page.settings.output, rest: this.page.settings.rest });
-    this.picture.show({ rotation, position: camera.position.toArray(), lens: this.capture.lens });
+    this.picture.show(cameraOf(this.page.stage.camera, this.capture.lens));
   }
 
   dispose() {

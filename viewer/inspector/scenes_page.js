@@ -2,13 +2,13 @@
 
 import { Vector3 } from "three";
 
-import { focusOf, positionOnPath } from "../field/camera.js";
+import { focusOf } from "../field/camera.js";
 import { OUTPUTS } from "../element/outputs.js";
+import { CameraPath } from "../element/scene_camera.js";
 import { addButton, addCheckbox, addGroup, addSelect, addSlider, listViews, panel } from "./panel.js";
 import { ScenePane } from "./scene_pane.js";
 import { countDrawing, element } from "./stage.js";
 
-const PATH_SECONDS = 20; // of once around the path
 const SIDES = [96, 192, 256, 384, 512, 768, 1024]; // of a picture at rest, in pixels
 
 /** @typedef {import("./requests.js").Asset} Asset */
@@ -18,13 +18,16 @@ export class ScenesPage {
   views = [];
   overlay = element("div");
   viewList = this.overlay.appendChild(element("div"));
-  #angle = 0;
+  #path = new CameraPath((position) => {
+    this.stage.camera.position.fromArray(position);
+    this.stage.controls?.update();
+  });
 
   /** @param {import("./requests.js").State} state @param {import("./stage.js").Stage} stage */
   constructor(state, stage) {
     this.state = state;
     this.stage = stage;
-    this.settings = { layout: "side", output: /** @type {import("../element/outputs.js").Output} */ ("rgb"), rest: 512, opacity: 0.5, playing: false };
+    this.settings = { layout: "side", output: /** @type {import("../element/outputs.js").Output} */ ("rgb"), rest: 512, opacity: 0.5 };
     this.playing = this.addControls();
     this.controls = [...panel.children];
   }
@@ -40,7 +43,8 @@ export class ScenesPage {
   leave() {
     for (const view of this.views) view.dispose();
     this.views = [];
-    this.settings.playing = this.playing.checked = false;
+    this.#path.stop();
+    this.playing.checked = false;
   }
 
   /** @param {Asset[]} assets */
@@ -80,17 +84,9 @@ export class ScenesPage {
   /** Follow the path around the first scene's home view, until someone takes the camera. @param {boolean} playing */
   setPlaying(playing) {
     const { capture } = this.views[0];
-    this.settings.playing = this.playing.checked = playing && Boolean(capture);
-    let last = performance.now();
-    const step = (/** @type {number} */ now) => {
-      if (!this.settings.playing || !capture) return;
-      this.#angle += (Math.min(0.1, (now - last) / 1000) / PATH_SECONDS) * 2 * Math.PI; // a hidden tab has no frames
-      last = now;
-      this.stage.camera.position.fromArray(positionOnPath(capture, this.#angle));
-      this.stage.controls?.update();
-      requestAnimationFrame(step);
-    };
-    if (this.settings.playing) requestAnimationFrame(step);
+    this.playing.checked = playing && Boolean(capture);
+    if (playing && capture) this.#path.play(capture);
+    else this.#path.stop();
   }
 
   arrange() {

@@ -3,15 +3,16 @@
 import { BackSide, BufferAttribute, BufferGeometry, Color, DoubleSide, FrontSide, Group, Mesh, MeshBasicMaterial, MeshStandardMaterial, Plane, Vector3 } from "three";
 
 import { decode } from "../decoder/index.js";
+import { messageOf } from "../element/messages.js";
+import { CLAY } from "../element/stage.js";
 import { findSurface } from "../element/surface_worker.js";
 import { turnUp } from "../element/up_axis.js";
 import { vertexNormals } from "../field/vertex_normals.js";
 import { captionOf } from "./caption.js";
-import { messageOf, request, requestJson, unpackMesh } from "./requests.js";
+import { request, requestJson, unpackMesh } from "./requests.js";
 import { OWN } from "./shapes_panel.js";
 import { Label } from "./stage.js";
 
-const CLAY = "#d8cbb4";
 const COLOURS = ["#d98a4b", "#4b8fd9", "#5cb58a", "#c27bb0", "#d9c04b", "#77c3d9", "#9a8f86", "#e07070"];
 const CUT = "#8d3b2b"; // inner side of the surface, visible where the clip plane opens it
 const FLAT_BELOW = 20000; // faces; decimated meshes are shaded flat, since smooth shading would hide what was lost

@@ -2,10 +2,11 @@
 
 import { DirectionalLight, Group, HemisphereLight, Scene, Vector3, Vector4, WebGLRenderer } from "three";
 
+import { fit } from "../element/stage.js";
 import { panel } from "./panel.js";
 import { ShapePane } from "./shape_pane.js";
 import { OWN, ShapesPanel } from "./shapes_panel.js";
-import { BASE_FOV, countDrawing, element } from "./stage.js";
+import { countDrawing, element } from "./stage.js";
 
 /** @typedef {import("./stage.js").Pane<ShapePane>} Pane */
 /** @typedef {typeof SETTINGS} Settings */
@@ -149,10 +150,7 @@ export class ShapesPage {
   /** @param {Pane} pane @param {DOMRect} box of the stage */
   drawPane({ element: paneElement, entries }, box) {
     const pane = paneElement.getBoundingClientRect();
-    const aspect = pane.width / pane.height;
-    const tan = Math.tan((BASE_FOV * Math.PI) / 360) / Math.min(1, aspect);
-    Object.assign(this.camera, { aspect, fov: (Math.atan(tan) * 360) / Math.PI });
-    this.camera.updateProjectionMatrix();
+    fit(this.camera, pane.width / pane.height);
     const views = entries.map((entry) => entry.view);
     for (const view of this.views) view.group.visible = views.includes(view) && (view.shown || !this.overlaid);
     const area = new Vector4(pane.left - box.left, box.bottom - pane.bottom, pane.width, pane.height);

@@ -4,12 +4,11 @@ import { PerspectiveCamera } from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 
 import { orbitByKey } from "../element/orbit_keys.js";
+import { FIELD_OF_VIEW } from "../element/stage.js";
 
 /** @typedef {import("three").Vector3} Vector3 */
 /** @template View @typedef {{ view: View, label: HTMLElement }} Entry of a pane */
 /** @template View @typedef {{ element: HTMLElement, entries: Entry<View>[] }} Pane */
-
-export const BASE_FOV = 34; // degrees, of the shorter side of a pane
 
 /** The number of columns that gives n panes the largest shorter side. @param {number} n @param {number} width @param {number} height */
 function columnsFor(n, width, height) {
@@ -23,7 +22,7 @@ function columnsFor(n, width, height) {
 export class Stage {
   canvas = /** @type {HTMLCanvasElement} */ (document.getElementById("canvas"));
   container = /** @type {HTMLElement} */ (document.getElementById("panes"));
-  camera = new PerspectiveCamera(BASE_FOV, 1, 0.01, 100);
+  camera = new PerspectiveCamera(FIELD_OF_VIEW, 1, 0.01, 100);
   /** @type {OrbitControls | undefined} */
   controls;
   /** @type {Pane<any>[]} */
