@@ -1,13 +1,12 @@
 """sinenerf scene makes a scene of photographs; after a kill the same command goes on."""
 
 import shutil
-import sys
 from dataclasses import replace
 
 import imageio
 import pytest
 from support.commands import call_sinenerf
-from support.kill_loop import kill_and_run_again
+from support.kill_loop import kill_and_run_again, saving_often
 from support.messy_photographs import fingerprint
 
 import sinenerf
@@ -97,10 +96,8 @@ def test_the_film_of_a_film_has_another_name(tmp_path, monkeypatch):
 
 
 def test_a_killed_command_goes_on(scene, tmp_path):
-    frequent_saves = "import sinenerf.plugin.budgeted_training as b; b.SAVE_EVERY = 0.5; "
-    command = [sys.executable, "-c", frequent_saves + "from sinenerf.cli import main; main()", "scene", str(scene)]
-    command += ["--output", str(tmp_path / "a.sine"), "--steps", "60", "--frames", "2", "--layer", "sine"]
-    command += ["--size", "40"]
+    options = ["--output", tmp_path / "a.sine", "--steps", 60, "--frames", 2, "--layer", "sine", "--size", 40]
+    command = saving_often("scene", scene, *options, every=0.5)
     before = fingerprint(scene)
     kill_and_run_again(command, tmp_path / ".a.sine.work" / "checkpoint.pt")
     assert fingerprint(scene) == before  # nor are smaller photographs written there

@@ -4,13 +4,12 @@ import json
 import os
 import shutil
 import signal
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from support.commands import call_command, call_sinenerf
-from support.kill_loop import kill_and_run_again
+from support.kill_loop import kill_and_run_again, saving_often
 
 import sinenerf
 from sinenerf.radiance.camera_files import read_cameras
@@ -100,9 +99,8 @@ def test_a_run_that_stopped_before_rounding_keeps_its_bits(run, tmp_path):
 
 @pytest.mark.slow
 def test_killed_compression_resumes(run, tmp_path):
-    program = "import sinenerf.plugin.budgeted_training as b; b.SAVE_EVERY = 0.2; from sinenerf.cli import main; main()"
-    line = [sys.executable, "-c", program, "compress", str(run), "--output", str(tmp_path / "small.sine")]
-    line += ["--bytes", "4500", "--minutes", "0.05"]
+    options = ["--output", tmp_path / "small.sine", "--bytes", 4500, "--minutes", 0.05]
+    line = saving_often("compress", run, *options, every=0.2)
     kill_and_run_again(line, tmp_path / ".small.sine.checkpoint")
     assert [p.name for p in tmp_path.iterdir()] == ["small.sine"]
     assert (tmp_path / "small.sine").stat().st_size <= 4500

@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,6 +10,12 @@ from tempfile import TemporaryFile
 
 import torch
 from support.commands import ENVIRONMENT
+
+
+def saving_often(*arguments, every: float) -> list[str]:
+    """`sinenerf` with these arguments, whose trainings of scenes save a checkpoint every so many seconds."""
+    program = f"import sinenerf.plugin.budgeted_training as b; b.SAVE_EVERY = {every}; "
+    return [sys.executable, "-c", f"{program}from sinenerf.cli import main; main()", *map(str, arguments)]
 
 
 def stop_when(

@@ -2,14 +2,13 @@
 
 import json
 import shutil
-import sys
 
 import pytest
 import torch
 from PIL import Image
 from support.capture_changes import edit_table, picture, resave
 from support.commands import call_sinenerf, run_sinenerf
-from support.kill_loop import stop_when
+from support.kill_loop import saving_often, stop_when
 from support.sweep_results import with_methods
 
 import sinenerf
@@ -152,8 +151,7 @@ def test_missing_scene_fails_alone(scene, tmp_path):
 def test_a_killed_job_resumes_from_its_checkpoint(scene, tmp_path):
     path, output = tmp_path / "plan.toml", tmp_path / "results"
     path.write_text(with_methods(PLAN, "sine").replace("steps = 12", "minutes = 0.05"))
-    program = "import sinenerf.plugin.budgeted_training as b; b.SAVE_EVERY = 0.5; from sinenerf.cli import main; main()"
-    command = [sys.executable, "-c", program, "sweep", path, "--data", scene.parent, "--output", output]
+    command = saving_often("sweep", path, "--data", scene.parent, "--output", output, every=0.5)
     stop_when(lambda: any(output.rglob("checkpoint.pt")), command)
     (checkpoint,) = output.rglob("checkpoint.pt")
     before = torch.load(checkpoint, weights_only=True)
