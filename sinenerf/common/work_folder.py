@@ -60,7 +60,8 @@ class WorkFolder:
         try:
             others = False
             if not self.resumes():
-                others = self._empty()
+                others = self.read(SETTINGS) is not None  # a folder without is new, or half discarded
+                others = self._empty() and others
                 self.write(SETTINGS, self.settings)
             yield others
         finally:

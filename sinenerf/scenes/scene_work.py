@@ -1,6 +1,6 @@
 """The hidden folder beside an output where the steps of `sinenerf scene` keep their results until all are complete."""
 
-import filecmp
+import hashlib
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,13 +11,13 @@ from sinenerf.capture.intake import describe_input
 from sinenerf.capture.workspace import SUFFIX
 from sinenerf.common.console import say
 from sinenerf.common.files import check_folder, replacing, stamp
-from sinenerf.common.work_folder import WorkFolder, hidden_beside
+from sinenerf.common.work_folder import SETTINGS, WorkFolder, hidden_beside
 from sinenerf.photographs.reading import has_cameras, read_cameras_of
 
 SKIPPED = {"Thumbs.db", ".DS_Store"}
 """Files that systems write by themselves."""
-FINISHED = "finished"
-"""Name of the folder in it where the outputs are made."""
+COPIED = "copied"
+"""Name in the folder of the note of what has been copied, or is about to be: where to, and the hash of the content."""
 
 
 class SceneWork(WorkFolder):
@@ -43,6 +43,8 @@ class SceneWork(WorkFolder):
             if source.is_dir() and source.resolve() in path.resolve().parents:
                 raise ValueError(f"{path}: lies in {source}, which is left as it is. Give an output elsewhere")
         super().__init__(scene, "work", {**settings, **_described(source)})
+        if self.read(SETTINGS) is None and any(path.exists() for path in outputs):
+            self.discard()  # the call that made the outputs may have been ended while it did so
         for path in outputs:
             self._check_free(path)
 
@@ -69,7 +71,7 @@ class SceneWork(WorkFolder):
     @property
     def finished(self) -> tuple[Path, ...]:
         """Where the outputs are made, with their own names."""
-        folder = self.folder / FINISHED
+        folder = self.folder / "finished"
         folder.mkdir(exist_ok=True)
         return tuple(folder / path.name for path in self.outputs)
 
@@ -83,16 +85,22 @@ class SceneWork(WorkFolder):
         for path in self.outputs:
             self._check_free(path)
         for made, path in reversed(list(zip(self.finished, self.outputs, strict=True))):
+            self.write(COPIED, [*(self.read(COPIED) or []), _identity(path, made)])
             with replacing(path) as partial:
                 shutil.copyfile(made, partial)
         self.discard()
 
     def _check_free(self, path: Path) -> None:
         """Refuse an output that exists, unless it is what an earlier call, ended while it published, has copied."""
-        made = self.folder / FINISHED / path.name
-        copied = path.is_file() and made.is_file() and self.resumes() and filecmp.cmp(made, path, shallow=False)
-        if path.exists() and not copied:
+        known = (self.read(COPIED) or []) if self.resumes() else []
+        if path.exists() and not (path.is_file() and _identity(path, path) in known):
             raise FileExistsError(f"{path}: already exists and is not overwritten. Give another name, or remove it")
+
+
+def _identity(place: Path, content: Path) -> list[str]:
+    """What a file is known by: where it is, or is about to be, and the hash of its content."""
+    with content.open("rb") as file:
+        return [str(place.absolute()), hashlib.file_digest(file, "sha256").hexdigest()]
 
 
 def _described(source: Path) -> dict[str, Any]:

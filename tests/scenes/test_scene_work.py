@@ -92,24 +92,54 @@ def test_cameras_stay_when_only_the_settings_of_the_training_change(source, tmp_
     assert kept(capture_size=4800) == set()
 
 
+def end(*arguments, **options):
+    raise KeyboardInterrupt
+
+
 def test_a_call_killed_while_it_publishes_goes_on(source, tmp_path, monkeypatch):
-    """Its own film was refused on disks with coarse times, by which it was known."""
+    """Its own film was refused on disks with coarse times, and once a film of other frames had been made."""
     outputs = tmp_path / "scene.sine", tmp_path / "scene.mp4"
     work = SceneWork(source, outputs, SETTINGS)
-
-    def end(*arguments):
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patched, work.claimed(), pytest.raises(KeyboardInterrupt):
         make(work)
         patched.setattr(SceneWork, "discard", end)
         work.publish()
     (tmp_path / "scene.sine").unlink()  # only the film was written
     os.utime(tmp_path / "scene.mp4", (0, 0))  # to a disk that keeps no such fine times
+    with SceneWork(source, outputs, SETTINGS).claimed():
+        work.finished[1].write_text("other frames")
     again = SceneWork(source, outputs, SETTINGS)
     with again.claimed():
         again.publish()
-    assert [path.read_text() for path in outputs] == ["scene.sine", "scene.mp4"] and not again.folder.exists()
+    assert [path.read_text() for path in outputs] == ["scene.sine", "other frames"] and not again.folder.exists()
+
+
+def test_what_a_kill_leaves_of_a_discarded_folder_is_removed(source, tmp_path, monkeypatch, capsys):
+    """It stayed beside the outputs for ever; without them, it was said to be of other settings."""
+    outputs = (tmp_path / "scene.sine",)
+
+    def publish(work):
+        with work.claimed():
+            make(work)
+            work.publish()
+
+    def kill_while_discarding():
+        work = SceneWork(source, outputs, SETTINGS)
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr("sinenerf.common.work_folder.shutil.rmtree", end)
+            publish(work)
+        assert work.folder.exists() and outputs[0].exists()
+        return work.folder
+
+    folder = kill_while_discarding()
+    with pytest.raises(FileExistsError, match="already exists and is not overwritten"):
+        SceneWork(source, outputs, SETTINGS)
+    assert not folder.exists()
+    outputs[0].unlink()
+    kill_while_discarding()
+    outputs[0].unlink()
+    publish(SceneWork(source, outputs, SETTINGS))
+    assert not capsys.readouterr().err
 
 
 def test_a_file_that_appears_while_others_are_made_is_not_overwritten(source, tmp_path):
