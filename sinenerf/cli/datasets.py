@@ -45,7 +45,10 @@ def make_scene(
     from sinenerf.datasets.synthetic_capture import generate_scene
 
     settings = given(views=views, width=width, height=height, seed=seed)
-    print(generate_scene(target, **settings) if kind == "facing" else generate_orbit(target, OrbitSettings(**settings)))
+    if kind == "facing":
+        print(generate_scene(target, **settings, progress=True))
+    else:
+        print(generate_orbit(target, OrbitSettings(**settings), progress=True))
 
 
 def download(

@@ -132,7 +132,7 @@ def mesh(
 
         refuse_options(source, "run", of_shapes)
         check_box(box)
-        scene, views, visible = field_and_views(source)
+        scene, views, visible = field_and_views(source, progress=True)
         search |= {"views": views, "visible": visible if seen_only else None}
         _write_scene(scene, output, faces, compress, **search, **of_scenes)
         return

@@ -72,7 +72,7 @@ def compress(
         refuse_options(source, "run", given(mesh=mesh, thickness=thickness))
         from sinenerf.plugin.compress_run import compress_run
 
-        field = compress_run(source, output, bits, bytes, minutes, steps, seed)
+        field = compress_run(source, output, bits, bytes, minutes, steps, seed, progress=True)
         if not field.complete:  # which has been said, and whether the file was written
             sys.exit(130)
         print(f"{output}: {output.stat().st_size:,} bytes, {field.parameters_count:,} parameters")

@@ -116,7 +116,7 @@ def snapshot(
     elif api.assets and all(asset.kind == "mesh" for asset in api.assets):
         refuse_options(paths[0], "mesh", of_fields)
     framing = Framing(width, height, labels=labels, **of_shapes)
-    for path in write_snapshot(api, output, turntable, framing, **of_fields, **given(frames=frames)):
+    for path in write_snapshot(api, output, turntable, framing, **of_fields, **given(frames=frames), progress=True):
         print(f"{path}: {path.stat().st_size:,} bytes")
 
 

@@ -16,11 +16,12 @@ EVERY = 30.0
 T = TypeVar("T")
 
 
-def track(values: Iterable[T], description: str, total: int | None = None, show: bool = True) -> Iterator[T]:
+def track(values: Iterable[T], description: str, total: int | None = None, *, show: bool) -> Iterator[T]:
     """The values, with the progress of the loop over them; a bar vanishes at its end.
 
     Args:
         total: number of values, where they have no length.
+        show: whether to print anything.
     """
     count = length_hint(values) if total is None else total
     with TaskProgress(description, show, transient=True) as task:

@@ -28,13 +28,16 @@ BLOCK = 1 << 14
 """Rays traced together: few enough for the processor's caches."""
 
 
-def generate_orbit(target: Path, settings: OrbitSettings | None = None) -> Path:
+def generate_orbit(target: Path, settings: OrbitSettings | None = None, progress: bool = False) -> Path:
     """Render `images/view_000.jpg`..., with the truth beside them, to a new folder.
 
     `transforms.json` has the true cameras in nerfstudio's format (z up, lens model OPENCV) and the gains of each
     photograph (`gain`: red, green, blue, in linear light). `points.ply` holds points of the surfaces. A picture in
     `objects/` is white where the photograph shows the table and what stands on it, and black where it shows the room.
     After a kill the same call goes on with the photographs that are missing.
+
+    Args:
+        progress: show a bar with the time left.
 
     Raises:
         ValueError: the target exists with other content.
@@ -45,7 +48,7 @@ def generate_orbit(target: Path, settings: OrbitSettings | None = None) -> Path:
 
     def write(work: WorkFolder, scene: Path) -> None:
         poses, gain = orbit_poses(settings), gains(settings)
-        points = _write_photographs(scene, settings, poses, gain)
+        points = _write_photographs(scene, settings, poses, gain, progress)
         _write_points(scene / "points.ply", points)
         _write_cameras(scene / "transforms.json", settings, poses, gain)
 
@@ -80,14 +83,16 @@ def render_geometry(
     return (nearest < len(foreground())).reshape(shape), (origins + distance * directions).T.reshape(*shape, 3)
 
 
-def _write_photographs(folder: Path, settings: OrbitSettings, poses: np.ndarray, gain: np.ndarray) -> np.ndarray:
+def _write_photographs(
+    folder: Path, settings: OrbitSettings, poses: np.ndarray, gain: np.ndarray, progress: bool
+) -> np.ndarray:
     """Write the photographs that are not there yet. Returns points with colours (N, 6)."""
     from PIL import Image
 
     for name in ("images", "objects"):
         (folder / name).mkdir(exist_ok=True)
     points = []
-    for view in track(range(settings.views), "Rendering views"):
+    for view in track(range(settings.views), "Rendering views", show=progress):
         path = folder / "images" / f"{_name(view)}.jpg"
         if not path.is_file():
             picture = develop(render_light(settings, poses[view]), gain[view], settings.seed + 1000 + view)

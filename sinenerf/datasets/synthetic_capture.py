@@ -19,11 +19,16 @@ SAMPLES = 3
 """Rays per pixel in each direction."""
 
 
-def generate_scene(target: Path, views: int = 20, width: int = 252, height: int = 189, seed: int = 0) -> Path:
+def generate_scene(
+    target: Path, views: int = 20, width: int = 252, height: int = 189, seed: int = 0, progress: bool = False
+) -> Path:
     """Render the demo scene to `target`: `images/image000.png`..., `poses_bounds.npy` (views, 17) and `scene.json`.
 
     The same arguments give the same scene. An existing scene with the same settings is left as it is. After a kill the
     same call goes on with the views that are missing.
+
+    Args:
+        progress: show a bar with the time left.
 
     Raises:
         ValueError: fewer than 2 views, a side under 16 pixels or a negative seed; the target is a file, a folder with
@@ -38,7 +43,7 @@ def generate_scene(target: Path, views: int = 20, width: int = 252, height: int 
     files = ["poses_bounds.npy", *map(_picture, range(views))]
 
     def write(work: WorkFolder, scene: Path) -> None:
-        _write_views(work, scene, camera_poses(views, seed), width, height)
+        _write_views(work, scene, camera_poses(views, seed), width, height, progress)
 
     return generate(Path(target), settings, files, write)
 
@@ -102,13 +107,13 @@ def focal_length(width: int) -> float:
     return width / 2 / np.tan(np.radians(FIELD_OF_VIEW / 2))
 
 
-def _write_views(work: WorkFolder, folder: Path, poses: np.ndarray, width: int, height: int) -> None:
+def _write_views(work: WorkFolder, folder: Path, poses: np.ndarray, width: int, height: int, progress: bool) -> None:
     """Write the pictures that are not there yet, and poses_bounds.npy; the work folder notes the bounds of each."""
     from PIL import Image
 
     (folder / "images").mkdir(exist_ok=True)
     bounds: list[list[float]] = work.read("bounds") or []
-    for view in track(range(len(bounds), len(poses)), "Rendering views"):
+    for view in track(range(len(bounds), len(poses)), "Rendering views", show=progress):
         image, depth = render_view(still_life(), poses[view], width, height)
         Image.fromarray(np.round(image * 255).astype(np.uint8)).save(folder / _picture(view))
         bounds.append([float(0.95 * depth.min()), float(1.05 * depth.max())])

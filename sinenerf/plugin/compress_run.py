@@ -36,6 +36,7 @@ def compress_run(
     minutes: float | None = None,
     steps: int | None = None,
     seed: int = 0,
+    progress: bool = False,
 ) -> RadianceField:
     """Write a run as a .sine file. Open only runs of your own: nerfstudio's config.yml can execute code.
 
@@ -50,6 +51,7 @@ def compress_run(
         bytes: size of the file in bytes instead.
         minutes: fine-tune for this long; 1 minute if no steps are given.
         steps: fine-tune for this many steps instead.
+        progress: show how far the fine-tuning is.
 
     Returns:
         the field in the file; its `complete` is False after Ctrl-C.
@@ -87,14 +89,14 @@ def compress_run(
         checkpoint=checkpoint.path_for(output),
         fingerprint=fingerprint,
         seed=seed,
-        show=True,
+        show=progress,
         keeps_existing=output.exists(),
     )
     complete = tuning.run()
     field = field_of(pipeline)
     field.complete = complete
     written = checkpoint.save_result(field, output, tuning.keeps_existing)
-    if not complete:
+    if progress and not complete:
         say(checkpoint.interruption_message(output, written))
     return field
 
@@ -139,7 +141,7 @@ class FineTuning(BudgetedTraining):
     def __post_init__(self) -> None:
         self.quantiser: LearnedStepRounding = self.pipeline.model.quantiser
         self.optimizer = torch.optim.Adam(self.quantiser.parameter_groups(), lr=LEARNING_RATE, eps=1e-8)
-        self.progress = TaskProgress("Rounding", show=True)
+        self.progress = TaskProgress("Rounding", self.show)
 
     def run(self) -> bool:
         self.pipeline.train()

@@ -21,12 +21,13 @@ DEPTH_WIDTH = 160
 """Pixels across the depth maps that decide what was seen."""
 
 
-def field_and_views(run: Path) -> tuple[RadianceField, list[Camera], Visible]:
+def field_and_views(run: Path, progress: bool = False) -> tuple[RadianceField, list[Camera], Visible]:
     """The field of a run with its capture, its training cameras, and a test of which points in scene coordinates any of
     them sees.
 
     Args:
         run: the folder or config.yml of a `sine-nerf` run.
+        progress: show how far that test is.
 
     Raises:
         FileNotFoundError: the run does not exist.
@@ -37,17 +38,17 @@ def field_and_views(run: Path) -> tuple[RadianceField, list[Camera], Visible]:
     field.capture = capture_of_run(pipeline)
     cameras = pipeline.datamanager.train_dataset.cameras
     views = [camera_of(cameras[index : index + 1]) for index in range(len(cameras))]
-    return field, views, lambda points: _seen(pipeline, points)
+    return field, views, lambda points: _seen(pipeline, points, progress)
 
 
 @torch.no_grad()
-def _seen(pipeline, vertices: Float[np.ndarray, "n 3"]) -> Bool[np.ndarray, " n"]:
+def _seen(pipeline, vertices: Float[np.ndarray, "n 3"], progress: bool) -> Bool[np.ndarray, " n"]:
     """Whether any training view sees each scene point: it projects into the image, and not behind its depth."""
     cameras = pipeline.datamanager.train_dataset.cameras.to(pipeline.device)
     points = torch.from_numpy(np.array(vertices)).float()
     seen = torch.zeros(len(points), dtype=torch.bool)
     with built_once(pipeline.model):
-        for index in track(range(len(cameras)), "Depth of views"):
+        for index in track(range(len(cameras)), "Depth of views", show=progress):
             camera = cameras[index : index + 1]
             camera.rescale_output_resolution(min(1.0, DEPTH_WIDTH / float(camera.width[0])))
             depth = pipeline.model.get_outputs_for_camera(camera)["depth"][..., 0].cpu()

@@ -32,6 +32,7 @@ def snapshot(
     resolution: int = 256,
     level: float = 0.5,
     frames: int = 72,
+    progress: bool = False,
 ) -> list[Path]:
     """Write a picture, a turntable, or both, with the files side by side. Returns the paths written.
 
@@ -40,6 +41,7 @@ def snapshot(
         resolution: cells a side of the shapes' meshes.
         level: occupancy of their surface.
         frames: pictures in the turntable.
+        progress: show a bar with the time left of the turntable.
 
     Raises:
         ValueError: an extension is not that of a picture or film, a size is out of range, or a field has no surface.
@@ -57,7 +59,7 @@ def snapshot(
             Image.fromarray(image).save(partial, quality=90)
         written.append(output)
     if turntable is not None:
-        turns = (frame / frames for frame in track(range(frames), "Rendering"))
+        turns = (frame / frames for frame in track(range(frames), "Rendering", show=progress))
         rows = (_row([render(turn) for render in renderers], captions, framing) for turn in turns)
         write_film(turntable, rows, FPS)
         written.append(turntable)

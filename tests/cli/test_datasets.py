@@ -5,6 +5,8 @@ import trimesh
 from support.commands import call_sinenerf
 
 from sinenerf.datasets.knot import knot_mesh
+from sinenerf.datasets.orbit_capture import OrbitSettings, generate_orbit
+from sinenerf.datasets.synthetic_capture import generate_scene
 
 
 @pytest.mark.parametrize("suffix", [".ply", ".glb", ".obj"])
@@ -30,3 +32,15 @@ def test_bad_arguments_of_make_shape_are_refused_in_one_line(name, options, mess
     done = call_sinenerf("make-shape", tmp_path / name, *options)
     assert done.returncode == 1 and message in done.stderr and done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_make_scene_shows_how_far_it_is_and_the_library_does_not(tmp_path, monkeypatch, capsys):
+    """It printed a line every half a minute into the standard error of any program."""
+    monkeypatch.setattr("sinenerf.common.progress.EVERY", -1.0)
+    for kind in ("facing", "around"):
+        size = "--views", 2, "--width", 16, "--height", 16
+        done = call_sinenerf("make-scene", tmp_path / kind, "--kind", kind, *size)
+        assert done.returncode == 0 and "rendering views: 50 %" in done.stderr, done.stderr
+    generate_scene(tmp_path / "a", views=2, width=16, height=16)
+    generate_orbit(tmp_path / "b", OrbitSettings(views=2, width=16, height=16))
+    assert capsys.readouterr().err == ""

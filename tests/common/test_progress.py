@@ -41,7 +41,7 @@ def terminal(monkeypatch):
 def test_a_loop_has_a_bar_on_a_terminal(monkeypatch, capsys):
     """Standard output belongs to what a command prints."""
     terminal(monkeypatch)
-    assert list(track((i for i in range(3)), "Rendering", 3)) == [0, 1, 2]
+    assert list(track((i for i in range(3)), "Rendering", 3, show=True)) == [0, 1, 2]
     printed = capsys.readouterr()
     assert not printed.out and re.search(r"Rendering.* 67% \d+ s left", printed.err)
 
@@ -56,9 +56,9 @@ def test_a_bar_says_what_the_task_knows(monkeypatch, capsys):
 def test_a_long_loop_has_lines_where_there_is_no_terminal(monkeypatch, capsys):
     now = [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
-    for _ in track(range(4), "Scoring"):
+    for _ in track(range(4), "Scoring", show=True):
         now[0] += 40
-    assert list(track(range(2), "Scoring", show=False)) == list(track(range(2), "Scoring")) == [0, 1]
+    assert list(track(range(2), "Scoring", show=False)) == list(track(range(2), "Scoring", show=True)) == [0, 1]
     lines = capsys.readouterr().err.splitlines()
     assert lines == [f"sinenerf: scoring: {line} left" for line in ("25 %, 2 min", "50 %, 80 s", "75 %, 40 s")]
 
