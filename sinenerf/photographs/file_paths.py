@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path, PureWindowsPath
 
 import numpy as np
@@ -123,7 +124,8 @@ def check_placed(photographs: PosedPhotographs) -> PosedPhotographs:
 def find_masks(photographs: PosedPhotographs, folder: Path | None = None) -> PosedPhotographs:
     """The same with masks of a folder: masks/a.png (nerfstudio) or masks/a.jpg.png (COLMAP) for images/a.jpg.
 
-    The mask of images/a.jpg may also be masks/images/a.png, and has to be if another folder has an a.jpg, too.
+    The mask of images/a.jpg may also be masks/images/a.png, and has to be if another folder has an a.jpg, too, wherever
+    these folders are.
 
     Args:
         folder: in place of masks that are known, or of `masks` beside the photographs.
@@ -134,18 +136,32 @@ def find_masks(photographs: PosedPhotographs, folder: Path | None = None) -> Pos
     given, folder = folder, folder or photographs.root / "masks"
     if given is None and (photographs.masks is not None or not folder.is_dir()):
         return photographs
-    finder, masks = FileFinder(folder), []
-    inner = {name: name.split("/", 1)[-1] for name in photographs.names}
-    photographs_at = Counter(inner.values())  # of cam0/0.jpg and cam1/0.jpg neither has the mask 0.png
-    for name in photographs.names:
-        whole = not Path(name).is_absolute()  # the tail of images/a/b.jpg is that of images/b.jpg, too
-        own, short = name.lstrip("/"), inner[name]
-        places = (own, short) if photographs_at[short] == 1 else (own,)
-        wanted = (f"{end}.png" for place in places for end in (place, place.rpartition(".")[0]))
-        masks.append(next((mask for file in wanted if (mask := finder.find(file, whole=whole))), None))
+    finder, wanted = FileFinder(folder), _mask_names(photographs.names)
+    masks = tuple(
+        next((mask for file in wanted[name] if (mask := finder.find(file, whole=True))), None)
+        for name in photographs.names
+    )
     if given is not None and not any(masks):
-        raise CaptureError(
-            f"{folder}: has no masks of these photographs. {photographs.names[0]} would have "
-            f"{Path(photographs.names[0]).stem}.png or {Path(photographs.names[0]).name}.png"
-        )
-    return replace(photographs, masks=tuple(masks)) if any(masks) else photographs
+        name = photographs.names[0]
+        *_, long, short = wanted[name]
+        raise CaptureError(f"{folder}: has no masks of these photographs. {name} would have {short} or {long}")
+    return replace(photographs, masks=masks) if any(masks) else photographs
+
+
+def _mask_names(names: tuple[str, ...]) -> dict[str, list[str]]:
+    """Where the mask of each photograph may be, below the folder of masks: its place there first."""
+    tails = {name: _tails(name) for name in names}
+    photographs_at = Counter(chain(*tails.values()))  # of cam0/0.jpg and cam1/0.jpg neither has the mask 0.png
+    wanted = {}
+    for name, (own, *shorter) in tails.items():
+        places = [own, *(tail for tail in shorter if photographs_at[tail] == 1)]
+        wanted[name] = [f"{end}.png" for place in places for end in (place, place.rpartition(".")[0])]
+    return wanted
+
+
+def _tails(name: str) -> list[str]:
+    """A photograph's name, and what is left of it without its first folder; of an absolute name, without the second,
+    too, and so on."""
+    parts = name.lstrip("/").split("/")
+    tails = ["/".join(parts[start:]) for start in range(len(parts))]
+    return tails if Path(name).is_absolute() else tails[:2]
