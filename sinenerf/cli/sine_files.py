@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from sinenerf.cli.meshes import given, is_run, refuse_options
-from sinenerf.common.console import say
 
 if TYPE_CHECKING:
     from sinenerf.codec.file_info import FileInfo
@@ -142,10 +141,7 @@ def _score_scene(file: Path, field: "RadianceField", truth: Path, all: bool = Fa
 
     if truth.suffix.lower() in MESHES:
         raise ValueError(f"{file}: holds a scene, and {truth} is a mesh. Give the folder of the scene's photographs")
-    result = evaluate(field.on_best_device(), file.stat().st_size, truth, all_views=all, progress=True, **more)
-    for note in result.notes:
-        say(note)
-    return result
+    return evaluate(field.on_best_device(), file.stat().st_size, truth, all_views=all, progress=True, **more)
 
 
 def _score_shape(

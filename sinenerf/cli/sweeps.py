@@ -54,6 +54,7 @@ def sweep(
             time_or_steps = f"{job.settings['steps']:,} steps" if seconds is None else f"about {seconds:.0f} s"
             print(f"{job.title}: {time_or_steps}")
         return
+    _say_notes(jobs)
     with nullcontext(SerialRunner()) if ray is None else connect(ray) as runner:
         report = run_sweep(contents, results, _ProgressRunner(runner))
     print(
@@ -72,6 +73,16 @@ def _time_of(jobs: "list[Job]") -> str:
         return f", about {seconds / 60:.0f} minutes"
     unknown = sum(estimate_seconds([job]) is None for job in jobs)
     return f"; the time of {unknown}, given in steps, depends on the hardware"
+
+
+def _say_notes(jobs: "list[Job]") -> None:
+    """Say, before jobs of photographs run, that their results will be without LPIPS, if so."""
+    from sinenerf.common.console import say
+    from sinenerf.radiance.image_metrics import lpips_notes
+
+    if any(job.dataset == "photographs" for job in jobs):
+        for note in lpips_notes():
+            say(note)
 
 
 class _ProgressRunner:
@@ -194,6 +205,7 @@ def _add_missing(
         jobs = {scene: jobs_towards(plan, root, scene, method, target) for scene in candidates}
         if every := [job for of_scene in jobs.values() for job in of_scene]:
             say(f"jobs that may run: {len(every)}{_time_of(every)}")
+            _say_notes(every)
         for scene, results in candidates.items():
             for job, outcome in run_towards(jobs[scene], plan.scenes, root, target, results.copy()):
                 if outcome.result is None:

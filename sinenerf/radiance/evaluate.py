@@ -11,6 +11,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from sinenerf.common.checks import check_positive
+from sinenerf.common.console import say
 from sinenerf.common.files import check_output, replacing
 from sinenerf.common.progress import track
 from sinenerf.photographs.pictures import load_mask, load_picture
@@ -18,7 +19,7 @@ from sinenerf.photographs.posed_photographs import FISHEYE, PosedPhotographs
 from sinenerf.photographs.reading import read_photographs
 from sinenerf.radiance.cameras import Camera, Capture
 from sinenerf.radiance.field import RadianceField
-from sinenerf.radiance.image_metrics import Image, perceptual_metrics, psnr, vgg_weights
+from sinenerf.radiance.image_metrics import Image, lpips_notes, perceptual_metrics, psnr
 from sinenerf.radiance.lens_distortion import LensDistortion
 
 PICTURES = (".png", ".jpg", ".jpeg")
@@ -122,7 +123,7 @@ def evaluate(
         all_views: score all views, those trained on too.
         scale: score pictures of this share of the width and height that the field was trained on.
         picture: file that photograph and rendering are written to side by side, a row for each view: .png, .jpg.
-        progress: show a bar with the time left.
+        progress: print the notes, then show a bar with the time left.
 
     Raises:
         FileNotFoundError: no folder for the picture.
@@ -135,7 +136,11 @@ def evaluate(
     if not 0 < scale <= 1:
         raise ValueError(f"scale is {scale}: it must be above 0 and at most 1")
     photographs = read_photographs(capture, widest=field.capture.home.width)
-    chosen, notes = scored_views(field, photographs, hold_every, all_views)
+    chosen, choice = scored_views(field, photographs, hold_every, all_views)
+    notes = [*photographs.notes, *choice, *lpips_notes()]
+    if progress:  # before the scoring, which may take minutes: a wrong capture is noticed at once
+        for note in notes:
+            say(note)
     cameras = cameras_of(photographs, field.capture)
     views = (_with_photograph(photographs, index, cameras[index], scale, field.config.background) for index in chosen)
     metrics, rows = [], []
@@ -148,9 +153,6 @@ def evaluate(
     if picture is not None:
         _write(rows, picture)
     mean = mean_metrics(metrics)
-    if "lpips" not in mean:
-        weights = vgg_weights()
-        notes.append(f"LPIPS is left out: for it, put {weights.name} (download.pytorch.org) into {weights.parent}")
     return Evaluation(
         psnr=mean["psnr"],
         ssim=mean["ssim"],
@@ -159,7 +161,7 @@ def evaluate(
         names=[photographs.names[index] for index in chosen],
         bytes=size,
         parameters=field.parameters_count,
-        notes=[*photographs.notes, *notes],
+        notes=notes,
     )
 
 
@@ -190,7 +192,7 @@ def scored_views(
         raise ValueError(f"{source}: {error}. {advice}") from None
     if not chosen:
         raise ValueError(f"{source}: no view was held out of the training. {advice}")
-    notes = [f"scored {len(chosen)} of {count} views, those held out: {split}"]
+    notes = [f"scoring {len(chosen)} of {count} views, those held out: {split}"]
     if not split.names_are(names[index] for index in chosen):
         reason = "these are not the names of the views held out of the training"
         notes.append(f"{source}: {reason}: scores may be of training views")

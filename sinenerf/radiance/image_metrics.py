@@ -36,6 +36,13 @@ def vgg_weights() -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints" / "vgg16-397923af.pth"
 
 
+def lpips_notes() -> list[str]:
+    """A line that says how to get LPIPS, where VGG's weights are not on disk."""
+    weights = vgg_weights()
+    advice = f"LPIPS is left out: for it, put {weights.name} (download.pytorch.org) into {weights.parent}"
+    return [] if weights.is_file() else [advice]
+
+
 @cache
 def lpips_vgg(device: torch.device):
     """The LPIPS network, or None if VGG's weights are not on disk. It is no part of the model."""

@@ -49,6 +49,18 @@ def test_photographs_likewise(program, budget, said, tmp_path):
         assert head.endswith("the time of 1, given in steps, depends on the hardware") and job.endswith(": 6,000 steps")
 
 
+@pytest.mark.parametrize("photographs", [True, False])
+def test_a_sweep_of_photographs_says_why_it_has_no_lpips(photographs, plan, data, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "no weights"))
+    monkeypatch.setattr("sinenerf.rd.sweep.run_job", lambda *job: None)  # as after Ctrl-C
+    if photographs:
+        (data / "fern").mkdir()
+        plan = tmp_path / "photographs.toml"
+        plan.write_text('dataset = "photographs"\nscenes = ["fern"]\n[settings]\nsteps = 1\n[[methods]]\nname = "a"\n')
+    said = call_sinenerf("sweep", plan, "--data", data, "--output", tmp_path / "results")
+    assert said.returncode == 130 and said.stderr.count("LPIPS is left out: for it, put vgg16") == photographs
+
+
 def test_the_bar_goes_by_the_finished_jobs_where_the_time_is_not_known(plan, data):
     jobs = read_plan(plan, data).jobs
     assert time_left(jobs, slots=1, done=0, seconds=5.0) == jobs[0].title

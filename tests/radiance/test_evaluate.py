@@ -113,7 +113,7 @@ def test_held_out_views_are_those_that_the_file_remembers(field, capture):
             continue
         result = evaluate(field, 1, capture, scale=0.7)
         assert result.names == [f"images/{names[index].name}" for index in held_out]
-        assert f"scored {len(held_out)} of 9 views, those held out: {split}" in result.notes
+        assert f"scoring {len(held_out)} of 9 views, those held out: {split}" in result.notes
         assert not any("not the names" in note for note in result.notes)
     assert evaluate(field, 1, capture / "poses_bounds.npy", hold_every=4, scale=0.7).views == 3
     assert evaluate(field, 1, capture, all_views=True, scale=0.7).views == 9
@@ -209,7 +209,7 @@ def test_rendering_needs_no_float64(field):
 
 
 def test_command(field, frames, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("sinenerf.radiance.image_metrics.lpips_vgg", lambda device: None)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "no weights"))
     field.save(tmp_path / "scene.sine")
     command(tmp_path / "scene.sine", frames, all=True)
     printed = capsys.readouterr()
@@ -217,6 +217,21 @@ def test_command(field, frames, tmp_path, capsys, monkeypatch):
     assert "sinenerf: LPIPS is left out: for it, put vgg16-397923af.pth" in printed.err
     command(tmp_path / "scene.sine", frames, all=True, json=True)
     assert json.loads(capsys.readouterr().out)["parameters"] == field.parameters_count
+
+
+def test_what_is_scored_is_said_before_the_scoring(field, capture, capsys, monkeypatch):
+    """A wrong capture was noticed after minutes, or never, if the scoring was ended."""
+
+    def end(*arguments):
+        raise KeyboardInterrupt
+
+    field.capture = replace(field.capture, split=Split("every", 8, 1))
+    monkeypatch.setattr(RadianceField, "render", end)
+    for progress in (False, True):
+        with pytest.raises(KeyboardInterrupt):
+            evaluate(field, 1, capture, scale=0.7, progress=progress)
+        said = capsys.readouterr().err
+        assert ("scoring 2 of 9 views" in said, "scores may be of training views" in said) == (progress, progress)
 
 
 def test_the_library_prints_only_if_asked_to(field, frames, tmp_path, capsys, monkeypatch):
