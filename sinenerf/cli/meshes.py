@@ -151,7 +151,7 @@ def _write_shape(
     faces: int | None,
     compress: "Compression | None",
     up: Up | None = None,
-    metres_per_unit: float = 1.0,
+    metres_per_unit: float | None = None,
     resolution: int = 512,
     **search: Any,
 ) -> None:
@@ -159,8 +159,9 @@ def _write_shape(
     from sinenerf.common.mesh_files import check_units, save_mesh
     from sinenerf.occupancy.surface import extract_surface
 
-    up = up or (field.placement.up if output.suffix.lower() == ".glb" else "y")
     check_units(output, up, metres_per_unit)
+    if output.suffix.lower() == ".glb":
+        up = up or field.placement.up
     extracted = extract_surface(field.logits, field.placement, resolution, **search)
     surface = extracted.mesh if faces is None else decimated(extracted.mesh, faces)
     save_mesh(surface, output, up, metres_per_unit, compress)
@@ -193,7 +194,7 @@ def _write_scene(
         assert scene.capture is not None
         surface.apply_transform(scene.capture.from_scene())
     turned = frame == "scene" and output.suffix.lower() == ".glb"
-    save_mesh(surface, output, scene.warp.up if turned else "y", compress=compress)
+    save_mesh(surface, output, scene.warp.up if turned else None, compress=compress)
     _print_mesh(surface, output)
 
 

@@ -24,11 +24,12 @@ COARSEST = 1e-4
 a 512-cell grid."""
 
 
-def check_units(path: Path, up: Up, metres_per_unit: float) -> None:
-    """Raise ValueError if a mesh is to be turned or scaled in a format other than GLB, or the scale is not positive."""
-    if path.suffix.lower() != ".glb" and (up, metres_per_unit) != ("y", 1.0):
+def check_units(path: Path, up: Up | None, metres_per_unit: float | None) -> None:
+    """Raise ValueError if units are given for a format other than GLB, or the scale is not positive."""
+    if path.suffix.lower() != ".glb" and (up, metres_per_unit) != (None, None):
         raise ValueError(f"{path}: only .glb is turned and scaled. Leave --up and --metres-per-unit out, or write .glb")
-    check_positive("metres per unit", metres_per_unit)
+    if metres_per_unit is not None:
+        check_positive("metres per unit", metres_per_unit)
 
 
 def check_compression(path: Path, compress: Compression | None) -> None:
@@ -40,15 +41,15 @@ def check_compression(path: Path, compress: Compression | None) -> None:
 def save_mesh(
     mesh: "trimesh.Trimesh",
     path: Path,
-    up: Up = "y",
-    metres_per_unit: float = 1.0,
+    up: Up | None = None,
+    metres_per_unit: float | None = None,
     compress: Compression | None = None,
 ) -> None:
     """Write a mesh in the format of its path's extension, whole or not at all.
 
     Only GLB is turned and scaled, since glTF is y up and in metres: `up` is the axis of the mesh that points up and
-    `metres_per_unit` the length of its unit. A node of the file does both, and its vertices stay in the mesh's
-    coordinates.
+    `metres_per_unit` the length of its unit, by default y and 1. A node of the file does both, and its vertices stay in
+    the mesh's coordinates.
 
     GLB and PLY keep RGBA vertex colours and OBJ keeps RGB; STL and, as trimesh writes it, OFF have none. In GLB the
     colours are linear, as glTF requires, and unlit, since a radiance field's colours already contain the scene's
@@ -59,7 +60,7 @@ def save_mesh(
 
     Raises:
         ValueError: the extension is not in `FORMATS`, the mesh lies so far from the origin that float32 is too coarse,
-            or a mesh is to be turned, scaled or compressed in a format other than GLB.
+            or an axis, a unit or a compression is given for a format other than GLB.
         OSError: the folder does not exist, or the disk is full.
     """
     check_suffix(path, *FORMATS)
@@ -69,7 +70,7 @@ def save_mesh(
     if suffix in BINARY:
         _check_near(mesh, path)
     if suffix == ".glb":
-        data = to_glb(_glb_mesh(mesh), compress, up, metres_per_unit)
+        data = to_glb(_glb_mesh(mesh), compress, up or "y", metres_per_unit or 1.0)
     elif suffix in BINARY:
         data = mesh.export(file_type=suffix[1:])
     else:  # text, with enough decimals for a small mesh
