@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 
 
 def shared_folder(tmp_path_factory, name, make):
@@ -12,6 +13,7 @@ def shared_folder(tmp_path_factory, name, make):
         fcntl.flock(lock, fcntl.LOCK_EX)
         made = folder.with_name(f"{name}.made")
         if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # what a call that failed has left: this one shows why it failed
             folder.mkdir()
             make(folder)
             made.touch()
