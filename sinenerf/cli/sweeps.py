@@ -54,7 +54,8 @@ def sweep(
             time_or_steps = f"{job.settings['steps']:,} steps" if seconds is None else f"about {seconds:.0f} s"
             print(f"{job.title}: {time_or_steps}")
         return
-    _say_notes(jobs)
+    if ray in (None, "local"):
+        _say_notes(jobs)
     with nullcontext(SerialRunner()) if ray is None else connect(ray) as runner:
         report = run_sweep(contents, results, _ProgressRunner(runner))
     print(
@@ -76,7 +77,7 @@ def _time_of(jobs: "list[Job]") -> str:
 
 
 def _say_notes(jobs: "list[Job]") -> None:
-    """Say, before jobs of photographs run, that their results will be without LPIPS, if so."""
+    """Say, before jobs of photographs run on this machine, that their results will be without LPIPS, if so."""
     from sinenerf.common.console import say
     from sinenerf.radiance.image_metrics import lpips_notes
 
