@@ -37,7 +37,8 @@ class Shape:
     mirror: tuple[np.ndarray, float] | None
     """Unit normal n and offset c of the plane n x = c of the cube beyond which the shape is its own image."""
     pieces: int
-    """Of how many connected pieces, those with the most faces, the surface consists; 0 for all of them."""
+    """Of how many connected pieces, those with the most faces, the surface consists; others with a tenth of the largest
+    one's faces or more belong to it, too. 0 for all of them."""
     activation: int
     """RELU, GAUSSIAN or SINE_WAVE."""
     bandwidth: float

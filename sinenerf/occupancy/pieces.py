@@ -19,7 +19,7 @@ SPECK = 0.1
 """Share of the largest piece's faces below which a piece can be left out: coarse cells and high levels tear thin parts,
 and what they tear off is no speck."""
 GAIN = 0.02
-"""Fraction of the surface's mean distance from the solid that leaving out pieces must save."""
+"""Fraction of the surface's mean distance from the solid that is no reason to keep pieces, or to leave them out."""
 
 
 def pieces_of(faces: Faces, count: int) -> tuple[Int[np.ndarray, " f"], int]:
@@ -67,8 +67,9 @@ def _no_specks(piece: Int[np.ndarray, " f"]) -> int:
 def best_count(vertices: Vertices, faces: Faces, solid: Solid) -> int:
     """Of how many of its largest pieces a surface in the cube should consist, to be nearest to the solid's; 0 for all.
 
-    If the surface and the mesh are one piece each, that is 1: finer cells would show specks that these cells miss. Only
-    surfaces that `without_specks` gives are compared.
+    For a mesh in one piece that is the fewest that are hardly farther than the nearest, since finer cells may show
+    specks that these cells miss: one, unless the surface has lost the connection to a part of the mesh. Any other mesh
+    gets all, unless leaving some out brings the surface nearer. Only surfaces that `without_specks` gives are compared.
 
     The distance is the mean of that from points of the solid's surface to the centres of the pieces' faces and of that
     from these centres to the solid's surface: Chamfer-L1, but for the size of the faces.
@@ -76,8 +77,9 @@ def best_count(vertices: Vertices, faces: Faces, solid: Solid) -> int:
     from scipy.spatial import cKDTree
 
     piece, count = pieces_of(faces, len(vertices))
+    is_whole = pieces_of(solid.mesh.faces, len(solid.mesh.vertices))[1] == 1
     if count == 1:
-        return int(pieces_of(solid.mesh.faces, len(solid.mesh.vertices))[1] == 1)
+        return int(is_whole)
     centres = vertices[faces].mean(1)
     away = solid.distance(centres)
     points = solid.near_surface(SAMPLES, 0.0, np.random.default_rng(0))
@@ -90,4 +92,9 @@ def best_count(vertices: Vertices, faces: Faces, solid: Solid) -> int:
     counts = [*range(fewest, min(max(fewest, MOST_PIECES), count) + 1), count]
     distances = {kept: distance(kept) for kept in counts}
     best = min(distances, key=distances.__getitem__)
-    return min(best, MOST_PIECES) if distances[count] - distances[best] > GAIN * away.mean() else 0
+    near = distances[best] + GAIN * away.mean()
+    if is_whole:
+        best = min(kept for kept in counts if distances[kept] <= near)
+    elif distances[count] <= near:
+        return 0
+    return 0 if best == count > MOST_PIECES else min(best, MOST_PIECES)

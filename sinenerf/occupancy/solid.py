@@ -50,7 +50,8 @@ class Placement:
     mirror: Mirror | None = None
     """Plane of the cube beyond which a field is the mirror image of itself."""
     pieces: int = 0
-    """Of how many connected pieces, the largest ones, the surface consists; 0: of all that the field has."""
+    """Of how many connected pieces, those with the most faces, the surface consists; others with a tenth of the largest
+    one's faces or more belong to it, too. 0: of all that the field has."""
 
     @classmethod
     def of(cls, mesh: "trimesh.Trimesh", margin: float = 0.0, up: Up = "y") -> "Placement":

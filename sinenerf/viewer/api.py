@@ -116,8 +116,8 @@ class ViewerApi:
 
     def mesh(self, query: Query, body: bytes = b"") -> Response:
         """A mesh: the length of a JSON header (u32), the header with its caption, numbers of vertices and faces, the
-        cube around it and its up axis, then vertices (float32) and faces (uint32), and red, green and blue of each
-        vertex (uint8) where the header says that it has colours. All little-endian."""
+        cube around it and its up axis, then vertices in that cube (float32) and faces (uint32), and red, green and blue
+        of each vertex (uint8) where the header says that it has colours. All little-endian."""
         asset = self.assets[self._index(query)]
         if asset.kind != "mesh":
             raise ValueError(f"{asset.path.name}: is not a mesh")
@@ -127,18 +127,20 @@ class ViewerApi:
         coloured = mesh.visual.kind == "vertex"
         text = json.dumps(header | {"coloured": coloured}).encode()
         text += b" " * (-len(text) % 4)  # so that the arrays are aligned
-        arrays = [np.asarray(mesh.vertices, "<f4"), np.asarray(mesh.faces, "<u4")]
+        arrays = [placement.to_cube(mesh.vertices).astype("<f4"), np.asarray(mesh.faces, "<u4")]
         if coloured:
             arrays.append(np.asarray(mesh.visual.vertex_colors, np.uint8)[:, :3])
         return BINARY, struct.pack("<I", len(text)) + text + b"".join(array.tobytes() for array in arrays)
 
     def distances(self, query: Query, body: bytes = b"") -> Response:
         """The diagonal of the original, then the signed distance of each point of the body to it, positive outside: all
-        float32, in the original's unit."""
+        float32, in the original's unit. The points lie in the cube around the asset: far from the origin, float32 would
+        round them in its own coordinates."""
         if len(body) % 12:
             raise ValueError("distances are those of points, each of three float32")
+        placement = self.assets[self._index(query)].load().placement
         with self.jobs.running("distance to the original"):
-            distances = self.comparison.distance(np.frombuffer(body, "<f4").reshape(-1, 3).astype(np.float64))
+            distances = self.comparison.distance(placement.from_cube(np.frombuffer(body, "<f4").reshape(-1, 3)))
         return BINARY, np.append(self.comparison.diagonal, distances).astype("<f4").tobytes()
 
     def quality(self, query: Query, body: bytes = b"") -> Response:

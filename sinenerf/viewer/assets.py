@@ -75,7 +75,7 @@ class Asset:
             container = Container.parse(self.data)
         field = field_in(container, self.path)
         if field.kind != self.kind:
-            raise ValueError(f"{self.path}: holds a {field.kind} now, no {self.kind}. Start sinenerf view again")
+            raise ValueError(f"{self.path}: holds a {field.kind} now, not a {self.kind}. Start sinenerf view again")
         return field.on_best_device() if field.kind == "scene" else field
 
     @cached_property

@@ -59,15 +59,16 @@ def export_page(api: ViewerApi, output: Path) -> None:
         raise ValueError("a folder of results is exported by: sinenerf plot RESULTS --html page.html")
     check_output(output, ".html", ".htm")
     responses = {"/state": api.state({})[1]}
+    original = api.comparison.original
     for index, asset in enumerate(api.assets):
         query = {"asset": str(index)}
         if asset.kind == "mesh":
             responses[f"/mesh?asset={index}"] = api.mesh(query)[1]
-            continue
-        responses[f"/file?asset={index}"] = api.file(query)[1]
+        else:
+            responses[f"/file?asset={index}"] = api.file(query)[1]
         if asset.kind == "shape":  # those of a scene would double the page
             responses[f"/layers?asset={index}"] = api.layers(query)[1]
-        if api.comparison.original is not None:
+        if original is not None and asset.path != original.path:
             responses[f"/quality?asset={index}"] = api.quality(query)[1]
     name: PageName = "exported_scenes" if api.assets[0].kind == "scene" else "exported_shapes"
     html = packed(page_html(name), responses)

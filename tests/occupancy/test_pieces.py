@@ -14,6 +14,7 @@ from sinenerf.occupancy.surface import extract_surface
 PLACEMENT = Placement((0.0, 0.0, 0.0), 1.0)
 BALLS = [((-0.5, 0.0, 0.0), 0.3), ((0.5, 0.1, 0.0), 0.2)]
 BALL, GHOST = ((-0.5, 0.0, 0.0), 0.3), ((0.7, 0.0, 0.0), 0.12)
+SWOLLEN, NEAR = ((-0.5, 0.0, 0.0), 0.35), ((-0.5, 0.42, 0.0), 0.03)
 AROUND = [((x, y, 0.0), 0.06) for x, y in [(-0.9, 0), (-0.1, 0), (-0.5, 0.4), (-0.5, -0.4)]]
 NINE = [((x, y, 0.0), 0.2) for x in (-0.5, 0.0, 0.5) for y in (-0.5, 0.0, 0.5)]
 SPECKS = [((0.8, 0.8, 0.8), 0.05), ((-0.8, 0.7, -0.8), 0.06), ((0.0, -0.9, 0.0), 0.05)]
@@ -86,10 +87,17 @@ def test_the_largest_component_is_alone():
         (BALLS + SPECKS[:1], BALLS + SPECKS[:1], 0),  # the smallest belongs to the shape
         ([BALL, *AROUND], [BALL, GHOST, *AROUND], 0),  # the ghost is too large to be left out, even alone
         (NINE, NINE + SPECKS[::2], 7),  # of nine balls, none of which is left out
+        ([BALL], [SWOLLEN, NEAR], 1),  # a speck that is hardly farther than the rest: finer cells may show more
     ],
 )
 def test_what_is_not_of_the_shape_is_left_out(true, seen, count):
     assert best_count(*surface(*seen), solid(*true)) == count
+
+
+def test_a_part_whose_connection_is_lost_is_not_left_out():
+    ball, tip = BALL, ((0.3, 0.0, 0.0), 0.08)
+    whole = Solid(solid(ball, tip).mesh.convex_hull, PLACEMENT)
+    assert best_count(*surface(ball, tip), whole) == 2
 
 
 def test_a_surface_that_is_asked_for_has_that_many_pieces():

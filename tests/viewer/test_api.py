@@ -35,7 +35,7 @@ def test_the_page_gets_files_and_meshes_as_they_are(shape):
     header = json.loads(body[4 : 4 + length])
     vertices = np.frombuffer(body, "<f4", 3 * header["vertices"], 4 + length).reshape(-1, 3)
     faces = np.frombuffer(body, "<u4", 3 * header["faces"], 4 + length + vertices.nbytes).reshape(-1, 3)
-    np.testing.assert_allclose(vertices, mesh.vertices, rtol=1e-6)
+    np.testing.assert_allclose(vertices * header["scale"] + header["centre"], mesh.vertices, atol=1e-6)
     assert (faces == mesh.faces).all() and header["caption"]["faces"] == f"{len(mesh.faces):,} faces"
     for path, asset, message in (
         ("/file", 1, "not a .sine file"),

@@ -61,6 +61,18 @@ def test_the_camera_moves_by_mouse_and_keys_and_outputs_change(browser, tmp_path
         assert page.evaluate(f"{NAMES}.filter(name => name === 'load').length") == 1
 
 
+def test_a_scene_that_is_hidden_while_it_is_refined_is_whole_when_it_is_seen_again(browser, tmp_path):
+    """It stayed coarse, with a `load` for a picture of 96 pixels, or was one pixel."""
+    line = f'<sine-view src="{SCENE.name}" {sized(320, 240)}></sine-view>'
+    hide = f"""document.addEventListener('progress', () => {{
+        {VIEW}.style.display = 'none';
+        setTimeout(() => ({VIEW}.style.display = ''), 1500); }}, {{ capture: true, once: true }});"""
+    with page_of(browser, line, tmp_path, [SCENE], hide) as page:
+        page.wait_for_function(f"{NAMES}.includes('load')")
+        sides = page.evaluate("window.seen.filter(([name]) => name === 'progress').map(([, { width }]) => width)")
+        assert min(sides) > 1 and sides[-1] == 320
+
+
 def test_two_scenes_and_a_path_that_plays_by_itself(browser, tmp_path):
     lines = f'<sine-view src="{SCENE.name}" auto-rotate quality="32" {sized(96, 72)}></sine-view>' * 2
     with page_of(browser, lines, tmp_path, [SCENE]) as page:
@@ -94,6 +106,7 @@ def test_a_lost_context_is_said_and_forgotten_when_it_comes_back(browser, tmp_pa
         assert page.evaluate("window.seen.at(-1)[0]") == "error"
         page.evaluate("window.lost.restoreContext()")
         page.wait_for_function(f"{VIEW}.note.hidden")
+        assert page.evaluate(NAMES)[-2:] == ["error", "progress"]  # the file is loaded once
 
 
 def test_a_lost_context_is_still_said_when_the_surface_arrives(browser, tmp_path):
@@ -139,11 +152,16 @@ def test_a_camera_that_is_no_three_numbers_leaves_the_view_as_it_is(browser, tmp
             page.wait_for_timeout(200)
             return pixels(page)
 
+        page.wait_for_timeout(200)
+        home = pixels(page)
         placed = shown("30, 20, 3")
         assert np.abs(placed - shown("0 0 5")).max() > 0.1
         np.testing.assert_allclose(shown(" 30, 20, 3 "), placed, atol=0.02)
         for camera in ("30deg 20deg 3", "30, 20", "30 20 0"):
             np.testing.assert_allclose(shown(camera), placed, atol=0.02)
+        page.evaluate(f"{VIEW}.removeAttribute('camera')")
+        page.wait_for_timeout(200)
+        np.testing.assert_allclose(pixels(page), home, atol=0.02)
 
 
 def test_a_camera_that_is_no_three_numbers_leaves_the_view_of_a_scene_as_it_is(browser, tmp_path):

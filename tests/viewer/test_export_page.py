@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import re
+import shutil
 
 import pytest
 
@@ -27,11 +28,13 @@ def unpacked(path):
 
 @pytest.mark.slow
 def test_an_export_holds_what_its_page_requests(shape, tmp_path):
-    """The original is not compared with itself."""
-    export_page(open_api([shape[0]], shape[1]), tmp_path / "page.html")
+    """The original is not compared with itself; meshes beside it are."""
+    decimated = shutil.copy(shape[1], tmp_path / "decimated.ply")
+    export_page(open_api([shape[0], decimated], shape[1]), tmp_path / "page.html")
     _, responses = unpacked(tmp_path / "page.html")
     assert responses["/file?asset=0"] == shape[0].read_bytes()
-    assert set(responses) == {"/state", "/file?asset=0", "/layers?asset=0", "/quality?asset=0", "/mesh?asset=1"}
+    of_shape = {"/file?asset=0", "/layers?asset=0", "/quality?asset=0"}
+    assert set(responses) == {"/state", *of_shape, "/mesh?asset=1", "/quality?asset=1", "/mesh?asset=2"}
 
 
 def test_too_large_a_page_is_refused(shape, tmp_path, monkeypatch):

@@ -64,6 +64,24 @@ def test_meshes_are_saved_from_the_page(page, shape, tmp_path):
         assert mesh.is_watertight and mesh.volume == pytest.approx(expected.volume, rel=1e-2)
 
 
+@pytest.mark.usefixtures("coarse")
+def test_a_link_is_offered_again_once_a_lost_context_is_back(page, shape):
+    page.goto(link_to(shape[0]))
+    page.wait_for_selector("body[data-state=loaded]")
+    page.evaluate("(window.lost = view.canvas.getContext('webgl2').getExtension('WEBGL_lose_context')).loseContext()")
+    page.wait_for_selector("#link", state="hidden")
+    page.evaluate("window.lost.restoreContext()")
+    page.wait_for_selector("#link", state="visible")
+
+
+@pytest.mark.usefixtures("coarse")
+def test_what_float32_would_tear_is_not_saved(page):
+    page.goto(link_to(GOLDEN / "far-low-rank.sine"))
+    page.wait_for_selector("body[data-state=loaded]")
+    page.click("button[data-format=stl]")
+    page.wait_for_function("document.getElementById('facts').textContent.includes('far from the origin')")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -15,6 +15,7 @@ import pytest
 import trimesh
 from PIL import Image
 from support.browser import needs_chromium
+from support.golden_files import GOLDEN
 from support.viewer_server import viewer_url
 
 from sinenerf.rd.results import Job, Result
@@ -163,6 +164,14 @@ def test_a_distance_chosen_before_the_files_have_arrived_colours_all_of_them(bro
         assert len(page.locator(".ends").inner_text()) > 2
 
 
+def test_a_shape_far_from_the_origin_is_not_torn(browser):
+    """Its vertices went through its own coordinates, of which float32 knew 128 along its length."""
+    with viewer_url(GOLDEN / "far-low-rank.sine") as url, opened(browser, url) as page:
+        show_coarse_surfaces(page)
+        positions = page.evaluate("[...inspector.page.views[0].geometry.getAttribute('position').array]")
+        assert len(np.unique(positions[::3])) > 1000
+
+
 def test_a_lost_graphics_context_is_said_until_it_comes_back(browser, shape):
     expected = ("GPU stall", "software WebGL", "CONTEXT_LOST")
     with viewer_url(shape[1]) as url, opened(browser, url, expected=expected) as page:
@@ -245,6 +254,23 @@ def test_layers_are_listed_once_however_often_they_are_requested(browser, shape,
             "torus.sine",
             "other.sine",
         ]
+
+
+def test_layers_are_those_of_the_file_that_is_shown(browser, tmp_path):
+    """Those of the file before stood beside the file that had been written anew."""
+    path = tmp_path / "view.sine"
+    said = "[...document.querySelectorAll('#layers .bytes')].map((line) => line.textContent)"
+    with viewer_url(shutil.copy(GOLDEN / "sine.sine", path)) as url, opened(browser, url) as page:
+        seen = []
+        for name in ("sine", "dense"):
+            shutil.copy(GOLDEN / f"{name}.sine", path)
+            page.click("text=3D view")
+            page.evaluate("inspector.show(inspector.page.state, inspector.shown)")
+            show_coarse_surfaces(page)
+            page.click("text=Network layers")
+            page.wait_for_function("/parameters/.test(document.getElementById('layers').textContent)")
+            seen.append(page.evaluate(said))
+        assert seen[0] != seen[1]
 
 
 def test_an_exported_page_works_without_any_server(browser, shape, tmp_path):
@@ -337,6 +363,26 @@ def test_marks_are_opened_from_the_keyboard_one_beside_the_other(browser, shape,
         marks.last.focus()
         page.keyboard.press("Space")
         page.wait_for_function("document.querySelectorAll('.label').length === 2")
+
+
+def test_of_two_marks_chosen_at_once_the_last_is_shown(browser, shape, tmp_path):
+    """Both were marked, and the first was shown where its answer came last."""
+    for rank in (1, 2):
+        job = Job("shapes", "torus", "sine", "field", {"width": 32, "rank": rank})
+        Result(*astuple(job), {"iou": 0.9}, {"total": 1000 * rank}, 900, 3.0).save(job.path(tmp_path))
+        shutil.copy(shape[0], job.path(tmp_path).with_suffix(".sine"))
+    with viewer_url(tmp_path) as url, opened(browser, url) as page:
+        marks = page.get_by_role("button", name="torus, sine")
+        marks.last.wait_for()
+        held = []
+        page.route("**/open?*", lambda route: route.continue_() if held else held.append(route))
+        marks.first.press("Enter")
+        marks.last.press("Enter")
+        page.wait_for_selector(".chosen")
+        held[0].continue_()
+        page.wait_for_timeout(700)
+        assert page.evaluate("inspector.shown.length") == page.locator(".chosen").count() == 1
+        assert marks.last.evaluate("mark => mark.classList.contains('chosen')")
 
 
 def test_of_two_axes_chosen_at_once_the_last_is_drawn(browser, shape, tmp_path):

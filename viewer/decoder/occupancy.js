@@ -28,7 +28,8 @@ import { checkCount } from "./tensors.js";
  *   shape is its own mirror image; n has length 1
  * @typedef {"y" | "z" | "x" | "-y" | "-z" | "-x"} Up
  * @typedef {{ centre: [number, number, number], scale: number, up: Up, mirror: Mirror | null, pieces: number }} Placement
- *   pieces: of how many connected pieces, the largest ones, the surface consists; 0 for all
+ *   pieces: of how many connected pieces, those with the most faces, the surface consists; others with a tenth of the
+ *   largest one's faces or more belong to it, too. 0 for all
  */
 
 /** @type {Activation[]} */

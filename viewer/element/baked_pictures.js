@@ -6,6 +6,10 @@ import { bake } from "./baking.js";
 /** @typedef {import("../field/baked_volume.js").Baked} Baked */
 
 export class BakedPictures {
+  /** @type {import("./scene_worker.js").Scene | undefined} */
+  #scene;
+  /** The finest level so far. @type {Baked | undefined} */
+  #baked;
   /** @type {BakedRenderer | undefined} */
   #renderer;
   /** Whether the workers hold a baked scene. */
@@ -18,23 +22,30 @@ export class BakedPictures {
   }
 
   async begin() {
-    const scene = await this.pool.scene;
-    try {
-      this.#renderer = new BakedRenderer(scene);
-    } catch {
-      this.isShared = false; // and the workers render, once something is baked
-    }
-    await bake(this.pool, (baked, isLast) => this.#receive(baked, isLast));
+    this.#scene = await this.pool.scene;
+    await bake(this.pool, (baked, isLast) => {
+      this.#baked = baked;
+      if (this.isShared || !this.pool.isPaused) this.#load();
+      this.report(isLast);
+    });
   }
 
-  /** @param {Baked} baked @param {boolean} isLast */
-  #receive(baked, isLast) {
-    if (this.#renderer) this.#renderer.load(baked);
-    else {
-      this.pool.share(baked);
+  /** Give the finest level to WebGL2, or to the workers where there is none. */
+  #load() {
+    if (!this.#scene || !this.#baked) return;
+    try {
+      this.#renderer ??= new BakedRenderer(this.#scene);
+    } catch {
+      this.pool.share(this.#baked);
       this.isShared = true;
     }
-    this.report(isLast);
+    this.#renderer?.load(this.#baked);
+  }
+
+  /** Hold no graphics context while nobody can see the scene: a browser has 16 of them, or 8. @param {boolean} isPaused */
+  pause(isPaused) {
+    if (isPaused) this.dispose();
+    else if (!this.isShared) this.#load();
   }
 
   /** Whether `draw` has something to draw. */
@@ -49,5 +60,6 @@ export class BakedPictures {
 
   dispose() {
     this.#renderer?.dispose();
+    this.#renderer = undefined;
   }
 }

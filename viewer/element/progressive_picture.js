@@ -22,6 +22,8 @@ const STILL = 2.5; // times the side of a baked picture, once the camera rests
 export class ProgressivePicture {
   /** @type {Camera | undefined} */
   #camera;
+  /** Of the canvas, in pixels of the page; a hidden one keeps those that it had. */
+  #size = [0, 0];
   #wanted = "";
   #version = 0;
   #isRunning = false;
@@ -64,6 +66,7 @@ export class ProgressivePicture {
     if (wanted === this.#wanted) return;
     this.#wanted = wanted;
     this.#camera = camera;
+    this.#size = [clientWidth, clientHeight];
     this.#version += 1;
     if (this.#isRefining) this.pool.abandon();
     if (!this.#isRunning) this.#run();
@@ -183,8 +186,7 @@ export class ProgressivePicture {
   /** The camera with so many pixels along the longer side. @param {number} side @returns {Camera} */
   #cameraFor(side) {
     const camera = /** @type {Camera} */ (this.#camera);
-    const { clientWidth: w, clientHeight: h } = this.canvas;
-    const [width, height] = [w, h].map((length) => Math.max(1, Math.round((length * side) / Math.max(1, w, h))));
+    const [width, height] = this.#size.map((length) => Math.max(1, Math.round((length * side) / Math.max(...this.#size))));
     return { ...camera, lens: filling(camera.lens, width, height) };
   }
 
@@ -240,6 +242,12 @@ export class ProgressivePicture {
     const image = this.context.createImageData(width, stop - start);
     paintPixels(this.#values.subarray(VALUES * start * width, VALUES * stop * width), this.output, this.#range, image.data);
     this.context.putImageData(image, 0, start);
+  }
+
+  /** @param {boolean} isPaused because nobody can see the scene */
+  pause(isPaused) {
+    this.pool.pause(isPaused);
+    this.#baked?.pause(isPaused);
   }
 
   dispose() {

@@ -28,8 +28,8 @@ export class RenderPool {
   #resume = () => this.#start();
   /** @type {GpuRenderer | undefined} */
   #gpu;
-  #isPaused = false;
   #isClosed = false;
+  isPaused = false;
 
   /** Whether baking takes every second turn from the picture at hand; else it waits for the picture. */
   sharesTurns = false;
@@ -131,7 +131,7 @@ export class RenderPool {
 
   /** Give no worker a turn while nobody can see its outcome. @param {boolean} isPaused */
   pause(isPaused) {
-    this.#isPaused = isPaused;
+    this.isPaused = isPaused;
     this.#start();
   }
 
@@ -145,7 +145,7 @@ export class RenderPool {
 
   /** Go on, and give each idle worker a turn, unless nobody can see its outcome. */
   #start() {
-    if (document.hidden || this.#isPaused) return;
+    if (document.hidden || this.isPaused) return;
     for (const resolve of this.#unseen.splice(0)) resolve();
     this.workers?.forEach((worker, index) => {
       if (this.#busy[index]) return;

@@ -62,7 +62,7 @@ export class SceneView {
   /** Bring camera and picture in line with the element's attributes. @param {HTMLElement} element */
   dress(element) {
     this.attributes = element;
-    this.picture.rest = this.#restOf(element);
+    this.#setRest(element);
     const output = /** @type {Output} */ (element.getAttribute("output"));
     this.picture.output = OUTPUTS.includes(output) ? output : "rgb";
     this.controls.enabled = element.getAttribute("controls") !== "none";
@@ -83,11 +83,12 @@ export class SceneView {
     this.redraw();
   }
 
-  /** Pixels of the longer side at rest: the attribute `quality`, or those of the canvas. @param {HTMLElement} element */
-  #restOf(element) {
+  /** Choose the pixels of the longer side at rest: the attribute `quality`, or those of the canvas. @param {HTMLElement} element */
+  #setRest(element) {
     const quality = Number(element.getAttribute("quality"));
     const side = Math.max(this.canvas.clientWidth, this.canvas.clientHeight);
-    return Math.min(MOST_PIXELS, Math.round(quality >= 1 ? quality : Math.min(side, DEFAULT_PIXELS)) || 1);
+    if (!side) return; // it is hidden: what is under way is finished as it was begun
+    this.picture.rest = Math.min(MOST_PIXELS, Math.round(quality >= 1 ? quality : Math.min(side, DEFAULT_PIXELS)) || 1);
   }
 
   /** @param {import("./camera_attribute.js").Orbit} [orbit] around the home view, with the distance as a multiple of home's */
@@ -132,7 +133,7 @@ export class SceneView {
   /** Move, render and bake nothing while nobody can see it. @param {boolean} isPaused */
   pause(isPaused) {
     this.#isPaused = isPaused;
-    this.pool.pause(isPaused);
+    this.picture.pause(isPaused);
     this.#play();
   }
 
@@ -142,7 +143,7 @@ export class SceneView {
   }
 
   resize() {
-    if (this.attributes) this.picture.rest = this.#restOf(this.attributes);
+    if (this.attributes) this.#setRest(this.attributes);
     this.redraw();
   }
 

@@ -1,7 +1,7 @@
 /** A shape inside <sine-view>: a worker finds its surface, coarse first, and the stage draws it. */
 
 import { orbitOf } from "./camera_attribute.js";
-import { Stage } from "./stage.js";
+import { HOME, Stage } from "./stage.js";
 import { findSurface } from "./surface_worker.js";
 
 /** @typedef {import("../field/surface.js").Mesh} Mesh */
@@ -62,8 +62,10 @@ export class ShapeView {
     stage.controls.enabled = element.getAttribute("controls") !== "none";
     stage.controls.autoRotate = element.hasAttribute("auto-rotate") && !matchMedia("(prefers-reduced-motion)").matches;
     const camera = element.getAttribute("camera");
-    const orbit = camera === this.#camera ? undefined : orbitOf(camera);
-    if (orbit) stage.setOrbit(orbit);
+    if (camera !== this.#camera) {
+      const orbit = camera ? orbitOf(camera) : HOME;
+      if (orbit) stage.setOrbit(orbit);
+    }
     this.#camera = camera; // which stays where a person has put it
     stage.redraw();
     this.#extract();
@@ -96,7 +98,9 @@ export class ShapeView {
 
   /** Report the surface that is shown, if there is one. */
   #tell() {
-    if (this.#progress && !this.stage.isLost) this.report(this.#progress);
+    if (!this.#progress || this.stage.isLost) return;
+    this.report(this.#progress);
+    this.#progress = { ...this.#progress, isLast: false }; // it is loaded once, however often a lost context comes back
   }
 
   /** @param {boolean} isPaused */

@@ -10,7 +10,8 @@ import { turnUp } from "./up_axis.js";
 
 export const CLAY = "#d8cbb4";
 export const FIELD_OF_VIEW = 34; // degrees, of the shorter side
-const DISTANCE = 4.4; // of the camera from the middle of the cube
+/** Where the camera is at first. */
+export const HOME = { theta: 17, phi: 12, distance: 4.4 };
 const TURN_SECONDS = 20; // of one revolution of `auto-rotate`
 
 /** Give a camera a picture's aspect, width by height, and the field of view along the shorter side. @param {PerspectiveCamera} camera @param {number} aspect */
@@ -48,7 +49,7 @@ export class Stage {
     this.controls = new OrbitControls(this.camera, canvas);
     this.controls.autoRotateSpeed = 60 / TURN_SECONDS;
     this.controls.addEventListener("change", () => this.redraw());
-    this.setOrbit({ theta: 17, phi: 12, distance: DISTANCE });
+    this.setOrbit(HOME);
     this.renderer.compile(this.scene, this.camera); // by the graphics process, while the surface is sought
     const { signal } = this.#listening;
     canvas.addEventListener("webglcontextlost", () => { // which three.js keeps from being final

@@ -70,8 +70,6 @@ function layerCard(layer) {
 }
 
 export class LayersPage {
-  /** By the asset's id. @type {Map<number, Layer[]>} */
-  #layers = new Map();
   #run = 0;
 
   /** @param {HTMLElement} container */
@@ -92,8 +90,7 @@ export class LayersPage {
       const message = section.appendChild(element("p", "hint", "decomposing every layer …"));
       try {
         /** @type {Layer[]} */
-        const layers = this.#layers.get(asset.id) ?? (await requestJson("/layers", { asset: asset.id }));
-        this.#layers.set(asset.id, layers);
+        const layers = await requestJson("/layers", { asset: asset.id });
         message.remove();
         section.append(...layers.map(layerCard));
       } catch (error) {

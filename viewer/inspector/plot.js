@@ -13,6 +13,7 @@ export class PlotPage {
   /** Of which fields are shown. @type {string | undefined} */
   #opened;
   #run = 0;
+  #choices = 0;
 
   /** @param {HTMLElement} container @param {(asset: Asset, beside: boolean) => void} open */
   constructor(container, open) {
@@ -87,14 +88,16 @@ export class PlotPage {
   async choose(mark, note) {
     this.showNote(note);
     const isAdded = this.keeps.checked && this.#opened === this.#dataset; // shapes and photographs cannot share a camera
-    if (!isAdded) this.drawing.querySelectorAll(".chosen").forEach((other) => other.classList.remove("chosen"));
+    const choice = (this.#choices += isAdded ? 0 : 1);
     try {
       const asset = await requestJson("/open", { key: note.key });
+      if (choice !== this.#choices) return; // another has taken its place since
+      if (!isAdded) this.drawing.querySelectorAll(".chosen").forEach((other) => other.classList.remove("chosen"));
       mark.classList.add("chosen");
       this.#opened = this.#dataset;
       this.open({ ...asset, name: note.title }, isAdded);
     } catch (error) {
-      this.note.prepend(element("p", "error", messageOf(error)));
+      if (choice === this.#choices) this.note.prepend(element("p", "error", messageOf(error)));
     }
   }
 

@@ -44,11 +44,9 @@ export class ShapePane {
   #ownColours;
   /** @type {Placement | undefined} */
   placement;
-  /** @type {BufferGeometry | undefined} */
+  /** In the cube: far from the origin, float32 would round the shape's own coordinates. @type {BufferGeometry | undefined} */
   geometry;
-  /** Of the surface, in the shape's own coordinates. @type {Float32Array | undefined} */
-  vertices;
-  /** Of the vertices from the original. @type {number[] | null} */
+  /** Of its vertices from the original. @type {number[] | null} */
   distances = null;
   /** Of the original. */
   diagonal = 0;
@@ -96,8 +94,8 @@ export class ShapePane {
     if (load !== this.#loads) return;
     await /** @type {Promise<void>} */ (new Promise((resolve, reject) => {
       /** @param {import("../element/shape_worker.js").Reply} reply */
-      const receive = ({ positions, indices, normals, cells, isLast, centre, scale }) => {
-        this.setSurface(Float32Array.from(positions, (x, i) => x * scale + centre[i % 3]), indices, normals);
+      const receive = ({ positions, indices, normals, cells, isLast }) => {
+        this.setSurface(positions, indices, normals);
         const faces = (indices.length / 3).toLocaleString("en");
         this.label.setNote(`${faces} faces · ${cells}³${isLast ? "" : ", refining …"}`);
         this.page.stage.redraw();
@@ -122,11 +120,12 @@ export class ShapePane {
   }
 
   async loadDistances() {
-    const { vertices } = this;
-    if (this.asset.original || !vertices) return;
+    const { geometry } = this;
+    if (this.asset.original || !geometry) return;
+    const positions = /** @type {Float32Array<ArrayBuffer>} */ (geometry.getAttribute("position").array);
     try {
-      const [diagonal, ...distances] = new Float32Array(await request("/distances", {}, new Float32Array(vertices)));
-      if (vertices !== this.vertices) return; // of an earlier surface
+      const [diagonal, ...distances] = new Float32Array(await request("/distances", { asset: this.asset.id }, positions));
+      if (geometry !== this.geometry) return; // of an earlier surface
       Object.assign(this, { diagonal, distances });
       this.#paintedRange = null;
       this.page.panel.updateLegend();
@@ -146,13 +145,11 @@ export class ShapePane {
     }
   }
 
-  /** @param {Float32Array} vertices in the shape's own coordinates @param {Uint32Array} indices @param {Float32Array} normals */
-  setSurface(vertices, indices, normals) {
-    const { centre, scale } = /** @type {Placement} */ (this.placement);
-    this.vertices = vertices;
+  /** @param {Float32Array} positions in the cube @param {Uint32Array} indices @param {Float32Array} normals */
+  setSurface(positions, indices, normals) {
     this.geometry?.dispose();
     this.geometry = new BufferGeometry();
-    this.geometry.setAttribute("position", new BufferAttribute(vertices.map((x, i) => (x - centre[i % 3]) / scale), 3));
+    this.geometry.setAttribute("position", new BufferAttribute(positions, 3));
     this.geometry.setIndex(new BufferAttribute(indices, 1));
     this.geometry.setAttribute("normal", new BufferAttribute(normals, 3));
     this.distances = null;

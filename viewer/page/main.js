@@ -11,6 +11,7 @@ import { turnUp } from "../element/up_axis.js";
 import { bytesOf, textOf } from "./base64.js";
 
 const LARGEST_IN_LINK = 8192; // bytes of a file
+const COARSEST = 1e-4; // of the longest side: the largest rounding error of a coordinate that is saved
 /** Attributes of the element that an address may give. */
 const SETTINGS = ["up", "level"];
 
@@ -36,7 +37,6 @@ let asked = 0;
 function show(name, data, words) {
   begin(name, `${data.length.toLocaleString("en")} bytes`, words);
   shown = { name, data };
-  link.hidden = data.length > LARGEST_IN_LINK;
   view.show(data);
 }
 
@@ -99,6 +99,20 @@ function openFromAddress() {
   }
 }
 
+/** What is said of a mesh that float32, as all three formats store it, would tear; nothing of others. @param {Float32Array} positions */
+function complaintOf(positions) {
+  const [low, high] = [[Infinity, Infinity, Infinity], [-Infinity, -Infinity, -Infinity]];
+  positions.forEach((x, i) => {
+    low[i % 3] = Math.min(low[i % 3], x);
+    high[i % 3] = Math.max(high[i % 3], x);
+  });
+  const size = Math.max(...high.map((x, axis) => x - low[axis]));
+  const step = 2 ** (Math.floor(Math.log2(Math.max(...[...low, ...high].map(Math.abs)))) - 23);
+  if (step <= COARSEST * size) return "";
+  return `The shape is ${size.toPrecision(3)} long and so far from the origin that these formats would round it to steps of ` +
+    `${step.toPrecision(2)}. Use sinenerf mesh with --output shape.obj, which keeps all digits`;
+}
+
 /** The mesh in the coordinates of the shape that was fitted, as three.js's exporters take it. */
 function meshToSave() {
   if (!view.mesh) throw new Error("there is no mesh yet");
@@ -121,6 +135,11 @@ async function saved(format) {
 
 /** @param {string} format */
 async function download(format) {
+  const complaint = complaintOf(view.mesh?.positions ?? new Float32Array(3));
+  if (complaint) {
+    element("facts").textContent = complaint;
+    return;
+  }
   const anchor = document.createElement("a");
   anchor.download = `${(shown?.name ?? element("name").textContent ?? "shape").replace(/\.sine$/, "")}.${format}`;
   anchor.href = URL.createObjectURL(new Blob([await saved(format)]));
@@ -152,6 +171,7 @@ input.addEventListener("change", () => {
 link.addEventListener("click", copyLink);
 view.addEventListener("progress", () => {
   element("scene").hidden = view.hidden || Boolean(view.mesh); // with the first picture: later, the whole one would be rendered anew
+  link.hidden = !shown || shown.data.length > LARGEST_IN_LINK;
 });
 view.addEventListener("load", () => {
   element("downloads").hidden = view.hidden || !view.mesh; // a scene has none
@@ -159,7 +179,7 @@ view.addEventListener("load", () => {
 });
 view.addEventListener("error", () => {
   document.body.dataset.state = "error";
-  link.hidden = true; // to what cannot be shown
+  link.hidden = true; // to what cannot be shown, or not now
 });
 for (const button of document.querySelectorAll("button[data-format]")) {
   button.addEventListener("click", () => download(/** @type {HTMLElement} */ (button).dataset.format ?? "glb"));
