@@ -1,8 +1,8 @@
 """The compiled pass of `sinenerf.radiance.compiled_networks`: ReLU layers at the samples of rays, by numba.
 
-A block of points goes through all layers while its activations are in the cache. Only the layers' inputs are kept for
-the gradients, a row of words (see `word_kernels`) for each point: its encoded position, then each layer's activations.
-Blocks are whole rays.
+A block of points, those of whole rays, goes through all layers while its activations are in the cache. Only the layers'
+inputs are kept for the gradients, a row of words (see `word_kernels`) for each point: its encoded position, then each
+layer's activations.
 """
 
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, prange
 
-from sinenerf.common.matrix_kernels import COMPILED, KEEPS_NAN
+from sinenerf.common.matrix_kernels import COMPILED, KEEPS_NAN, ROWS
 from sinenerf.common.word_kernels import COLUMNS, multiply_words, pair_rows, round_block
 
 
@@ -148,11 +148,12 @@ def _keep(values, rows, row, layer, memory, shape):
 
 
 @njit(parallel=True, **COMPILED)
-def backward_rays(slopes, weights, memory, shape, of_weights, of_biases, of_rays):
-    """Add the gradients by the weights, biases and per-ray inputs.
+def backward_rays(slopes, kept, weights, memory, shape, of_weights, of_biases, of_rays):
+    """Add the gradients by the weights, biases and per-ray inputs. Overwrites `memory`.
 
     Args:
         slopes: (points, 4), the derivatives by the results.
+        kept: (points,), whether a point counts.
         weights: (layers, words of the outputs, inputs).
         of_weights: (threads, layers, inputs, outputs).
         of_biases: (threads, layers, outputs).
@@ -161,51 +162,57 @@ def backward_rays(slopes, weights, memory, shape, of_weights, of_biases, of_rays
     size, threads, width = shape.rays * shape.samples, len(of_weights), of_biases.shape[2]
     for thread in prange(threads):
         delta, before = np.empty((shape.rows, width), np.float32), np.empty((shape.rows, width), np.float32)
-        rounded = np.empty((shape.rows, width), np.uint16)
-        pairs = np.empty((2, shape.rows // 2, width), np.uint32)
+        rounded, pairs = np.empty((shape.rows, width), np.uint16), np.empty((2, shape.rows // 2, width), np.uint32)
+        points = np.empty(shape.rows, np.int64)
         for block in range(thread, (len(slopes) + size - 1) // size, threads):
             start, row = block * size, block * shape.rows
-            stop = min(start + size, len(slopes))
-            for layer in range(len(shape.inputs) - 1, -1, -1):
+            count = _gather(kept, start, min(start + size, len(slopes)), row, memory, points)
+            rows = (count + ROWS - 1) // ROWS * ROWS
+            for layer in range(len(shape.inputs) - 1 if count > 0 else -1, -1, -1):
                 if layer >= shape.head:
-                    _enter(layer, slopes, start, stop, shape, delta, of_rays)
+                    _enter(layer, slopes, points[:count], rows, shape, delta, of_rays)
                 _layer_gradients(
-                    layer,
-                    row,
-                    delta,
-                    rounded,
-                    pairs,
-                    memory,
-                    shape,
-                    of_weights[thread, layer],
+                    layer, row, rows, delta, rounded, pairs, memory, shape, of_weights[thread, layer],
                     of_biases[thread, layer],
-                )
+                )  # fmt: skip
                 if layer > 0:
-                    _propagate(layer, row, delta, rounded, weights, memory, shape, before)
+                    _propagate(layer, row, rows, delta, rounded, weights, memory, shape, before)
                     delta, before = before, delta
 
 
 @njit(**KEEPS_NAN)
-def _enter(layer, slopes, start, stop, shape, delta, of_rays):
+def _gather(kept, start, stop, row, memory, points):
+    """Move the rows of a block's points that count to its front, and set `points` to these. Returns their number."""
+    count = 0
+    for point in range(start, stop):
+        if kept[point]:
+            memory.words[row + count] = memory.words[row + point - start]
+            points[count] = point
+            count += 1
+    return count
+
+
+@njit(**KEEPS_NAN)
+def _enter(layer, slopes, points, rows, shape, delta, of_rays):
     """Put the derivatives by the results into those by the outputs of the density's or of the colour's layer."""
     first = shape.view_width if layer == shape.head else 0
-    delta[:, first : shape.outputs[layer]] = 0
-    for p in range(stop - start):
+    delta[:rows, first : shape.outputs[layer]] = 0
+    for p in range(len(points)):
         if layer == shape.head:
-            delta[p, first] = slopes[start + p, 0]
-            ray = (start + p) // shape.samples
+            delta[p, first] = slopes[points[p], 0]
+            ray = points[p] // shape.samples
             for j in range(first):
                 of_rays[ray, j] += delta[p, j]
         else:
             for channel in range(3):
-                delta[p, channel] = slopes[start + p, 1 + channel]
+                delta[p, channel] = slopes[points[p], 1 + channel]
 
 
 @njit(**KEEPS_NAN)
-def _layer_gradients(layer, row, delta, rounded, pairs, memory, shape, of_weights, of_biases):
+def _layer_gradients(layer, row, rows, delta, rounded, pairs, memory, shape, of_weights, of_biases):
     """Add a layer's gradients by its weights and biases; with bfloat16, set `rounded` to `delta`."""
     inputs, outputs, place = shape.inputs[layer], shape.outputs[layer], shape.places[layer]
-    rows, words = shape.rows, memory.words.shape[1]
+    words = memory.words.shape[1]
     for p in range(rows):
         for j in range(outputs):
             of_biases[j] += delta[p, j]
@@ -220,18 +227,18 @@ def _layer_gradients(layer, row, delta, rounded, pairs, memory, shape, of_weight
 
 
 @njit(**KEEPS_NAN)
-def _propagate(layer, row, delta, rounded, weights, memory, shape, before):
+def _propagate(layer, row, rows, delta, rounded, weights, memory, shape, before):
     """Set `before` to the derivatives by the outputs, not yet activated, of the layer before."""
     inputs, width, place = shape.inputs[layer], delta.shape[1], shape.places[layer]
     columns = (inputs + COLUMNS - 1) // COLUMNS * COLUMNS
-    before[:, :columns] = 0
+    before[:rows, :columns] = 0
     if shape.half:
         steps, words = shape.outputs[layer] // 2, rounded.view(np.uint32)
-        multiply_words(words, 0, width // 2, 1, steps, weights[layer], before, shape.rows, columns, True)
-        _mask(memory.halves, row, 2 * place, shape.rows, inputs, before)
+        multiply_words(words, 0, width // 2, 1, steps, weights[layer], before, rows, columns, True)
+        _mask(memory.halves, row, 2 * place, rows, inputs, before)
     else:
-        multiply_words(delta, 0, width, 1, shape.outputs[layer], weights[layer], before, shape.rows, columns, False)
-        _mask(memory.words, row, place, shape.rows, inputs, before)
+        multiply_words(delta, 0, width, 1, shape.outputs[layer], weights[layer], before, rows, columns, False)
+        _mask(memory.words, row, place, rows, inputs, before)
 
 
 @njit(**KEEPS_NAN)

@@ -1,4 +1,4 @@
-"""Products of float32 or bfloat16 matrices on a CPU with AVX-512, compiled by numba.
+"""Products of float32 matrices on a CPU with AVX, and of bfloat16 matrices with AVX-512, compiled by numba.
 
 A word is 32 bits of an operand: one float32, or a pair of neighbouring bfloat16 along the dimension that is summed
 over, whose two products one instruction adds to a float32. Results are float32. As in `matrix_kernels`, a tile of the
@@ -13,12 +13,12 @@ from numba import njit
 
 from sinenerf.common.matrix_kernels import COMPILED, LANES, ROWS, make_tile
 
-COLUMNS = 16
+COLUMNS = LANES
 """Divides the number of columns of a result."""
-WIDEST = 5
-"""Vectors side by side in a tile: with 4 rows, and the operands, they fill the 32 registers."""
-SUPPORTED = LANES == COLUMNS
-"""Whether this processor has AVX-512."""
+WIDEST = 5 if LANES == 16 else 3
+"""Vectors side by side in a tile: with 4 rows, and the operands, they fill the 32 registers of AVX-512, or 16."""
+SUPPORTED = LANES >= 8
+"""Whether this processor has AVX."""
 
 
 class _BFloat16(ir.Type):
@@ -43,8 +43,9 @@ def _add_pair_products(builder: Any, total: Any, a: Any, b: Any) -> Any:
     return builder.call(function, [total, builder.bitcast(a, pairs), builder.bitcast(b, pairs)])
 
 
-_f1, _f2, _f3, _f4, _f5 = (make_tile(vectors) for vectors in range(1, WIDEST + 1))
-_h1, _h2, _h3, _h4, _h5 = (make_tile(vectors, _add_pair_products) for vectors in range(1, WIDEST + 1))
+_SIZES = [min(vectors, WIDEST) for vectors in range(1, 6)]  # a wider tile than WIDEST is never asked for
+_f1, _f2, _f3, _f4, _f5 = (make_tile(vectors) for vectors in _SIZES)
+_h1, _h2, _h3, _h4, _h5 = (make_tile(vectors, _add_pair_products) for vectors in _SIZES)
 
 
 def _make_multiply(t1: Any, t2: Any, t3: Any, t4: Any, t5: Any) -> Any:
@@ -73,7 +74,7 @@ def _make_multiply(t1: Any, t2: Any, t3: Any, t4: Any, t5: Any) -> Any:
 
 
 _multiply_float32 = _make_multiply(_f1, _f2, _f3, _f4, _f5)
-_multiply_bfloat16 = _make_multiply(_h1, _h2, _h3, _h4, _h5) if SUPPORTED else _multiply_float32
+_multiply_bfloat16 = _make_multiply(_h1, _h2, _h3, _h4, _h5) if LANES == 16 else _multiply_float32
 
 
 @njit(**COMPILED)
@@ -95,7 +96,7 @@ def multiply_words(
         a: words; that of row i and step s lies at `a_start + i a_row + s a_step`, whatever the array's shape.
         b: (at least steps, at least columns), contiguous.
         c: contiguous float32.
-        half: words are pairs of bfloat16.
+        half: words are pairs of bfloat16; only where the processor multiplies them.
     """
     if half:
         _multiply_bfloat16(a, a_start, a_row, a_step, steps, b, b.shape[1], c, rows, columns)

@@ -5,7 +5,7 @@ import pytest
 
 from sinenerf.common.word_kernels import SUPPORTED, multiply_words, pair_rows, round_block
 
-pytestmark = pytest.mark.skipif(not SUPPORTED, reason="needs AVX-512")
+pytestmark = pytest.mark.skipif(not SUPPORTED, reason="needs AVX")
 
 
 def rounded(values: np.ndarray) -> np.ndarray:
