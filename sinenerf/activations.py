@@ -40,15 +40,15 @@ class _Gaussian(torch.autograd.Function):
 class _Sine(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, z: Tensor, bandwidth: float) -> Tensor:
-        phase = z * bandwidth
-        ctx.save_for_backward(phase)
+        ctx.save_for_backward(z)  # an input: second derivatives pass through it
         ctx.bandwidth = bandwidth
-        return torch.sin(phase)
+        return torch.sin(z * bandwidth)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        (phase,) = ctx.saved_tensors
-        return torch.addcmul(phase.new_zeros(()), torch.cos(phase), gradients[0], value=ctx.bandwidth), None
+        (z,) = ctx.saved_tensors
+        slope = torch.cos(z * ctx.bandwidth)
+        return torch.addcmul(z.new_zeros(()), slope, gradients[0], value=ctx.bandwidth), None
 
 
 def activate(

@@ -71,11 +71,15 @@ class FactoredLinear(nn.Module):
     def weight(self) -> Float[Tensor, "out in"]:
         """W: the kept one, the shared one, or a new one."""
         weight = self._built  # read once: another thread may leave `built_once` meanwhile
-        if weight is None or (self._kept and self.training):  # a kept W passes no gradient to U and V
+        if weight is None or (self._kept and self.training) or self._lacks_gradient(weight):
             weight = self.build()
             if self._sharing:
                 self._built = weight
         return weight
+
+    def _lacks_gradient(self, weight: Tensor) -> bool:
+        """Whether a shared W, built where no gradients were recorded, would pass none to U and V, which need them."""
+        return self._sharing and torch.is_grad_enabled() and not weight.requires_grad and self.U.requires_grad
 
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
         return F.linear(x, self.weight, self.bias)
@@ -92,8 +96,8 @@ class FactoredLinear(nn.Module):
             nn.init.zeros_(self.bias)
 
     def keep_weight(self) -> None:
-        """Keep W for evaluation mode, so that the layer is as fast as a dense one. Training mode, new factors, a loaded
-        state, and a move to another device or dtype discard it."""
+        """Keep W for evaluation mode, so that the layer is as fast as a dense one. Call it in that mode: a change to or
+        from training, new factors, a loaded state, and a move to another device or dtype discard it."""
         self._built, self._kept = self.build().detach(), True
 
     def forget_weight(self) -> None:
@@ -101,8 +105,9 @@ class FactoredLinear(nn.Module):
         self._built, self._kept = None, False
 
     def train(self, mode: bool = True) -> "FactoredLinear":
-        if mode:  # do not train on an old W, whether kept or left behind by an interrupted rendering
+        if mode or self.training:  # an old W is of no use, whether kept or left behind by an interrupted rendering
             self.forget_weight()
+        if mode:
             self._sharing = False
         return super().train(mode)
 
@@ -119,6 +124,11 @@ class FactoredLinear(nn.Module):
         return f"in_features={self.in_features}, out_features={self.out_features}, rank={self.rank}{anchored}"
 
 
+def precise(factor: Tensor) -> Tensor:
+    """A factor in float32 or float64, since omega amplifies rounding errors."""
+    return factor.float() if factor.dtype in (torch.float16, torch.bfloat16) else factor
+
+
 def factored_layers(module: nn.Module) -> Iterator[FactoredLinear]:
     """The factored layers of a module, including itself."""
     return (m for m in module.modules() if isinstance(m, FactoredLinear))
@@ -131,7 +141,8 @@ def linear_layers(module: nn.Module) -> dict[str, nn.Linear | FactoredLinear]:
 
 @contextmanager
 def built_once(module: nn.Module) -> Iterator[None]:
-    """Within the block, each factored layer builds W at most once, gradients included, however often it runs."""
+    """Within the block, each factored layer builds W at most once, gradients included, however often it runs. A first
+    pass that records no gradients costs one more."""
     layers = [layer for layer in factored_layers(module) if not (layer._kept or layer._sharing)]
     try:
         for layer in layers:

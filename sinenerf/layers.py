@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from sinenerf.common.checks import check_choice, check_positive
 from sinenerf.common.settings import InitKind, LayerKind
-from sinenerf.factored import FactoredLinear
+from sinenerf.factored import FactoredLinear, precise
 from sinenerf.theory import sine_variance, target_variance
 
 
@@ -86,36 +86,43 @@ class SineLowRankLinear(FactoredLinear):
             gain = math.sqrt(in_features)
         elif gain is None:
             gain = math.sqrt(sine_variance(spread, rank) / target_variance(in_features, activation))
-        self._scalar("omega", omega, learn_omega)
-        self._scalar("gain", gain, learn_gain)
+        self.initial = {"omega": float(omega), "gain": float(gain)}
+        self._scalar("omega", learn_omega)
+        self._scalar("gain", learn_gain)
         self.reset_parameters()
 
-    def _scalar(self, name: str, value: float, learned: bool) -> None:
-        tensor = torch.tensor(float(value))
+    def _scalar(self, name: str, learned: bool) -> None:
+        tensor = torch.tensor(self.initial[name])
         if learned:
             self.register_parameter(name, nn.Parameter(tensor))
         else:
             self.register_buffer(name, tensor)
 
     def reset_parameters(self) -> None:
-        """Draw new factors (see the class) and zero the bias."""
+        """Draw new factors (see the class), zero the bias, and set omega and gain to what they were at first."""
+        with torch.no_grad():
+            self.omega.fill_(self.initial["omega"])
+            self.gain.fill_(self.initial["gain"])
         if self.init == "paper":
             self._draw(1 / math.sqrt(3 * self.rank), uniform=True)
         else:
-            self._draw(math.sqrt(self.spread / (self.omega.item() * math.sqrt(self.rank))))
+            self._draw(math.sqrt(self.spread / (self.initial["omega"] * math.sqrt(self.rank))))
 
     def build(self) -> Float[Tensor, "out in"]:
-        # omega amplifies rounding errors, so autocast must not lower the precision of the phase
-        U, V = self.factors
-        with torch.autocast(U.device.type, enabled=False):
-            return torch.sin((self.omega * U) @ V.T) / self.gain
+        return (torch.sin(self._phase()) / self.gain).to(self.U.dtype)
 
     def slope(self) -> Float[Tensor, "out in"]:
-        U, V = self.factors
-        return self.omega / self.gain * torch.cos((self.omega * U) @ V.T)
+        return (self.omega / self.gain * torch.cos(self._phase())).to(self.U.dtype)
+
+    def _phase(self) -> Float[Tensor, "out in"]:
+        # omega amplifies rounding errors, so neither autocast nor a model in half precision must blur the phase
+        U, V = (precise(factor) for factor in self.factors)
+        with torch.autocast(U.device.type, enabled=False):
+            return (self.omega * U) @ V.T
 
     def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, omega={float(self.omega):g}, gain={float(self.gain):.4g}"
+        numbers = "" if self.omega.is_meta else f", omega={float(self.omega):g}, gain={float(self.gain):.4g}"
+        return super().extra_repr() + numbers
 
 
 class LowRankLinear(FactoredLinear):

@@ -10,6 +10,7 @@ from sinenerf.activations import PHASE, activate, hidden_gain
 def test_activations_have_the_right_gradient(activation):
     z = torch.randn(5, 7, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: activate(x, activation, 3.0), z)
+    assert torch.autograd.gradgradcheck(lambda x: activate(x, activation, 3.0), z)  # as for normals in a loss
     expected = torch.sin(3 * z) if activation == "sine" else torch.exp(-(((3 * z) ** 2) / 2))
     torch.testing.assert_close(activate(z, activation, 3.0), expected)
 

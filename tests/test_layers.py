@@ -133,6 +133,12 @@ def test_a_kept_weight_never_goes_stale():
     layer.eval().keep_weight()
     layer.reset_parameters()
     assert torch.equal(layer.weight, layer.build())
+    layer.train()
+    layer.keep_weight()
+    with torch.no_grad():
+        layer.U.mul_(2)
+    layer.eval()
+    assert torch.equal(layer.weight, layer.build())
 
 
 @pytest.mark.parametrize("kind", ["sine", "low-rank"])
@@ -158,11 +164,36 @@ def test_weight_is_built_once_within_a_step(monkeypatch):
     assert len(builds) == 2
 
 
-def test_autocast_does_not_blur_the_phase():
-    layer = SineLowRankLinear(32, 32, 4, omega=500.0)
+def test_a_shared_weight_built_without_gradients_hides_none():
+    layer, x = SineLowRankLinear(8, 6, 2), torch.randn(3, 8)
+    with built_once(layer):
+        with torch.no_grad():
+            expected = layer(x)
+        outputs = [layer(x), layer(x)]
+    assert outputs[0].grad_fn is not None and torch.equal(outputs[0], expected)
+    sum(y.sum() for y in outputs).backward()
+    assert layer.U.grad is not None and layer.V.grad is not None
+
+
+def test_neither_autocast_nor_half_precision_blurs_the_phase():
+    layer = SineLowRankLinear(32, 32, 4, omega=500.0, init="paper")
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(layer.weight, layer.build())
         assert layer.weight.dtype == torch.float32
+    layer.bfloat16()
+    U, V = (factor.detach().double() for factor in layer.factors)
+    exact = torch.sin(500 * U @ V.T) / float(layer.gain)
+    assert layer.weight.dtype == torch.bfloat16
+    assert float((layer.weight.detach() - exact).abs().max()) < 0.005 / float(layer.gain)
+
+
+def test_a_layer_made_on_the_meta_device_is_initialised_later():
+    with torch.device("meta"):
+        layer = SineLowRankLinear(8, 6, 2, omega=30.0, learn_gain=True)
+    assert "rank=2" in repr(layer)
+    layer.to_empty(device="cpu").reset_parameters()
+    assert float(layer.omega) == 30 and float(layer.gain) == pytest.approx(float(SineLowRankLinear(8, 6, 2, 30.0).gain))
+    assert layer.weight.isfinite().all()
 
 
 @pytest.mark.parametrize("kind", KINDS)

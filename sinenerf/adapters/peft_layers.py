@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from sinenerf.adapters import variants
-from sinenerf.adapters.sine_product import precise, sine_weight
+from sinenerf.adapters.sine_product import sine_weight
+from sinenerf.factored import precise
 
 
 class SineLinear(lora.Linear):

@@ -40,7 +40,8 @@ def save_adapter(model: PeftModel, path: str | Path, bits: float = 8.0, adapter_
 
     Args:
         bits: bits per value of a matrix if its values are Gaussian; each tensor is rounded to multiples of its own
-            step. Vectors, such as DoRA's magnitudes and biases, get 14. 32 keeps float32.
+            step. Scalars and vectors, such as DoRA's magnitudes and biases, get 14. 32 keeps float32, as tensors of
+            whole numbers are kept.
 
     Raises:
         ValueError: no such adapter; bits neither from 1 to 14 nor 32; a value is not finite; the format cannot hold
@@ -54,12 +55,14 @@ def save_adapter(model: PeftModel, path: str | Path, bits: float = 8.0, adapter_
         raise ValueError(f"bits is {bits}: choose 1 to 14, or 32 for float32")
     config = model.peft_config[adapter_name]
     _check_kind(config)
-    values = {name: value.detach().float().cpu().numpy() for name, value in adapter_state(model, adapter_name).items()}
+    state = adapter_state(model, adapter_name)
+    values = {name: value.detach().float().cpu().numpy() for name, value in state.items()}
     if broken := [name for name, value in values.items() if not np.isfinite(value).all()]:
         raise ValueError(f"{broken[0]}: holds values that are not finite. Save the adapter as it was before they arose")
     shapes: Shapes = {name: value.shape for name, value in values.items()}
     header = AdapterHeader(_settings(_portable(config, shapes)), shapes)
-    tensors = [value if bits == 32 else _quantise(name, value, bits) for name, value in values.items()]
+    exact = {name for name, value in state.items() if bits == 32 or not value.is_floating_point()}  # such as indices
+    tensors = [value if name in exact else _quantise(name, value, bits) for name, value in values.items()]
     data = pack(ADAPTER, header.to_bytes(), tensors)
     Container.parse(data).tensors(list(header.shapes.values()))  # nothing is written that could not be read
     with replacing(Path(path)) as partial:
@@ -112,8 +115,8 @@ def _settings(config: Any) -> dict[str, Any]:
 
 def _quantise(name: str, values: np.ndarray, bits: float) -> StoredTensor:
     """Round values to multiples of the step at which a Gaussian with their root mean square takes `bits` per value, or
-    `VECTOR_BITS` if they are a vector."""
-    if values.ndim == 1 or "lora_magnitude_vector" in name:  # a convolution's magnitudes have sides of 1
+    `VECTOR_BITS` if they are no matrix."""
+    if values.ndim <= 1 or "lora_magnitude_vector" in name:  # a convolution's magnitudes have sides of 1
         bits = VECTOR_BITS
     deviation, largest = float(np.sqrt(np.mean(values.astype(np.float64) ** 2))), float(np.abs(values).max())
     step = max(deviation * GAUSSIAN_WIDTH / 2**bits, largest / (LARGEST - 64))

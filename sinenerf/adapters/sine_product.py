@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from sinenerf.adapters.sine_blocks import Sine
+from sinenerf.factored import precise
 
 CHUNK = 2**19
 """Values of a block: 2 MiB in float32; more where that is still less than the product itself takes."""
@@ -64,11 +65,6 @@ def row_norms(weight: Float[Tensor, "out in"], adapter: Adapter) -> Float[Tensor
     a, b, omega, scale = adapter
     matrix = _Matrix(weight, [Sine(precise(a), precise(b), omega, scale)])
     return torch.cat([matrix.rows(part).norm(dim=1) for part in _chunks(*weight.shape)])
-
-
-def precise(factor: Tensor) -> Tensor:
-    """A factor in float32 or float64, since omega amplifies rounding errors."""
-    return factor.float() if factor.dtype in (torch.float16, torch.bfloat16) else factor
 
 
 def _chunks(length: int, other: int, tokens: int = 0) -> Iterator[slice]:

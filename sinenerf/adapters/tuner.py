@@ -123,6 +123,11 @@ def _check_layer(name: str, target: nn.Module, rank: int) -> None:
             f"{name}: is a {kind.__module__}.{kind.__qualname__}. Sine-LoRA adapts plain nn.Linear, nn.Embedding and "
             "transformers' Conv1D: leave it out of target_modules"
         )
+    if "weight" not in base._parameters:
+        raise ValueError(
+            f"{name}: its weight is computed by a hook, such as weight_norm's or pruning's. Leave it out of "
+            "target_modules, or remove the hook first"
+        )
     weight: Any = base.weight
     if weight.is_meta:
         raise ValueError(f"{name}: its weight is on the meta device and has no values. Load the model first")

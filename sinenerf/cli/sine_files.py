@@ -78,7 +78,7 @@ def compress(
         return
     from sinenerf.occupancy.compress import compress as compress_field
 
-    if not compress_field(source, output, bits, bytes, mesh, thickness, minutes, steps, seed).complete:
+    if not compress_field(source, output, bits, bytes, mesh, thickness, minutes, steps, seed, progress=True).complete:
         sys.exit(130)
 
 

@@ -76,7 +76,7 @@ def pack(kind: int, header: bytes, tensors: Sequence[StoredTensor]) -> bytes:
     """
     count = sum(size_of(tensor) for tensor in tensors)
     check_count(kind, count)
-    table, raw, coded = b"", b"", []
+    table, raw, coded = bytearray(), bytearray(), []  # which grow without a copy of what is there
     for tensor in tensors:
         if isinstance(tensor, QuantisedTensor):
             entry, symbols = TableEntry.of(tensor)

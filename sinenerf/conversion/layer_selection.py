@@ -51,6 +51,11 @@ def _check(path: str, module: nn.Module, names_of: dict[int, list[str]]) -> None
             f"{name}: is a {kind.__module__}.{kind.__qualname__}, quantised or otherwise not a plain nn.Linear. "
             "Leave it out of include, or factorize the model before that change"
         )
+    if "weight" not in module._parameters:
+        raise ValueError(
+            f"{name}: its weight is computed by a hook, such as weight_norm's or pruning's. Leave it out of include, "
+            "or remove the hook first"
+        )
     for leaf, parameter in module.named_parameters():
         if parameter.is_meta:
             raise ValueError(f"{name}: its {leaf} is on the meta device and has no values. Load the model first")

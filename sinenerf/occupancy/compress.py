@@ -27,6 +27,7 @@ def compress(
     minutes: float | None = None,
     steps: int | None = None,
     seed: int = 0,
+    progress: bool = False,
 ) -> OccupancyField:
     """Train the field in a file to fit a smaller budget, and write it.
 
@@ -35,6 +36,7 @@ def compress(
         mesh: the mesh to train on; by default the field's own surface.
         thickness: if the field is that of a shell around the mesh, its thickness, as in `fit.fit_mesh`.
         minutes, steps: training budget, as in `FitConfig`; by default one minute.
+        progress: show a description of the mesh, and how far the training is.
 
     Returns:
         the field, as in `fit.fit`.
@@ -67,4 +69,4 @@ def compress(
         check_placement(truth, field.placement, mesh)
         if thickness is not None:
             solid = Shell(truth, field.placement, thickness_of(thickness, truth))
-    return fit(truth, field.config, config, output, progress=True, start=field, solid=solid, report=report)
+    return fit(truth, field.config, config, output, progress=progress, start=field, solid=solid, report=report)

@@ -25,7 +25,7 @@ from sinenerf.radiance.config import RadianceConfig
 
 LARGEST_BLOCK = 192
 """Points of a block: their activations and one layer's weights fit the second cache."""
-ALWAYS_KEPT = 1.0
+ALWAYS_KEPT = 2.0
 """Times the mean: samples whose derivatives are as large go into every gradient (see `thinned`)."""
 
 

@@ -10,7 +10,7 @@ from sinenerf.occupancy.mesh_input import read_mesh
 
 
 @pytest.mark.slow
-def test_a_shell_stays_one(tmp_path):
+def test_a_shell_stays_one(tmp_path, capsys):
     """Trained on the sheet itself, which encloses nothing, it became half of the cube."""
     path, file, small = tmp_path / "sheet.ply", tmp_path / "sheet.sine", tmp_path / "small.sine"
     terrain().export(path)
@@ -19,6 +19,7 @@ def test_a_shell_stays_one(tmp_path):
     sheet, _ = read_mesh(path, sheet=True)
     score = evaluate(field, small.stat().st_size, sheet, points=20_000, thickness=0.4)
     assert score.bytes <= 700 and score.iou > 0.85
+    assert capsys.readouterr() == ("", "")  # nobody asked for progress
 
 
 def test_a_thickness_needs_a_mesh(tmp_path):
