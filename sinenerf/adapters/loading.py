@@ -16,6 +16,9 @@ from sinenerf.codec.container import Container, read
 from sinenerf.codec.entropy import CodecError
 from sinenerf.codec.tensors import StoredTensor, values_of
 
+MOST_NAMES = 512
+"""Names in a setting that any adapter may have: as many regular expressions as Python keeps."""
+
 
 def load_adapter(model: nn.Module, path: str | Path, adapter_name: str = "default") -> PeftModel:
     """Add the adapter in a .sine file to a model, or to a PEFT model that has others. Nothing in it is executed.
@@ -52,6 +55,7 @@ def _interpret(container: Container) -> tuple[AdapterHeader, list[StoredTensor],
         config = PEFT_TYPE_TO_CONFIG_MAPPING[header.config["peft_type"]](**header.config)
     except (TypeError, ValueError) as error:
         raise CodecError(f"PEFT does not accept its settings: {error}") from None
+    _check_names(config, header.shapes)
     _check_ranks(config, header.shapes)
     config.inference_mode = True
     return header, tensors, config
@@ -77,6 +81,15 @@ def _check_fit(model: nn.Module, config: Any, adapter_name: str, shapes: Shapes)
     if expected != shapes:
         differing = sorted(set(expected.items()) ^ set(shapes.items()))[0][0]
         raise CodecError(f"is the adapter of another model: {differing!r} does not fit")
+
+
+def _check_names(config: Any, shapes: Shapes) -> None:
+    """Raise CodecError for more names than an adapter of these tensors needs. PEFT compiles a regular expression for
+    each name and module."""
+    for field in ("rank_pattern", "alpha_pattern", "modules_to_save"):
+        count = len(getattr(config, field) or ())
+        if count > max(MOST_NAMES, len(shapes)):
+            raise CodecError(f"is damaged: its {field} has {count:,} names, for {len(shapes):,} tensors")
 
 
 def _check_ranks(config: Any, shapes: Shapes) -> None:

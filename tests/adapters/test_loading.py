@@ -56,6 +56,17 @@ def test_ranks_that_no_tensor_has_create_no_layers(config, shapes, message, tmp_
         load_adapter(Net(), path)
 
 
+@pytest.mark.parametrize("field", ["rank_pattern", "alpha_pattern", "modules_to_save"])
+def test_more_names_than_an_adapter_needs_are_refused(field, tmp_path, monkeypatch):
+    """PEFT compiles a regular expression for each name and module: a file of 400 kB would take hours."""
+    monkeypatch.setattr(loading, "get_peft_model", lambda *_: pytest.fail("layers were created"))
+    names = [f"layer{index}" for index in range(20_000)]
+    value = names if field == "modules_to_save" else dict.fromkeys(names, 1)
+    path = crafted(tmp_path / "names.sine", {"target_modules": ["linear"], "r": 3, field: value}, FACTORS)
+    with pytest.raises(CodecError, match=f"^{path}: .*its {field} has 20,000 names, for 2 tensors"):
+        load_adapter(Net(), path)
+
+
 def test_what_peft_refuses_names_the_file(tmp_path):
     path = crafted(tmp_path / "other.sine", {"target_modules": ["nowhere"], "r": 3}, FACTORS)
     with pytest.raises(CodecError, match=f"^{path}: cannot be put on this model: Target modules .*nowhere"):

@@ -59,6 +59,32 @@ def test_rounding_magnitudes_is_small_beside_what_the_adapter_does(kind, bits, t
     assert (loaded - after).norm() < 0.15 * (after - before).norm()
 
 
+class Scaled(nn.Module):
+    """A scalar, and a table of whole numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(97.5))
+        self.register_buffer("index", torch.arange(40).reshape(4, 10))
+
+    def forward(self, x):
+        return self.scale * x[..., self.index[0]]
+
+
+def test_scalars_are_hardly_rounded_and_whole_numbers_not_at_all(tmp_path):
+    net = nn.Sequential(nn.Linear(12, 10), Scaled())
+    base = deepcopy(net)
+    model = peft.get_peft_model(net, peft.LoraConfig(r=2, target_modules=["0"], modules_to_save=["1"]))
+    saved = model.base_model.model[1].modules_to_save["default"]
+    with torch.no_grad():
+        saved.scale.fill_(103.7)
+        saved.index.mul_(3)
+    save_adapter(model, tmp_path / "adapter.sine", bits=4)
+    loaded = load_adapter(base, tmp_path / "adapter.sine").base_model.model[1].modules_to_save["default"]
+    assert float(loaded.scale.detach()) == pytest.approx(103.7, rel=1e-3)
+    assert torch.equal(loaded.index, saved.index)
+
+
 def test_plain_lora_round_trip(tmp_path):
     model = peft.get_peft_model(Net(), peft.LoraConfig(r=3, target_modules=LAYERS)).eval()
     draw(model)

@@ -97,6 +97,7 @@ class Quantised(nn.Linear):
 BAD_LAYERS = {
     r"linear: is already factored": lambda: SineLowRankLinear(24, 10, 2),
     r"linear: is a .*Quantised": lambda: Quantised(24, 10),
+    r"linear: its weight is computed by a hook": lambda: torch.nn.utils.spectral_norm(nn.Linear(24, 10)),
     r"linear: its weight is on the meta device": lambda: nn.Linear(24, 10, device="meta"),
     r"linear: its weight is of type torch\.int8, quantised": lambda: linear_of_integers(),
 }

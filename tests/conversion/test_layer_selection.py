@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.utils.prune
 from support.token_nets import MLP, Net, factored
 from torch import nn
 
@@ -43,7 +44,21 @@ def of_nan():
     return net
 
 
+def of_a_pruned_layer():
+    net = Net()
+    torch.nn.utils.prune.random_unstructured(net.blocks[0].mlp[0], "weight", 0.5)
+    return net
+
+
+def of_a_normalised_weight():
+    net = Net()
+    torch.nn.utils.spectral_norm(net.blocks[0].mlp[0])
+    return net
+
+
 BAD_MODELS = {
+    r"blocks\.0\.mlp\.0: its weight is computed by a hook": of_a_pruned_layer,
+    r"blocks\.0\.mlp\.0: its weight is computed": of_a_normalised_weight,
     r"blocks\.0\.mlp\.0: its weight is of type torch\.int8": of_integers,
     r"blocks\.0\.mlp\.0: is a .*Quantised, quantised or": lambda: changed("blocks.0.mlp.0", Quantised(24, 96)),
     r"blocks\.0\.mlp\.0: is a torch.*quantized.*Linear": lambda: changed(
