@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support import independent_reader
 
@@ -36,6 +36,7 @@ LISTS = st.sampled_from([20, 1000, LARGEST]).flatmap(lambda most: st.lists(st.in
 @pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(LISTS, st.integers(0, 300))
+@example([0, 0, 1, 1, 7357, 7357, 7357, 7357], 0)  # two bytes less than its bits
 def test_ascending_integers_survive(values, spread):
     """They are coded as differences where that is shorter; `sizes` counts what the file takes."""
     far, near = np.sort(np.array(values, dtype=np.int64)), np.arange(200) * spread // 200
@@ -46,7 +47,7 @@ def test_ascending_integers_survive(values, spread):
         for before, after in zip((far, near), container.tensors(shapes), strict=True)
     )
     bits = sum(bits + 8 * table for bits, table in container.sizes(container.tensors(shapes)))
-    assert abs(len(data) - 11 - bits / 8 - 4) < 6  # the coder rounds up to words
+    assert -4 < len(data) - 11 - bits / 8 < 12  # the coder rounds up to words of 4 bytes, and its first is half empty
     numbers = independent_reader.read_tensors(data, 7, [("far", far.shape), ("near", near.shape)])
     assert np.array_equal(numbers["far"][0], far) and np.array_equal(numbers["near"][0], near)
 
