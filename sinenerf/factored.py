@@ -78,8 +78,9 @@ class FactoredLinear(nn.Module):
         return weight
 
     def _lacks_gradient(self, weight: Tensor) -> bool:
-        """Whether a shared W, built where no gradients were recorded, would pass none to U and V, which need them."""
-        return self._sharing and torch.is_grad_enabled() and not weight.requires_grad and self.U.requires_grad
+        """Whether a shared W, built where no gradients were recorded, would pass none to U and V in training."""
+        recording = self._sharing and self.training and torch.is_grad_enabled()
+        return recording and not weight.requires_grad and self.U.requires_grad
 
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
         return F.linear(x, self.weight, self.bias)
@@ -141,8 +142,8 @@ def linear_layers(module: nn.Module) -> dict[str, nn.Linear | FactoredLinear]:
 
 @contextmanager
 def built_once(module: nn.Module) -> Iterator[None]:
-    """Within the block, each factored layer builds W at most once, gradients included, however often it runs. A first
-    pass that records no gradients costs one more."""
+    """Within the block, each factored layer builds W at most once, gradients included, however often it runs. In
+    training, a first pass that records no gradients costs one more."""
     layers = [layer for layer in factored_layers(module) if not (layer._kept or layer._sharing)]
     try:
         for layer in layers:
