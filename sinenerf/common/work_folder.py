@@ -60,8 +60,8 @@ class WorkFolder:
         try:
             others = False
             if not self.resumes():
-                others = self.read(SETTINGS) is not None  # a folder without is new, or half discarded
-                others = self._empty() and others
+                had_settings = self.read(SETTINGS) is not None  # a folder without is new, or half discarded
+                others = self._empty() and had_settings
                 self.write(SETTINGS, self.settings)
             yield others
         finally:

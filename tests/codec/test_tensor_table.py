@@ -47,7 +47,8 @@ def test_ascending_integers_survive(values, spread):
         for before, after in zip((far, near), container.tensors(shapes), strict=True)
     )
     bits = sum(bits + 8 * table for bits, table in container.sizes(container.tensors(shapes)))
-    assert -4 < len(data) - 11 - bits / 8 < 12  # the coder rounds up to words of 4 bytes, and its first is half empty
+    # the coder ends with a whole word, and begins at state 0, where the first integer may take up to 3 bytes less
+    assert -4 < len(data) - 11 - bits / 8 < 10
     numbers = independent_reader.read_tensors(data, 7, [("far", far.shape), ("near", near.shape)])
     assert np.array_equal(numbers["far"][0], far) and np.array_equal(numbers["near"][0], near)
 
